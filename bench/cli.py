@@ -1,0 +1,74 @@
+"""The command line: `python -m bench MODE`."""
+
+import argparse
+import dataclasses
+import os
+import sys
+from typing import get_type_hints
+
+from bench import runner, table
+from bench.errors import BenchError
+from bench.modes import MODES
+from bench.modes.base import Mode
+from bench.servers import Launcher
+
+_SERVERS = {"node": ("node",), "signald": ("signald",), "both": ("node", "signald")}
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m bench", description="Measure signald beside a plain Node server.")
+    common = argparse.ArgumentParser(add_help=False, formatter_class=argparse.ArgumentDefaultsHelpFormatter)
+    common.add_argument("--server", choices=_SERVERS, default="both", help="what to run")
+    common.add_argument("--rounds", type=int, default=2, help="how often each server is run, in turn")
+    common.add_argument("--interpreter", default=sys.executable, help="the Python that has signald")
+    common.add_argument("--signald-args", default="", help="further arguments of `twistd signald`, in one word")
+    common.add_argument("--env", action="append", default=[], metavar="K=V", help="further environment of the servers")
+    common.add_argument("--server-core", type=int, default=0, help="the core of the servers; -1: not pinned")
+    common.add_argument("--client-core", type=int, default=1, help="the core of the generator; -1: not pinned")
+    modes = parser.add_subparsers(dest="mode", required=True)
+    for mode in MODES:
+        help_line = (mode.__doc__ or "").splitlines()[0]
+        _add_options(modes.add_parser(mode.NAME, parents=[common], help=help_line, description=help_line), mode)
+    everything = modes.add_parser("all", parents=[common], help="the table: every mode at several sizes")
+    everything.add_argument("--duration-s", type=float, default=4.0, help="timed period of each run, in seconds")
+    return parser
+
+
+def _add_options(parser: argparse.ArgumentParser, mode: type[Mode]) -> None:
+    types = get_type_hints(mode)
+    for field in dataclasses.fields(mode):
+        flag = "--" + field.name.replace("_", "-")
+        text = f"{field.metadata['help']} (default: {field.default})"
+        parser.add_argument(flag, dest=field.name, type=types[field.name], default=field.default, help=text)
+
+
+def _core(asked: int) -> int | None:
+    return asked if asked in os.sched_getaffinity(0) else None
+
+
+def main() -> int:
+    """Run what the arguments say.
+
+    Returns:
+        The exit status: 0, or 1 when an answer was wrong or a server did not run.
+    """
+    arguments = _parser().parse_args()
+    launcher = Launcher(
+        core=_core(arguments.server_core),
+        interpreter=arguments.interpreter,
+        signald_args=tuple(arguments.signald_args.split()),
+        env=dict(pair.split("=", 1) for pair in arguments.env),
+    )
+    servers = _SERVERS[arguments.server]
+    runner.pin(_core(arguments.client_core))
+    try:
+        if arguments.mode == "all":
+            table.run(launcher, servers, arguments.rounds, arguments.duration_s)
+        else:
+            mode = next(mode for mode in MODES if arguments.mode == mode.NAME)
+            options = {field.name: getattr(arguments, field.name) for field in dataclasses.fields(mode)}
+            runner.run(mode(**options), launcher, servers, arguments.rounds)
+    except (BenchError, OSError) as error:
+        sys.stderr.write(f"bench: {error}\n")
+        return 1
+    return 0

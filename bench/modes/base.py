@@ -1,0 +1,73 @@
+"""What every workload is: options, the servers it runs on, and one run."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, field
+from typing import Any, ClassVar
+
+from bench.measure import Figures
+from bench.servers import Launcher, Target
+
+Start = Callable[[], AbstractContextManager[Target]]
+
+
+def option(default: Any, text: str) -> Any:  # noqa: ANN401 - what dataclasses.field says
+    """Declare an option of a mode: a dataclass field and a command-line argument.
+
+    Args:
+        default: its default; its type is the option's type.
+        text: its line in `--help`.
+    """
+    return field(default=default, metadata={"help": text})
+
+
+@dataclass(frozen=True, kw_only=True)
+class Mode(ABC):
+    """One workload with its options.
+
+    Attributes:
+        NAME: its name on the command line.
+        UNIT: what is counted.
+        RATIO: the figure that the final line compares.
+    """
+
+    NAME: ClassVar[str]
+    UNIT: ClassVar[str]
+    RATIO: ClassVar[str] = "server_cpu_us"
+
+    duration_s: float = option(5.0, "timed period, in seconds")
+    warmup_s: float = option(1.0, "seconds of work before it")
+
+    def settings(self) -> dict[str, str]:
+        """Environment variables that the workload asks of every server."""
+        return {
+            "MAX_MSG_PER_SECOND": "1000000",
+            "REQUEUE_ON_PARTNER_LEAVE": "false",
+        }
+
+    def variants(self, launcher: Launcher, servers: tuple[str, ...]) -> dict[str, Start]:
+        """Name what is compared, the baseline first.
+
+        Args:
+            launcher: starts servers.
+            servers: "node", "signald" or both, in that order.
+        """
+        starts = {"node": launcher.node_peer, "signald": launcher.signald}
+        return {server: lambda start=starts[server]: start(self.settings()) for server in servers}  # type: ignore[misc]
+
+    def files(self) -> int:
+        """How many sockets the generator opens, at most."""
+        return 256
+
+    def limit_s(self) -> float:
+        """Seconds after which a run is given up."""
+        return self.warmup_s + self.duration_s + 60 + self.files() / 50
+
+    @abstractmethod
+    async def run(self, target: Target) -> Figures:
+        """Do the work on running servers.
+
+        Raises:
+            BenchError: a wrong answer.
+        """
