@@ -1,0 +1,53 @@
+# Two commands for a machine that has only Python and make: `make run` and `make test`.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+PORT ?= 8080
+export PIP_DISABLE_PIP_VERSION_CHECK := 1
+
+.PHONY: run test check lint types bench docs system-packages clean
+
+run: $(VENV)/run
+	$(BIN)/twistd -n --pidfile= signald --port $(PORT)
+
+test: $(VENV)/dev system-packages
+	CI=$(CI) $(BIN)/python -m pytest $(ARGS)
+
+check: lint types test
+
+lint: $(VENV)/dev
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+types: $(VENV)/dev
+	$(BIN)/mypy
+
+bench: $(VENV)/bench
+	$(BIN)/python -m bench all
+
+docs: $(VENV)/run
+	$(BIN)/python -m signald.schema
+
+# An editable install hides the plugin from twistd unless it is made in this mode.
+$(VENV)/run: setup.py pyproject.toml | $(VENV)/bin/python
+	$(BIN)/python -m pip install -q -e . --config-settings editable_mode=compat
+	touch $@
+
+$(VENV)/dev: setup.py pyproject.toml | $(VENV)/bin/python
+	$(BIN)/python -m pip install -q -e '.[dev]' --config-settings editable_mode=compat
+	touch $@
+
+$(VENV)/bench: setup.py pyproject.toml | $(VENV)/bin/python
+	$(BIN)/python -m pip install -q -e '.[bench]' --config-settings editable_mode=compat
+	touch $@
+
+$(VENV)/bin/python:
+	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "signald needs Python 3.11 or newer; try make PYTHON=python3.12")'
+	$(PYTHON) -m venv $(VENV)
+
+# What the tests need besides Python: a real Redis and a real browser, from Debian's packages.
+system-packages:
+	@sh tests/system-packages.sh
+
+clean:
+	rm -rf $(VENV) build dist *.egg-info .mypy_cache .ruff_cache .hypothesis

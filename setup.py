@@ -1,0 +1,56 @@
+"""Packaging of signald. Tool settings stand in pyproject.toml, the reasons for the libraries in docs/decisions."""
+
+from pathlib import Path
+
+from setuptools import setup
+
+HERE = Path(__file__).parent
+VERSION = {}
+exec((HERE / "signald" / "__init__.py").read_text(encoding="utf-8"), VERSION)  # noqa: S102 - our own file
+
+BENCH = ["picows>=2.3", "uvloop>=0.22"]
+TEST = ["pytest>=9", "hypothesis>=6.150", "coverage>=7.10", "selenium>=4.40"]
+LINT = ["ruff==0.17.6", "mypy==2.4.1", "mypy-zope>=1.0.17", "towncrier>=26"]
+
+setup(
+    name="signald",
+    version=VERSION["__version__"],
+    description="A WebRTC signaling and random-pairing daemon: twistd signald",
+    long_description=(HERE / "README.md").read_text(encoding="utf-8"),
+    long_description_content_type="text/markdown",
+    license="MIT",
+    license_files=["LICENSE"],
+    python_requires=">=3.11",
+    # twisted/plugins is a folder of plugins, not a package: it must not have an __init__.py.
+    packages=[
+        "signald",
+        "signald.brokers",
+        "signald.core",
+        "signald.web",
+        "twisted.plugins",
+    ],
+    package_data={"signald": ["py.typed", "web/static/*", "brokers/redis/*.lua"]},
+    include_package_data=False,
+    zip_safe=False,
+    install_requires=[
+        "twisted[tls]>=25.5",
+        "autobahn>=25.12",
+        "msgspec>=0.20",
+    ],
+    extras_require={
+        "bench": BENCH,
+        "test": TEST,
+        "dev": TEST + LINT,
+    },
+    classifiers=[
+        "Framework :: Twisted",
+        "Operating System :: POSIX",
+        "Programming Language :: Python :: 3.11",
+        "Programming Language :: Python :: 3.12",
+        "Programming Language :: Python :: 3.13",
+        "Programming Language :: Python :: 3.14",
+        "Topic :: Communications :: Conferencing",
+        "Topic :: Internet :: WWW/HTTP",
+        "Typing :: Typed",
+    ],
+)

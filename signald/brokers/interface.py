@@ -1,0 +1,71 @@
+"""The seam between clients and the way they are paired and routed: calls go down, events come up.
+
+Every call returns at once and never raises for what happens elsewhere: outcomes come as events, maybe within the
+call (memory), maybe much later (a store). What a broker guarantees:
+
+- **Matching.** The oldest compatible ticket first. A ticket is matched at most once, with one that is alive, and only
+  if `BrokerEvents.matched` accepts it on both sides; a refused match leaves the other side waiting in its old place.
+- **Relays.** At most once, only within the room, in the order of the calls for each room and direction. One that
+  cannot be delivered ends the room for both: never a silent gap.
+- **Lifetime.** A room ends once for each side: by that side's `leave` or by one `partner_left`. What an instance
+  keeps for others expires when the instance does.
+"""
+
+from typing import Protocol
+
+from signald.core.ids import ClientId, RoomId
+from signald.core.matching import Ticket
+from signald.core.session import PartnerFound
+
+
+class BrokerEvents(Protocol):
+    """What a broker tells the instance about its clients. None of these may raise."""
+
+    def matched(self, found: PartnerFound) -> bool:
+        """A partner was found for a ticket of this instance.
+
+        Returns:
+            Whether the client still waits with this very ticket and is now paired. False: the match did not happen.
+        """
+        ...
+
+    def relayed(self, client: ClientId, room: RoomId, text: bytes) -> None:
+        """The partner's message (a whole server message, JSON) for a client in a room."""
+        ...
+
+    def partner_left(self, client: ClientId, room: RoomId) -> None:
+        """A client's room has ended, and not by the client itself."""
+        ...
+
+
+class Broker(Protocol):
+    """Pairs waiting clients and carries messages between partners."""
+
+    def start(self, events: BrokerEvents) -> None:
+        """Begin; called once, before any other call. A store that cannot be reached is no error."""
+        ...
+
+    async def stop(self) -> None:
+        """Take everything of this instance out of the store, in bounded time. No events come after it."""
+        ...
+
+    def enqueue(self, ticket: Ticket) -> None:
+        """A client waits. Doing it twice for a ticket is harmless."""
+        ...
+
+    def withdraw(self, ticket: Ticket) -> None:
+        """A client waits no longer. Harmless for a ticket that is matched or unknown."""
+        ...
+
+    def relay(self, room: RoomId, sender: ClientId, text: bytes) -> None:
+        """Carry a whole server message (JSON) to the sender's partner. Harmless for a room that has ended."""
+        ...
+
+    def leave(self, room: RoomId, client: ClientId) -> None:
+        """A client left its room; its partner gets `BrokerEvents.partner_left`. Harmless when done twice."""
+        ...
+
+    @property
+    def store_reachable(self) -> bool | None:
+        """Whether the store answers; None for a broker without a store."""
+        ...

@@ -1,0 +1,105 @@
+"""The broker of a single process: the core's queue and rooms, and nothing else."""
+
+from collections import deque
+from collections.abc import Callable
+
+from twisted.internet.interfaces import IDelayedCall, IReactorTime
+
+from signald.brokers.interface import Broker, BrokerEvents
+from signald.core.ids import ClientId, RoomId
+from signald.core.matching import Queue, Room, Rooms, Ticket
+from signald.core.session import PartnerFound
+
+
+class MemoryBroker:
+    """Pairs and routes within this process. Outcomes come within the call.
+
+    Args:
+        clock: Tells the time, and when two who were kept apart after ``next`` may meet again.
+        new_room_id: Makes an id that was never used.
+    """
+
+    store_reachable: bool | None = None
+
+    def __init__(self, clock: IReactorTime, new_room_id: Callable[[], RoomId]) -> None:
+        self._clock = clock
+        self._new_room_id = new_room_id
+        self._queue = Queue()
+        self._rooms = Rooms()
+        # Tickets that avoid somebody, by the time at which they stop. The delay is the same for all, so they come in
+        # that order and one timer serves the first of them.
+        self._avoiding: deque[Ticket] = deque()
+        self._timer: IDelayedCall | None = None
+
+    def start(self, events: BrokerEvents) -> None:
+        """See `Broker.start`."""
+        self._events = events
+
+    async def stop(self) -> None:
+        """See `Broker.stop`."""
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+
+    def enqueue(self, ticket: Ticket) -> None:
+        """See `Broker.enqueue`."""
+        self._match(ticket)
+        if ticket.avoid is not None and ticket in self._queue:
+            self._avoiding.append(ticket)
+            self._schedule()
+
+    def withdraw(self, ticket: Ticket) -> None:
+        """See `Broker.withdraw`."""
+        self._queue.withdraw(ticket)
+
+    def relay(self, room: RoomId, sender: ClientId, text: bytes) -> None:
+        """See `Broker.relay`."""
+        opened = self._rooms.get(room)
+        if opened is not None:
+            self._events.relayed(opened.partner_of(sender), room, text)
+
+    def leave(self, room: RoomId, client: ClientId) -> None:
+        """See `Broker.leave`."""
+        ended = self._rooms.end(room)
+        if ended is not None:
+            self._events.partner_left(ended.partner_of(client), room)
+
+    @property
+    def waiting(self) -> int:
+        """How many clients wait."""
+        return len(self._queue)
+
+    @property
+    def rooms(self) -> int:
+        """How many rooms there are."""
+        return len(self._rooms)
+
+    def _match(self, ticket: Ticket) -> None:
+        other = self._queue.match(ticket, self._clock.seconds())
+        if other is None:
+            if ticket not in self._queue:
+                self._queue.add(ticket)
+            return
+        room = Room(self._new_room_id(), other.client, ticket.client)
+        self._rooms.open(room)
+        # Who waited longer is told first and offers: with a store between the two it is the first to know.
+        self._events.matched(PartnerFound(other, room.id, ticket.client, initiator=True))
+        self._events.matched(PartnerFound(ticket, room.id, other.client, initiator=False))
+
+    def _schedule(self) -> None:
+        if self._timer is None and self._avoiding:
+            delay = max(0.0, self._avoiding[0].avoid_until - self._clock.seconds())
+            self._timer = self._clock.callLater(delay, self._stop_avoiding)
+
+    def _stop_avoiding(self) -> None:
+        self._timer = None
+        now = self._clock.seconds()
+        while self._avoiding and self._avoiding[0].avoid_until <= now:
+            ticket = self._avoiding.popleft()
+            if ticket in self._queue:
+                self._match(ticket)
+        self._schedule()
+
+
+def _conforms(broker: MemoryBroker) -> Broker:
+    return broker

@@ -1,0 +1,236 @@
+"""The clients of this instance: takes what they send to their sessions, and runs the effects.
+
+This is where the pure session meets the broker and the wire. It knows a wire only by the small `Connection` protocol,
+so nothing here imports a WebSocket.
+"""
+
+from collections import deque
+from collections.abc import Callable, Iterator
+from typing import Any, Protocol
+
+from twisted.internet.interfaces import IReactorTime
+from twisted.logger import Logger
+
+from signald.brokers.interface import Broker, BrokerEvents
+from signald.core import messages
+from signald.core.ids import ClientId, RoomId
+from signald.core.limits import MessageRate
+from signald.core.messages import ErrorCode, ProtocolError
+from signald.core.session import (
+    Disconnected,
+    Effect,
+    Effects,
+    Enqueue,
+    Input,
+    LeaveRoom,
+    PartnerFound,
+    PartnerGone,
+    Policy,
+    Relay,
+    Send,
+    Session,
+    State,
+    Withdraw,
+)
+
+_RATE_LIMIT = messages.error(ProtocolError(ErrorCode.RATE_LIMIT, "too many messages: this one was dropped"))
+_DISCONNECTED = Disconnected()
+
+
+class Connection(Protocol):
+    """What the wire of one client can do. None of these raises, also after the end."""
+
+    def send(self, text: bytes) -> None:
+        """Send one message, UTF-8 JSON."""
+        ...
+
+    def ping(self) -> None:
+        """Ask for a sign of life (RFC 6455 5.5.2)."""
+        ...
+
+    def close(self, code: int, reason: str) -> None:
+        """Begin the closing handshake with a code (RFC 6455 7.4) and a reason of at most 123 bytes."""
+        ...
+
+    def drop(self) -> None:
+        """Abort the transport."""
+        ...
+
+
+class Client:
+    """One client: its session, its rate limit and its connection."""
+
+    __slots__ = ("answered", "beat", "connection", "rate", "session")
+
+    def __init__(self, connection: Connection, session: Session, rate: MessageRate) -> None:
+        self.connection = connection
+        self.session = session
+        self.rate = rate
+        self.answered = True
+        """Whether the last ping of the heartbeat was answered."""
+        self.beat = 0
+        """In which slot of the heartbeat this client stands."""
+
+    @property
+    def id(self) -> ClientId:
+        """The client's id."""
+        return self.session.client
+
+
+class Connections:
+    """This instance's clients by their id; the only one who changes that table. Implements `BrokerEvents`.
+
+    Args:
+        broker: Pairs the clients and carries what they say to each other.
+        clock: Tells the time.
+        new_client_id: Makes an id that was never used.
+        policy: How sessions behave.
+        max_messages_per_second: Of each client.
+    """
+
+    _log = Logger()
+
+    def __init__(
+        self,
+        broker: Broker,
+        clock: IReactorTime,
+        new_client_id: Callable[[], ClientId],
+        policy: Policy,
+        max_messages_per_second: int,
+    ) -> None:
+        self._broker = broker
+        self._now = clock.seconds
+        self._new_client_id = new_client_id
+        self._policy = policy
+        self._rate = max_messages_per_second
+        self._clients: dict[ClientId, Client] = {}
+        self._pending: deque[tuple[Client, Effects]] = deque()
+        self._running = False
+        self._effects: dict[type[Effect], Callable[[Client, Any], None]] = {
+            Send: self._send,
+            Enqueue: self._enqueue,
+            Withdraw: self._withdraw,
+            Relay: self._relay,
+            LeaveRoom: self._leave,
+        }
+
+    def __len__(self) -> int:
+        return len(self._clients)
+
+    def __iter__(self) -> Iterator[Client]:
+        return iter(list(self._clients.values()))
+
+    # --- from the wire ------------------------------------------------------------------------------------------------
+
+    def open(self, connection: Connection) -> Client:
+        """A connection is ready for messages: it becomes a client, and is told its id."""
+        client = Client(
+            connection,
+            Session(self._new_client_id(), self._policy),
+            MessageRate(self._rate, self._now()),
+        )
+        self._clients[client.id] = client
+        connection.send(messages.ready(client.id))
+        self._log.debug("client {client} connected", client=client.id)
+        return client
+
+    def receive(self, client: Client, text: bytes) -> None:
+        """A client sent a text message (valid UTF-8, within the size limit)."""
+        now = self._now()
+        if not client.rate.allows(now):
+            client.connection.send(_RATE_LIMIT)
+            return
+        try:
+            effects = client.session.receive(messages.parse(text), now)
+        except ProtocolError as problem:
+            client.connection.send(messages.error(problem))
+            return
+        if effects:
+            self._run(client, effects)
+
+    def refuse(self, client: Client, why: str) -> None:
+        """A client sent something that is no message at all; it counts as one."""
+        if client.rate.allows(self._now()):
+            client.connection.send(messages.error(ProtocolError(ErrorCode.INVALID_FORMAT, why)))
+        else:
+            client.connection.send(_RATE_LIMIT)
+
+    def closed(self, client: Client, why: str) -> None:
+        """A client's connection ended, or will at once. Harmless when done twice."""
+        if self._clients.get(client.id) is not client:
+            return
+        del self._clients[client.id]
+        self._input(client, _DISCONNECTED)
+        self._log.debug("client {client} gone: {why}", client=client.id, why=why)
+
+    def close_all(self, code: int, reason: str) -> None:
+        """Begin the closing handshake with every client."""
+        for client in self:
+            client.connection.close(code, reason)
+
+    def drop_all(self) -> None:
+        """Abort every client's transport."""
+        for client in self:
+            client.connection.drop()
+
+    # --- from the broker ----------------------------------------------------------------------------------------------
+
+    def matched(self, found: PartnerFound) -> bool:
+        """See `BrokerEvents.matched`."""
+        client = self._clients.get(found.ticket.client)
+        if client is None or client.session.ticket != found.ticket:
+            return False
+        self._input(client, found)
+        return client.session.state is State.PAIRED
+
+    def relayed(self, client: ClientId, room: RoomId, text: bytes) -> None:
+        """See `BrokerEvents.relayed`."""
+        receiver = self._clients.get(client)
+        if receiver is not None and receiver.session.room == room:
+            receiver.connection.send(text)
+
+    def partner_left(self, client: ClientId, room: RoomId) -> None:
+        """See `BrokerEvents.partner_left`."""
+        left = self._clients.get(client)
+        if left is not None:
+            self._input(left, PartnerGone(room))
+
+    # --- effects ------------------------------------------------------------------------------------------------------
+
+    def _input(self, client: Client, given: Input) -> None:
+        effects = client.session.receive(given, self._now())
+        if effects:
+            self._run(client, effects)
+
+    def _run(self, client: Client, effects: Effects) -> None:
+        """Run effects in order. Effects that these bring about wait for their turn, so nothing is re-entered."""
+        self._pending.append((client, effects))
+        if self._running:
+            return
+        self._running = True
+        try:
+            while self._pending:
+                client, effects = self._pending.popleft()
+                for effect in effects:
+                    self._effects[type(effect)](client, effect)
+        finally:
+            self._running = False
+
+    def _send(self, client: Client, effect: Send) -> None:
+        client.connection.send(effect.text)
+
+    def _enqueue(self, client: Client, effect: Enqueue) -> None:
+        self._broker.enqueue(effect.ticket)
+
+    def _withdraw(self, client: Client, effect: Withdraw) -> None:
+        self._broker.withdraw(effect.ticket)
+
+    def _relay(self, client: Client, effect: Relay) -> None:
+        self._broker.relay(effect.room, client.session.client, effect.text)
+
+    def _leave(self, client: Client, effect: LeaveRoom) -> None:
+        self._broker.leave(effect.room, client.session.client)
+
+
+def _conforms(connections: Connections) -> BrokerEvents:
+    return connections

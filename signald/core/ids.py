@@ -1,0 +1,9 @@
+"""Identities that travel through the layers. All are opaque text but for the ticket's number."""
+
+from typing import NewType
+
+ClientId = NewType("ClientId", str)
+"""One WebSocket connection. Unique over all instances, never used again."""
+
+RoomId = NewType("RoomId", str)
+"""Two matched clients. Unique over all instances, never used again."""

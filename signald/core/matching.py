@@ -1,0 +1,118 @@
+"""First come, first served: the queue of waiting clients and the rooms of matched ones.
+
+This is the reference for every broker. Each operation costs the same however many clients wait or are paired: a queue
+in which each newcomer is matched at once can only hold tickets that may not meet each other, which are few.
+"""
+
+from collections import OrderedDict
+
+import msgspec
+
+from signald.core.ids import ClientId, RoomId
+
+
+class Ticket(msgspec.Struct, frozen=True, gc=False):
+    """One stay of one client in the queue.
+
+    Attributes:
+        client: Who waits.
+        number: Counts the stays of this client; with `client` it names the ticket.
+        since: When the client became waiting; seconds, monotonic, of its own instance.
+        avoid: The partner that the client left with ``next``, if it was queued by that.
+        avoid_until: Seconds; up to then the two are not matched with each other again.
+    """
+
+    client: ClientId
+    number: int
+    since: float
+    avoid: ClientId | None = None
+    avoid_until: float = 0.0
+
+    def avoids(self, other: "Ticket", now: float) -> bool:
+        """Whether this client should not meet the other one yet."""
+        return self.avoid == other.client and now < self.avoid_until
+
+
+def compatible(one: Ticket, other: Ticket, now: float) -> bool:
+    """Whether two tickets may be matched: never a client with itself, and no quick rematch after ``next``."""
+    return one.client != other.client and not one.avoids(other, now) and not other.avoids(one, now)
+
+
+class Queue:
+    """Waiting tickets, oldest first, at most one for each client."""
+
+    __slots__ = ("_tickets",)
+
+    def __init__(self) -> None:
+        self._tickets: OrderedDict[ClientId, Ticket] = OrderedDict()
+
+    def __len__(self) -> int:
+        return len(self._tickets)
+
+    def __contains__(self, ticket: Ticket) -> bool:
+        return self._tickets.get(ticket.client) == ticket
+
+    def oldest(self) -> list[Ticket]:
+        """All tickets, in the order in which they will be served."""
+        return list(self._tickets.values())
+
+    def add(self, ticket: Ticket) -> None:
+        """Put a ticket at the tail; a ticket of the same client that stands there already is replaced."""
+        self._tickets.pop(ticket.client, None)
+        self._tickets[ticket.client] = ticket
+
+    def withdraw(self, ticket: Ticket) -> bool:
+        """Take a ticket out; false if it does not stand there (any more)."""
+        if self._tickets.get(ticket.client) != ticket:
+            return False
+        del self._tickets[ticket.client]
+        return True
+
+    def match(self, ticket: Ticket, now: float) -> Ticket | None:
+        """Take out the oldest ticket that is compatible with `ticket`, and `ticket` itself if it stands there.
+
+        Returns:
+            The partner's ticket, or None: then nothing has changed.
+        """
+        for other in self._tickets.values():
+            if compatible(ticket, other, now):
+                del self._tickets[other.client]
+                self.withdraw(ticket)
+                return other
+        return None
+
+
+class Room(msgspec.Struct, frozen=True, gc=False):
+    """Two matched clients, who are each other's only partner."""
+
+    id: RoomId
+    first: ClientId
+    second: ClientId
+
+    def partner_of(self, client: ClientId) -> ClientId:
+        """The other one of the two."""
+        return self.second if client == self.first else self.first
+
+
+class Rooms:
+    """The rooms by their id."""
+
+    __slots__ = ("_rooms",)
+
+    def __init__(self) -> None:
+        self._rooms: dict[RoomId, Room] = {}
+
+    def __len__(self) -> int:
+        return len(self._rooms)
+
+    def open(self, room: Room) -> None:
+        """Remember a room."""
+        self._rooms[room.id] = room
+
+    def get(self, room: RoomId) -> Room | None:
+        """The room, or None if it has ended."""
+        return self._rooms.get(room)
+
+    def end(self, room: RoomId) -> Room | None:
+        """Forget a room; None if it has ended before."""
+        return self._rooms.pop(room, None)

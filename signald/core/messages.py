@@ -1,0 +1,306 @@
+"""Every message between client and server, its fields, its limits and the error codes.
+
+This module is the single source of the protocol: ``python -m signald.schema`` makes the JSON Schema and the tables of
+the documentation from it. Client messages are parsed with one msgspec decode, in which ``sdp`` and ``candidate`` stay
+the raw bytes that the sender wrote, so that a relay changes nothing in them (RFC 8259 leaves number range, key order
+and escapes to implementations, and browsers differ).
+"""
+
+from collections.abc import Callable
+from enum import StrEnum
+from typing import Annotated, Any, Final
+
+import msgspec
+from msgspec import UNSET, Meta, Raw, UnsetType
+
+from signald.core.ids import ClientId, RoomId
+
+MAX_MESSAGE_BYTES: Final = 64 * 1024
+"""One message, as UTF-8. SDP of a browser is 2 to 8 KiB; a frame above this is closed with 1009 (RFC 6455 7.4.1)."""
+
+MAX_NESTING: Final = 32
+"""Arrays and objects inside each other. SDP objects and candidates need 3; the bound keeps partners' parsers safe."""
+
+MAX_USER_ID_LENGTH: Final = 256
+"""Characters of ``userId``."""
+
+MAX_TOKEN_LENGTH: Final = 8192
+"""Characters of ``token``; a signed JWT is 300 to 2,000."""
+
+
+class ErrorCode(StrEnum):
+    """What the ``code`` of an ``error`` message can be. The connection stays open after each of them."""
+
+    INVALID_FORMAT = "INVALID_FORMAT"
+    """Not JSON, not an object, a field missing or of the wrong type, too deeply nested, a binary frame."""
+
+    UNKNOWN_TYPE = "UNKNOWN_TYPE"
+    """``type`` is a string, but no message type of section "client to server"."""
+
+    NOT_PAIRED = "NOT_PAIRED"
+    """``offer``, ``answer``, ``ice`` or ``next`` without a partner."""
+
+    ALREADY_PAIRED = "ALREADY_PAIRED"
+    """``available`` while there is a partner; ``next`` or ``leave`` comes first."""
+
+    RATE_LIMIT = "RATE_LIMIT"
+    """More than MAX_MSG_PER_SECOND messages in a second; the message was dropped."""
+
+
+class ProtocolError(Exception):
+    """The client's fault: it is told, nothing else changes.
+
+    Attributes:
+        code: What went wrong, for programs.
+        message: What went wrong, for people; never contains what the client sent.
+    """
+
+    def __init__(self, code: ErrorCode, message: str) -> None:
+        super().__init__(code, message)
+        self.code = code
+        self.message = message
+
+
+# --- client to server -------------------------------------------------------------------------------------------------
+
+
+class Auth(msgspec.Struct, tag="auth", gc=False):
+    """Say who you are. No reply on success; without a token configured on the server any ``userId`` is accepted."""
+
+    userId: Annotated[str, Meta(max_length=MAX_USER_ID_LENGTH)] | UnsetType | None = UNSET
+    token: Annotated[str, Meta(max_length=MAX_TOKEN_LENGTH)] | UnsetType | None = UNSET
+
+
+class Available(msgspec.Struct, tag="available", gc=False):
+    """Wait for a partner. Waiting already: nothing happens. Paired: error ``ALREADY_PAIRED``."""
+
+
+class Offer(msgspec.Struct, tag="offer", gc=False):
+    """SDP offer for the partner. ``sdp`` is relayed as it is, whatever JSON value it holds."""
+
+    sdp: Raw
+
+
+class Answer(msgspec.Struct, tag="answer", gc=False):
+    """SDP answer for the partner. ``sdp`` is relayed as it is, whatever JSON value it holds."""
+
+    sdp: Raw
+
+
+class Ice(msgspec.Struct, tag="ice", gc=False):
+    """An ICE candidate for the partner: an object, or ``null`` after the last one."""
+
+    candidate: Raw
+
+
+class Next(msgspec.Struct, tag="next", gc=False):
+    """Leave this partner and be queued again, at the tail. Without a partner: error ``NOT_PAIRED``."""
+
+
+class Leave(msgspec.Struct, tag="leave", gc=False):
+    """Leave the partner, or the queue; not queued again. Neither: nothing happens."""
+
+
+class Ping(msgspec.Struct, tag="ping", gc=False):
+    """Answered by ``pong``."""
+
+
+Signal = Offer | Answer | Ice
+ClientMessage = Auth | Available | Offer | Answer | Ice | Next | Leave | Ping
+
+# --- server to client -------------------------------------------------------------------------------------------------
+
+
+class Ready(msgspec.Struct, tag="ready"):
+    """The first message on every connection."""
+
+    clientId: str
+
+
+class Matched(msgspec.Struct, tag="matched"):
+    """A partner was found. Both get the same ``roomId``; ``initiator`` is true for exactly one, who should offer."""
+
+    roomId: str
+    partnerId: str
+    initiator: bool
+
+
+class RelayedOffer(msgspec.Struct, tag="offer"):
+    """The partner's SDP offer, untouched."""
+
+    sdp: Raw
+    from_: str = msgspec.field(name="from")
+
+
+class RelayedAnswer(msgspec.Struct, tag="answer"):
+    """The partner's SDP answer, untouched."""
+
+    sdp: Raw
+    from_: str = msgspec.field(name="from")
+
+
+class RelayedIce(msgspec.Struct, tag="ice"):
+    """The partner's ICE candidate, untouched."""
+
+    candidate: Raw
+    from_: str = msgspec.field(name="from")
+
+
+class PartnerLeft(msgspec.Struct, tag="partner-left"):
+    """The partner went. With REQUEUE_ON_PARTNER_LEAVE the client is waiting again already, else it is idle."""
+
+
+class Error(msgspec.Struct, tag="error"):
+    """A message of the client was refused; the connection stays open."""
+
+    code: ErrorCode
+    message: str
+
+
+class Pong(msgspec.Struct, tag="pong"):
+    """Reply to ``ping``."""
+
+
+ServerMessage = Ready | Matched | RelayedOffer | RelayedAnswer | RelayedIce | PartnerLeft | Error | Pong
+
+# --- parse ------------------------------------------------------------------------------------------------------------
+
+_decode: Callable[[bytes], ClientMessage] = msgspec.json.Decoder(ClientMessage).decode
+_encode = msgspec.json.Encoder().encode
+
+
+class _Typed(msgspec.Struct):
+    """Just enough of a message to tell an unknown type from a broken known one."""
+
+    type: str
+
+
+_decode_type = msgspec.json.Decoder(_Typed).decode
+
+
+def parse(text: bytes) -> ClientMessage:
+    """Decode one client message.
+
+    Args:
+        text: UTF-8, at most MAX_MESSAGE_BYTES; the caller has checked both.
+
+    Returns:
+        The message; unknown fields are ignored, of duplicate fields the last one counts.
+
+    Raises:
+        ProtocolError: INVALID_FORMAT or UNKNOWN_TYPE, with a message that names the field.
+    """
+    try:
+        message = _decode(text)
+    except (msgspec.MsgspecError, RecursionError) as error:
+        raise _explain(text, error) from None
+    # An opening bracket is one byte, so few of them prove little depth at C speed; only then is depth counted.
+    if text.count(b"{") + text.count(b"[") > MAX_NESTING and _nesting(text) > MAX_NESTING:
+        raise ProtocolError(ErrorCode.INVALID_FORMAT, f"nested more than {MAX_NESTING} levels deep")
+    if type(message) is Ice and not _is_candidate(bytes(message.candidate)):
+        raise ProtocolError(ErrorCode.INVALID_FORMAT, "Expected `object | null` - at `$.candidate`")
+    return message
+
+
+def _is_candidate(value: bytes) -> bool:
+    return value.startswith(b"{") or value == b"null"
+
+
+def _explain(text: bytes, error: Exception) -> ProtocolError:
+    if isinstance(error, RecursionError):
+        return ProtocolError(ErrorCode.INVALID_FORMAT, f"nested more than {MAX_NESTING} levels deep")
+    if not isinstance(error, msgspec.ValidationError):
+        return ProtocolError(ErrorCode.INVALID_FORMAT, f"not JSON: {error}")
+    try:
+        kind = _decode_type(text).type
+    except msgspec.MsgspecError as without_type:
+        return ProtocolError(ErrorCode.INVALID_FORMAT, str(without_type))
+    if kind not in CLIENT_TYPES:
+        return ProtocolError(ErrorCode.UNKNOWN_TYPE, "unknown message type")
+    return ProtocolError(ErrorCode.INVALID_FORMAT, str(error))
+
+
+def _nesting(text: bytes) -> int:
+    """The depth of arrays and objects in valid JSON, brackets inside strings not counted."""
+    depth = deepest = 0
+    in_string = escaped = False
+    for byte in text:
+        if in_string:
+            if escaped:
+                escaped = False
+            elif byte == 0x5C:
+                escaped = True
+            elif byte == 0x22:
+                in_string = False
+        elif byte == 0x22:
+            in_string = True
+        elif byte in b"{[":
+            depth += 1
+            deepest = max(deepest, depth)
+        elif byte in b"}]":
+            depth -= 1
+    return deepest
+
+
+def message_type(message: type[msgspec.Struct]) -> str:
+    """The ``type`` that stands on the wire for a message class."""
+    return str(message.__struct_config__.tag)
+
+
+CLIENT_MESSAGES: Final[tuple[type[msgspec.Struct], ...]] = (Auth, Available, Offer, Answer, Ice, Next, Leave, Ping)
+SERVER_MESSAGES: Final[tuple[type[msgspec.Struct], ...]] = (
+    Ready,
+    Matched,
+    RelayedOffer,
+    RelayedAnswer,
+    RelayedIce,
+    PartnerLeft,
+    Error,
+    Pong,
+)
+CLIENT_TYPES: Final = frozenset(message_type(message) for message in CLIENT_MESSAGES)
+
+# --- to JSON ----------------------------------------------------------------------------------------------------------
+
+
+def to_json(message: ServerMessage) -> bytes:
+    """One server message as UTF-8 JSON."""
+    return _encode(message)
+
+
+PONG: Final = to_json(Pong())
+PARTNER_LEFT: Final = to_json(PartnerLeft())
+
+
+def ready(client: ClientId) -> bytes:
+    """The ``ready`` message for a client."""
+    return to_json(Ready(client))
+
+
+def matched(room: RoomId, partner: ClientId, *, initiator: bool) -> bytes:
+    """The ``matched`` message for one of the two clients of a room."""
+    return to_json(Matched(room, partner, initiator))
+
+
+def error(problem: ProtocolError) -> bytes:
+    """The ``error`` message that tells a client of its mistake."""
+    return to_json(Error(problem.code, problem.message))
+
+
+def relay_heads(sender: ClientId) -> dict[type[Any], bytes]:
+    """What stands before the payload in each relayed message of one client, made once for its life.
+
+    The whole message is ``heads[type(signal)] + payload + b"}"``: see `relayed`.
+    """
+    quoted = _encode(sender)
+    return {
+        Offer: b'{"type":"offer","from":' + quoted + b',"sdp":',
+        Answer: b'{"type":"answer","from":' + quoted + b',"sdp":',
+        Ice: b'{"type":"ice","from":' + quoted + b',"candidate":',
+    }
+
+
+def relayed(heads: dict[type[Any], bytes], signal: Signal) -> bytes:
+    """A signal as its receiver gets it: ``from`` is the server's word, the payload the sender's bytes."""
+    payload = signal.candidate if type(signal) is Ice else signal.sdp  # type: ignore[union-attr]
+    return heads[type(signal)] + payload + b"}"

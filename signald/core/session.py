@@ -1,0 +1,277 @@
+"""One client's state machine: what a client and the broker say goes in, what is to be done comes out.
+
+::
+
+    IDLE ──available──► WAITING ──partner found──► PAIRED ──leave──────────► IDLE
+                           ▲ │                       │ └────next───────────► WAITING
+                           │ └──leave──► IDLE        └──partner gone───────► WAITING, or IDLE without requeue
+    any ──disconnected──► CLOSED
+
+The rules stand in `TRANSITIONS`, every state with every input. The session never guesses: that it is paired it knows
+from the broker alone, and what is said about an older ticket or room is recognised by its id and ignored.
+"""
+
+from collections.abc import Callable, Mapping
+from enum import Enum
+from typing import Any, Final
+
+import msgspec
+
+from signald.core import messages
+from signald.core.ids import ClientId, RoomId
+from signald.core.matching import Ticket
+from signald.core.messages import (
+    Answer,
+    Auth,
+    Available,
+    ClientMessage,
+    ErrorCode,
+    Ice,
+    Leave,
+    Next,
+    Offer,
+    Ping,
+    ProtocolError,
+    Signal,
+)
+
+
+class State(Enum):
+    """Where a client stands."""
+
+    IDLE = "idle"
+    WAITING = "waiting"
+    PAIRED = "paired"
+    CLOSED = "closed"
+
+
+# --- inputs besides the client's messages -----------------------------------------------------------------------------
+
+
+class PartnerFound(msgspec.Struct, frozen=True, gc=False):
+    """The broker matched this client's ticket."""
+
+    ticket: Ticket
+    room: RoomId
+    partner: ClientId
+    initiator: bool
+
+
+class PartnerGone(msgspec.Struct, frozen=True, gc=False):
+    """The broker says that a room has ended."""
+
+    room: RoomId
+
+
+class Disconnected(msgspec.Struct, frozen=True, gc=False):
+    """The connection is gone, or will be in a moment: nothing more is sent to this client."""
+
+
+Input = ClientMessage | PartnerFound | PartnerGone | Disconnected
+
+# --- effects ----------------------------------------------------------------------------------------------------------
+
+
+class Send(msgspec.Struct, frozen=True, gc=False):
+    """Send this JSON text to the client itself."""
+
+    text: bytes
+
+
+class Enqueue(msgspec.Struct, frozen=True, gc=False):
+    """Ask the broker for a partner."""
+
+    ticket: Ticket
+
+
+class Withdraw(msgspec.Struct, frozen=True, gc=False):
+    """Tell the broker that this ticket no longer waits."""
+
+    ticket: Ticket
+
+
+class Relay(msgspec.Struct, frozen=True, gc=False):
+    """Carry this JSON text to the partner in this room."""
+
+    room: RoomId
+    text: bytes
+
+
+class LeaveRoom(msgspec.Struct, frozen=True, gc=False):
+    """End this room; the broker tells the partner."""
+
+    room: RoomId
+
+
+Effect = Send | Enqueue | Withdraw | Relay | LeaveRoom
+Effects = tuple[Effect, ...]
+
+_NOTHING: Final[Effects] = ()
+_PONG: Final[Effects] = (Send(messages.PONG),)
+
+
+class Policy(msgspec.Struct, frozen=True):
+    """How the operator wants sessions to behave.
+
+    Attributes:
+        requeue_on_partner_leave: Whether a client whose partner left waits again at once.
+        rematch_delay_s: How long after ``next`` the two are kept apart.
+    """
+
+    requeue_on_partner_leave: bool = True
+    rematch_delay_s: float = 3.0
+
+
+class Session:
+    """The state of one client. `receive` is its only door."""
+
+    __slots__ = ("_heads", "_tickets", "client", "partner", "policy", "room", "state", "ticket")
+
+    def __init__(self, client: ClientId, policy: Policy) -> None:
+        self.client = client
+        self.policy = policy
+        self.state = State.IDLE
+        self.ticket: Ticket | None = None
+        self.room: RoomId | None = None
+        self.partner: ClientId | None = None
+        self._tickets = 0
+        self._heads: dict[type[Any], bytes] | None = None
+
+    def receive(self, given: Input, now: float) -> Effects:
+        """Take one input, change the state, and say what is to be done.
+
+        Args:
+            given: What the client or the broker said.
+            now: Seconds, monotonic.
+
+        Returns:
+            Effects in the order in which they must be run; the state is whole before the first of them.
+
+        Raises:
+            ProtocolError: The client may not say this now. Nothing has changed.
+        """
+        return TRANSITIONS[self.state][type(given)](self, given, now)
+
+    # Each of these is a cell of the table. None is called from outside.
+
+    def _enqueue(self, given: Input, now: float, avoid: ClientId | None = None) -> Effects:
+        self._tickets += 1
+        delay = self.policy.rematch_delay_s if avoid is not None else 0.0
+        self.ticket = Ticket(self.client, self._tickets, now, avoid, now + delay)
+        self.state = State.WAITING
+        return (Enqueue(self.ticket),)
+
+    def _withdraw(self, given: Input, now: float) -> Effects:
+        ticket, self.ticket = self.ticket, None
+        self.state = State.IDLE
+        return (Withdraw(ticket),) if ticket else _NOTHING
+
+    def _pair(self, given: PartnerFound, now: float) -> Effects:
+        if given.ticket != self.ticket:
+            return _NOTHING
+        self.ticket = None
+        self.room = given.room
+        self.partner = given.partner
+        self.state = State.PAIRED
+        return (Send(messages.matched(given.room, given.partner, initiator=given.initiator)),)
+
+    def _relay(self, given: Signal, now: float) -> Effects:
+        heads = self._heads
+        if heads is None:
+            heads = self._heads = messages.relay_heads(self.client)
+        return (Relay(self.room, messages.relayed(heads, given)),)  # type: ignore[arg-type]
+
+    def _leave(self, given: Input, now: float) -> Effects:
+        room, self.room, self.partner = self.room, None, None
+        self.state = State.IDLE
+        return (LeaveRoom(room),) if room else _NOTHING
+
+    def _next(self, given: Input, now: float) -> Effects:
+        partner = self.partner
+        return self._leave(given, now) + self._enqueue(given, now, avoid=partner)
+
+    def _partner_gone(self, given: PartnerGone, now: float) -> Effects:
+        if given.room != self.room:
+            return _NOTHING
+        self._leave(given, now)
+        told = (Send(messages.PARTNER_LEFT),)
+        return told + self._enqueue(given, now) if self.policy.requeue_on_partner_leave else told
+
+    def _close(self, given: Input, now: float) -> Effects:
+        left = self._withdraw(given, now) + self._leave(given, now)
+        self.state = State.CLOSED
+        return left
+
+    def _pong(self, given: Input, now: float) -> Effects:
+        return _PONG
+
+    def _ignore(self, given: Input, now: float) -> Effects:
+        return _NOTHING
+
+    def _not_paired(self, given: Input, now: float) -> Effects:
+        raise ProtocolError(ErrorCode.NOT_PAIRED, "there is no partner")
+
+    def _already_paired(self, given: Input, now: float) -> Effects:
+        raise ProtocolError(ErrorCode.ALREADY_PAIRED, "there is a partner already: send next or leave first")
+
+
+_Rule = Callable[[Session, Any, float], Effects]
+_S = Session
+
+TRANSITIONS: Final[Mapping[State, Mapping[type[Any], _Rule]]] = {
+    State.IDLE: {
+        Auth: _S._ignore,
+        Available: _S._enqueue,
+        Offer: _S._not_paired,
+        Answer: _S._not_paired,
+        Ice: _S._not_paired,
+        Next: _S._not_paired,
+        Leave: _S._ignore,
+        Ping: _S._pong,
+        PartnerFound: _S._ignore,
+        PartnerGone: _S._ignore,
+        Disconnected: _S._close,
+    },
+    State.WAITING: {
+        Auth: _S._ignore,
+        Available: _S._ignore,
+        Offer: _S._not_paired,
+        Answer: _S._not_paired,
+        Ice: _S._not_paired,
+        Next: _S._not_paired,
+        Leave: _S._withdraw,
+        Ping: _S._pong,
+        PartnerFound: _S._pair,
+        PartnerGone: _S._ignore,
+        Disconnected: _S._close,
+    },
+    State.PAIRED: {
+        Auth: _S._ignore,
+        Available: _S._already_paired,
+        Offer: _S._relay,
+        Answer: _S._relay,
+        Ice: _S._relay,
+        Next: _S._next,
+        Leave: _S._leave,
+        Ping: _S._pong,
+        PartnerFound: _S._ignore,
+        PartnerGone: _S._partner_gone,
+        Disconnected: _S._close,
+    },
+    State.CLOSED: {
+        given: _S._ignore
+        for given in (
+            Auth,
+            Available,
+            Offer,
+            Answer,
+            Ice,
+            Next,
+            Leave,
+            Ping,
+            PartnerFound,
+            PartnerGone,
+            Disconnected,
+        )
+    },
+}

@@ -1,0 +1,139 @@
+"""The first bytes of a TCP connection: a WebSocket handshake goes to the WebSocket side, all else to the web pages.
+
+Both share one port. Looking at the request before twisted.web does saves its Request object for each client, and keeps
+the two worlds apart: a WebSocket never sees HTTP keep-alive, and web requests are one for each connection, so that no
+proxy can send a handshake down a connection that belongs to twisted.web already.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+from twisted.internet.interfaces import IAddress, ITCPTransport
+from twisted.internet.protocol import Factory, Protocol, connectionDone
+from twisted.protocols.policies import ProtocolWrapper
+from twisted.python.failure import Failure
+
+from signald.deadlines import Deadlines, Overdue
+
+MAX_HEAD_BYTES = 16 * 1024
+"""Request line and headers; browsers send 0.5 to 2 KiB, cookies of the same site may add some."""
+
+_END = b"\r\n\r\n"
+
+
+def _answer(status: bytes, text: bytes) -> bytes:
+    return (
+        b"HTTP/1.1 %b\r\nContent-Type: text/plain; charset=utf-8\r\nContent-Length: %d\r\nConnection: close\r\n\r\n%b\n"
+        % (status, len(text) + 1, text)
+    )
+
+
+_TOO_LARGE = _answer(b"431 Request Header Fields Too Large", b"the request's headers are too large")
+_NO_BODY = _answer(b"413 Content Too Large", b"requests with a body are not understood here")
+
+
+def wants_websocket(head: bytes) -> bool:
+    """Whether a request head asks for a WebSocket at ``/ws`` (RFC 6455 4.1)."""
+    line, _, headers = head.partition(b"\r\n")
+    method, _, rest = line.partition(b" ")
+    path = rest.partition(b" ")[0].partition(b"?")[0]
+    return method == b"GET" and path == b"/ws" and b"\r\nupgrade:" in b"\r\n" + headers.lower()
+
+
+def has_body(head: bytes) -> bool:
+    """Whether a request head announces a body (RFC 9112 6)."""
+    for line in head.lower().split(b"\r\n")[1:]:
+        name, _, value = line.partition(b":")
+        if name.strip() == b"transfer-encoding" or (name.strip() == b"content-length" and value.strip() != b"0"):
+            return True
+    return False
+
+
+class Front(Protocol):
+    """Reads the head of the first request, then hands the transport over."""
+
+    factory: "FrontFactory"
+    transport: Any
+    _head = b""
+
+    def connectionMade(self) -> None:
+        """Nagle's algorithm against delayed ACKs would cost 40 ms for each step of a call's set-up: off."""
+        if ITCPTransport.providedBy(self.transport):
+            self.transport.setTcpNoDelay(True)
+        self.factory.handshakes.begin(self)
+        self.factory.open.add(self)
+
+    def dataReceived(self, data: bytes) -> None:
+        """Collect the head; decide when it is whole."""
+        head = self._head + data
+        end = head.find(_END)
+        if end < 0:
+            self._head = head
+            if len(head) > MAX_HEAD_BYTES:
+                self._refuse(_TOO_LARGE)
+            return
+        if end > MAX_HEAD_BYTES:
+            self._refuse(_TOO_LARGE)
+        elif wants_websocket(head[:end]):
+            websocket = self.factory.websockets(self.transport.getPeer())
+            self.factory.handshakes.begin(websocket)
+            self._hand_over(websocket, head)
+        elif has_body(head[:end]):
+            self._refuse(_NO_BODY)
+        else:
+            self._hand_over(self.factory.web(self.transport.getPeer()), head)
+
+    def connectionLost(self, reason: Failure = connectionDone) -> None:
+        """Gone before it said what it wanted."""
+        self._forget()
+
+    def drop(self) -> None:
+        """It took too long (`Deadlines`)."""
+        self.transport.abortConnection()
+
+    def _refuse(self, answer: bytes) -> None:
+        self.transport.write(answer)
+        self.transport.loseConnection()
+
+    def _forget(self) -> None:
+        self.factory.handshakes.done(self)
+        self.factory.open.discard(self)
+
+    def _hand_over(self, protocol: Any, head: bytes) -> None:
+        self._forget()
+        transport = self.transport
+        if isinstance(transport, ProtocolWrapper):  # TLS, PROXY protocol
+            transport.wrappedProtocol = protocol
+        else:
+            transport.protocol = protocol
+        protocol.makeConnection(transport)
+        protocol.dataReceived(head)
+
+
+class FrontFactory(Factory):
+    """Makes a `Front` for each accepted connection.
+
+    Args:
+        websockets: Makes the WebSocket side for a peer address.
+        web: Makes the HTTP side for a peer address.
+        handshakes: Ends connections that do not say in time what they want.
+    """
+
+    noisy = False
+
+    def __init__(
+        self,
+        websockets: Callable[[IAddress], Overdue],
+        web: Callable[[IAddress], Any],
+        handshakes: Deadlines,
+    ) -> None:
+        self.websockets = websockets
+        self.web = web
+        self.handshakes = handshakes
+        self.open: set[Front] = set()
+
+    def buildProtocol(self, addr: IAddress | None) -> Front:  # type: ignore[override]
+        """See `Factory.buildProtocol`."""
+        front = Front()
+        front.factory = self
+        return front

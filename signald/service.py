@@ -1,0 +1,206 @@
+"""The life of the daemon: its listeners and clients from start to a clean end."""
+
+import resource
+import signal
+import sys
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from twisted.application.service import MultiService
+from twisted.internet.defer import Deferred, DeferredList
+from twisted.internet.endpoints import TCP4ServerEndpoint, TCP6ServerEndpoint
+from twisted.internet.error import CannotListenError
+from twisted.internet.interfaces import IListeningPort, IStreamServerEndpoint
+from twisted.internet.task import LoopingCall
+from twisted.logger import ILogObserver, Logger
+from twisted.python.components import Componentized
+from twisted.python.logfile import LogFile
+
+from signald.brokers.interface import Broker
+from signald.connections import Connections
+from signald.front import FrontFactory
+from signald.logs import make_observer
+from signald.websocket import GOING_AWAY, WebSocketFactory
+
+CLOSE_WITHIN_S = 2.0
+"""How long clients may take to answer the close frame at the end."""
+
+BROKER_WITHIN_S = 2.0
+"""How long the broker may take to clean up at the end."""
+
+SPARE_FILES = 64
+"""File descriptors that are not clients: listeners, logs, the store, libraries."""
+
+
+def raise_file_limit() -> int:
+    """Raise the limit on open files to the hard one.
+
+    Returns:
+        How many clients fit.
+    """
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft != hard:
+        try:
+            resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+            soft = hard
+        except (OSError, ValueError):  # macOS has a lower kernel limit than the hard one says
+            pass
+    return max(0, soft - SPARE_FILES)
+
+
+class DualStackEndpoint:
+    """One port on all addresses, IPv6 and IPv4; IPv4 alone where the machine has no IPv6."""
+
+    def __init__(self, reactor: Any, port: int) -> None:
+        self._ipv6 = TCP6ServerEndpoint(reactor, port)
+        self._ipv4 = TCP4ServerEndpoint(reactor, port)
+
+    def listen(self, factory: Any) -> "Deferred[IListeningPort]":
+        """See `IStreamServerEndpoint.listen`."""
+
+        def without_ipv6(failure: Any) -> Any:
+            failure.trap(CannotListenError)
+            return self._ipv4.listen(factory)
+
+        listening: Deferred[IListeningPort] = self._ipv6.listen(factory).addErrback(without_ipv6)
+        return listening
+
+
+class Daemon(MultiService):
+    """Listens, and ends within 5 s: every client gets 1001, the broker takes its entries out of the store.
+
+    Args:
+        reactor: For signals and the time.
+        endpoints: Where to listen, each with the words to call it by.
+        front: What listens there.
+        websockets: The open connections.
+        connections: The clients.
+        broker: Started before the first client, stopped after the last.
+        instance_id: For the log.
+    """
+
+    _log = Logger()
+
+    def __init__(
+        self,
+        reactor: Any,
+        endpoints: Sequence[tuple[str, IStreamServerEndpoint]],
+        front: FrontFactory,
+        websockets: WebSocketFactory,
+        connections: Connections,
+        broker: Broker,
+        instance_id: str,
+    ) -> None:
+        super().__init__()
+        self._reactor = reactor
+        self._endpoints = endpoints
+        self._front = front
+        self._websockets = websockets
+        self._connections = connections
+        self._broker = broker
+        self._instance_id = instance_id
+        self._ports: list[IListeningPort] = []
+        self._observer: ILogObserver | None = None
+        self._started = self._reactor.seconds()
+
+    def health(self) -> dict[str, object]:
+        """What ``/healthz`` says."""
+        health: dict[str, object] = {
+            "ok": True,
+            "uptime": round(self._reactor.seconds() - self._started, 3),
+            "clients": len(self._connections),
+            "instanceId": self._instance_id,
+        }
+        if self._broker.store_reachable is not None:
+            health["redis"] = self._broker.store_reachable
+        return health
+
+    def choose_log(self, twistd: Mapping[str, Any], *, debug: bool) -> None:
+        """Log in signald's way, to the place that twistd was told; not if twistd was told another way.
+
+        Args:
+            twistd: The options of twistd itself.
+            debug: Whether to log the debug level.
+        """
+        if twistd.get("syslog") or twistd.get("logger"):
+            return
+        name = twistd.get("logfile") or ("-" if twistd.get("nodaemon") else "twistd.log")
+        out = sys.stdout if name == "-" else LogFile.fromFullPath(name)
+        self._observer = make_observer(debug=debug, out=out)
+
+    def setServiceParent(self, parent: Any) -> None:
+        """The application is the parent; it holds the log observer too (`twisted.application.app.AppLogger`)."""
+        super().setServiceParent(parent)
+        if self._observer is not None and isinstance(parent, Componentized):
+            parent.setComponent(ILogObserver, self._observer)
+
+    def privilegedStartService(self) -> None:
+        """Listen, while the process may still have the rights for a low port."""
+        super().privilegedStartService()
+        for words, endpoint in self._endpoints:
+            endpoint.listen(self._front).addCallbacks(self._listening, self._not_listening, errbackArgs=(words,))
+
+    def startService(self) -> None:
+        """Start everything; a signal then ends the process with status 0."""
+        super().startService()
+        self._started = self._reactor.seconds()
+        self._broker.start(self._connections)
+        self._log.info(
+            "instance {instance}: room for {clients} clients", instance=self._instance_id, clients=raise_file_limit()
+        )
+        # twistd's own handlers end the process by the signal, which a supervisor takes for a crash.
+        self._reactor.callWhenRunning(self._handle_signals)
+
+    async def _stop(self) -> None:
+        try:
+            await self._say_goodbye()
+        except Exception:
+            self._log.failure("while stopping")
+        super().stopService()
+
+    async def _say_goodbye(self) -> None:
+        clock = self._reactor
+        await DeferredList([Deferred.fromCoroutine(_stop_listening(port)) for port in self._ports], consumeErrors=True)
+        for front in list(self._front.open):
+            front.drop()
+        self._connections.close_all(GOING_AWAY, "the server is going away, connect again")
+        broker = Deferred.fromCoroutine(self._broker.stop()).addTimeout(BROKER_WITHIN_S, clock)
+        broker.addErrback(lambda failure: self._log.warn("the store was not cleaned up: {why}", why=failure.value))
+        closed = LoopingCall(self._all_closed)
+        closed.clock = clock
+        self._closed = closed
+        await closed.start(0.02).addTimeout(CLOSE_WITHIN_S, clock).addErrback(lambda failure: closed.stop())
+        for connection in list(self._websockets.open):
+            connection.drop()
+        await broker
+
+    def stopService(self) -> "Deferred[None]":
+        """Stop listening, close every client, clean up."""
+        return Deferred.fromCoroutine(self._stop())
+
+    def _all_closed(self) -> None:
+        if not self._websockets.open:
+            self._closed.stop()
+
+    def _listening(self, port: IListeningPort) -> None:
+        self._ports.append(port)
+        self._log.info("listening on {address}", address=port.getHost())
+
+    def _not_listening(self, failure: Any, words: str) -> None:
+        raise SystemExit(f"signald: cannot listen on {words}: {failure.value}")
+
+    def _handle_signals(self) -> None:
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, self._signalled)
+
+    def _signalled(self, number: int, frame: object) -> None:
+        self._reactor.callFromThread(self._reactor.stop)
+
+
+async def _stop_listening(port: IListeningPort) -> None:
+    await Deferred.fromCoroutine(_await(port.stopListening()))
+
+
+async def _await(maybe: Any) -> None:
+    if isinstance(maybe, Deferred):
+        await maybe

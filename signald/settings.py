@@ -1,0 +1,194 @@
+"""Every setting, once: its environment variable, its option, its default, what it means and what it may be.
+
+The table `SETTINGS` makes the options of ``twistd signald`` and the README's table. An option wins over the variable.
+"""
+
+import re
+import secrets
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from signald import origins
+
+
+class SettingsError(Exception):
+    """The operator's mistake. The message is one line that names the setting and says what it may be."""
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """One row of the table.
+
+    Attributes:
+        variable: The environment variable.
+        default: As the operator would write it.
+        meaning: For people, with the unit.
+        parse: Turns the text into the value; raises ValueError that says what it may be.
+        many: The option may be given more than once; the variable holds values apart by white space.
+    """
+
+    variable: str
+    default: str
+    meaning: str
+    parse: Callable[[str], Any]
+    many: bool = False
+
+    @property
+    def field(self) -> str:
+        """The attribute of `Settings`."""
+        return self.variable.lower()
+
+    @property
+    def option(self) -> str:
+        """The option of ``twistd signald``, without its dashes."""
+        return self.field.replace("_", "-")
+
+    @property
+    def is_switch(self) -> bool:
+        """Whether the bare option, without a value, means true."""
+        return self.parse is _switch
+
+
+def _switch(text: str) -> bool:
+    value = text.lower()
+    if value in {"1", "true", "yes", "on"}:
+        return True
+    if value in {"", "0", "false", "no", "off"}:
+        return False
+    raise ValueError("must be true or false")
+
+
+def _integer(lowest: int, highest: int) -> Callable[[str], int]:
+    def parse(text: str) -> int:
+        if not re.fullmatch(r"[+-]?[0-9]{1,18}", text) or not lowest <= int(text) <= highest:
+            raise ValueError(f"must be a whole number from {lowest} to {highest}")
+        return int(text)
+
+    return parse
+
+
+def _seconds(lowest: float, highest: float) -> Callable[[str], float]:
+    def parse(text: str) -> float:
+        if not re.fullmatch(r"[0-9]{1,9}(\.[0-9]{1,9})?", text) or not lowest <= float(text) <= highest:
+            raise ValueError(f"must be a number of seconds from {lowest:g} to {highest:g}")
+        return float(text)
+
+    return parse
+
+
+def _origins(text: str) -> frozenset[str]:
+    if text.strip() == "*":
+        return frozenset()
+    return frozenset(origins.normalise(origin) for origin in text.split(",") if origin.strip())
+
+
+def _instance_id(text: str) -> str:
+    if not text:
+        return secrets.token_hex(4)
+    if not re.fullmatch(r"[A-Za-z0-9._-]{1,64}", text):
+        raise ValueError("must be 1 to 64 letters, digits, dots, dashes or underscores")
+    return text
+
+
+def _endpoint(text: str) -> str:
+    if ":" not in text:
+        raise ValueError("must be a Twisted endpoint, for example tcp:8080:interface=127.0.0.1")
+    return text
+
+
+SETTINGS: Final = (
+    Setting("PORT", "8080", "TCP port, HTTP and WebSocket on the same one", _integer(0, 65535)),
+    Setting(
+        "LISTEN",
+        "",
+        "Twisted endpoints to listen on, in place of PORT: `tcp:8080:interface=127.0.0.1`, `unix:/run/signald.sock`, …",
+        _endpoint,
+        many=True,
+    ),
+    Setting(
+        "ALLOWED_ORIGIN",
+        "",
+        "Origins of web pages that may connect, apart by commas; empty: all",
+        _origins,
+    ),
+    Setting(
+        "REQUEUE_ON_PARTNER_LEAVE",
+        "true",
+        "Whether a client whose partner left waits for the next one at once",
+        _switch,
+    ),
+    Setting(
+        "REMATCH_DELAY_SECONDS",
+        "3",
+        "How long after `next` the same two are kept apart, if nobody else comes",
+        _seconds(0, 3600),
+    ),
+    Setting("INSTANCE_ID", "", "Label of this process in logs and health; empty: random", _instance_id),
+    Setting(
+        "MAX_MSG_PER_SECOND",
+        "40",
+        "Messages of one client in a second; above it they are dropped with `RATE_LIMIT`",
+        _integer(1, 1_000_000_000),
+    ),
+    Setting(
+        "HEARTBEAT_SECONDS",
+        "30",
+        "Between two pings of a client; one that did not answer the last is dropped",
+        _seconds(0.1, 3600),
+    ),
+    Setting(
+        "HANDSHAKE_TIMEOUT_SECONDS",
+        "10",
+        "For the first request of a connection; after it the connection is dropped",
+        _seconds(0.1, 3600),
+    ),
+    Setting("DEMO", "true", "Whether `/` is the demo page; else a line of text", _switch),
+    Setting("DEBUG", "", "Verbose logging", _switch),
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """The values, parsed. Attributes are the variables of `SETTINGS` in small letters."""
+
+    port: int
+    listen: tuple[str, ...]
+    allowed_origin: frozenset[str]
+    requeue_on_partner_leave: bool
+    rematch_delay_seconds: float
+    instance_id: str
+    max_msg_per_second: int
+    heartbeat_seconds: float
+    handshake_timeout_seconds: float
+    demo: bool
+    debug: bool
+    chosen: frozenset[str] = field(default=frozenset(), repr=False)
+
+
+def parse(environment: Mapping[str, str], options: Mapping[str, list[str]] | None = None) -> Settings:
+    """Read all settings.
+
+    Args:
+        environment: Environment variables; those of others are ignored, an empty one counts as not set.
+        options: Values by option name, each in the order given.
+
+    Raises:
+        SettingsError: A value makes no sense.
+    """
+    options = options or {}
+    values: dict[str, Any] = {}
+    for setting in SETTINGS:
+        given = options.get(setting.option)
+        if given:
+            source, texts = f"--{setting.option}", given
+        else:
+            text = environment.get(setting.variable, "").strip() or setting.default
+            source, texts = setting.variable, text.split() if setting.many else [text]
+        try:
+            parsed = [setting.parse(text.strip()) for text in texts]
+        except ValueError as error:
+            shown = texts[-1] if len(texts[-1]) <= 80 else texts[-1][:77] + "..."
+            raise SettingsError(f"{source}={shown!r}: {error}") from None
+        values[setting.field] = tuple(parsed) if setting.many else parsed[-1]
+    return Settings(**values)

@@ -1,0 +1,138 @@
+"""``twistd signald``: the options, and the wiring of everything. Only this module reads settings."""
+
+import os
+import secrets
+from collections.abc import Sequence
+from typing import Any
+
+from twisted.application.service import IService
+from twisted.internet.endpoints import serverFromString
+from twisted.python import usage
+
+from signald import __version__, settings
+from signald.brokers.interface import Broker
+from signald.brokers.memory import MemoryBroker
+from signald.connections import Connections
+from signald.core.ids import ClientId, RoomId
+from signald.core.session import Policy
+from signald.deadlines import Deadlines
+from signald.front import FrontFactory
+from signald.heartbeat import Heartbeat
+from signald.service import Daemon, DualStackEndpoint
+from signald.settings import SETTINGS, Settings, SettingsError
+from signald.web.resources import make_site
+from signald.websocket import WebSocketFactory
+
+CLOSING_TIMEOUT_S = 3.0
+"""How long a client may take to answer a close frame."""
+
+
+def _help(setting: settings.Setting) -> str:
+    return f"{setting.meaning} [default: {setting.default or 'empty'}]".replace("`", "")
+
+
+class Options(usage.Options):
+    """One option for each row of `signald.settings.SETTINGS`."""
+
+    synopsis = "[options]"
+    longdesc = "Each option is also an environment variable (--port is PORT); the option wins."
+    optParameters = [[row.option, None, None, _help(row)] for row in SETTINGS if not row.many]  # noqa: RUF012
+
+    settings: Settings
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._listen: list[str] = []
+
+    def opt_version(self) -> None:
+        """Show signald's version and exit."""
+        print(f"signald {__version__}")  # noqa: T201 - asked for
+        raise SystemExit(0)
+
+    def opt_listen(self, endpoint: str) -> None:  # noqa: D102 - its docstring is the help text, see below
+        self._listen.append(endpoint)
+
+    opt_listen.__doc__ = next(_help(row) + " May be given more than once." for row in SETTINGS if row.many)
+
+    def parseOptions(self, options: Sequence[str] | None = None) -> None:
+        """Let a bare ``--debug`` mean ``--debug=true``, as for every setting that is true or false."""
+        switches = {f"--{row.option}" for row in SETTINGS if row.is_switch}
+        given = list(options or [])
+        for at, word in enumerate(given):
+            if word in switches and (at + 1 == len(given) or given[at + 1].startswith("-")):
+                given[at] = f"{word}=true"
+        super().parseOptions(given)
+
+    def postOptions(self) -> None:
+        """Read all settings. A mistake ends the start with one line: a UsageError would print all help before it."""
+        given = {row.option: [self[row.option]] for row in SETTINGS if not row.many and self[row.option] is not None}
+        if self._listen:
+            given["listen"] = self._listen
+        try:
+            self.settings = settings.parse(os.environ, given)
+        except SettingsError as error:
+            raise SystemExit(f"signald: {error}") from None
+
+
+def _new_id() -> str:
+    """16 characters that nobody can guess: who knows a client's id is not to find the next one from it."""
+    return secrets.token_urlsafe(12)
+
+
+def _make_broker(chosen: Settings, reactor: Any) -> Broker:
+    return MemoryBroker(reactor, lambda: RoomId(_new_id()))
+
+
+def make_daemon(chosen: Settings, reactor: Any) -> Daemon:
+    """Wire the whole daemon.
+
+    Args:
+        chosen: The settings.
+        reactor: A reactor, or in tests what stands for it.
+
+    Raises:
+        SettingsError: An endpoint cannot be understood.
+    """
+    broker = _make_broker(chosen, reactor)
+    connections = Connections(
+        broker,
+        reactor,
+        lambda: ClientId(_new_id()),
+        Policy(chosen.requeue_on_partner_leave, chosen.rematch_delay_seconds),
+        chosen.max_msg_per_second,
+    )
+    heartbeat = Heartbeat(reactor, chosen.heartbeat_seconds)
+    handshakes = Deadlines(reactor, chosen.handshake_timeout_seconds)
+    closings = Deadlines(reactor, CLOSING_TIMEOUT_S)
+    websockets = WebSocketFactory(connections, heartbeat, handshakes, closings, chosen.allowed_origin, reactor)
+    site = make_site(lambda: daemon.health(), demo=chosen.demo, reactor=reactor)
+    front = FrontFactory(websockets.buildProtocol, site.buildProtocol, handshakes)
+    daemon = Daemon(reactor, _endpoints(chosen, reactor), front, websockets, connections, broker, chosen.instance_id)
+    for service in (heartbeat, handshakes, closings):
+        service.setServiceParent(daemon)
+    return daemon
+
+
+def _endpoints(chosen: Settings, reactor: Any) -> list[tuple[str, Any]]:
+    if not chosen.listen:
+        return [(f"port {chosen.port}", DualStackEndpoint(reactor, chosen.port))]
+    endpoints = []
+    for words in chosen.listen:
+        try:
+            endpoints.append((words, serverFromString(reactor, words)))
+        except Exception as error:
+            raise SettingsError(f"--listen={words!r}: {error or type(error).__name__}") from None
+    return endpoints
+
+
+def makeService(options: Options) -> IService:
+    """What twistd runs."""
+    from twisted.internet import reactor  # noqa: TID251 - here alone: whoever chose a reactor has done so by now
+
+    chosen = options.settings
+    try:
+        daemon = make_daemon(chosen, reactor)
+    except SettingsError as error:
+        raise SystemExit(f"signald: {error}") from None
+    daemon.choose_log(options.parent or {}, debug=chosen.debug)
+    return daemon

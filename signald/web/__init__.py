@@ -1,0 +1,1 @@
+"""The web pages of the daemon: health, and the demo page with its files."""

@@ -1,0 +1,121 @@
+"""The resource tree: ``/``, ``/static/…``, ``/healthz``, and what ``/ws`` says to those who do not upgrade."""
+
+import json
+from collections.abc import Callable, Mapping
+from importlib.resources import files
+from typing import Any, Final
+
+from twisted.web.http import HTTPChannel
+from twisted.web.pages import notFound
+from twisted.web.resource import IResource, Resource
+from twisted.web.server import Request, Site
+
+from signald import __version__
+
+_TYPES: Final = {
+    "css": b"text/css; charset=utf-8",
+    "html": b"text/html; charset=utf-8",
+    "ico": b"image/x-icon",
+    "js": b"text/javascript; charset=utf-8",
+    "svg": b"image/svg+xml",
+}
+
+_HEADERS: Final[Mapping[bytes, bytes]] = {
+    b"content-security-policy": (
+        b"default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; "
+        b"media-src 'self' blob: mediastream:; connect-src 'self' ws: wss:; "
+        b"base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+    ),
+    b"permissions-policy": b"camera=(self), microphone=(self), geolocation=()",
+    b"referrer-policy": b"no-referrer",
+    b"x-content-type-options": b"nosniff",
+    b"cache-control": b"no-cache",
+}
+
+
+class OneRequest(HTTPChannel):
+    """HTTP without keep-alive; see `signald.front` for the reason."""
+
+    def checkPersistence(self, request: Any, version: bytes) -> bool:
+        """Close after each response, and say so."""
+        request.responseHeaders.setRawHeaders(b"connection", [b"close"])
+        return False
+
+
+class _Body(Resource):
+    """A fixed body that was read once."""
+
+    isLeaf = True
+
+    def __init__(self, body: bytes, content_type: bytes) -> None:
+        super().__init__()
+        self._body = body
+        self._type = content_type
+
+    def render_GET(self, request: Request) -> bytes:
+        request.setHeader(b"content-type", self._type)
+        for name, value in _HEADERS.items():
+            request.setHeader(name, value)
+        return self._body
+
+
+class _Json(Resource):
+    """A JSON object, made anew for each request."""
+
+    isLeaf = True
+
+    def __init__(self, make: Callable[[], Mapping[str, object]]) -> None:
+        super().__init__()
+        self._make = make
+
+    def render_GET(self, request: Request) -> bytes:
+        request.setHeader(b"content-type", b"application/json")
+        request.setHeader(b"cache-control", b"no-store")
+        return json.dumps(self._make()).encode() + b"\n"
+
+
+class _UpgradeRequired(Resource):
+    """``/ws`` without a WebSocket handshake (RFC 9110 15.5.22)."""
+
+    isLeaf = True
+
+    def render(self, request: Request) -> bytes:
+        request.setResponseCode(426, b"Upgrade Required")
+        request.setHeader(b"upgrade", b"websocket")
+        request.setHeader(b"content-type", b"text/plain; charset=utf-8")
+        return b"This is a WebSocket endpoint: connect with ws:// or wss://.\n"
+
+
+class _Root(Resource):
+    """Unknown paths are 404 in few words."""
+
+    def getChild(self, path: bytes, request: Request) -> IResource:
+        return notFound("Not found", "There is nothing here. Look at / or /healthz.")
+
+
+def make_site(health: Callable[[], Mapping[str, object]], *, demo: bool, reactor: Any) -> Site:
+    """The web side of the daemon.
+
+    Args:
+        health: What ``/healthz`` says.
+        demo: Whether ``/`` is the demo page; else it is a line of text.
+        reactor: Times out idle connections.
+    """
+    root = _Root()
+    root.putChild(b"healthz", _Json(health))
+    root.putChild(b"ws", _UpgradeRequired())
+    if demo:
+        static = _Root()
+        for file in (files("signald.web") / "static").iterdir():
+            content_type = _TYPES.get(file.name.rpartition(".")[2])
+            if content_type is not None:
+                static.putChild(file.name.encode(), _Body(file.read_bytes(), content_type))
+        root.putChild(b"static", static)
+        root.putChild(b"", static.children[b"index.html"])
+    else:
+        text = f"signald {__version__}: a WebRTC signaling server. Its WebSocket is at /ws.\n"
+        root.putChild(b"", _Body(text.encode(), b"text/plain; charset=utf-8"))
+    site = Site(root, reactor=reactor, timeout=30)
+    site.protocol = OneRequest  # type: ignore[assignment]
+    site.noisy = False
+    return site

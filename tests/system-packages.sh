@@ -1,0 +1,18 @@
+#!/bin/sh
+# Installs what the tests start besides Python, where it is missing: Debian's packages, as root or with sudo.
+set -eu
+missing=""
+command -v redis-server >/dev/null || missing="$missing redis-server"
+command -v chromium >/dev/null || missing="$missing chromium"
+command -v chromedriver >/dev/null || missing="$missing chromium-driver"
+[ -n "$missing" ] || exit 0
+if ! command -v apt-get >/dev/null; then
+    echo "the tests need:$missing (install them with your system's package manager)" >&2
+    exit 1
+fi
+as_root=""
+[ "$(id -u)" = 0 ] || as_root=sudo
+export DEBIAN_FRONTEND=noninteractive
+$as_root apt-get update -qq
+# shellcheck disable=SC2086 # a list of words
+$as_root apt-get install -y -qq --no-install-recommends $missing >/dev/null
