@@ -1,0 +1,287 @@
+/**
+ * One call with one partner: an RTCPeerConnection negotiated by the W3C's "perfect negotiation" pattern
+ * (https://www.w3.org/TR/webrtc/#perfect-negotiation-example), and a data channel for text.
+ *
+ * It knows nothing of the server: what it has to say goes out through `send`, what the partner says comes in
+ * through `offer()`, `answer()` and `ice()`. Make a new Call for each room, close it when the room ends; a closed
+ * Call sends nothing and ignores what comes late.
+ *
+ * @module call
+ */
+
+/** @typedef {import("./signaling.js").Sdp} Sdp */
+
+/**
+ * connecting: being set up; connected; interrupted: was connected, and is being mended; failed: given up;
+ * closed: ended on this side.
+ * @typedef {"connecting" | "connected" | "interrupted" | "failed" | "closed"} CallState
+ */
+
+/**
+ * @typedef {object} CallOptions
+ * @property {boolean} initiator  true on exactly one of the two sides. The initiator offers, and when both have
+ *   offered (glare) its offer stands: it is the "impolite" peer of the pattern
+ * @property {MediaStream | null} stream  camera and microphone; null to receive only
+ * @property {RTCIceServer[]} iceServers
+ * @property {{ offer: (sdp: string) => unknown, answer: (sdp: string) => unknown,
+ *   ice: (candidate: RTCIceCandidate) => unknown }} send  how to reach the partner; a SignalingClient fits
+ */
+
+/**
+ * @typedef {object} CallEvents
+ * @property {CallState} state
+ * @property {MediaStream} media  the partner's picture and sound; again when a track is added
+ * @property {boolean} channel  whether text can be sent
+ * @property {string} text  a message from the partner: untrusted, show it as text only
+ */
+
+/**
+ * The initiator offers first. A partner that does not know so (a client older than `initiator`) may wait for us
+ * instead; after this long the other side offers, and glare is resolved as ever.
+ */
+const FIRST_OFFER_WITHIN_MS = 2_000;
+/** A call that is not connected by then, or not mended after an interruption, has failed. */
+const CONNECT_WITHIN_MS = 20_000;
+/** Longer texts from the partner are cut: nobody reads them, and they could stall the page. */
+const MAX_TEXT_CHARS = 4_000;
+
+export class Call extends EventTarget {
+  /** @type {CallState} */
+  state = "connecting";
+
+  #pc;
+  #send;
+  #initiator;
+  #makingOffer = false;
+  /** Whether to leave the first offer to the partner. */
+  #holdOffer;
+  /** Candidates that came before the description they belong to. @type {(RTCIceCandidateInit | null)[]} */
+  #earlyCandidates = [];
+  /** Signals are handled one after another. @type {Promise<void>} */
+  #signals = Promise.resolve();
+  /** @type {RTCDataChannel[]} */
+  #channels = [];
+  /** @type {ReturnType<typeof setTimeout> | undefined} */
+  #deadline;
+  /** @type {ReturnType<typeof setTimeout> | undefined} */
+  #offerTimer;
+
+  /** @param {CallOptions} options */
+  constructor({ initiator, stream, iceServers, send }) {
+    super();
+    this.#initiator = initiator;
+    this.#send = send;
+    this.#holdOffer = !initiator;
+    // max-bundle: one set of candidates, not one each for sound, picture and text. Fewer messages to relay, and a
+    // machine with many network interfaces stays under the server's rate limit.
+    const pc = new RTCPeerConnection({ iceServers, bundlePolicy: "max-bundle" });
+    this.#pc = pc;
+
+    pc.onnegotiationneeded = () => this.#offer();
+    pc.onicecandidate = ({ candidate }) => candidate && this.state !== "closed" && send.ice(candidate);
+    pc.oniceconnectionstatechange = () => pc.iceConnectionState === "failed" && pc.restartIce();
+    pc.onconnectionstatechange = () => this.#connectionChanged();
+    pc.ontrack = ({ track, streams }) => this.#emit("media", streams[0] ?? new MediaStream([track]));
+    pc.ondatachannel = ({ channel }) => this.#addChannel(channel);
+
+    // Each side opens a channel, so that text works with a partner that opens none, or knows only its own.
+    this.#addChannel(pc.createDataChannel("chat"));
+    if (stream) this.setStream(stream);
+    if (initiator) this.#receiveBoth();
+    else this.#offerTimer = setTimeout(() => this.#stopHolding(), FIRST_OFFER_WITHIN_MS);
+    this.#deadline = setTimeout(() => this.#setState("failed"), CONNECT_WITHIN_MS);
+  }
+
+  /**
+   * Listen to an event by name, typed.
+   *
+   * @template {keyof CallEvents} K
+   * @param {K} type
+   * @param {(detail: CallEvents[K]) => void} listener
+   */
+  on(type, listener) {
+    this.addEventListener(type, (event) => listener(/** @type {CustomEvent} */ (event).detail));
+  }
+
+  /**
+   * Send this camera and microphone, in place of what was sent before; in the middle of a call too.
+   *
+   * @param {MediaStream} stream
+   */
+  setStream(stream) {
+    for (const track of stream.getTracks()) {
+      const sender = this.#pc.getSenders().find((known) => known.track?.kind === track.kind);
+      if (sender) this.#handle(() => sender.replaceTrack(track));
+      else this.#pc.addTrack(track, stream);
+    }
+  }
+
+  /** The partner's offer. @param {Sdp} sdp */
+  offer(sdp) {
+    this.#handle(async () => {
+      const collision = this.#makingOffer || this.#pc.signalingState !== "stable";
+      if (this.#initiator && collision) return; // The partner takes ours, and answers it.
+      await this.#pc.setRemoteDescription({ type: "offer", sdp: sdpText(sdp) }); // Rolls our own offer back.
+      this.#stopHolding();
+      await this.#pc.setLocalDescription();
+      this.#sendDescription();
+      await this.#addEarlyCandidates();
+    });
+  }
+
+  /** The partner's answer. @param {Sdp} sdp */
+  answer(sdp) {
+    this.#handle(async () => {
+      if (this.#pc.signalingState !== "have-local-offer") return; // To an offer that was rolled back.
+      await this.#pc.setRemoteDescription({ type: "answer", sdp: sdpText(sdp) });
+      await this.#addEarlyCandidates();
+    });
+  }
+
+  /** One of the partner's candidates. @param {RTCIceCandidateInit | null} candidate */
+  ice(candidate) {
+    this.#handle(async () => {
+      if (this.#pc.remoteDescription) await this.#addCandidate(candidate);
+      else this.#earlyCandidates.push(candidate);
+    });
+  }
+
+  /**
+   * Send a text to the partner.
+   *
+   * @param {string} text
+   * @returns {boolean} false when there is no open channel
+   */
+  sendText(text) {
+    // The newest open one: the partner's own if it opened any, and that it surely reads.
+    const channel = this.#channels.findLast(({ readyState }) => readyState === "open");
+    channel?.send(text);
+    return channel !== undefined;
+  }
+
+  /** End the call on this side. */
+  close() {
+    if (this.state === "closed") return;
+    this.#setState("closed");
+    clearTimeout(this.#deadline);
+    clearTimeout(this.#offerTimer);
+    this.#pc.close();
+  }
+
+  async #offer() {
+    if (this.#holdOffer || this.state === "closed") return;
+    try {
+      this.#makingOffer = true;
+      await this.#pc.setLocalDescription();
+      // An answer, or nothing, if the partner's offer came in meanwhile: that was, or is, sent where it is handled.
+      if (this.#pc.localDescription?.type === "offer") this.#sendDescription();
+    } catch (error) {
+      this.#report(error);
+    } finally {
+      this.#makingOffer = false;
+    }
+  }
+
+  /** The partner has offered, or takes too long: from now on this side offers when it needs to. */
+  #stopHolding() {
+    clearTimeout(this.#offerTimer);
+    if (!this.#holdOffer) return;
+    this.#holdOffer = false;
+    // With the partner's offer at hand, the browser asks by itself for what that left out.
+    if (this.#pc.remoteDescription) return;
+    this.#receiveBoth();
+    this.#offer();
+  }
+
+  /** The one who offers asks for picture and sound, also when it has none to send. */
+  #receiveBoth() {
+    const kinds = this.#pc.getTransceivers().map(({ receiver }) => receiver.track.kind);
+    for (const kind of ["audio", "video"]) {
+      if (!kinds.includes(kind)) this.#pc.addTransceiver(kind, { direction: "recvonly" });
+    }
+  }
+
+  #sendDescription() {
+    const description = this.#pc.localDescription;
+    if (!description || this.state === "closed") return;
+    if (description.type === "offer") this.#send.offer(description.sdp);
+    else this.#send.answer(description.sdp);
+  }
+
+  /** @param {() => Promise<void>} step */
+  #handle(step) {
+    this.#signals = this.#signals.then(async () => {
+      if (this.state === "closed") return;
+      try {
+        await step();
+      } catch (error) {
+        this.#report(error);
+      }
+    });
+  }
+
+  /** A signal that the browser cannot use must not end the call: the deadline decides. @param {unknown} error */
+  #report(error) {
+    if (this.state !== "closed") console.warn("signal not used:", error);
+  }
+
+  async #addEarlyCandidates() {
+    for (const candidate of this.#earlyCandidates.splice(0)) await this.#addCandidate(candidate);
+  }
+
+  /** @param {RTCIceCandidateInit | null} candidate */
+  async #addCandidate(candidate) {
+    try {
+      await this.#pc.addIceCandidate(candidate ?? undefined);
+    } catch {
+      // It belongs to an offer that was ignored or replaced. One candidate less never matters more than that.
+    }
+  }
+
+  #connectionChanged() {
+    const { connectionState } = this.#pc;
+    if (connectionState === "connected") {
+      clearTimeout(this.#deadline);
+      this.#setState("connected");
+    } else if ((connectionState === "disconnected" || connectionState === "failed") && this.state === "connected") {
+      this.#deadline = setTimeout(() => this.#setState("failed"), CONNECT_WITHIN_MS);
+      this.#setState("interrupted");
+    }
+  }
+
+  /** @param {CallState} state */
+  #setState(state) {
+    if (this.state === state || this.state === "closed") return;
+    this.state = state;
+    this.#emit("state", state);
+  }
+
+  /** @param {RTCDataChannel} channel */
+  #addChannel(channel) {
+    this.#channels.push(channel);
+    const report = () => this.#emit("channel", this.#channels.some(({ readyState }) => readyState === "open"));
+    channel.onopen = report;
+    channel.onclose = report;
+    channel.onmessage = ({ data }) => {
+      if (typeof data === "string") this.#emit("text", data.slice(0, MAX_TEXT_CHARS));
+    };
+    if (channel.readyState === "open") report();
+  }
+
+  /**
+   * @template {keyof CallEvents} K
+   * @param {K} type
+   * @param {CallEvents[K]} detail
+   */
+  #emit(type, detail) {
+    this.dispatchEvent(new CustomEvent(type, { detail }));
+  }
+}
+
+/**
+ * @param {Sdp} sdp
+ * @returns {string}
+ */
+function sdpText(sdp) {
+  return typeof sdp === "string" ? sdp : (sdp.sdp ?? "");
+}

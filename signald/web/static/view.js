@@ -1,0 +1,221 @@
+/**
+ * What the page shows: states in words, the two pictures, the text chat. Knows the elements of index.html and
+ * nothing of calls or servers.
+ *
+ * @module view
+ */
+
+/**
+ * @typedef {"idle" | "preparing" | "connecting" | "waiting" | "matched" | "connected" | "interrupted"
+ *   | "reconnecting"} PageState
+ */
+
+/**
+ * Status: one line, read out at each change. Headline and explanation: shown large where there is no picture.
+ * @type {Record<PageState, { status: string, headline: string, explanation: string }>}
+ */
+const WORDS = {
+  idle: {
+    status: "Ready when you are",
+    headline: "Meet someone new",
+    explanation:
+      "Press Start and you are introduced to whoever else is here. Picture, sound and text then go " +
+      "straight from your browser to theirs.",
+  },
+  preparing: {
+    status: "Asking for your camera",
+    headline: "May we see you?",
+    explanation: "Your browser asks whether this page may use your camera and microphone.",
+  },
+  connecting: { status: "Reaching the server", headline: "One moment", explanation: "Reaching the server." },
+  waiting: {
+    status: "Looking for someone",
+    headline: "Looking for someone",
+    explanation: "It starts by itself as soon as somebody is here.",
+  },
+  matched: { status: "Someone is here, connecting", headline: "Someone is here", explanation: "Connecting you two." },
+  connected: {
+    status: "Connected",
+    headline: "No picture from your partner",
+    explanation: "They have no camera, or keep it to themselves. You can talk and write all the same.",
+  },
+  interrupted: {
+    status: "The connection is weak, mending it",
+    headline: "The connection is weak",
+    explanation: "Trying to mend it.",
+  },
+  reconnecting: {
+    status: "The server is out of reach, trying again",
+    headline: "The server is out of reach",
+    explanation: "Trying again by itself. Nothing for you to do.",
+  },
+};
+
+/** Older messages go: a page left open must not grow for ever. */
+const MAX_MESSAGES = 200;
+
+/**
+ * @template {HTMLElement} T
+ * @param {string} id
+ * @param {new () => T} type
+ * @returns {T}
+ */
+function element(id, type) {
+  const found = document.getElementById(id);
+  if (!(found instanceof type)) throw new Error(`no ${type.name} #${id} in the page`);
+  return found;
+}
+
+export const controls = {
+  start: element("start", HTMLButtonElement),
+  next: element("next", HTMLButtonElement),
+  leave: element("leave", HTMLButtonElement),
+  mute: element("mute", HTMLButtonElement),
+  cameraOff: element("camera-off", HTMLButtonElement),
+  toggleChat: element("toggle-chat", HTMLButtonElement),
+  retryMedia: element("retry-media", HTMLButtonElement),
+  dismissNotice: element("dismiss-notice", HTMLButtonElement),
+  help: element("help", HTMLButtonElement),
+  chatForm: element("chat-form", HTMLFormElement),
+  chatText: element("chat-text", HTMLInputElement),
+};
+
+const chatSend = element("chat-send", HTMLButtonElement);
+const chatLog = element("chat-log", HTMLOListElement);
+const elapsed = element("elapsed", HTMLElement);
+const explanation = element("explanation", HTMLElement);
+const headline = element("headline", HTMLElement);
+const localVideo = element("local-video", HTMLVideoElement);
+const notice = element("notice", HTMLElement);
+const noticeText = element("notice-text", HTMLElement);
+const remoteVideo = element("remote-video", HTMLVideoElement);
+const selfNote = element("self-note", HTMLElement);
+const shortcuts = element("shortcuts", HTMLDialogElement);
+const status = element("status", HTMLElement);
+const unread = element("unread", HTMLElement);
+
+let unreadCount = 0;
+/** @type {ReturnType<typeof setInterval> | undefined} */
+let clock;
+
+/** @returns {PageState} */
+export function pageState() {
+  return /** @type {PageState} */ (document.body.dataset.state);
+}
+
+/** @param {PageState} state */
+export function showState(state) {
+  if (state === pageState()) return;
+  const focused = document.activeElement;
+  document.body.dataset.state = state;
+  const words = WORDS[state];
+  status.textContent = words.status;
+  headline.textContent = words.headline;
+  explanation.textContent = words.explanation;
+  document.title = state === "idle" ? "signald: meet someone new" : `${words.status} · signald`;
+  if (state === "connected") startClock();
+  else if (state !== "interrupted") stopClock();
+  // The button just pressed may be gone now: the keyboard goes on with the one in its place.
+  if (state === "idle") controls.start.focus({ preventScroll: true });
+  else if (focused === controls.start) controls.next.focus({ preventScroll: true });
+}
+
+/** @param {MediaStream | null} stream */
+export function showLocal(stream) {
+  localVideo.srcObject = stream;
+  const [sound, picture] = [stream?.getAudioTracks()[0], stream?.getVideoTracks()[0]];
+  controls.mute.disabled = !sound;
+  controls.cameraOff.disabled = !picture;
+  controls.mute.ariaPressed = String(sound !== undefined && !sound.enabled);
+  controls.cameraOff.ariaPressed = String(picture !== undefined && !picture.enabled);
+  document.body.dataset.sending = picture?.enabled ? "on" : "off";
+  selfNote.textContent = picture ? (picture.enabled ? "You" : "Camera off") : "No camera";
+}
+
+/** @param {MediaStream | null} stream */
+export function showRemote(stream) {
+  if (remoteVideo.srcObject !== stream) remoteVideo.srcObject = stream;
+  document.body.dataset.picture = stream?.getVideoTracks().length ? "on" : "off";
+}
+
+/**
+ * A lasting word to the user, until the next.
+ *
+ * @param {string} text  empty: take it away
+ * @param {{ retry?: boolean }} [options]  retry: offer to ask for the camera again
+ */
+export function showNotice(text, { retry = false } = {}) {
+  noticeText.textContent = text;
+  notice.hidden = text === "";
+  controls.retryMedia.hidden = !retry;
+}
+
+/** @param {boolean} possible */
+export function allowText(possible) {
+  controls.chatText.disabled = !possible;
+  chatSend.disabled = !possible;
+  controls.chatText.placeholder = possible ? "Say hello" : "Opens with the call";
+}
+
+/**
+ * @param {"you" | "partner" | "page"} from
+ * @param {string} text  shown as text, whatever it contains
+ */
+export function addMessage(from, text) {
+  const item = document.createElement("li");
+  item.className = `from-${from}`;
+  if (from !== "page") {
+    const who = document.createElement("span");
+    who.className = "label";
+    who.textContent = from === "you" ? "You: " : "Partner: ";
+    item.append(who);
+  }
+  item.append(text);
+  chatLog.append(item);
+  while (chatLog.childElementCount > MAX_MESSAGES) chatLog.firstElementChild?.remove();
+  chatLog.scrollTop = chatLog.scrollHeight;
+  if (from === "partner" && document.body.dataset.chat === "closed") showUnread(unreadCount + 1);
+}
+
+export function clearMessages() {
+  chatLog.replaceChildren();
+  showUnread(0);
+}
+
+/** @param {boolean} open */
+export function showChat(open) {
+  document.body.dataset.chat = open ? "open" : "closed";
+  controls.toggleChat.ariaExpanded = String(open);
+  if (open) {
+    showUnread(0);
+    chatLog.scrollTop = chatLog.scrollHeight;
+  }
+}
+
+export function showShortcuts() {
+  shortcuts.showModal();
+}
+
+/** @param {number} count */
+function showUnread(count) {
+  unreadCount = count;
+  unread.textContent = count ? `${count} new` : "";
+  unread.hidden = count === 0;
+}
+
+function startClock() {
+  if (clock !== undefined) return;
+  const began = performance.now();
+  const tick = () => {
+    const seconds = Math.floor((performance.now() - began) / 1000);
+    elapsed.textContent = `${Math.floor(seconds / 60)}:${String(seconds % 60).padStart(2, "0")}`;
+  };
+  tick();
+  clock = setInterval(tick, 1000);
+}
+
+function stopClock() {
+  clearInterval(clock);
+  clock = undefined;
+  elapsed.textContent = "";
+}
