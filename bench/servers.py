@@ -21,6 +21,7 @@ from bench.errors import BenchError
 
 _ROOT = Path(__file__).resolve().parent.parent
 _NODE_PEER = Path(__file__).resolve().parent / "peers" / "node"
+_TWISTD = "from twisted.scripts.twistd import run; run()"  # the twistd of the given interpreter
 _START_TIMEOUT_S = 20.0
 _STOP_TIMEOUT_S = 10.0
 _LOG_TAIL_BYTES = 4000
@@ -102,7 +103,7 @@ class Launcher:
         listen = f"tcp:{port}:interface=127.0.0.1"
         if tls is not None:
             listen = f"ssl:{port}:interface=127.0.0.1:privateKey={tls.key}:certKey={tls.certificate}"
-        argv = [self.interpreter, "-m", "twisted", "--log-level", "warn", "signald", "--listen", listen]
+        argv = [self.interpreter, "-c", _TWISTD, "-n", "--pidfile=", "signald", "--listen", listen]
         with self._server([*argv, *self.signald_args], settings, port, tls, _ROOT) as target:
             yield target
 

@@ -44,6 +44,7 @@ class Mode(ABC):
         return {
             "MAX_MSG_PER_SECOND": "1000000",
             "REQUEUE_ON_PARTNER_LEAVE": "false",
+            "DEMO": "false",
         }
 
     def variants(self, launcher: Launcher, servers: tuple[str, ...]) -> dict[str, Start]:
