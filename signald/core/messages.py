@@ -1,12 +1,13 @@
 """Every message between client and server, its fields, its limits and the error codes.
 
-This module is the single source of the protocol: ``python -m signald.schema`` makes the JSON Schema and the tables of
-the documentation from it. Client messages are parsed with one msgspec decode, in which ``sdp`` and ``candidate`` stay
-the raw bytes that the sender wrote, so that a relay changes nothing in them (RFC 8259 leaves number range, key order
-and escapes to implementations, and browsers differ).
+This module is the single source of the protocol: ``python -m signald.schema`` makes the JSON Schema, the AsyncAPI
+document, the TypeScript types and the tables of the documentation from it, docstrings and all. Client messages are
+parsed with one msgspec decode, in which ``sdp`` and ``candidate`` stay the raw bytes that the sender wrote, so that a
+relay changes nothing in them (RFC 8259 leaves number range, key order and escapes to implementations, and browsers
+differ).
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from enum import StrEnum
 from typing import Annotated, Any, Final
 
@@ -63,12 +64,29 @@ class ProtocolError(Exception):
 
 # --- client to server -------------------------------------------------------------------------------------------------
 
+SdpValue = Annotated[Raw, Meta(description="SDP text; any JSON value is relayed as it is.")]
+CandidateValue = Annotated[
+    Raw,
+    Meta(
+        description="An `RTCIceCandidateInit` object; `null` or an empty candidate ends the candidates.",
+        extra_json_schema={"anyOf": [{"type": "object"}, {"type": "null"}]},
+    ),
+]
+
 
 class Auth(msgspec.Struct, tag="auth", gc=False):
     """Say who you are. No reply on success; without a token configured on the server any ``userId`` is accepted."""
 
-    userId: Annotated[str, Meta(max_length=MAX_USER_ID_LENGTH)] | UnsetType | None = UNSET
-    token: Annotated[str, Meta(max_length=MAX_TOKEN_LENGTH)] | UnsetType | None = UNSET
+    userId: (
+        Annotated[str, Meta(max_length=MAX_USER_ID_LENGTH, description="The user's name for the server.")]
+        | UnsetType
+        | None
+    ) = UNSET
+    token: (
+        Annotated[str, Meta(max_length=MAX_TOKEN_LENGTH, description="Proof of it, for a server that wants one.")]
+        | UnsetType
+        | None
+    ) = UNSET
 
 
 class Available(msgspec.Struct, tag="available", gc=False):
@@ -78,19 +96,19 @@ class Available(msgspec.Struct, tag="available", gc=False):
 class Offer(msgspec.Struct, tag="offer", gc=False):
     """SDP offer for the partner. ``sdp`` is relayed as it is, whatever JSON value it holds."""
 
-    sdp: Raw
+    sdp: SdpValue
 
 
 class Answer(msgspec.Struct, tag="answer", gc=False):
     """SDP answer for the partner. ``sdp`` is relayed as it is, whatever JSON value it holds."""
 
-    sdp: Raw
+    sdp: SdpValue
 
 
 class Ice(msgspec.Struct, tag="ice", gc=False):
     """An ICE candidate for the partner: an object, or ``null`` after the last one."""
 
-    candidate: Raw
+    candidate: CandidateValue
 
 
 class Next(msgspec.Struct, tag="next", gc=False):
@@ -108,42 +126,53 @@ class Ping(msgspec.Struct, tag="ping", gc=False):
 Signal = Offer | Answer | Ice
 ClientMessage = Auth | Available | Offer | Answer | Ice | Next | Leave | Ping
 
+REFUSALS: Final[Mapping[type[msgspec.Struct], tuple[ErrorCode, ...]]] = {
+    Available: (ErrorCode.ALREADY_PAIRED,),
+    Offer: (ErrorCode.NOT_PAIRED,),
+    Answer: (ErrorCode.NOT_PAIRED,),
+    Ice: (ErrorCode.NOT_PAIRED,),
+    Next: (ErrorCode.NOT_PAIRED,),
+}
+"""What a well-formed message brings in the wrong state. INVALID_FORMAT and RATE_LIMIT can follow any message."""
+
 # --- server to client -------------------------------------------------------------------------------------------------
+
+SenderId = Annotated[str, Meta(description="The partner's id, set by the server whatever the sender wrote.")]
 
 
 class Ready(msgspec.Struct, tag="ready"):
     """The first message on every connection."""
 
-    clientId: str
+    clientId: Annotated[str, Meta(description="This connection's id; a new one on every connection.")]
 
 
 class Matched(msgspec.Struct, tag="matched"):
     """A partner was found. Both get the same ``roomId``; ``initiator`` is true for exactly one, who should offer."""
 
-    roomId: str
-    partnerId: str
-    initiator: bool
+    roomId: Annotated[str, Meta(description="The room; never used again.")]
+    partnerId: Annotated[str, Meta(description="The partner's `clientId`.")]
+    initiator: Annotated[bool, Meta(description="Whether this client is the one who should offer.")]
 
 
 class RelayedOffer(msgspec.Struct, tag="offer"):
     """The partner's SDP offer, untouched."""
 
-    sdp: Raw
-    from_: str = msgspec.field(name="from")
+    from_: SenderId = msgspec.field(name="from")
+    sdp: SdpValue
 
 
 class RelayedAnswer(msgspec.Struct, tag="answer"):
     """The partner's SDP answer, untouched."""
 
-    sdp: Raw
-    from_: str = msgspec.field(name="from")
+    from_: SenderId = msgspec.field(name="from")
+    sdp: SdpValue
 
 
 class RelayedIce(msgspec.Struct, tag="ice"):
     """The partner's ICE candidate, untouched."""
 
-    candidate: Raw
-    from_: str = msgspec.field(name="from")
+    from_: SenderId = msgspec.field(name="from")
+    candidate: CandidateValue
 
 
 class PartnerLeft(msgspec.Struct, tag="partner-left"):
@@ -153,8 +182,8 @@ class PartnerLeft(msgspec.Struct, tag="partner-left"):
 class Error(msgspec.Struct, tag="error"):
     """A message of the client was refused; the connection stays open."""
 
-    code: ErrorCode
-    message: str
+    code: Annotated[ErrorCode, Meta(description="What went wrong, for programs.")]
+    message: Annotated[str, Meta(description="What went wrong, for people; the words may change.")]
 
 
 class Pong(msgspec.Struct, tag="pong"):
