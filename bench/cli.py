@@ -25,6 +25,7 @@ def _parser() -> argparse.ArgumentParser:
     common.add_argument("--env", action="append", default=[], metavar="K=V", help="further environment of the servers")
     common.add_argument("--server-core", type=int, default=0, help="the core of the servers; -1: not pinned")
     common.add_argument("--client-core", type=int, default=1, help="the core of the generator; -1: not pinned")
+    common.add_argument("--nice", type=int, default=0, help="priority of servers and generator, as in nice(1)")
     modes = parser.add_subparsers(dest="mode", required=True)
     for mode in MODES:
         help_line = (mode.__doc__ or "").splitlines()[0]
@@ -60,8 +61,9 @@ def main() -> int:
         env=dict(pair.split("=", 1) for pair in arguments.env),
     )
     servers = _SERVERS[arguments.server]
-    runner.pin(_core(arguments.client_core))
     try:
+        os.setpriority(os.PRIO_PROCESS, 0, arguments.nice)  # the servers inherit it
+        runner.pin(_core(arguments.client_core))
         if arguments.mode == "all":
             table.run(launcher, servers, arguments.rounds, arguments.duration_s)
         else:

@@ -3,23 +3,25 @@
 import gc
 import time
 from array import array
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from bench import procfs
 from bench.clients import Crowd
 from bench.errors import BenchError
+from bench.servers import Target
 
 Figures = dict[str, float | int | str]
 """What a run prints: names with their unit, and values."""
 
 _SATURATED = 0.95  # share of one core
 _IDLE_ENOUGH = 0.90
+_NOISY = 0.10
 
 
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """One timed period.
+    """Counters at one time, or their growth over a timed period.
 
     Attributes:
         units: units of work done in it.
@@ -27,6 +29,7 @@ class Sample:
         server_s: CPU time of the server's processes, in seconds.
         client_s: CPU time of the generator, in seconds.
         waited_s: how long the server was ready to run but had no core, in seconds.
+        store_s: CPU time of the store, in seconds; 0 without one.
     """
 
     units: int
@@ -34,9 +37,38 @@ class Sample:
     server_s: float
     client_s: float
     waited_s: float
+    store_s: float
 
-    def figures(self) -> Figures:
-        """Rate, CPU per unit and shares of a core; a warning where the generator was the limit."""
+    @classmethod
+    def read(cls, target: Target, done: Callable[[], int]) -> "Sample":
+        """Read all counters now."""
+        pids = target.pids
+        return cls(
+            units=done(),
+            seconds=time.perf_counter(),
+            server_s=procfs.cpu_s(pids),
+            client_s=time.process_time(),
+            waited_s=procfs.waited_s(pids),
+            store_s=procfs.cpu_s(target.store),
+        )
+
+    def __sub__(self, before: "Sample") -> "Sample":
+        """What has been added since `before`."""
+        return Sample(
+            units=self.units - before.units,
+            seconds=self.seconds - before.seconds,
+            server_s=self.server_s - before.server_s,
+            client_s=self.client_s - before.client_s,
+            waited_s=self.waited_s - before.waited_s,
+            store_s=self.store_s - before.store_s,
+        )
+
+    def figures(self, *, spinning: bool = False) -> Figures:
+        """Name rate, CPU per unit and shares of a core, with a warning where they say little about the server.
+
+        Args:
+            spinning: the generator is busy by design, which is no sign that it was the limit.
+        """
         client, server = self.client_s / self.seconds, self.server_s / self.seconds
         figures: Figures = {
             "units": self.units,
@@ -46,14 +78,18 @@ class Sample:
             "server_wait_share": round(self.waited_s / self.seconds, 3),
             "client_cpu_share": round(client, 3),
         }
-        if client > _SATURATED and server < _IDLE_ENOUGH:
+        if self.store_s:
+            figures["store_cpu_us"] = round(self.store_s / self.units * 1e6, 3)
+        if self.waited_s / self.seconds > _NOISY:
+            figures["warning"] = "other processes had the server's core: rate and latency are not the server's"
+        elif not spinning and client > _SATURATED and server < _IDLE_ENOUGH:
             figures["warning"] = "the generator was the limit: the rate is not the server's"
         return figures
 
 
 async def measure(
     crowd: Crowd,
-    pids: Sequence[int],
+    target: Target,
     done: Callable[[], int],
     *,
     warmup_s: float,
@@ -64,7 +100,7 @@ async def measure(
 
     Args:
         crowd: clients that keep themselves busy.
-        pids: the server's processes.
+        target: the servers.
         done: counts the units of work so far.
         warmup_s: unmeasured seconds before.
         duration_s: measured seconds.
@@ -83,21 +119,15 @@ async def measure(
     try:
         if latencies is not None:
             del latencies[:]
-        before = (done(), time.perf_counter(), procfs.cpu_s(pids), time.process_time(), procfs.waited_s(pids))
+        before = Sample.read(target, done)
         await crowd.sleep(duration_s)
-        after = (done(), time.perf_counter(), procfs.cpu_s(pids), time.process_time(), procfs.waited_s(pids))
+        sample = Sample.read(target, done) - before
     finally:
         gc.enable()
         gc.unfreeze()
-    if after[0] == before[0]:
+    if sample.units == 0:
         raise BenchError(f"nothing was done in {duration_s:g} s")
-    return Sample(
-        units=after[0] - before[0],
-        seconds=after[1] - before[1],
-        server_s=after[2] - before[2],
-        client_s=after[3] - before[3],
-        waited_s=after[4] - before[4],
-    )
+    return sample
 
 
 def percentiles(latencies: "array[float]", *ranks: float) -> Figures:

@@ -49,8 +49,8 @@ def run(mode: Mode, launcher: Launcher, servers: tuple[str, ...], rounds: int) -
             figures = _run_once(mode, start)
             lines[name].append(figures)
             _print({"mode": mode.NAME, "server": name, "round": number + 1, **_options(mode), **figures, "errors": 0})
-    if len(variants) > 1:
-        _print({"mode": mode.NAME, **_options(mode), "ratios": ratios(lines, mode.RATIO), "of": mode.RATIO})
+    if mode.comparisons(list(lines)):
+        _print({"mode": mode.NAME, **_options(mode), "ratios": ratios(mode, lines), "of": mode.RATIO})
     return lines
 
 
@@ -59,11 +59,12 @@ def middle(figures: Iterable[Figures], name: str) -> float:
     return median(float(line[name]) for line in figures)
 
 
-def ratios(lines: Lines, name: str) -> dict[str, float]:
-    """Divide the median of a figure of each variant by the first one's."""
-    baseline, *others = lines
-    base = middle(lines[baseline], name)
-    return {f"{other}/{baseline}": round(middle(lines[other], name) / base, 3) for other in others}
+def ratios(mode: Mode, lines: Lines) -> dict[str, float]:
+    """Divide the medians of the mode's figure, for each comparison it makes."""
+    return {
+        f"{name}/{base}": round(middle(lines[name], mode.RATIO) / middle(lines[base], mode.RATIO), 3)
+        for name, base in mode.comparisons(list(lines))
+    }
 
 
 def _run_once(mode: Mode, start: Start) -> Figures:

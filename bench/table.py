@@ -40,7 +40,7 @@ def run(launcher: Launcher, servers: tuple[str, ...], rounds: int, duration_s: f
         lines = runner.run(mode, launcher, servers, rounds)
         cells = [name, "kB" if isinstance(mode, Idle) else f"µs per {mode.UNIT}"]
         cells += [f"{runner.middle(lines[server], mode.RATIO):.1f}" for server in servers]
-        cells += [f"{ratio:.2f}" for ratio in runner.ratios(lines, mode.RATIO).values()]
+        cells += [f"{ratio:.2f}" for ratio in runner.ratios(mode, lines).values()]
         rows.append(cells)
     header = ["workload", "unit", *servers, *(["ratio"] if len(servers) > 1 else [])]
     for cells in (header, ["---"] * len(header), *rows):

@@ -2,10 +2,14 @@
 
 from bench.modes.base import Mode
 from bench.modes.connect import Connect
+from bench.modes.cross import Cross, CrossPair
+from bench.modes.heartbeat import Heartbeat
 from bench.modes.idle import Idle
+from bench.modes.latency import Latency
 from bench.modes.pair import Pair
 from bench.modes.relay import Relay
 from bench.modes.setup import Setup
+from bench.modes.tls import Tls
 
-MODES: tuple[type[Mode], ...] = (Relay, Setup, Pair, Connect, Idle)
+MODES: tuple[type[Mode], ...] = (Relay, Setup, Pair, Connect, Idle, Latency, Heartbeat, Tls, Cross, CrossPair)
 """Every mode, in the order of `--help`."""

@@ -1,7 +1,7 @@
 """What every workload is: options, the servers it runs on, and one run."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
@@ -12,7 +12,7 @@ from bench.servers import Launcher, Target
 Start = Callable[[], AbstractContextManager[Target]]
 
 
-def option(default: Any, text: str) -> Any:  # noqa: ANN401 - what dataclasses.field says
+def option(default: Any, text: str) -> Any:
     """Declare an option of a mode: a dataclass field and a command-line argument.
 
     Args:
@@ -48,7 +48,7 @@ class Mode(ABC):
         }
 
     def variants(self, launcher: Launcher, servers: tuple[str, ...]) -> dict[str, Start]:
-        """Name what is compared, the baseline first.
+        """Name what is run, in its order.
 
         Args:
             launcher: starts servers.
@@ -56,6 +56,17 @@ class Mode(ABC):
         """
         starts = {"node": launcher.node_peer, "signald": launcher.signald}
         return {server: lambda start=starts[server]: start(self.settings()) for server in servers}  # type: ignore[misc]
+
+    def comparisons(self, names: Sequence[str]) -> list[tuple[str, str]]:
+        """Say which variants are compared.
+
+        Args:
+            names: of the variants.
+
+        Returns:
+            Pairs of a variant and its baseline.
+        """
+        return [(name, names[0]) for name in names[1:]]
 
     def files(self) -> int:
         """How many sockets the generator opens, at most."""

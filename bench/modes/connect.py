@@ -42,7 +42,7 @@ class Connect(Mode):
                 group.create_task(work())
             sample = await measure(
                 crowd,
-                target.pids,
+                target,
                 lambda: done,
                 warmup_s=self.warmup_s,
                 duration_s=self.duration_s,

@@ -78,12 +78,14 @@ class Pair(Mode):
         latencies = array("d")
         idle = [Client(crowd) for _ in range(self.connected - self.churning)]
         churners = [_Churner(crowd, latencies, self.how == "next") for _ in range(self.churning)]
-        await crowd.open_all([*idle, *churners], target.url)
+        half = len(churners) // 2
+        await crowd.open_all([*idle, *churners[:half]], target.urls[0])
+        await crowd.open_all(churners[half:], target.urls[-1])
         for churner in churners:
             churner.ask()
         sample = await measure(
             crowd,
-            target.pids,
+            target,
             lambda: crowd.matches,
             warmup_s=self.warmup_s,
             duration_s=self.duration_s,

@@ -116,24 +116,22 @@ class Relay(Mode):
         """Two sockets for each pair."""
         return 2 * self.pairs + 64
 
+    async def connect(self, crowd: Crowd, clients: "Sequence[RelayClient]", target: Target) -> None:
+        """Connect the clients and pair them."""
+        await crowd.open_all(clients, target.url)
+        await pair_all(crowd, clients)
+
     async def run(self, target: Target) -> Figures:
         """Pair, relay, count, drain."""
         crowd = Crowd(target.ssl_context)
         latencies = array("d")
         template = candidate_template(self.size)
         clients = [RelayClient(crowd, template, latencies) for _ in range(2 * self.pairs)]
-        await crowd.open_all(clients, target.url)
-        await pair_all(crowd, clients)
-        return await self.relay(crowd, clients, target, latencies)
-
-    async def relay(
-        self, crowd: Crowd, clients: "Sequence[RelayClient]", target: Target, latencies: "array[float]"
-    ) -> Figures:
-        """Measure paired clients, then check that every candidate arrived, and close them."""
+        await self.connect(crowd, clients, target)
         start(clients, self.window)
         sample = await measure(
             crowd,
-            target.pids,
+            target,
             lambda: sum(client.received for client in clients),
             warmup_s=self.warmup_s,
             duration_s=self.duration_s,

@@ -119,7 +119,7 @@ class Setup(Mode):
                 group.create_task(work())
             sample = await measure(
                 crowd,
-                target.pids,
+                target,
                 lambda: ended // 2,
                 warmup_s=self.warmup_s,
                 duration_s=self.duration_s,

@@ -1,0 +1,63 @@
+"""Modes cross and cross-pair: two signald instances on one Redis, compared with one instance on it.
+
+The bench starts a redis-server of its own. All servers share the servers' core, so the rate is for all of them
+together; the figures are CPU per unit of the signald processes in sum, and of Redis.
+"""
+
+import dataclasses
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+from bench.clients import Crowd, pair_across
+from bench.modes.base import Start
+from bench.modes.pair import Pair
+from bench.modes.relay import Relay, RelayClient
+from bench.servers import Launcher, Target
+
+
+def _on_a_store(launcher: Launcher, settings: dict[str, str]) -> dict[str, Start]:
+    """Make the two variants: one instance on a Redis, two on a Redis."""
+
+    @contextmanager
+    def one() -> Iterator[Target]:
+        with launcher.redis_server() as (url, store), launcher.signald({**settings, "REDIS_URL": url}) as target:
+            yield dataclasses.replace(target, store=(store,))
+
+    @contextmanager
+    def two() -> Iterator[Target]:
+        with launcher.redis_server() as (url, store):
+            on_store = {**settings, "REDIS_URL": url}
+            with launcher.signald(on_store) as first, launcher.signald(on_store) as second:
+                yield Target(first.urls + second.urls, first.processes + second.processes, (store,))
+
+    return {"one-instance": one, "two-instances": two}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Cross(Relay):
+    """Relay between two instances: each pair has one client on either."""
+
+    NAME = "cross"
+
+    def variants(self, launcher: Launcher, servers: tuple[str, ...]) -> dict[str, Start]:
+        """One instance and two; the Node peer has no store."""
+        return _on_a_store(launcher, self.settings())
+
+    async def connect(self, crowd: Crowd, clients: "Sequence[RelayClient]", target: Target) -> None:
+        """Connect one half to the first instance, the other to the last, and pair across."""
+        lefts, rights = clients[: self.pairs], clients[self.pairs :]
+        await crowd.open_all(lefts, target.urls[0])
+        await crowd.open_all(rights, target.urls[-1])
+        await pair_across(crowd, lefts, rights)
+
+
+@dataclass(frozen=True, kw_only=True)
+class CrossPair(Pair):
+    """Matches on a store, with half of the churning clients on each of two instances."""
+
+    NAME = "cross-pair"
+
+    def variants(self, launcher: Launcher, servers: tuple[str, ...]) -> dict[str, Start]:
+        """One instance and two; the Node peer has no store."""
+        return _on_a_store(launcher, self.settings())
