@@ -100,7 +100,10 @@ class Daemon(MultiService):
         self._broker = broker
         self._instance_id = instance_id
         self._ports: list[IListeningPort] = []
+        self._deaf = ""
+        """Why an endpoint could not be opened."""
         self._observer: ILogObserver | None = None
+        self._stopping = False
         self._started = self._reactor.seconds()
 
     def health(self) -> dict[str, object]:
@@ -139,6 +142,8 @@ class Daemon(MultiService):
         super().privilegedStartService()
         for words, endpoint in self._endpoints:
             endpoint.listen(self._front).addCallbacks(self._listening, self._not_listening, errbackArgs=(words,))
+        if self._deaf:  # a Deferred would swallow a SystemExit
+            raise SystemExit(f"signald: {self._deaf}")
 
     def startService(self) -> None:
         """Start everything; a signal then ends the process with status 0."""
@@ -187,14 +192,20 @@ class Daemon(MultiService):
         self._log.info("listening on {address}", address=port.getHost())
 
     def _not_listening(self, failure: Any, words: str) -> None:
-        raise SystemExit(f"signald: cannot listen on {words}: {failure.value}")
+        self._deaf = f"cannot listen on {words}: {failure.value}"
 
     def _handle_signals(self) -> None:
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, self._signalled)
 
     def _signalled(self, number: int, frame: object) -> None:
-        self._reactor.callFromThread(self._reactor.stop)
+        self._reactor.callFromThread(self._stop_reactor)
+
+    def _stop_reactor(self) -> None:
+        # A second signal finds it stopping already: there is nothing to do, and nothing to log.
+        if not self._stopping:
+            self._stopping = True
+            self._reactor.stop()
 
 
 async def _stop_listening(port: IListeningPort) -> None:

@@ -1,0 +1,1 @@
+"""The tests of signald; `tests.support` is what they share."""
