@@ -64,11 +64,11 @@ class ProtocolError(Exception):
 
 # --- client to server -------------------------------------------------------------------------------------------------
 
-SdpValue = Annotated[Raw, Meta(description="SDP text; any JSON value is relayed as it is.")]
+SdpValue = Annotated[Raw, Meta(description="The SDP as a string, or any other JSON value.")]
 CandidateValue = Annotated[
     Raw,
     Meta(
-        description="An `RTCIceCandidateInit` object; `null` or an empty candidate ends the candidates.",
+        description="An `RTCIceCandidateInit`; `null`, or an empty `candidate` in it, ends the candidates.",
         extra_json_schema={"anyOf": [{"type": "object"}, {"type": "null"}]},
     ),
 ]

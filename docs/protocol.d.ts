@@ -1,0 +1,159 @@
+// Made from signald/core/messages.py by python -m signald.schema.
+
+/** Messages between a client and signald, a WebRTC signaling and random-pairing daemon: JSON text frames on the WebSocket at `/ws`, one object each, told apart by `type`. Either side may send fields that are not listed: ignore those you do not know. */
+
+/** One message, as UTF-8. SDP of a browser is 2 to 8 KiB; a frame above this is closed with 1009 (RFC 6455 7.4.1). */
+export type MAX_MESSAGE_BYTES = 65536;
+
+/** Arrays and objects inside each other. SDP objects and candidates need 3; the bound keeps partners' parsers safe. */
+export type MAX_NESTING = 32;
+
+/** Characters of `userId`. */
+export type MAX_USER_ID_LENGTH = 256;
+
+/** Characters of `token`; a signed JWT is 300 to 2,000. */
+export type MAX_TOKEN_LENGTH = 8192;
+
+/** What a client may send. */
+export type ClientMessage =
+  | Auth
+  | Available
+  | Offer
+  | Answer
+  | Ice
+  | Next
+  | Leave
+  | Ping;
+
+/** Say who you are. No reply on success; without a token configured on the server any `userId` is accepted. */
+export interface Auth {
+  type: "auth";
+  /** The user's name for the server. */
+  userId?: string | null;
+  /** Proof of it, for a server that wants one. */
+  token?: string | null;
+}
+
+/** Wait for a partner. Waiting already: nothing happens. Paired: error `ALREADY_PAIRED`. */
+export interface Available {
+  type: "available";
+}
+
+/** SDP offer for the partner. `sdp` is relayed as it is, whatever JSON value it holds. */
+export interface Offer {
+  type: "offer";
+  /** The SDP as a string, or any other JSON value. */
+  sdp: unknown;
+}
+
+/** SDP answer for the partner. `sdp` is relayed as it is, whatever JSON value it holds. */
+export interface Answer {
+  type: "answer";
+  /** The SDP as a string, or any other JSON value. */
+  sdp: unknown;
+}
+
+/** An ICE candidate for the partner: an object, or `null` after the last one. */
+export interface Ice {
+  type: "ice";
+  /** An `RTCIceCandidateInit`; `null`, or an empty `candidate` in it, ends the candidates. */
+  candidate: object | null;
+}
+
+/** Leave this partner and be queued again, at the tail. Without a partner: error `NOT_PAIRED`. */
+export interface Next {
+  type: "next";
+}
+
+/** Leave the partner, or the queue; not queued again. Neither: nothing happens. */
+export interface Leave {
+  type: "leave";
+}
+
+/** Answered by `pong`. */
+export interface Ping {
+  type: "ping";
+}
+
+/** What the server may send. */
+export type ServerMessage =
+  | Ready
+  | Matched
+  | RelayedOffer
+  | RelayedAnswer
+  | RelayedIce
+  | PartnerLeft
+  | Error
+  | Pong;
+
+/** The first message on every connection. */
+export interface Ready {
+  type: "ready";
+  /** This connection's id; a new one on every connection. */
+  clientId: string;
+}
+
+/** A partner was found. Both get the same `roomId`; `initiator` is true for exactly one, who should offer. */
+export interface Matched {
+  type: "matched";
+  /** The room; never used again. */
+  roomId: string;
+  /** The partner's `clientId`. */
+  partnerId: string;
+  /** Whether this client is the one who should offer. */
+  initiator: boolean;
+}
+
+/** The partner's SDP offer, untouched. */
+export interface RelayedOffer {
+  type: "offer";
+  /** The partner's id, set by the server whatever the sender wrote. */
+  from: string;
+  /** The SDP as a string, or any other JSON value. */
+  sdp: unknown;
+}
+
+/** The partner's SDP answer, untouched. */
+export interface RelayedAnswer {
+  type: "answer";
+  /** The partner's id, set by the server whatever the sender wrote. */
+  from: string;
+  /** The SDP as a string, or any other JSON value. */
+  sdp: unknown;
+}
+
+/** The partner's ICE candidate, untouched. */
+export interface RelayedIce {
+  type: "ice";
+  /** The partner's id, set by the server whatever the sender wrote. */
+  from: string;
+  /** An `RTCIceCandidateInit`; `null`, or an empty `candidate` in it, ends the candidates. */
+  candidate: object | null;
+}
+
+/** The partner went. With REQUEUE_ON_PARTNER_LEAVE the client is waiting again already, else it is idle. */
+export interface PartnerLeft {
+  type: "partner-left";
+}
+
+/** A message of the client was refused; the connection stays open. */
+export interface Error {
+  type: "error";
+  /** What went wrong, for programs. */
+  code: ErrorCode;
+  /** What went wrong, for people; the words may change. */
+  message: string;
+}
+
+/** Reply to `ping`. */
+export interface Pong {
+  type: "pong";
+}
+
+/** What the `code` of an `error` message can be. The connection stays open after each of them. */
+export type ErrorCode =
+  | "INVALID_FORMAT"
+  | "UNKNOWN_TYPE"
+  | "NOT_PAIRED"
+  | "ALREADY_PAIRED"
+  | "RATE_LIMIT";
