@@ -18,6 +18,7 @@ from signald.core.session import Policy
 from signald.deadlines import Deadlines
 from signald.front import FrontFactory
 from signald.heartbeat import Heartbeat
+from signald.notify import Notify
 from signald.service import Daemon, DualStackEndpoint
 from signald.settings import SETTINGS, Settings, SettingsError
 from signald.web.resources import make_site
@@ -108,7 +109,8 @@ def make_daemon(chosen: Settings, reactor: Any) -> Daemon:
     site = make_site(lambda: daemon.health(), demo=chosen.demo, reactor=reactor)
     front = FrontFactory(websockets.buildProtocol, site.buildProtocol, handshakes)
     daemon = Daemon(reactor, _endpoints(chosen, reactor), front, websockets, connections, broker, chosen.instance_id)
-    for service in (heartbeat, handshakes, closings):
+    notify = Notify(reactor, os.environ, lambda: f"{len(connections)} clients on instance {chosen.instance_id}")
+    for service in (heartbeat, handshakes, closings, notify):
         service.setServiceParent(daemon)
     return daemon
 
@@ -120,6 +122,8 @@ def _endpoints(chosen: Settings, reactor: Any) -> list[tuple[str, Any]]:
     for words in chosen.listen:
         try:
             endpoints.append((words, serverFromString(reactor, words)))
+        except LookupError:
+            raise SettingsError(f"--listen={words!r}: systemd passed no such socket") from None
         except Exception as error:
             raise SettingsError(f"--listen={words!r}: {error or type(error).__name__}") from None
     return endpoints

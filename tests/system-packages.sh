@@ -5,6 +5,10 @@ missing=""
 command -v redis-server >/dev/null || missing="$missing redis-server"
 command -v chromium >/dev/null || missing="$missing chromium"
 command -v chromedriver >/dev/null || missing="$missing chromium-driver"
+command -v systemd-analyze >/dev/null || missing="$missing systemd"
+command -v openssl >/dev/null || missing="$missing openssl"
+command -v nginx >/dev/null || [ -x /usr/sbin/nginx ] || missing="$missing nginx-light"
+command -v haproxy >/dev/null || [ -x /usr/sbin/haproxy ] || missing="$missing haproxy"
 [ -n "$missing" ] || exit 0
 if ! command -v apt-get >/dev/null; then
     echo "the tests need:$missing (install them with your system's package manager)" >&2

@@ -1,0 +1,77 @@
+"""Tells systemd how the daemon is: ready, what it does, alive, stopping (sd_notify(3)). Silent without systemd.
+
+Every word is sent from the event loop, so that a loop which stands still is silent, and systemd restarts it.
+"""
+
+import os
+import socket
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from twisted.application.service import Service
+from twisted.internet.interfaces import IDelayedCall
+from twisted.internet.task import LoopingCall
+from twisted.logger import Logger
+
+STATUS_S = 10.0
+"""Between two status lines, where systemd wants no sign of life more often."""
+
+
+class Notify(Service):
+    """Sends READY, then STATUS and WATCHDOG over and over, and STOPPING when the reactor begins to stop.
+
+    Args:
+        reactor: For the time, and to learn of its end.
+        environment: NOTIFY_SOCKET, WATCHDOG_USEC and WATCHDOG_PID come from here.
+        status: One line for ``systemctl status``.
+    """
+
+    _log = Logger()
+
+    def __init__(self, reactor: Any, environment: Mapping[str, str], status: Callable[[], str]) -> None:
+        self._reactor = reactor
+        # An abstract socket's name begins with a zero byte, which a variable cannot hold (unix(7)).
+        name = environment.get("NOTIFY_SOCKET", "")
+        self._address = "\0" + name[1:] if name.startswith("@") else name
+        self._status = status
+        watched = environment.get("WATCHDOG_PID", str(os.getpid())) == str(os.getpid())
+        watchdog_us = environment.get("WATCHDOG_USEC", "") if watched else ""
+        # Half of what systemd allows, as sd_watchdog_enabled(3) recommends.
+        self._alive_s = int(watchdog_us) / 2e6 if watchdog_us.isdecimal() and int(watchdog_us) else None
+        self._first: IDelayedCall | None = None
+        self._beats = LoopingCall(self._beat)
+        self._beats.clock = reactor
+
+    def startService(self) -> None:
+        """Be ready at the first turn of the event loop: everything listens by then, and signals are handled."""
+        super().startService()
+        if self._address:
+            self._first = self._reactor.callLater(0, self._ready)
+            self._reactor.addSystemEventTrigger("before", "shutdown", self._stopping)
+
+    def stopService(self) -> None:
+        """Send no more signs of life: the last client is gone."""
+        super().stopService()
+        if self._first is not None and self._first.active():
+            self._first.cancel()
+        if self._beats.running:
+            self._beats.stop()
+
+    def _ready(self) -> None:
+        self._send("READY=1")
+        beats = self._beats.start(min(self._alive_s or STATUS_S, STATUS_S))
+        beats.addErrback(lambda failure: self._log.failure("systemd hears no more of this process", failure))
+
+    def _beat(self) -> None:
+        self._send(f"STATUS={self._status()}" + ("\nWATCHDOG=1" if self._alive_s else ""))
+
+    def _stopping(self) -> None:
+        self._send("STOPPING=1")
+
+    def _send(self, state: str) -> None:
+        try:
+            with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as notify:
+                notify.setblocking(False)
+                notify.sendto(state.encode(), self._address)
+        except OSError as error:
+            self._log.warn("systemd was not told {state}: {why}", state=state, why=error)
