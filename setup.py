@@ -25,17 +25,21 @@ setup(
     packages=[
         "signald",
         "signald.brokers",
+        "signald.brokers.redis",
         "signald.core",
         "signald.web",
         "twisted.plugins",
     ],
-    package_data={"signald": ["py.typed", "web/static/*", "brokers/redis/*.lua"]},
+    package_data={"signald": ["py.typed", "brokers/redis/*.lua", "web/static/*"]},
     include_package_data=False,
     zip_safe=False,
     install_requires=[
         "twisted[tls]>=25.5",
         "autobahn>=25.12",
         "msgspec>=0.20",
+        "txredisapi>=1.6",
+        "hiredis>=3.3",
+        "service-identity>=24.2",
     ],
     extras_require={
         "bench": BENCH,

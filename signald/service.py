@@ -76,7 +76,6 @@ class Daemon(MultiService):
         websockets: The open connections.
         connections: The clients.
         broker: Started before the first client, stopped after the last.
-        instance_id: For the log.
     """
 
     _log = Logger()
@@ -89,7 +88,6 @@ class Daemon(MultiService):
         websockets: WebSocketFactory,
         connections: Connections,
         broker: Broker,
-        instance_id: str,
     ) -> None:
         super().__init__()
         self._reactor = reactor
@@ -98,7 +96,6 @@ class Daemon(MultiService):
         self._websockets = websockets
         self._connections = connections
         self._broker = broker
-        self._instance_id = instance_id
         self._ports: list[IListeningPort] = []
         self._deaf = ""
         """Why an endpoint could not be opened."""
@@ -112,7 +109,7 @@ class Daemon(MultiService):
             "ok": True,
             "uptime": round(self._reactor.seconds() - self._started, 3),
             "clients": len(self._connections),
-            "instanceId": self._instance_id,
+            "instanceId": self._broker.instance,
         }
         if self._broker.store_reachable is not None:
             health["redis"] = self._broker.store_reachable
@@ -151,7 +148,9 @@ class Daemon(MultiService):
         self._started = self._reactor.seconds()
         self._broker.start(self._connections)
         self._log.info(
-            "instance {instance}: room for {clients} clients", instance=self._instance_id, clients=raise_file_limit()
+            "instance {instance}: room for {clients} clients",
+            instance=self._broker.instance,
+            clients=raise_file_limit(),
         )
         # twistd's own handlers end the process by the signal, which a supervisor takes for a crash.
         self._reactor.callWhenRunning(self._handle_signals)

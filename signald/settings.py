@@ -3,13 +3,15 @@
 The table `SETTINGS` makes the options of ``twistd signald`` and the README's table. An option wins over the variable.
 """
 
+import os.path
 import re
 import secrets
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, Final
 
 from signald import origins
+from signald.brokers.redis.url import StoreAddress, parse_url
 
 
 class SettingsError(Exception):
@@ -25,6 +27,7 @@ class Setting:
         default: As the operator would write it.
         meaning: For people, with the unit.
         parse: Turns the text into the value; raises ValueError that says what it may be.
+        secret: The value may hold a password and is never shown.
         many: The option may be given more than once; the variable holds values apart by white space.
     """
 
@@ -33,6 +36,7 @@ class Setting:
     meaning: str
     parse: Callable[[str], Any]
     many: bool = False
+    secret: bool = False
 
     @property
     def field(self) -> str:
@@ -91,6 +95,22 @@ def _instance_id(text: str) -> str:
     return text
 
 
+def _redis_url(text: str) -> StoreAddress | None:
+    return parse_url(text) if text else None
+
+
+def _prefix(text: str) -> str:
+    if not re.fullmatch(r"[!-~]{1,64}", text) or re.search(r"[*?\[\]\\^]", text):
+        raise ValueError("must be 1 to 64 visible ASCII characters without *, ?, [, ], ^ and backslash")
+    return text
+
+
+def _file(text: str) -> str:
+    if text and not os.path.isfile(text):
+        raise ValueError("is not a file")
+    return text
+
+
 def _endpoint(text: str) -> str:
     if ":" not in text:
         raise ValueError("must be a Twisted endpoint, for example tcp:8080:interface=127.0.0.1")
@@ -123,6 +143,21 @@ SETTINGS: Final = (
         "3",
         "How long after `next` the same two are kept apart, if nobody else comes",
         _seconds(0, 3600),
+    ),
+    Setting(
+        "REDIS_URL",
+        "",
+        "The store through which many processes behave as one: `redis://`, `rediss://` (TLS), `unix://`, with "
+        "`user:password@` and `/database`; empty: one process, in memory",
+        _redis_url,
+        secret=True,
+    ),
+    Setting("REDIS_PREFIX", "webrtc:", "Before every key and stream in the store", _prefix),
+    Setting(
+        "REDIS_CA_FILE",
+        "",
+        "PEM file of the certificates to trust for `rediss://`; empty: the system's",
+        _file,
     ),
     Setting("INSTANCE_ID", "", "Label of this process in logs and health; empty: random", _instance_id),
     Setting(
@@ -157,13 +192,15 @@ class Settings:
     allowed_origin: frozenset[str]
     requeue_on_partner_leave: bool
     rematch_delay_seconds: float
+    redis_url: StoreAddress | None
+    redis_prefix: str
+    redis_ca_file: str
     instance_id: str
     max_msg_per_second: int
     heartbeat_seconds: float
     handshake_timeout_seconds: float
     demo: bool
     debug: bool
-    chosen: frozenset[str] = field(default=frozenset(), repr=False)
 
 
 def parse(environment: Mapping[str, str], options: Mapping[str, list[str]] | None = None) -> Settings:
@@ -188,7 +225,12 @@ def parse(environment: Mapping[str, str], options: Mapping[str, list[str]] | Non
         try:
             parsed = [setting.parse(text.strip()) for text in texts]
         except ValueError as error:
-            shown = texts[-1] if len(texts[-1]) <= 80 else texts[-1][:77] + "..."
-            raise SettingsError(f"{source}={shown!r}: {error}") from None
+            raise SettingsError(f"{source}{_shown(setting, texts[-1])}: {error}") from None
         values[setting.field] = tuple(parsed) if setting.many else parsed[-1]
     return Settings(**values)
+
+
+def _shown(setting: Setting, text: str) -> str:
+    if setting.secret:
+        return ""
+    return f"={text!r}" if len(text) <= 80 else f"={text[:77] + '...'!r}"

@@ -5,6 +5,7 @@ import secrets
 from collections.abc import Sequence
 from typing import Any
 
+from OpenSSL.crypto import Error as CryptoError
 from twisted.application.service import IService
 from twisted.internet.endpoints import serverFromString
 from twisted.python import usage
@@ -12,6 +13,9 @@ from twisted.python import usage
 from signald import __version__, settings
 from signald.brokers.interface import Broker
 from signald.brokers.memory import MemoryBroker
+from signald.brokers.redis.broker import RedisBroker
+from signald.brokers.redis.connection import make_endpoint
+from signald.brokers.redis.keys import Keys
 from signald.connections import Connections
 from signald.core.ids import ClientId, RoomId
 from signald.core.session import Policy
@@ -81,7 +85,26 @@ def _new_id() -> str:
 
 
 def _make_broker(chosen: Settings, reactor: Any) -> Broker:
-    return MemoryBroker(reactor, lambda: RoomId(_new_id()))
+    def new_room_id() -> RoomId:
+        return RoomId(_new_id())
+
+    address = chosen.redis_url
+    if address is None:
+        return MemoryBroker(reactor, new_room_id, chosen.instance_id)
+    try:
+        endpoint = make_endpoint(address, chosen.redis_ca_file, reactor)
+    except (OSError, ValueError, CryptoError) as error:
+        raise SettingsError(f"REDIS_CA_FILE={chosen.redis_ca_file!r}: {error or 'has a broken certificate'}") from None
+    return RedisBroker(
+        chosen.instance_id,
+        secrets.token_hex(8),
+        endpoint,
+        address,
+        Keys(chosen.redis_prefix),
+        reactor,
+        new_room_id,
+        secrets.SystemRandom().random,
+    )
 
 
 def make_daemon(chosen: Settings, reactor: Any) -> Daemon:
@@ -108,8 +131,8 @@ def make_daemon(chosen: Settings, reactor: Any) -> Daemon:
     websockets = WebSocketFactory(connections, heartbeat, handshakes, closings, chosen.allowed_origin, reactor)
     site = make_site(lambda: daemon.health(), demo=chosen.demo, reactor=reactor)
     front = FrontFactory(websockets.buildProtocol, site.buildProtocol, handshakes)
-    daemon = Daemon(reactor, _endpoints(chosen, reactor), front, websockets, connections, broker, chosen.instance_id)
-    notify = Notify(reactor, os.environ, lambda: f"{len(connections)} clients on instance {chosen.instance_id}")
+    daemon = Daemon(reactor, _endpoints(chosen, reactor), front, websockets, connections, broker)
+    notify = Notify(reactor, os.environ, lambda: f"{len(connections)} clients on instance {broker.instance}")
     for service in (heartbeat, handshakes, closings, notify):
         service.setServiceParent(daemon)
     return daemon

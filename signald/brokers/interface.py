@@ -66,6 +66,21 @@ class Broker(Protocol):
         ...
 
     @property
+    def instance(self) -> str:
+        """How this process is called: INSTANCE_ID, or another name if a living process has that one."""
+        ...
+
+    @property
+    def waiting(self) -> int:
+        """How many clients of this instance wait."""
+        ...
+
+    @property
+    def rooms(self) -> int:
+        """How many rooms have a client of this instance."""
+        ...
+
+    @property
     def store_reachable(self) -> bool | None:
         """Whether the store answers; None for a broker without a store."""
         ...

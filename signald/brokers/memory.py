@@ -17,11 +17,13 @@ class MemoryBroker:
     Args:
         clock: Tells the time, and when two who were kept apart after ``next`` may meet again.
         new_room_id: Makes an id that was never used.
+        instance: How this process is called.
     """
 
     store_reachable: bool | None = None
 
-    def __init__(self, clock: IReactorTime, new_room_id: Callable[[], RoomId]) -> None:
+    def __init__(self, clock: IReactorTime, new_room_id: Callable[[], RoomId], instance: str) -> None:
+        self.instance = instance
         self._clock = clock
         self._new_room_id = new_room_id
         self._queue = Queue()

@@ -1,0 +1,14 @@
+"""The broker of many processes: any number of instances on one Redis or Valkey behave as one.
+
+Who knows whom, lowest first::
+
+    letters      what instances say to each other          (pure)
+    links        numbered batches: order, once, gaps        (pure)
+    pairing      tickets, claims, rooms                     (pure: no clock, no I/O)
+    keys, url    names in the store, where the store is     (pure)
+    connection   one connection to the store                (the only file that imports txredisapi)
+    store        the store's operations: Lua scripts, streams
+    broker       timers, leases, what happens in each fault
+
+The reasons are in docs/decisions/0010-match-and-confirm.md and 0011-streams.md.
+"""

@@ -1,0 +1,378 @@
+"""The broker over Redis or Valkey: glues pairing, links and store together, and keeps the time.
+
+What happens in each fault stands in docs/scaling.md. In short: the store is only a meeting place. While it is away
+sockets stay, rooms go on, what must be said is kept and said later, and clients of this instance are paired with each
+other.
+"""
+
+from collections.abc import Callable
+from typing import Any, Final
+
+from twisted.internet.defer import Deferred
+from twisted.internet.interfaces import IDelayedCall, IStreamClientEndpoint
+from twisted.internet.task import LoopingCall, deferLater
+from twisted.logger import Logger
+
+from signald.brokers.interface import Broker, BrokerEvents
+from signald.brokers.redis.keys import Keys
+from signald.brokers.redis.letters import Claim, Envelope, Goodbye, Left, Letter, Relayed, Sync
+from signald.brokers.redis.links import Incoming, Outgoing
+from signald.brokers.redis.pairing import Pairing
+from signald.brokers.redis.store import Store
+from signald.brokers.redis.url import StoreAddress
+from signald.core.ids import ClientId, RoomId
+from signald.core.matching import Ticket
+
+TICK_S: Final = 0.25
+"""How often timeouts are looked at."""
+
+RENEW_S: Final = 2.0
+"""How often the lease is renewed and other instances' leases are looked at."""
+
+DEAD_AFTER_RENEWALS: Final = 3
+"""How often in a row a lease must be missing, while this instance's own was kept: after an outage of the store all
+leases are gone, and instances come back one by one."""
+
+SHUN_S: Final = 5.0
+"""How long tickets of an instance are left alone that did not answer a claim."""
+
+LAST_WORDS_S: Final = 1.0
+"""How long the letters that tell of the end may take."""
+
+
+class RedisBroker:
+    """Pairs and routes between all instances on one store.
+
+    Args:
+        instance: How this process is called; another name is taken if a living process has this one.
+        boot: A random name of this process.
+        endpoint: Where to connect.
+        address: With user, password and database.
+        keys: Names in the store.
+        clock: A reactor.
+        new_room_id: Makes an id that was never used.
+        jitter: A random number from 0 to 1 at each call.
+    """
+
+    _log = Logger()
+
+    def __init__(
+        self,
+        instance: str,
+        boot: str,
+        endpoint: IStreamClientEndpoint,
+        address: StoreAddress,
+        keys: Keys,
+        clock: Any,
+        new_room_id: Callable[[], RoomId],
+        jitter: Callable[[], float],
+    ) -> None:
+        self._label = instance
+        self._boot = boot
+        self._clock = clock
+        self._new_room_id = new_room_id
+        self._store = Store(endpoint, address, keys, instance, boot, clock, jitter, self._up, self._down, self._arrived)
+        self._outgoing: dict[str, Outgoing] = {}
+        self._incoming: dict[str, Incoming] = {}
+        self._links = 0
+        self._ready_to_send: set[str] = set()
+        self._flush: IDelayedCall | None = None
+        self._shunned: dict[str, float] = {}
+        self._boots: dict[str, str] = {}
+        self._missing: dict[str, int] = {}
+        self._tidy_at = 0.0
+        self._ticks = LoopingCall(self._guarded(self._tick))
+        self._ticks.clock = clock
+        self._renewals = LoopingCall(lambda: Deferred.fromCoroutine(self._renew()))
+        self._renewals.clock = clock
+
+    # --- Broker -------------------------------------------------------------------------------------------------------
+
+    @property
+    def instance(self) -> str:
+        """How this process is called."""
+        return self._store.instance
+
+    @property
+    def store_reachable(self) -> bool | None:
+        """See `Broker.store_reachable`."""
+        return self._store.reachable
+
+    @property
+    def waiting(self) -> int:
+        """How many clients of this instance wait."""
+        return self._pairing.waiting
+
+    @property
+    def rooms(self) -> int:
+        """How many rooms have a client of this instance."""
+        return self._pairing.rooms
+
+    def start(self, events: BrokerEvents) -> None:
+        """See `Broker.start`."""
+        self._pairing = Pairing(self.instance, self, events, self._new_room_id)
+        self._pairing.away(self._clock.seconds())
+        self._store.start()
+        for calls, interval_s in ((self._ticks, TICK_S), (self._renewals, RENEW_S)):
+            calls.start(interval_s, now=False).addErrback(self._broken)
+
+    async def stop(self) -> None:
+        """See `Broker.stop`."""
+        for instance in list(self._outgoing):
+            self.send(instance, Goodbye())
+        until = self._clock.seconds() + LAST_WORDS_S
+        while self._store.reachable and any(self._outgoing.values()) and self._clock.seconds() < until:
+            self._flush_now()
+            await deferLater(self._clock, 0.01)
+        for calls in (self._ticks, self._renewals):
+            if calls.running:
+                calls.stop()
+        if self._flush is not None:
+            self._flush.cancel()
+            self._flush = None
+        try:
+            if self._store.reachable:
+                await self._store.say_goodbye(self._pairing.tickets())
+        finally:
+            self._store.stop()
+
+    def enqueue(self, ticket: Ticket) -> None:
+        """See `Broker.enqueue`."""
+        self._pairing.enqueue(ticket, self._clock.seconds())
+
+    def withdraw(self, ticket: Ticket) -> None:
+        """See `Broker.withdraw`."""
+        self._pairing.withdraw(ticket)
+
+    def relay(self, room: RoomId, sender: ClientId, text: bytes) -> None:
+        """See `Broker.relay`."""
+        self._pairing.relay(room, sender, text)
+
+    def leave(self, room: RoomId, client: ClientId) -> None:
+        """See `Broker.leave`."""
+        self._pairing.leave(room, client)
+
+    # --- Outside of the pairing ---------------------------------------------------------------------------------------
+
+    def seek(self, ticket: Ticket, place: int | None, waited_s: float, *, avoiding: bool) -> None:
+        """See `pairing.Outside.seek`."""
+        Deferred.fromCoroutine(self._seek(ticket, place, waited_s, avoiding)).addErrback(self._failed)
+
+    def unfile(self, ticket: Ticket) -> None:
+        """See `pairing.Outside.unfile`. While the store is away: `_up` takes out all that is not waiting."""
+        if self._store.reachable:
+            self._store.unfile([ticket]).addErrback(self._failed)
+
+    def send(self, instance: str, letter: Letter) -> None:
+        """See `pairing.Outside.send`. Letters leave at the end of the reactor's turn, together."""
+        link = self._outgoing.get(instance)
+        if link is None:
+            self._links += 1
+            link = self._outgoing[instance] = Outgoing(self.instance, (self._boot, self._links))
+        link.add(letter)
+        self._ready_to_send.add(instance)
+        if self._flush is None:
+            self._flush = self._clock.callLater(0, self._flush_now)
+
+    def suspect(self, instance: str) -> None:
+        """See `pairing.Outside.suspect`."""
+        self._shunned[instance] = self._clock.seconds() + SHUN_S
+
+    # --- the store ----------------------------------------------------------------------------------------------------
+
+    async def _up(self) -> None:
+        """The store answers: say that we live, then bring it up to date with what happened without it."""
+        status, _ = await self._store.renew(())
+        if status == "other":
+            self._rename()
+            await self._store.renew(())
+        self._missing.clear()
+        await self._store.unfile_all_but(self._pairing.tickets())
+        now = self._clock.seconds()
+        # What was sent just before the connection was lost may be done after this: look again when it must be over.
+        self._tidy_at = now + 5.0
+        # The connection counts as up only after this: until then `reachable` is false, and seeks would be refused.
+        self._clock.callLater(0, self._catch_up)
+
+    def _catch_up(self) -> None:
+        if not self._store.reachable:
+            return
+        self._pairing.back(self._clock.seconds())
+        for instance in self._pairing.instances():
+            self._pairing.check(instance)
+        for instance, link in self._outgoing.items():
+            link.failed()
+            self._ready_to_send.add(instance)
+        self._flush_now()
+
+    def _down(self, since: float) -> None:
+        self._pairing.away(since)
+
+    def _rename(self) -> None:
+        taken = self._store.instance
+        self._store.rename(f"{self._label}-{self._boot[:6]}")
+        self._pairing.instance = self.instance
+        self._log.warn(
+            "INSTANCE_ID {taken} belongs to another process, or to one that died less than 10 s ago: "
+            "this process calls itself {name}",
+            taken=taken,
+            name=self.instance,
+        )
+        now = self._clock.seconds()
+        for instance in list(self._outgoing):
+            self._pairing.lost(instance, now)
+            self._unlink(instance)
+
+    async def _seek(self, ticket: Ticket, place: int | None, waited_s: float, avoiding: bool) -> None:
+        now = self._clock.seconds()
+        shunned = [instance for instance, until in self._shunned.items() if until > now]
+        outcome = await self._store.match(ticket, place, waited_s, avoiding=avoiding, shunned=shunned)
+        self._pairing.sought(ticket, outcome, self._clock.seconds())
+
+    def _arrived(self, envelope: Envelope) -> None:
+        try:
+            self._read(envelope)
+        except Exception:
+            self._log.failure("letters of instance {instance}", instance=envelope.sender)
+
+    def _read(self, envelope: Envelope) -> None:
+        now = self._clock.seconds()
+        sender = envelope.sender
+        if self._boots.setdefault(sender, envelope.epoch[0]) != envelope.epoch[0]:
+            self._bury(sender, now, "it was started again")
+            self._boots[sender] = envelope.epoch[0]
+        lost, letters = self._incoming.setdefault(sender, Incoming()).accept(envelope)
+        if lost:
+            self._log.warn("letters from instance {instance} were lost: its rooms end", instance=sender)
+            self._pairing.lost(sender, now)
+        over = {letter.room for letter in letters if type(letter) is Left}
+        for letter in letters:
+            # A claim that was given up while it was on its way must not look like a match, not for a moment.
+            if type(letter) is Claim and letter.room in over:
+                continue
+            self._pairing.read(sender, letter, now)
+            if type(letter) is Goodbye:
+                self._unlink(sender)
+
+    # --- links --------------------------------------------------------------------------------------------------------
+
+    def _flush_now(self) -> None:
+        self._flush = None
+        if not self._store.reachable:
+            return
+        ready, self._ready_to_send = self._ready_to_send, set()
+        for instance in ready:
+            link = self._outgoing.get(instance)
+            batch = link.send() if link is not None else None
+            if link is not None and batch is not None:
+                Deferred.fromCoroutine(self._append(instance, link, batch)).addErrback(self._failed)
+
+    async def _append(self, instance: str, link: Outgoing, batch: bytes) -> None:
+        stands = await self._store.append(instance, batch)
+        if self._outgoing.get(instance) is not link:
+            return
+        if not stands:
+            # No stream: the instance is gone, or the store lost its data and the instance will be back in a moment.
+            # The next renewal tries again; claims need not wait for it.
+            link.failed()
+            self._pairing.unanswered(instance, self._clock.seconds())
+            return
+        for letter in link.arrived():
+            if type(letter) is Relayed:
+                self._pairing.delivered(letter)
+        if len(link):
+            self._ready_to_send.add(instance)
+            self._flush_now()
+
+    def _unlink(self, instance: str) -> None:
+        link = self._outgoing.pop(instance, None)
+        if link is not None:
+            for relayed in link.relays():
+                self._pairing.delivered(relayed)
+        self._incoming.pop(instance, None)
+        self._boots.pop(instance, None)
+        self._missing.pop(instance, None)
+
+    # --- time ---------------------------------------------------------------------------------------------------------
+
+    def _tick(self) -> None:
+        now = self._clock.seconds()
+        self._pairing.tick(now)
+        if self._shunned:
+            self._shunned = {instance: until for instance, until in self._shunned.items() if until > now}
+        if self._tidy_at and now >= self._tidy_at and self._store.reachable:
+            self._tidy_at = 0.0
+            tidied = Deferred.fromCoroutine(self._store.unfile_all_but(self._pairing.tickets()))
+            tidied.addErrback(self._failed)
+
+    async def _renew(self) -> None:
+        if not self._store.reachable:
+            return
+        try:
+            await self._renew_once()
+        except Exception as error:
+            self._store.drop(str(error) or type(error).__name__)
+
+    async def _renew_once(self) -> None:
+        others = sorted(self._pairing.instances() | set(self._outgoing))
+        status, boots = await self._store.renew(others)
+        now = self._clock.seconds()
+        if status == "other":
+            # Nobody renewed for so long that another process took the name: come back under a new one.
+            self._store.drop("another process has taken this instance's name")
+            return
+        if status == "taken":
+            # The lease had run out, or the store lost its data: others may think that this instance is dead.
+            self._missing.clear()
+            self._pairing.back(now)
+            for instance in self._pairing.instances():
+                self._pairing.check(instance)
+        for instance, boot in zip(others, boots, strict=True):
+            self._look_at(instance, boot, status, now)
+        for instance, link in self._outgoing.items():
+            if not link.silent and not link.travelling and not len(link):
+                self.send(instance, Sync())
+            elif len(link):
+                self._ready_to_send.add(instance)
+        self._flush_now()
+
+    def _look_at(self, instance: str, boot: str, status: str, now: float) -> None:
+        known = self._boots.get(instance)
+        if boot and known in (None, boot):
+            self._boots[instance] = boot
+            self._missing.pop(instance, None)
+        elif boot:
+            self._bury(instance, now, "it was started again")
+            self._boots[instance] = boot
+        elif status == "kept":
+            self._missing[instance] = self._missing.get(instance, 0) + 1
+            if self._missing[instance] >= DEAD_AFTER_RENEWALS:
+                self._bury(instance, now, "its lease has run out")
+                Deferred.fromCoroutine(self._store.bury(instance)).addErrback(self._failed)
+
+    def _bury(self, instance: str, now: float, why: str) -> None:
+        self._log.warn("instance {instance} is dead: {why}", instance=instance, why=why)
+        self._pairing.gone(instance, now)
+        self._unlink(instance)
+
+    # --- errors -------------------------------------------------------------------------------------------------------
+
+    def _failed(self, failure: Any) -> None:
+        """A call failed. Nobody knows whether it was done, so all is brought up to date on a new connection."""
+        self._store.drop(failure.getErrorMessage() or failure.type.__name__)
+
+    def _guarded(self, body: Callable[[], None]) -> Callable[[], None]:
+        def run() -> None:
+            try:
+                body()
+            except Exception:
+                self._log.failure("in a timed call")
+
+        return run
+
+    def _broken(self, failure: Any) -> None:
+        self._log.failure("a timed call ended", failure)
+
+
+def _conforms(broker: RedisBroker) -> Broker:
+    return broker

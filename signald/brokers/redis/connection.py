@@ -1,0 +1,231 @@
+"""One connection to the store that is made again whenever it is lost. The only file that imports txredisapi.
+
+txredisapi is used for its protocol alone (commands out, replies in, in order). Its factories and pools are not: they
+pick connections at random, wait for ever without one, and do not verify certificates. Importing it installs the
+global reactor, so it is imported when the first connection is made, by which time twistd has chosen the reactor.
+"""
+
+from collections.abc import Awaitable, Callable
+from typing import Any, Final
+
+from twisted.internet.defer import CancelledError, Deferred, fail
+from twisted.internet.endpoints import HostnameEndpoint, UNIXClientEndpoint, wrapClientTLS
+from twisted.internet.interfaces import IStreamClientEndpoint
+from twisted.internet.protocol import Factory, connectionDone
+from twisted.internet.ssl import Certificate, optionsForClientTLS, platformTrust, trustRootFromCertificates
+from twisted.internet.task import deferLater
+from twisted.logger import Logger
+from twisted.python.failure import Failure
+
+from signald.brokers.redis.url import StoreAddress
+
+CALL_TIMEOUT_S: Final = 2.0
+"""How long the store may take to answer; one that takes longer counts as gone, and the connection is made anew."""
+
+CONNECT_TIMEOUT_S: Final = 2.0
+"""How long making a connection may take."""
+
+FIRST_RETRY_S: Final = 0.1
+LONGEST_RETRY_S: Final = 1.0
+"""Between attempts to connect: doubled from the first to the longest, with jitter."""
+
+
+class StoreUnavailable(Exception):
+    """The store cannot be reached, does not answer in time, or answers that it cannot serve."""
+
+
+def make_endpoint(address: StoreAddress, ca_file: str, reactor: Any) -> IStreamClientEndpoint:
+    """Where to connect.
+
+    Args:
+        address: Where the store is.
+        ca_file: PEM file of certificates to trust in place of the system's; empty for the system's.
+        reactor: Connects.
+
+    Raises:
+        ValueError: The file has no certificate.
+        OSError: The file cannot be read.
+    """
+    if address.path:
+        return UNIXClientEndpoint(reactor, address.path, timeout=CONNECT_TIMEOUT_S)
+    endpoint = HostnameEndpoint(reactor, address.host, address.port, timeout=CONNECT_TIMEOUT_S)
+    if not address.tls:
+        return endpoint
+    return wrapClientTLS(optionsForClientTLS(address.host, trustRoot=_trust(ca_file)), endpoint)
+
+
+def _trust(ca_file: str) -> Any:
+    if not ca_file:
+        return platformTrust()
+    with open(ca_file, encoding="ascii") as file:
+        end = "-----END CERTIFICATE-----"
+        found = [part + end for part in file.read().split(end)[:-1]]
+    if not found:
+        raise ValueError(f"{ca_file} has no certificate in PEM form")
+    return trustRootFromCertificates([Certificate.loadPEM(part.encode()) for part in found])
+
+
+class StoreConnection:
+    """One connection, kept.
+
+    Twisted's ClientService is not used: it takes a connection that is lost while it is being prepared for a bug.
+
+    Args:
+        name: For the log.
+        endpoint: Where to connect.
+        address: With user, password and database.
+        clock: For timeouts and retries.
+        jitter: A random number from 0 to 1 at each call: keeps instances from coming back all at once.
+        prepared: Called each time the connection is made and logged in; if it fails, that counts as a failed attempt.
+        lost: Called when a prepared connection is lost, with the time since when the store did not answer.
+    """
+
+    _log = Logger()
+
+    def __init__(
+        self,
+        name: str,
+        endpoint: IStreamClientEndpoint,
+        address: StoreAddress,
+        clock: Any,
+        jitter: Callable[[], float],
+        prepared: Callable[[], Awaitable[None]],
+        lost: Callable[[float], None],
+    ) -> None:
+        self._name = name
+        self._endpoint = endpoint
+        self._address = address
+        self._clock = clock
+        self._jitter = jitter
+        self._prepared = prepared
+        self._lost = lost
+        self._protocol: Any = None
+        self._kept: Deferred[None] | None = None
+        self._complained = ""
+        self._silent_since: float | None = None
+        self.ready = False
+        """Whether there is a connection that was prepared."""
+
+    def start(self) -> None:
+        """Begin to connect, for ever."""
+        self._kept = Deferred.fromCoroutine(self._keep())
+        self._kept.addErrback(self._ended)
+
+    def stop(self) -> None:
+        """Close the connection and do not come back."""
+        kept, self._kept = self._kept, None
+        if kept is not None:
+            kept.cancel()
+        if self._protocol is not None:
+            self._protocol.transport.loseConnection()
+
+    def call(self, *command: Any, timeout_s: float = CALL_TIMEOUT_S) -> "Deferred[Any]":
+        """Send a command; calls are answered in the order in which they were made.
+
+        Args:
+            command: Words of a Redis command.
+            timeout_s: Seconds; when they are over the connection is dropped, since its answers no longer tell which
+                commands were done.
+
+        Returns:
+            Fires with the reply, text as bytes. Fails with StoreUnavailable, or with what txredisapi raises for an
+            error reply or a lost connection.
+        """
+        if self._protocol is None:
+            return fail(StoreUnavailable(f"no {self._name} connection to the store"))
+        called: Deferred[Any] = self._protocol.execute_command(*command)
+        called.addTimeout(timeout_s, self._clock, onTimeoutCancel=self._timed_out)
+        return called
+
+    def drop(self, why: str) -> None:
+        """Abort the connection; a new one is made."""
+        if self._protocol is not None:
+            self._complain(why)
+            self._protocol.transport.abortConnection()
+
+    async def _keep(self) -> None:
+        factory = _factory()
+        failures = 0
+        while True:
+            try:
+                protocol: Any = await self._endpoint.connect(factory)
+                self._protocol = protocol
+                try:
+                    await self._log_in()
+                    await self._prepared()
+                    self._up()
+                    failures = 0
+                    await protocol.gone
+                    self._complain("connection lost")
+                finally:
+                    self._down()
+                    protocol.transport.abortConnection()
+            except CancelledError:
+                raise
+            except Exception as error:  # whatever it was: complain and try again
+                self._complain(str(error) or type(error).__name__)
+            await deferLater(self._clock, self._retry_after(failures))
+            failures += 1
+
+    async def _log_in(self) -> None:
+        address = self._address
+        if address.password:
+            user = (address.user,) if address.user else ()
+            await self.call("AUTH", *user, address.password)
+        if address.database:
+            await self.call("SELECT", str(address.database))
+
+    def _up(self) -> None:
+        self.ready = True
+        self._complained = ""
+        self._log.info("{name} connection to {store} is up", name=self._name, store=str(self._address))
+
+    def _down(self) -> None:
+        self._protocol = None
+        silent_since, self._silent_since = self._silent_since, None
+        if self.ready:
+            self.ready = False
+            self._lost(self._clock.seconds() if silent_since is None else silent_since)
+
+    def _timed_out(self, result: Any, timeout_s: float) -> Failure:
+        why = f"no answer within {timeout_s:g} s"
+        if self._silent_since is None:
+            self._silent_since = self._clock.seconds() - timeout_s
+        self.drop(why)
+        return Failure(StoreUnavailable(why))
+
+    def _retry_after(self, failures: int) -> float:
+        longest = min(LONGEST_RETRY_S, FIRST_RETRY_S * 2 ** min(failures, 8))
+        return float(longest * (0.5 + self._jitter() / 2))
+
+    def _ended(self, failure: Failure) -> None:
+        if not failure.check(CancelledError):
+            self._log.failure("{name} connection is no longer kept", failure, name=self._name)
+
+    def _complain(self, why: str) -> None:
+        """Once for each reason, not once for each attempt of a long outage."""
+        if why != self._complained:
+            self._complained = why
+            self._log.warn("{name} connection to {store}: {why}", name=self._name, store=str(self._address), why=why)
+
+
+def _factory() -> "Factory[Any]":
+    """Makes txredisapi's protocol, without what its own factory does at connect."""
+    import txredisapi
+
+    class Protocol(txredisapi.RedisProtocol):
+        def __init__(self) -> None:
+            # Replies stay bytes, and an id of digits stays text.
+            super().__init__(charset=None, convertNumbers=False)
+            self.gone: Deferred[None] = Deferred()
+
+        def connectionMade(self) -> None:
+            self.connected = 1
+
+        def connectionLost(self, reason: Failure = connectionDone) -> None:
+            super().connectionLost(reason)
+            self.gone.callback(None)
+
+    factory: Factory[Any] = Factory.forProtocol(Protocol)
+    factory.noisy = False
+    return factory

@@ -1,0 +1,47 @@
+"""Names in the store. Nobody else builds a key.
+
+What an operator sees there, with the default prefix::
+
+    webrtc:waiting          sorted set   every waiting ticket of all instances, by the time since when it waits
+    webrtc:instance:<id>    string       the lease of an instance: exists while the instance lives
+    webrtc:signal:<id>      stream       letters to an instance
+"""
+
+from signald.core.matching import Ticket
+
+
+class Keys:
+    """The keys of one service.
+
+    Args:
+        prefix: Before each key; services with different prefixes do not see each other.
+    """
+
+    def __init__(self, prefix: str) -> None:
+        self.waiting = f"{prefix}waiting"
+        self.lease_prefix = f"{prefix}instance:"
+        self._stream_prefix = f"{prefix}signal:"
+
+    def lease(self, instance: str) -> str:
+        """The lease of an instance."""
+        return self.lease_prefix + instance
+
+    def stream(self, instance: str) -> str:
+        """The stream of letters to an instance."""
+        return self._stream_prefix + instance
+
+
+def file_ticket(instance: str, ticket: Ticket, *, avoiding: bool) -> str:
+    """A ticket as it stands in the queue: ``instance|client|number|avoid``."""
+    avoid = ticket.avoid if avoiding and ticket.avoid is not None else ""
+    return f"{instance}|{ticket.client}|{ticket.number}|{avoid}"
+
+
+def parse_ticket(filed: str) -> tuple[str, str, int]:
+    """Instance, client and number of a filed ticket.
+
+    Raises:
+        ValueError: It is no ticket.
+    """
+    instance, client, number, _ = filed.split("|")
+    return instance, client, int(number)

@@ -1,0 +1,39 @@
+-- Take or keep an instance's lease, keep its stream, and look at the leases of others: one atomic step.
+--
+-- KEYS[1]  the lease
+-- KEYS[2]  the stream in which letters to this instance stand
+-- KEYS[3…] leases of other instances
+-- ARGV[1]  this process's boot id, the value of its lease
+-- ARGV[2]  milliseconds that the lease lasts
+-- ARGV[3]  milliseconds that the stream lasts: longer, so that an instance which was cut off for a while loses nothing
+-- ARGV[4]  stream id up to which letters were read ('' if none): they are removed, but for the last
+-- ARGV[5]  '1' for the first time in this process: letters to another process of this name are none of its business
+--
+-- Returns {'kept' | 'taken' | 'other', '1' if the stream was made anew, boot id or '' of each other lease…}.
+-- 'other': another process holds this name; nothing was changed.
+
+local lease, stream, boot = KEYS[1], KEYS[2], ARGV[1]
+local held = redis.call('GET', lease)
+if held and held ~= boot then
+    return {'other', '0'}
+end
+local status = held and 'kept' or 'taken'
+redis.call('SET', lease, boot, 'PX', ARGV[2])
+
+if ARGV[5] == '1' and status == 'taken' then
+    redis.call('DEL', stream)
+end
+local made = '0'
+if redis.call('EXISTS', stream) == 0 then
+    redis.call('XADD', stream, 'MAXLEN', 0, '*', 'd', '') -- leaves an empty stream
+    made = '1'
+elseif ARGV[4] ~= '' then
+    redis.call('XTRIM', stream, 'MINID', ARGV[4])
+end
+redis.call('PEXPIRE', stream, ARGV[3])
+
+local reply = {status, made}
+for i = 3, #KEYS do
+    reply[i] = redis.call('GET', KEYS[i]) or ''
+end
+return reply

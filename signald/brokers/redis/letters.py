@@ -1,0 +1,98 @@
+"""What instances say to each other about their clients, through the store.
+
+A letter is a msgpack array whose first element is its tag. Letters between two instances arrive in order and once, or
+the gap is noticed (`signald.brokers.redis.links`); each is harmless when it comes too late.
+"""
+
+from typing import Final
+
+import msgspec
+
+from signald.core.ids import ClientId, RoomId
+
+
+class Claim(msgspec.Struct, array_like=True, tag=1, frozen=True, gc=False):
+    """To the owner of a ticket that was taken from the queue: is this client still there, and does it still wait?
+
+    Answered by `Confirm` or `Refuse`. An answer that does not come is a refusal.
+
+    Attributes:
+        room: The room that a confirmation opens.
+        claimant: Who took the ticket.
+        client: Whose ticket it is.
+        number: The ticket's number.
+    """
+
+    room: RoomId
+    claimant: ClientId
+    client: ClientId
+    number: int
+
+
+class Confirm(msgspec.Struct, array_like=True, tag=2, frozen=True, gc=False):
+    """The owner's client is paired in this room; the claimant's is to follow."""
+
+    room: RoomId
+
+
+class Refuse(msgspec.Struct, array_like=True, tag=3, frozen=True, gc=False):
+    """There is no such ticket any more: take the next."""
+
+    room: RoomId
+
+
+class Left(msgspec.Struct, array_like=True, tag=4, frozen=True, gc=False):
+    """This room has ended, on the sender's side or altogether; unknown rooms are ignored."""
+
+    room: RoomId
+
+
+class Relayed(msgspec.Struct, array_like=True, tag=5, frozen=True, gc=False):
+    """A whole server message (JSON) for the receiver's client in this room."""
+
+    room: RoomId
+    text: bytes
+
+
+class Released(msgspec.Struct, array_like=True, tag=6, frozen=True, gc=False):
+    """To the owner of a ticket that was taken in vain: put it back, with its old place."""
+
+    client: ClientId
+    number: int
+
+
+class Check(msgspec.Struct, array_like=True, tag=7, frozen=True, gc=False):
+    """All rooms that the sender has with the receiver. Rooms that only one of the two knows are over."""
+
+    rooms: list[RoomId]
+
+
+class Sync(msgspec.Struct, array_like=True, tag=8, frozen=True, gc=False):
+    """Says nothing but its number, by which the receiver notices that the letters before it were lost."""
+
+
+class Goodbye(msgspec.Struct, array_like=True, tag=9, frozen=True, gc=False):
+    """The sender stops; it has left all rooms, and answers no claim any more."""
+
+
+Letter = Claim | Confirm | Refuse | Left | Relayed | Released | Check | Sync | Goodbye
+
+
+class Envelope(msgspec.Struct, array_like=True, frozen=True, gc=False):
+    """A batch of letters of one link, as it stands in the receiver's stream.
+
+    Attributes:
+        sender: The instance.
+        epoch: Which link of the sender it belongs to; a new link has a greater serial.
+        number: Of the first letter, from 1.
+        letters: In order.
+    """
+
+    sender: str
+    epoch: tuple[str, int]
+    number: int
+    letters: list[Letter]
+
+
+encode: Final = msgspec.msgpack.Encoder().encode
+decode: Final = msgspec.msgpack.Decoder(Envelope).decode

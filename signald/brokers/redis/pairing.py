@@ -1,0 +1,496 @@
+"""Tickets, claims and rooms of one instance among many: match and confirm.
+
+The store's queue gives a ticket to one instance only, but it cannot know whether the client behind it is still there.
+So a ticket of another instance is only *claimed*: its owner confirms or refuses. Whatever is lost on the way ends as a
+refusal, or as a room that both sides leave: no ghost, no double match, no one-sided room.
+
+Pure: time is passed in, what goes out goes to `Outside`, and outcomes of the store come in by `sought`.
+"""
+
+from collections import deque
+from collections.abc import Callable
+from typing import Any, Final, Protocol
+
+import msgspec
+
+from signald.brokers.interface import BrokerEvents
+from signald.brokers.redis.letters import (
+    Check,
+    Claim,
+    Confirm,
+    Goodbye,
+    Left,
+    Letter,
+    Refuse,
+    Relayed,
+    Released,
+    Sync,
+)
+from signald.core.ids import ClientId, RoomId
+from signald.core.matching import Queue, Room, Ticket
+from signald.core.session import PartnerFound
+
+CLAIM_TIMEOUT_S: Final = 2.0
+"""How long the owner of a ticket may take to answer a claim."""
+
+ALONE_AFTER_S: Final = 2.0
+"""How long the store is away before waiting clients of this instance are paired with each other."""
+
+LOOK_AGAIN_S: Final = 1.0
+"""How often a waiting ticket is looked after: mends what a crash elsewhere or a lost answer left behind."""
+
+LOOK_AGAIN_AT_MOST: Final = 16
+"""How many tickets are looked after at once, oldest first. In a healthy service few wait at all."""
+
+MAX_HELD_ROOM_BYTES: Final = 256 * 1024
+"""Relays of one room on their way to the store: 1,000 candidates. Beyond it the room ends for both."""
+
+MAX_HELD_BYTES: Final = 64 * 1024 * 1024
+"""The same for all rooms of this instance."""
+
+
+class Filed(msgspec.Struct, frozen=True):
+    """The ticket stands in the store's queue, at this place (see `match.lua`)."""
+
+    place: int
+
+
+class Taken(msgspec.Struct, frozen=True):
+    """Another ticket was taken out for this one; neither stands in the queue now."""
+
+    place: int
+    instance: str
+    client: ClientId
+    number: int
+
+
+Outcome = Filed | Taken
+
+
+class Outside(Protocol):
+    """Where the pairing's wishes go. None of these calls back at once."""
+
+    def seek(self, ticket: Ticket, place: int | None, waited_s: float, *, avoiding: bool) -> None:
+        """Let the store find a partner for a ticket, or file it. The outcome comes by `Pairing.sought`."""
+        ...
+
+    def unfile(self, ticket: Ticket) -> None:
+        """Take a ticket out of the store's queue, if it stands there."""
+        ...
+
+    def send(self, instance: str, letter: Letter) -> None:
+        """Send a letter to another instance."""
+        ...
+
+    def suspect(self, instance: str) -> None:
+        """An instance did not answer: leave its tickets alone for a while."""
+        ...
+
+
+class Pending(msgspec.Struct, frozen=True):
+    """A claim that was not answered yet."""
+
+    room: RoomId
+    instance: str
+    partner: ClientId
+    deadline: float
+
+
+class Stay:
+    """One waiting ticket of this instance."""
+
+    __slots__ = ("claim", "place", "seeking", "sought_at", "sought_twice", "ticket")
+
+    def __init__(self, ticket: Ticket) -> None:
+        self.ticket = ticket
+        self.place: int | None = None
+        self.claim: Pending | None = None
+        self.seeking = False
+        self.sought_at = ticket.since
+        self.sought_twice = False
+
+
+class RemoteRoom:
+    """A room with a client of another instance."""
+
+    __slots__ = ("client", "held_bytes", "id", "instance", "partner")
+
+    def __init__(self, id: RoomId, client: ClientId, partner: ClientId, instance: str) -> None:
+        self.id = id
+        self.client = client
+        self.partner = partner
+        self.instance = instance
+        self.held_bytes = 0
+
+
+class Pairing:
+    """The state of one instance.
+
+    Args:
+        instance: This instance's name in the store.
+        outside: Where wishes go.
+        events: Who is told of matches, relays and partners that left.
+        new_room_id: Makes an id that was never used.
+    """
+
+    def __init__(
+        self, instance: str, outside: Outside, events: BrokerEvents, new_room_id: Callable[[], RoomId]
+    ) -> None:
+        self.instance = instance
+        self._outside = outside
+        self._events = events
+        self._new_room_id = new_room_id
+        self._stays: dict[ClientId, Stay] = {}
+        self._queue = Queue()  # the same tickets, oldest first: for the time without a store, and to look after
+        self._claims: dict[RoomId, Stay] = {}
+        self._deadlines: deque[Pending] = deque()
+        self._avoiding: deque[Ticket] = deque()
+        self._local: dict[RoomId, Room] = {}
+        self._remote: dict[RoomId, RemoteRoom] = {}
+        self._by_instance: dict[str, set[RoomId]] = {}
+        self._held_bytes = 0
+        self._away_since: float | None = None
+        self._alone = False
+        self._looked_at = 0.0
+        self._read: dict[type[Any], Callable[[str, Any, float], None]] = {
+            Claim: self._claimed,
+            Confirm: self._confirmed,
+            Refuse: self._refused,
+            Left: self._left,
+            Relayed: self._relayed,
+            Released: self._released,
+            Check: self._checked,
+            Sync: lambda instance, letter, now: None,
+            Goodbye: lambda instance, letter, now: self.gone(instance, now),
+        }
+
+    @property
+    def waiting(self) -> int:
+        """How many clients of this instance wait."""
+        return len(self._stays)
+
+    @property
+    def rooms(self) -> int:
+        """How many rooms have a client of this instance."""
+        return len(self._local) + len(self._remote)
+
+    @property
+    def held_bytes(self) -> int:
+        """Bytes of relays that are on their way to the store."""
+        return self._held_bytes
+
+    def tickets(self) -> list[Ticket]:
+        """The waiting tickets, oldest first."""
+        return self._queue.oldest()
+
+    def instances(self) -> set[str]:
+        """Every instance with which this one has a room or a claim."""
+        return {instance for instance, rooms in self._by_instance.items() if rooms} | {
+            stay.claim.instance for stay in self._claims.values() if stay.claim
+        }
+
+    # --- calls of the broker interface --------------------------------------------------------------------------------
+
+    def enqueue(self, ticket: Ticket, now: float) -> None:
+        """A client waits."""
+        stay = self._stays.get(ticket.client)
+        if stay is not None:
+            if stay.ticket == ticket:
+                return
+            self.withdraw(stay.ticket)
+        stay = self._stays[ticket.client] = Stay(ticket)
+        self._queue.add(ticket)
+        if ticket.avoid is not None:
+            self._avoiding.append(ticket)
+        if self._alone:
+            self._match_alone(ticket, now)
+        else:
+            self._seek(stay, now)
+
+    def withdraw(self, ticket: Ticket) -> None:
+        """A client waits no longer."""
+        stay = self._stay(ticket.client, ticket.number)
+        if stay is None:
+            return
+        self._forget(stay)
+        self._outside.unfile(ticket)
+        if stay.claim is not None:
+            del self._claims[stay.claim.room]
+            self._outside.send(stay.claim.instance, Left(stay.claim.room))
+
+    def leave(self, room: RoomId, client: ClientId) -> None:
+        """A client left its room."""
+        local = self._local.pop(room, None)
+        if local is not None:
+            self._events.partner_left(local.partner_of(client), room)
+            return
+        remote = self._close(room)
+        if remote is not None:
+            self._outside.send(remote.instance, Left(room))
+
+    def relay(self, room: RoomId, sender: ClientId, text: bytes) -> None:
+        """Carry a message to the sender's partner."""
+        local = self._local.get(room)
+        if local is not None:
+            self._events.relayed(local.partner_of(sender), room, text)
+            return
+        remote = self._remote.get(room)
+        if remote is None:
+            return
+        size = len(text)
+        if remote.held_bytes + size > MAX_HELD_ROOM_BYTES or self._held_bytes + size > MAX_HELD_BYTES:
+            self._end(remote)
+            return
+        remote.held_bytes += size
+        self._held_bytes += size
+        self._outside.send(remote.instance, Relayed(room, text))
+
+    # --- the store and the time ---------------------------------------------------------------------------------------
+
+    def back(self, now: float) -> None:
+        """The store answers (again): whatever it knew of our tickets may be gone, so each is filed anew."""
+        self._away_since = None
+        self._alone = False
+        for ticket in self._queue.oldest():
+            stay = self._stays[ticket.client]
+            stay.seeking = False
+            self._seek(stay, now)
+
+    def away(self, since: float) -> None:
+        """The store does not answer, since that time."""
+        if self._away_since is None:
+            self._away_since = since
+
+    def tick(self, now: float) -> None:
+        """Time has passed: claims run out, two who were kept apart may meet, tickets are looked after."""
+        while self._deadlines and self._deadlines[0].deadline <= now:
+            self._run_out(self._deadlines.popleft(), now)
+        if self._away_since is not None and not self._alone and now - self._away_since >= ALONE_AFTER_S:
+            self._alone = True
+            for ticket in self._queue.oldest():
+                self._match_alone(ticket, now)
+        while self._avoiding and self._avoiding[0].avoid_until <= now:
+            ticket = self._avoiding.popleft()
+            stay = self._stay(ticket.client, ticket.number)
+            if stay is not None and self._alone:
+                self._match_alone(ticket, now)
+            elif stay is not None:
+                self._seek(stay, now)
+        if now - self._looked_at >= LOOK_AGAIN_S:
+            self._looked_at = now
+            self._look_again(now)
+
+    def sought(self, ticket: Ticket, outcome: Outcome, now: float) -> None:
+        """The store's answer to `Outside.seek`."""
+        stay = self._stay(ticket.client, ticket.number)
+        if stay is not None:
+            stay.seeking = False
+            stay.place = outcome.place
+        if isinstance(outcome, Filed):
+            return
+        if stay is None or stay.claim is not None or self._alone:
+            self._release(outcome, now)
+        elif outcome.instance == self.instance:
+            other = self._stay(outcome.client, outcome.number)
+            if other is None or other.claim is not None:
+                self._seek(stay, now)
+            else:
+                self._pair(other, stay, now)
+        else:
+            claim = Pending(self._new_room_id(), outcome.instance, outcome.client, now + CLAIM_TIMEOUT_S)
+            stay.claim = claim
+            self._claims[claim.room] = stay
+            self._deadlines.append(claim)
+            self._outside.send(claim.instance, Claim(claim.room, ticket.client, outcome.client, outcome.number))
+
+    # --- other instances ----------------------------------------------------------------------------------------------
+
+    def read(self, instance: str, letter: Letter, now: float) -> None:
+        """A letter of another instance."""
+        self._read[type(letter)](instance, letter, now)
+
+    def delivered(self, relayed: Relayed) -> None:
+        """A relay is in the store, or will never be: it is no longer held."""
+        size = len(relayed.text)
+        self._held_bytes -= size
+        remote = self._remote.get(relayed.room)
+        if remote is not None:
+            remote.held_bytes -= size
+
+    def lost(self, instance: str, now: float) -> None:
+        """Letters of this instance were lost: rooms that may have missed something end for both sides."""
+        for room in list(self._by_instance.get(instance, ())):
+            self._end(self._remote[room])
+        self.unanswered(instance, now)
+
+    def gone(self, instance: str, now: float) -> None:
+        """This instance is dead, or another process under its name."""
+        for room in list(self._by_instance.get(instance, ())):
+            remote = self._close(room)
+            if remote is not None:
+                self._events.partner_left(remote.client, room)
+        self.unanswered(instance, now)
+
+    def unanswered(self, instance: str, now: float) -> None:
+        """Claims at this instance will not be answered: look for somebody else."""
+        for room, stay in list(self._claims.items()):
+            if stay.claim is not None and stay.claim.instance == instance:
+                self._outside.send(instance, Left(room))
+                self._unclaim(room, now)
+
+    def check(self, instance: str) -> None:
+        """Let the other side compare the rooms that both have."""
+        self._outside.send(instance, Check(sorted(self._by_instance.get(instance, ()))))
+
+    def _claimed(self, instance: str, claim: Claim, now: float) -> None:
+        stay = self._stay(claim.client, claim.number)
+        if stay is None or stay.claim is not None:
+            self._outside.send(instance, Refuse(claim.room))
+            return
+        self._forget(stay)
+        if stay.seeking or stay.sought_twice:
+            self._outside.unfile(stay.ticket)
+        self._open(RemoteRoom(claim.room, claim.client, claim.claimant, instance))
+        # Who waited longer offers: it is the first to know.
+        if self._events.matched(PartnerFound(stay.ticket, claim.room, claim.claimant, initiator=True)):
+            self._outside.send(instance, Confirm(claim.room))
+        else:
+            self._close(claim.room)
+            self._outside.send(instance, Refuse(claim.room))
+
+    def _confirmed(self, instance: str, confirm: Confirm, now: float) -> None:
+        stay = self._claims.pop(confirm.room, None)
+        if stay is None or stay.claim is None:
+            if confirm.room not in self._remote:
+                self._outside.send(instance, Left(confirm.room))
+            return
+        partner = stay.claim.partner
+        self._forget(stay)
+        if stay.sought_twice:
+            self._outside.unfile(stay.ticket)
+        self._open(RemoteRoom(confirm.room, stay.ticket.client, partner, instance))
+        if not self._events.matched(PartnerFound(stay.ticket, confirm.room, partner, initiator=False)):
+            self._close(confirm.room)
+            self._outside.send(instance, Left(confirm.room))
+
+    def _refused(self, instance: str, refuse: Refuse, now: float) -> None:
+        self._unclaim(refuse.room, now)
+
+    def _left(self, instance: str, left: Left, now: float) -> None:
+        remote = self._close(left.room)
+        if remote is not None:
+            self._events.partner_left(remote.client, left.room)
+        else:
+            self._unclaim(left.room, now)
+
+    def _relayed(self, instance: str, relayed: Relayed, now: float) -> None:
+        remote = self._remote.get(relayed.room)
+        if remote is None:
+            self._outside.send(instance, Left(relayed.room))
+        else:
+            self._events.relayed(remote.client, relayed.room, relayed.text)
+
+    def _released(self, instance: str, released: Released, now: float) -> None:
+        stay = self._stay(released.client, released.number)
+        if stay is not None:
+            self._seek(stay, now)
+
+    def _checked(self, instance: str, check: Check, now: float) -> None:
+        theirs = set(check.rooms)
+        ours = self._by_instance.get(instance, set())
+        for room in theirs - ours:
+            self._outside.send(instance, Left(room))
+        for room in list(ours - theirs):
+            self._end(self._remote[room])
+
+    # --- inside -------------------------------------------------------------------------------------------------------
+
+    def _stay(self, client: ClientId, number: int) -> Stay | None:
+        stay = self._stays.get(client)
+        return stay if stay is not None and stay.ticket.number == number else None
+
+    def _forget(self, stay: Stay) -> None:
+        del self._stays[stay.ticket.client]
+        self._queue.withdraw(stay.ticket)
+
+    def _seek(self, stay: Stay, now: float) -> None:
+        if self._away_since is not None or stay.seeking or stay.claim is not None:
+            return
+        stay.seeking = True
+        stay.sought_twice = stay.place is not None
+        stay.sought_at = now
+        ticket = stay.ticket
+        avoiding = ticket.avoid is not None and now < ticket.avoid_until
+        self._outside.seek(ticket, stay.place, max(0.0, now - ticket.since), avoiding=avoiding)
+
+    def _look_again(self, now: float) -> None:
+        looked = 0
+        for ticket in self._queue.oldest():
+            stay = self._stays[ticket.client]
+            if now - stay.sought_at >= LOOK_AGAIN_S:
+                self._seek(stay, now)
+                looked += 1
+                if looked == LOOK_AGAIN_AT_MOST:
+                    return
+
+    def _release(self, taken: Taken, now: float) -> None:
+        if taken.instance != self.instance:
+            self._outside.send(taken.instance, Released(taken.client, taken.number))
+            return
+        stay = self._stay(taken.client, taken.number)
+        if stay is not None:
+            self._seek(stay, now)
+
+    def _run_out(self, claim: Pending, now: float) -> None:
+        if claim.room in self._claims:
+            self._outside.suspect(claim.instance)
+            self._outside.send(claim.instance, Left(claim.room))
+            self._unclaim(claim.room, now)
+
+    def _unclaim(self, room: RoomId, now: float) -> None:
+        stay = self._claims.pop(room, None)
+        if stay is not None:
+            stay.claim = None
+            self._seek(stay, now)
+
+    def _match_alone(self, ticket: Ticket, now: float) -> None:
+        stay = self._stay(ticket.client, ticket.number)
+        if stay is None or stay.claim is not None:
+            return
+        other = self._queue.match(ticket, now)
+        if other is not None:
+            self._pair(self._stays[other.client], stay, now)
+
+    def _pair(self, older: Stay, newer: Stay, now: float) -> None:
+        for stay in (older, newer):
+            self._forget(stay)
+            if stay.seeking or stay.sought_twice or self._alone:
+                self._outside.unfile(stay.ticket)
+        room = Room(self._new_room_id(), older.ticket.client, newer.ticket.client)
+        self._local[room.id] = room
+        told = self._events.matched(PartnerFound(older.ticket, room.id, room.second, initiator=True))
+        if told and self._events.matched(PartnerFound(newer.ticket, room.id, room.first, initiator=False)):
+            return
+        del self._local[room.id]
+        if told:
+            self._events.partner_left(room.first, room.id)
+        else:
+            self.enqueue(newer.ticket, now)
+
+    def _open(self, room: RemoteRoom) -> None:
+        self._remote[room.id] = room
+        self._by_instance.setdefault(room.instance, set()).add(room.id)
+
+    def _close(self, room: RoomId) -> RemoteRoom | None:
+        remote = self._remote.pop(room, None)
+        if remote is not None:
+            rooms = self._by_instance[remote.instance]
+            rooms.discard(room)
+            if not rooms:
+                del self._by_instance[remote.instance]
+        return remote
+
+    def _end(self, remote: RemoteRoom) -> None:
+        self._close(remote.id)
+        self._outside.send(remote.instance, Left(remote.id))
+        self._events.partner_left(remote.client, remote.id)

@@ -1,0 +1,236 @@
+"""What an instance does with the store: tickets, leases, and letters in streams.
+
+Two connections: one for commands, whose order is the order of everything that leaves this instance, and one that
+waits for letters. Commands used: EVALSHA, SCRIPT LOAD, ZREM, ZSCAN, XADD with NOMKSTREAM, XREAD; all are in Redis 6.2
+and later and in Valkey.
+"""
+
+import hashlib
+from collections.abc import Awaitable, Callable, Iterable, Sequence
+from importlib.resources import files
+from typing import Any, Final
+
+from twisted.internet.defer import Deferred
+from twisted.internet.interfaces import IStreamClientEndpoint
+
+from signald.brokers.redis.connection import StoreConnection
+from signald.brokers.redis.keys import Keys, file_ticket, parse_ticket
+from signald.brokers.redis.letters import Envelope, decode
+from signald.brokers.redis.pairing import Filed, Outcome, Taken
+from signald.brokers.redis.url import StoreAddress
+from signald.core.ids import ClientId
+from signald.core.matching import Ticket
+
+LEASE_MS: Final = 8_000
+"""How long an instance is taken for alive without a sign of life."""
+
+STREAM_MS: Final = 120_000
+"""How long letters to an instance are kept that does not read them."""
+
+STREAM_LETTERS: Final = 20_000
+"""Batches that may stand in one stream; an instance that is so far behind finds a gap, and its rooms end."""
+
+READ_WAIT_MS: Final = 2_000
+"""How long one read waits for letters."""
+
+READ_AT_MOST: Final = 200
+"""Batches in one read."""
+
+
+class Script:
+    """One Lua script, known to the store by its hash."""
+
+    def __init__(self, name: str) -> None:
+        self.text = (files("signald.brokers.redis") / f"{name}.lua").read_bytes()
+        self.sha = hashlib.sha1(self.text, usedforsecurity=False).hexdigest()
+
+
+_MATCH = Script("match")
+_LEASE = Script("lease")
+_GOODBYE = Script("goodbye")
+
+
+class Store:
+    """The store, as one instance uses it.
+
+    Args:
+        endpoint: Where to connect.
+        address: With user, password and database.
+        keys: Names in the store.
+        instance: The name under which this instance is known there.
+        boot: This process's boot id.
+        clock: For timeouts.
+        jitter: A random number from 0 to 1 at each call.
+        up: Called when commands can be sent (again); if it fails the connection is made anew.
+        down: Called when they cannot, with the time since when.
+        read: Called with each batch of letters.
+    """
+
+    def __init__(
+        self,
+        endpoint: IStreamClientEndpoint,
+        address: StoreAddress,
+        keys: Keys,
+        instance: str,
+        boot: str,
+        clock: Any,
+        jitter: Callable[[], float],
+        up: Callable[[], Awaitable[None]],
+        down: Callable[[float], None],
+        read: Callable[[Envelope], None],
+    ) -> None:
+        self._keys = keys
+        self.instance = instance
+        self._boot = boot
+        self._up = up
+        self._read = read
+        self._position = "0-0"
+        self._fresh = True
+        self._commands = StoreConnection("command", endpoint, address, clock, jitter, self._commands_up, down)
+        self._letters = StoreConnection("letter", endpoint, address, clock, jitter, self._letters_up, lambda _: None)
+        self._reading = False
+
+    @property
+    def reachable(self) -> bool:
+        """Whether commands are answered."""
+        return self._commands.ready
+
+    def rename(self, instance: str) -> None:
+        """Be known under another name from now on."""
+        self.instance = instance
+        self._position = "0-0"
+        self._fresh = True
+
+    def start(self) -> None:
+        """Begin to connect."""
+        self._commands.start()
+
+    def stop(self) -> None:
+        """Close the connections."""
+        self._commands.stop()
+        self._letters.stop()
+
+    def drop(self, why: str) -> None:
+        """Make the command connection anew: what it answered makes no sense."""
+        self._commands.drop(why)
+
+    async def match(
+        self, ticket: Ticket, place: int | None, waited_s: float, *, avoiding: bool, shunned: Iterable[str]
+    ) -> Outcome:
+        """Find a partner for a ticket, or file it (``match.lua``)."""
+        filed = file_ticket(self.instance, ticket, avoiding=avoiding)
+        former = file_ticket(self.instance, ticket, avoiding=not avoiding)
+        reply = await self._script(
+            _MATCH,
+            [self._keys.waiting],
+            self._keys.lease_prefix,
+            filed,
+            former if former != filed else "",
+            "" if place is None else str(place),
+            str(int(waited_s * 1e6)),
+            *shunned,
+        )
+        place = int(reply[0])
+        if len(reply) == 1:
+            return Filed(place)
+        instance, client, number = parse_ticket(reply[1].decode())
+        return Taken(place, instance, ClientId(client), number)
+
+    def unfile(self, tickets: Sequence[Ticket]) -> "Deferred[Any]":
+        """Take tickets out of the queue."""
+        filed = [file_ticket(self.instance, ticket, avoiding=True) for ticket in tickets]
+        filed += [file_ticket(self.instance, ticket, avoiding=False) for ticket in tickets if ticket.avoid is not None]
+        return self._commands.call("ZREM", self._keys.waiting, *filed)
+
+    async def unfile_all_but(self, tickets: Iterable[Ticket]) -> None:
+        """Take this instance's tickets out of the queue that are not among these."""
+        keep = {(ticket.client, ticket.number) for ticket in tickets}
+        cursor = b"0"
+        while True:
+            cursor, found = await self._commands.call(
+                "ZSCAN", self._keys.waiting, cursor, "MATCH", f"{self.instance}|*", "COUNT", "500"
+            )
+            filed = [ticket.decode() for ticket in found[::2]]
+            stale = [ticket for ticket in filed if parse_ticket(ticket)[1:] not in keep]
+            if stale:
+                await self._commands.call("ZREM", self._keys.waiting, *stale)
+            if cursor == b"0":
+                return
+
+    async def renew(self, others: Sequence[str]) -> tuple[str, list[str]]:
+        """Take or keep the lease (``lease.lua``).
+
+        Args:
+            others: Instances whose leases are looked at.
+
+        Returns:
+            ``kept``, ``taken`` or ``other``, and the boot ids of the others, empty for those without a lease.
+        """
+        keys = [self._keys.lease(self.instance), self._keys.stream(self.instance)]
+        status, made, *boots = await self._script(
+            _LEASE,
+            keys + [self._keys.lease(other) for other in others],
+            self._boot,
+            str(LEASE_MS),
+            str(STREAM_MS),
+            self._position if self._position != "0-0" else "",
+            "1" if self._fresh else "0",
+        )
+        if status != b"other":
+            self._fresh = False
+            if made == b"1":
+                self._position = "0-0"
+            if not self._reading:
+                self._reading = True
+                self._letters.start()
+        return status.decode(), [boot.decode() for boot in boots]
+
+    async def append(self, instance: str, batch: bytes) -> bool:
+        """Put a batch of letters into an instance's stream; false if it has none."""
+        reply = await self._commands.call(
+            "XADD", self._keys.stream(instance), "NOMKSTREAM", "MAXLEN", "~", STREAM_LETTERS, "*", "d", batch
+        )
+        return reply is not None
+
+    async def say_goodbye(self, tickets: Iterable[Ticket]) -> None:
+        """Take everything of this instance out."""
+        filed = {
+            file_ticket(self.instance, ticket, avoiding=avoiding) for ticket in tickets for avoiding in (True, False)
+        }
+        keys = [self._keys.lease(self.instance), self._keys.stream(self.instance), self._keys.waiting]
+        await self._script(_GOODBYE, keys, self._boot, *filed)
+
+    async def bury(self, instance: str) -> None:
+        """Take out what a dead instance left; nothing if it lives."""
+        keys = [self._keys.lease(instance), self._keys.stream(instance), self._keys.waiting]
+        await self._script(_GOODBYE, keys, "")
+
+    async def _script(self, script: Script, keys: Sequence[str], *arguments: Any) -> Any:
+        return await self._commands.call("EVALSHA", script.sha, len(keys), *keys, *arguments)
+
+    async def _commands_up(self) -> None:
+        for script in (_MATCH, _LEASE, _GOODBYE):
+            await self._commands.call("SCRIPT", "LOAD", script.text)
+        await self._up()
+
+    async def _letters_up(self) -> None:
+        Deferred.fromCoroutine(self._read_for_ever()).addErrback(self._no_longer_reading)
+
+    async def _read_for_ever(self) -> None:
+        wait_s = READ_WAIT_MS / 1000 * 2
+        while True:
+            reply = await self._letters.call(
+                "XREAD", "COUNT", READ_AT_MOST, "BLOCK", READ_WAIT_MS,
+                "STREAMS", self._keys.stream(self.instance), self._position,
+                timeout_s=wait_s,
+            )  # fmt: skip
+            if not reply:
+                continue
+            for entry, (_, batch) in reply[0][1]:
+                self._position = entry.decode()
+                if batch:
+                    self._read(decode(batch))
+
+    def _no_longer_reading(self, failure: Any) -> None:
+        """The connection is lost, or will be: the next one reads on from the same place."""
+        self._letters.drop(failure.getErrorMessage() or failure.type.__name__)
