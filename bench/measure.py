@@ -94,6 +94,7 @@ async def measure(
     *,
     warmup_s: float,
     duration_s: float,
+    least_units: int = 1,
     latencies: "array[float] | None" = None,
 ) -> Sample:
     """Let a crowd that is at work go on, and measure it.
@@ -103,7 +104,9 @@ async def measure(
         target: the servers.
         done: counts the units of work so far.
         warmup_s: unmeasured seconds before.
-        duration_s: measured seconds.
+        duration_s: measured seconds, at least.
+        least_units: go on until so much is done, up to ten times as long; many clients may be served in bursts, and
+            a period with one burst more or less would tell little.
         latencies: emptied when the timed period begins.
 
     Returns:
@@ -121,12 +124,14 @@ async def measure(
             del latencies[:]
         before = Sample.read(target, done)
         await crowd.sleep(duration_s)
+        while done() - before.units < least_units and time.perf_counter() - before.seconds < 10 * duration_s:
+            await crowd.sleep(duration_s / 10)
         sample = Sample.read(target, done) - before
     finally:
         gc.enable()
         gc.unfreeze()
     if sample.units == 0:
-        raise BenchError(f"nothing was done in {duration_s:g} s")
+        raise BenchError(f"nothing was done in {sample.seconds:.1f} s")
     return sample
 
 

@@ -47,7 +47,14 @@ class Latency(Relay):
         rate = self.at_rate
         if not rate:
             start(clients, self.window)
-            most = await measure(crowd, target, received, warmup_s=self.warmup_s, duration_s=self.duration_s / 2)
+            most = await measure(
+                crowd,
+                target,
+                received,
+                warmup_s=self.warmup_s,
+                duration_s=self.duration_s / 2,
+                least_units=10 * self.pairs * self.window,
+            )
             rate = most.units / most.seconds / 2
             await drain(crowd, clients)
 

@@ -22,6 +22,8 @@ from bench.modes.base import Mode, option
 from bench.payloads import DIGITS, MARK, NUMBERS, candidate_template, masked
 from bench.servers import Target
 
+_LEAST_ROUNDS = 5  # how often each candidate in flight comes round, at least
+
 
 class RelayClient(Client):
     """A client that answers each candidate with one of its own.
@@ -112,6 +114,10 @@ class Relay(Mode):
     window: int = option(8, "candidates in flight per client")
     size: int = option(250, "bytes of a candidate message")
 
+    def limit_s(self) -> float:
+        """The timed period is longer where many candidates are in flight."""
+        return super().limit_s() + 10 * self.duration_s
+
     def files(self) -> int:
         """Two sockets for each pair."""
         return 2 * self.pairs + 64
@@ -135,6 +141,7 @@ class Relay(Mode):
             lambda: sum(client.received for client in clients),
             warmup_s=self.warmup_s,
             duration_s=self.duration_s,
+            least_units=_LEAST_ROUNDS * 2 * self.pairs * self.window,
             latencies=latencies,
         )
         figures = {**sample.figures(), **percentiles(latencies, 50, 99)}
