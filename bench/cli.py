@@ -3,10 +3,11 @@
 import argparse
 import dataclasses
 import os
+import signal
 import sys
 from typing import get_type_hints
 
-from bench import runner, table
+from bench import procfs, runner, table
 from bench.errors import BenchError
 from bench.modes import MODES
 from bench.modes.base import Mode
@@ -25,7 +26,7 @@ def _parser() -> argparse.ArgumentParser:
     common.add_argument("--env", action="append", default=[], metavar="K=V", help="further environment of the servers")
     common.add_argument("--server-core", type=int, default=0, help="the core of the servers; -1: not pinned")
     common.add_argument("--client-core", type=int, default=1, help="the core of the generator; -1: not pinned")
-    common.add_argument("--nice", type=int, default=0, help="priority of servers and generator, as in nice(1)")
+    common.add_argument("--nice", type=int, default=0, help="priority of servers and generator")
     modes = parser.add_subparsers(dest="mode", required=True)
     for mode in MODES:
         help_line = (mode.__doc__ or "").splitlines()[0]
@@ -61,9 +62,10 @@ def main() -> int:
         env=dict(pair.split("=", 1) for pair in arguments.env),
     )
     servers = _SERVERS[arguments.server]
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))  # so that the servers are ended too
+    runner.pin(_core(arguments.client_core))
     try:
-        os.setpriority(os.PRIO_PROCESS, 0, arguments.nice)  # the servers inherit it
-        runner.pin(_core(arguments.client_core))
+        procfs.set_priority(arguments.nice)
         if arguments.mode == "all":
             table.run(launcher, servers, arguments.rounds, arguments.duration_s)
         else:

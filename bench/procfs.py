@@ -1,5 +1,6 @@
 """What the kernel knows of a process: CPU time, time spent waiting for a core, memory. Linux only."""
 
+import atexit
 import os
 import resource
 from collections.abc import Iterable
@@ -63,6 +64,23 @@ def memory(pids: Iterable[int]) -> Memory:
             name, _, value = line.partition(":")
             sums[name] = sums.get(name, 0) + int(value.split()[0])
     return Memory(sums["Rss"], sums["Pss"], sums["Private_Clean"] + sums["Private_Dirty"])
+
+
+def set_priority(nice: int) -> None:
+    """Set the priority of this process and of the children it will have.
+
+    Args:
+        nice: -20 to 19, 0 changes nothing; lower ones come first and need root.
+    """
+    if nice == 0:
+        return
+    os.setpriority(os.PRIO_PROCESS, 0, nice)
+    autogroup = Path("/proc/self/autogroup")
+    if autogroup.exists():
+        # sched(7): with autogrouping, nice values count within a session only; between sessions this one does. It is
+        # the whole session's, so it is put back.
+        atexit.register(autogroup.write_text, autogroup.read_text().split()[-1])
+        autogroup.write_text(str(nice))
 
 
 def raise_file_limit(needed: int) -> None:
