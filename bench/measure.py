@@ -28,7 +28,8 @@ class Sample:
         seconds: its length.
         server_s: CPU time of the server's processes, in seconds.
         client_s: CPU time of the generator, in seconds.
-        waited_s: how long the server was ready to run but had no core, in seconds.
+        waited_s: how long the server was ready to run but had no core, in seconds; 0 for several instances, which
+            wait for each other.
         store_s: CPU time of the store, in seconds; 0 without one.
     """
 
@@ -48,7 +49,7 @@ class Sample:
             seconds=time.perf_counter(),
             server_s=procfs.cpu_s(pids),
             client_s=time.process_time(),
-            waited_s=procfs.waited_s(pids),
+            waited_s=procfs.waited_s(pids) if len(target.processes) == 1 else 0.0,
             store_s=procfs.cpu_s(target.store),
         )
 
