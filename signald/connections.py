@@ -164,14 +164,12 @@ class Connections:
         self._log.debug("client {client} gone: {why}", client=client.id, why=why)
 
     def close_all(self, code: int, reason: str) -> None:
-        """Begin the closing handshake with every client."""
-        for client in self:
+        """Begin the closing handshake with every client; none is told of another's end, nor matched meanwhile."""
+        clients, self._clients = self._clients, {}
+        for client in clients.values():
             client.connection.close(code, reason)
-
-    def drop_all(self) -> None:
-        """Abort every client's transport."""
-        for client in self:
-            client.connection.drop()
+        for client in clients.values():
+            self._input(client, _DISCONNECTED)
 
     # --- from the broker ----------------------------------------------------------------------------------------------
 
@@ -220,7 +218,9 @@ class Connections:
         client.connection.send(effect.text)
 
     def _enqueue(self, client: Client, effect: Enqueue) -> None:
-        self._broker.enqueue(effect.ticket)
+        # The effect before may have been the message too many for a client that does not read: it is gone by now.
+        if client.session.ticket == effect.ticket:
+            self._broker.enqueue(effect.ticket)
 
     def _withdraw(self, client: Client, effect: Withdraw) -> None:
         self._broker.withdraw(effect.ticket)

@@ -63,6 +63,10 @@ class Deadlines(Service):
         """It was done in time. Harmless when it was not watched."""
         self._due.pop(what, None)
 
+    def expire(self) -> None:
+        """Drop everything that is not done yet, now."""
+        self._drop(list(self._due))
+
     def _sweep(self) -> None:
         now = self._clock.seconds()
         overdue = []
@@ -70,6 +74,9 @@ class Deadlines(Service):
             if due > now:
                 break
             overdue.append(what)
+        self._drop(overdue)
+
+    def _drop(self, overdue: list[Overdue]) -> None:
         for what in overdue:
             del self._due[what]
             try:

@@ -24,7 +24,7 @@ class Heartbeat(Service):
     def __init__(self, clock: IReactorTime, interval_s: float) -> None:
         self._slots: list[set[Client]] = [set() for _ in range(SLOTS)]
         self._now = 0
-        self._beats = LoopingCall(self._beat)
+        self._beats = LoopingCall.withCount(self._beat)
         self._beats.clock = clock
         self._beat_s = interval_s / SLOTS
 
@@ -49,8 +49,13 @@ class Heartbeat(Service):
         """Ping this client no more."""
         self._slots[client.beat].discard(client)
 
-    def _beat(self) -> None:
-        self._now = (self._now + 1) % SLOTS
+    def _beat(self, beats: int) -> None:
+        # More than one after a pause of the process: the interval must not grow by it.
+        for _ in range(min(beats, SLOTS)):
+            self._now = (self._now + 1) % SLOTS
+            self._ping_slot()
+
+    def _ping_slot(self) -> None:
         for client in list(self._slots[self._now]):
             try:
                 if client.answered:

@@ -77,16 +77,18 @@ class MemoryBroker:
         return len(self._rooms)
 
     def _match(self, ticket: Ticket) -> None:
-        other = self._queue.match(ticket, self._clock.seconds())
-        if other is None:
-            if ticket not in self._queue:
-                self._queue.add(ticket)
-            return
-        room = Room(self._new_room_id(), other.client, ticket.client)
-        self._rooms.open(room)
-        # Who waited longer is told first and offers: with a store between the two it is the first to know.
-        self._events.matched(PartnerFound(other, room.id, ticket.client, initiator=True))
-        self._events.matched(PartnerFound(ticket, room.id, other.client, initiator=False))
+        while (other := self._queue.match(ticket, self._clock.seconds())) is not None:
+            room = Room(self._new_room_id(), other.client, ticket.client)
+            self._rooms.open(room)
+            # Who waited longer is told first and offers: with a store between the two it is the first to know.
+            if self._events.matched(PartnerFound(other, room.id, ticket.client, initiator=True)):
+                if not self._events.matched(PartnerFound(ticket, room.id, other.client, initiator=False)):
+                    self.leave(room.id, ticket.client)
+                return
+            # It went in the same turn: its room was none, and the next one is asked.
+            self._rooms.end(room.id)
+        if ticket not in self._queue:
+            self._queue.add(ticket)
 
     def _schedule(self) -> None:
         if self._timer is None and self._avoiding:
