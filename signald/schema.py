@@ -21,9 +21,6 @@ from signald.core import messages
 from signald.core.messages import CLIENT_MESSAGES, REFUSALS, SERVER_MESSAGES, message_type
 from signald.settings import SETTINGS
 
-PROTOCOL_VERSION: Final = 1
-"""The number in the name of the WebSocket subprotocol."""
-
 COMMAND: Final = "python -m signald.schema"
 
 _JSON_SCHEMA: Final = Path("docs/protocol.schema.json")
@@ -172,7 +169,7 @@ def asyncapi() -> Schema:
         "asyncapi": "3.0.0",
         "info": {
             "title": "signald protocol",
-            "version": str(PROTOCOL_VERSION),
+            "version": messages.SUBPROTOCOL.rpartition(".v")[2],
             "description": _ABOUT,
             "license": {"name": "MIT"},
             "x-made-by": COMMAND,
@@ -188,7 +185,21 @@ def asyncapi() -> Schema:
                 "messages": {
                     message.__name__: {"$ref": f"#/components/messages/{message.__name__}"} for message in every
                 },
-                "bindings": {"ws": {"method": "GET", "bindingVersion": "0.1.0"}},
+                "bindings": {
+                    "ws": {
+                        "method": "GET",
+                        "headers": {
+                            "type": "object",
+                            "properties": {
+                                "Sec-WebSocket-Protocol": {
+                                    "type": "string",
+                                    "description": f"`{messages.SUBPROTOCOL}`. {_CONSTANTS['SUBPROTOCOL']}",
+                                }
+                            },
+                        },
+                        "bindingVersion": "0.1.0",
+                    }
+                },
             }
         },
         "operations": operations,

@@ -16,6 +16,9 @@ from msgspec import UNSET, Meta, Raw, UnsetType
 
 from signald.core.ids import ClientId, RoomId
 
+SUBPROTOCOL: Final = "signald.v1"
+"""A client that asks for this WebSocket subprotocol may be sent message types that the first protocol did not have."""
+
 MAX_MESSAGE_BYTES: Final = 64 * 1024
 """One message, as UTF-8. SDP of a browser is 2 to 8 KiB; a frame above this is closed with 1009 (RFC 6455 7.4.1)."""
 

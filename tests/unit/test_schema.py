@@ -8,12 +8,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
 from twisted.internet.task import Clock
 
-from signald import schema, websocket
+from signald import schema
 from signald.brokers.memory import MemoryBroker
 from signald.connections import Connections
 from signald.core import messages
@@ -108,11 +108,6 @@ def test_everything_is_described() -> None:
             assert field == "type" or schema._description(part), f"{message.__name__}.{field}"
 
 
-def test_the_subprotocol_has_the_version_of_the_documents() -> None:
-    """They name the same protocol."""
-    assert f"signald.v{schema.PROTOCOL_VERSION}" == websocket.SUBPROTOCOL
-
-
 @pytest.mark.parametrize("text", examples("client"))
 def test_client_examples_are_true(text: str) -> None:
     """Whoever copies an example must not be refused."""
@@ -134,6 +129,7 @@ def test_each_type_and_each_error_has_an_example() -> None:
     assert {one["code"] for one in shown if one["type"] == "error"} == set(ErrorCode)
 
 
+@settings(deadline=None)
 @given(almost_messages)
 def test_the_schema_takes_what_parse_takes(message: dict[str, Any]) -> None:
     """A client that validates what it sends is never refused for its form, and is warned of all that would be."""
@@ -182,7 +178,7 @@ def test_what_is_sent_is_what_the_schema_says() -> None:
     """Relayed messages and their heads are put together by hand, not by the classes that the schema comes from."""
     clock = Clock()
     numbers = iter(range(100))
-    broker = MemoryBroker(clock, lambda: RoomId(f"room{next(numbers)}"))
+    broker = MemoryBroker(clock, lambda: RoomId(f"room{next(numbers)}"), "here")
     connections = Connections(broker, clock, lambda: ClientId(f"client{next(numbers)}"), Policy(), 12)
     broker.start(connections)
     wires = [Wire(), Wire()]
@@ -236,5 +232,7 @@ def test_the_types_compile_and_tell_messages_apart(tmp_path: Path) -> None:
         "--moduleResolution",
         "bundler",
     ]
-    ran = subprocess.run([*command, "client.ts"], cwd=tmp_path, capture_output=True, text=True, check=False)
+    ran = subprocess.run(
+        [*command, "client.ts"], cwd=tmp_path, capture_output=True, text=True, timeout=300, check=False
+    )
     assert ran.returncode == 0, ran.stdout
