@@ -1,0 +1,447 @@
+"""What every broker must do, told by `signald.brokers.interface`: one suite, run over each implementation.
+
+An implementation subclasses `BrokerContract` and makes brokers: one, or two instances that share a store. Nothing here
+sleeps: a test waits for events, and that something does not happen is shown by what would have come after it.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+from twisted.internet.defer import Deferred, ensureDeferred
+from twisted.trial.unittest import TestCase
+
+from signald.brokers.interface import Broker, BrokerEvents
+from signald.core.ids import ClientId, RoomId
+from signald.core.matching import Ticket
+from signald.core.session import PartnerFound
+
+PATIENCE_S = 10.0
+"""For what comes in milliseconds from a store that lives."""
+
+REMATCH_DELAY_S = 0.3
+
+
+class Recorder:
+    """The clients of all instances in a test: accepts matches as `signald.connections` does, and keeps what it is told.
+
+    Attributes:
+        tickets: The ticket with which each client waits.
+        refuses: Clients whose matches are refused: they are gone, and their `withdraw` is still on its way.
+        rooms: The room and partner of each client.
+        matches: Every accepted match, in order.
+        asked: Every client that was asked, in order.
+        relayed_to: What each client was sent in each room.
+        left: Every (client, room) of which a partner left.
+    """
+
+    def __init__(self) -> None:
+        self.tickets: dict[str, Ticket] = {}
+        self.refuses: set[str] = set()
+        self.rooms: dict[str, tuple[RoomId, str]] = {}
+        self.matches: list[PartnerFound] = []
+        self.asked: list[str] = []
+        self.relayed_to: dict[tuple[str, RoomId], list[bytes]] = {}
+        self.left: list[tuple[str, RoomId]] = []
+        self._waits: list[tuple[Callable[[], bool], Deferred[None]]] = []
+
+    def matched(self, found: PartnerFound) -> bool:
+        """See `BrokerEvents.matched`."""
+        client = found.ticket.client
+        self.asked.append(client)
+        accepted = client not in self.refuses and self.tickets.get(client) == found.ticket
+        if accepted:
+            del self.tickets[client]
+            self.rooms[client] = (found.room, found.partner)
+            self.matches.append(found)
+        self._happened()
+        return accepted
+
+    def relayed(self, client: ClientId, room: RoomId, text: bytes) -> None:
+        """See `BrokerEvents.relayed`."""
+        self.relayed_to.setdefault((client, room), []).append(text)
+        self._happened()
+
+    def partner_left(self, client: ClientId, room: RoomId) -> None:
+        """See `BrokerEvents.partner_left`."""
+        self.left.append((client, room))
+        if self.rooms.get(client, (None, ""))[0] == room:
+            del self.rooms[client]
+        self._happened()
+
+    def until(self, holds: Callable[[], bool]) -> "Deferred[None]":
+        """Wait until something holds; it is looked at after each event."""
+        from twisted.internet import reactor  # noqa: TID251
+
+        waiting: Deferred[None] = Deferred()
+        self._waits.append((holds, waiting))
+        waiting.addTimeout(PATIENCE_S, reactor)
+        self._happened()
+        return waiting
+
+    def _happened(self) -> None:
+        for wait in list(self._waits):
+            holds, waiting = wait
+            if not waiting.called and holds():
+                self._waits.remove(wait)
+                waiting.callback(None)
+
+
+def _recorder_conforms(recorder: Recorder) -> BrokerEvents:
+    return recorder
+
+
+class BrokerContract(TestCase):
+    """The suite. Clients whose names begin with a capital live on the last instance, the others on the first."""
+
+    __test__ = False
+    timeout = 60
+
+    async def make(self, events: BrokerEvents) -> list[Broker]:
+        """Started brokers, one for each instance, of which all report to `events`."""
+        raise NotImplementedError
+
+    async def settle(self) -> None:
+        """Wait until the store has seen all calls up to now."""
+
+    async def clean(self) -> None:
+        """End what `make` began, after the brokers were stopped."""
+
+    # --- setting up ---------------------------------------------------------------------------------------------------
+
+    def setUp(self) -> "Deferred[None]":  # type: ignore[override]
+        return ensureDeferred(self._set_up())
+
+    async def _set_up(self) -> None:
+        self.events = Recorder()
+        self._numbers: dict[str, int] = {}
+        self.brokers = await self.make(self.events)
+
+    def tearDown(self) -> "Deferred[None]":  # type: ignore[override]
+        return ensureDeferred(self._tear_down())
+
+    async def _tear_down(self) -> None:
+        for broker in self.brokers:
+            await broker.stop()
+        await self.clean()
+
+    def broker(self, client: str) -> Broker:
+        """The broker of the instance on which a client lives."""
+        return self.brokers[-1 if client[0].isupper() else 0]
+
+    def now(self) -> float:
+        from twisted.internet import reactor  # noqa: TID251
+
+        seconds: float = reactor.seconds()
+        return seconds
+
+    async def enqueue(self, client: str, avoid: str | None = None) -> Ticket:
+        """A client becomes waiting, and the store knows it."""
+        self._numbers[client] = self._numbers.get(client, 0) + 1
+        now = self.now()
+        avoided = None if avoid is None else ClientId(avoid)
+        until = now + REMATCH_DELAY_S if avoid else now
+        ticket = Ticket(ClientId(client), self._numbers[client], now, avoided, until)
+        self.events.tickets[client] = ticket
+        self.broker(client).enqueue(ticket)
+        await self.settle()
+        return ticket
+
+    def withdraw(self, client: str) -> None:
+        """A client waits no longer."""
+        self.broker(client).withdraw(self.events.tickets.pop(client))
+
+    def leave(self, client: str) -> RoomId:
+        """A client leaves its room."""
+        room, _ = self.events.rooms.pop(client)
+        self.broker(client).leave(room, ClientId(client))
+        return room
+
+    def relay(self, client: str, text: bytes) -> None:
+        """A client says something to its partner."""
+        self.broker(client).relay(self.events.rooms[client][0], ClientId(client), text)
+
+    async def paired(self, one: str, other: str) -> RoomId:
+        """Wait until two are partners; gives their room."""
+        await self.events.until(lambda: one in self.events.rooms and other in self.events.rooms)
+        (room, partner), (same, back) = self.events.rooms[one], self.events.rooms[other]
+        self.assertEqual((partner, back, room), (other, one, same))
+        return room
+
+    async def pair(self, one: str, other: str) -> RoomId:
+        """Make two partners."""
+        await self.enqueue(one)
+        await self.enqueue(other)
+        return await self.paired(one, other)
+
+    # --- matching -----------------------------------------------------------------------------------------------------
+
+    async def test_two_meet(self) -> None:
+        """Nobody is ever matched."""
+        for one, other in (("a", "b"), ("a2", "B"), ("A", "b2"), ("A2", "B2")):
+            await self.pair(one, other)
+        self.assertEqual(len(self.events.matches), 8)
+        self.assertEqual(len({found.room for found in self.events.matches}), 4)
+
+    async def test_exactly_one_initiator(self) -> None:
+        """Both offer at once, or nobody does: the call never begins."""
+        for one, other in (("a", "B"), ("A", "b")):
+            await self.pair(one, other)
+            flags = {found.ticket.client: found.initiator for found in self.events.matches[-2:]}
+            self.assertEqual(sorted(flags.values()), [False, True])
+            self.assertTrue(flags[ClientId(one)], "who waited longer offers")
+
+    async def test_oldest_first(self) -> None:
+        """Somebody waits while later comers are served."""
+        # Three that may not meet each other, so that more than one waits.
+        await self.pair("x", "y")
+        self.leave("x")
+        await self.events.until(lambda: bool(self.events.left))
+        await self.enqueue("x", avoid="y")
+        await self.enqueue("y", avoid="x")
+        await self.enqueue("C")
+        await self.paired("x", "C")
+        await self.enqueue("d")
+        await self.paired("y", "d")
+
+    async def test_never_with_itself(self) -> None:
+        """A client calls itself."""
+        first = await self.enqueue("a")
+        self.broker("a").enqueue(first)
+        self.withdraw("a")
+        again = await self.enqueue("a")
+        self.broker("a").enqueue(again)
+        await self.settle()
+        await self.enqueue("B")
+        await self.paired("a", "B")
+        self.assertEqual(len(self.events.matches), 2)
+
+    async def test_enqueued_twice(self) -> None:
+        """A client stands in the queue twice, and is matched a second time as a ghost of itself."""
+        ticket = await self.enqueue("a")
+        self.broker("a").enqueue(ticket)
+        await self.enqueue("B")
+        await self.paired("a", "B")
+        self.broker("a").enqueue(ticket)
+        await self.settle()
+        await self.enqueue("c")
+        await self.enqueue("D")
+        await self.paired("c", "D")
+        self.assertEqual(len(self.events.matches), 4)
+        self.assertEqual(self.events.left, [])
+
+    async def test_withdrawn(self) -> None:
+        """Somebody who left is called; who calls waits for ever."""
+        await self.enqueue("a")
+        self.withdraw("a")
+        await self.settle()
+        await self.enqueue("B")
+        await self.enqueue("c")
+        await self.paired("B", "c")
+        self.assertNotIn("a", self.events.asked)
+
+    async def test_withdraw_is_harmless(self) -> None:
+        """A late word about an old stay takes a client out of the queue, or out of its room."""
+        old = await self.enqueue("a")
+        self.withdraw("a")
+        self.broker("a").withdraw(old)
+        await self.enqueue("a")
+        self.broker("a").withdraw(old)
+        await self.settle()
+        current = self.events.tickets["a"]
+        await self.enqueue("B")
+        room = await self.paired("a", "B")
+        self.broker("a").withdraw(current)
+        self.broker("a").withdraw(Ticket(ClientId("nobody"), 1, 0.0))
+        self.relay("a", b'"still here"')
+        await self.events.until(lambda: ("B", room) in self.events.relayed_to)
+        self.assertEqual(self.events.left, [])
+
+    async def test_refused_by_the_older(self) -> None:
+        """A client that went a moment ago takes another one's turn with it."""
+        self.events.refuses.add("a")
+        await self.enqueue("a")
+        await self.enqueue("B")
+        await self.events.until(lambda: "a" in self.events.asked)
+        await self.settle()
+        await self.enqueue("c")
+        await self.paired("B", "c")
+        self.assertNotIn("a", self.events.rooms)
+        self.assertEqual(self.events.left, [])
+
+    async def test_refused_by_the_younger(self) -> None:
+        """The same the other way round: the older one either hears nothing, or at once that its partner left."""
+        self.events.refuses.add("B")
+        await self.enqueue("a")
+        await self.enqueue("B")
+        await self.events.until(lambda: "B" in self.events.asked)
+        await self.settle()
+        if any(found.ticket.client == "a" for found in self.events.matches):
+            await self.events.until(lambda: len(self.events.left) == 1)
+            self.assertEqual(self.events.left[0][0], "a")
+            await self.enqueue("a")
+        await self.enqueue("c")
+        await self.paired("a", "c")
+
+    async def test_rematch_delay(self) -> None:
+        """Who says `next` gets the same person again at once."""
+        await self.pair("a", "B")
+        self.leave("a")
+        await self.events.until(lambda: bool(self.events.left))
+        began = self.now()
+        await self.enqueue("a", avoid="B")
+        await self.enqueue("B")
+        await self.paired("a", "B")
+        self.assertGreaterEqual(self.now() - began, REMATCH_DELAY_S * 0.95)
+
+    async def test_rematch_delay_is_for_the_two_alone(self) -> None:
+        """Who says `next` waits although somebody else is there."""
+        await self.pair("a", "B")
+        self.leave("a")
+        await self.events.until(lambda: bool(self.events.left))
+        await self.enqueue("B")
+        await self.enqueue("a", avoid="B")
+        await self.enqueue("C")
+        await self.paired("B", "C")
+        await self.enqueue("d")
+        await self.paired("a", "d")
+
+    async def test_avoided_from_either_side(self) -> None:
+        """The delay holds only if the asker comes second."""
+        await self.pair("a", "B")
+        self.leave("B")
+        await self.events.until(lambda: bool(self.events.left))
+        began = self.now()
+        await self.enqueue("B", avoid="a")
+        await self.enqueue("a")
+        await self.paired("a", "B")
+        self.assertGreaterEqual(self.now() - began, REMATCH_DELAY_S * 0.95)
+
+    async def test_many_at_once(self) -> None:
+        """Two hundred that ask at once leave some waiting for ever, or get two partners (the old server's fault)."""
+        names = [f"{'xX'[number % 2]}{number}" for number in range(200)]
+        for name in names:
+            now = self.now()
+            ticket = Ticket(ClientId(name), 1, now)
+            self.events.tickets[name] = ticket
+            self.broker(name).enqueue(ticket)
+        await self.events.until(lambda: len(self.events.rooms) == 200)
+        self.assertEqual(len(self.events.matches), 200)
+        for name in names:
+            room, partner = self.events.rooms[name]
+            self.assertEqual(self.events.rooms[partner], (room, name))
+        self.assertEqual(self.events.left, [])
+
+    # --- relays -------------------------------------------------------------------------------------------------------
+
+    async def test_relay_order(self) -> None:
+        """A candidate comes before its offer, twice, or not at all."""
+        room = await self.pair("a", "B")
+        sent = [b'{"n":%d}' % number for number in range(300)]
+        back = [b'{"m":%d}' % number for number in range(300)]
+        for one, other in zip(sent, back, strict=True):
+            self.relay("a", one)
+            self.relay("B", other)
+        received: Any = self.events.relayed_to
+        await self.events.until(
+            lambda: len(received.get(("B", room), [])) >= 300 and len(received.get(("a", room), [])) >= 300
+        )
+        self.assertEqual(received["B", room], sent)
+        self.assertEqual(received["a", room], back)
+
+    async def test_relay_text_is_untouched(self) -> None:
+        """SDP with characters of some language, or of some size, arrives broken."""
+        room = await self.pair("a", "B")
+        texts = [
+            '{"sdp":"größer \U0001f600 \\u0000 \\" \x7f"}'.encode(),
+            b'{"x":"' + b"x" * 65_600 + b'"}',
+            b'"\\r\\n $3 *1 {}"',
+        ]
+        for text in texts:
+            self.relay("a", text)
+        await self.events.until(lambda: len(self.events.relayed_to.get(("B", room), [])) == 3)
+        self.assertEqual(self.events.relayed_to["B", room], texts)
+
+    async def test_rooms_are_apart(self) -> None:
+        """Strangers see somebody's addresses."""
+        first = await self.pair("a", "B")
+        second = await self.pair("c", "D")
+        self.relay("a", b'"for B"')
+        self.relay("D", b'"for c"')
+        await self.events.until(lambda: len(self.events.relayed_to) == 2)
+        self.assertEqual(self.events.relayed_to, {("B", first): [b'"for B"'], ("c", second): [b'"for c"']})
+
+    async def test_relay_after_the_end(self) -> None:
+        """A late candidate reaches the partner's next room."""
+        room = await self.pair("a", "B")
+        self.leave("a")
+        self.broker("a").relay(room, ClientId("a"), b'"too late"')
+        await self.events.until(lambda: ("B", room) in self.events.left)
+        self.broker("B").relay(room, ClientId("B"), b'"too late"')
+        self.broker("B").relay(RoomId("unknown"), ClientId("B"), b'"nowhere"')
+        again = await self.pair("a", "B")
+        self.relay("a", b'"in time"')
+        self.relay("B", b'"in time"')
+        await self.events.until(lambda: len(self.events.relayed_to) == 2)
+        self.assertEqual(set(self.events.relayed_to), {("B", again), ("a", again)})
+
+    async def test_relay_just_before_leave(self) -> None:
+        """The last words before `leave` are lost, or come after the partner has left."""
+        room = await self.pair("a", "B")
+        self.relay("a", b'"last words"')
+        self.leave("a")
+        await self.events.until(lambda: ("B", room) in self.events.left)
+        self.assertEqual(self.events.relayed_to, {("B", room): [b'"last words"']})
+
+    # --- ends ---------------------------------------------------------------------------------------------------------
+
+    async def test_left_once(self) -> None:
+        """A partner is not told, or is told twice: the second time ends its next call."""
+        room = await self.pair("a", "B")
+        self.leave("a")
+        self.broker("a").leave(room, ClientId("a"))
+        await self.events.until(lambda: bool(self.events.left))
+        self.broker("a").leave(room, ClientId("a"))
+        self.broker("B").leave(room, ClientId("B"))
+        again = await self.pair("B", "a")
+        self.relay("a", b'"here"')
+        self.relay("B", b'"here"')
+        await self.events.until(lambda: len(self.events.relayed_to) == 2)
+        self.assertEqual(self.events.left, [("B", room)])
+        self.leave("B")
+        await self.events.until(lambda: len(self.events.left) == 2)
+        self.assertEqual(self.events.left[1], ("a", again))
+
+    async def test_both_leave_at_once(self) -> None:
+        """Two that hang up together are told of each other in a room that is none any more, or errors are logged."""
+        room = await self.pair("a", "B")
+        for client in ("a", "B"):
+            self.events.rooms.pop(client, None)
+            self.broker(client).leave(room, ClientId(client))
+        await self.pair("a", "B")
+        self.relay("a", b'"here"')
+        await self.events.until(lambda: bool(self.events.relayed_to))
+        self.assertEqual(len(self.events.matches), 4)
+        self.assertEqual(len(self.events.rooms), 2)
+
+    async def test_nothing_after_stop(self) -> None:
+        """A stopping instance matches its clients with each other in its last moment."""
+        await self.enqueue("a")
+        for broker in self.brokers:
+            await broker.stop()
+        told = len(self.events.asked), len(self.events.left)
+        self.events.tickets["b"] = Ticket(ClientId("b"), 1, self.now())
+        for broker in self.brokers:
+            broker.withdraw(self.events.tickets["a"])
+            await broker.stop()
+        self.assertEqual((len(self.events.asked), len(self.events.left)), told)
+
+    async def test_counts(self) -> None:
+        """Metrics and /healthz tell the operator of clients that wait although there are none."""
+        await self.enqueue("a")
+        self.assertEqual((self.brokers[0].waiting, self.brokers[0].rooms), (1, 0))
+        await self.enqueue("b")
+        await self.paired("a", "b")
+        self.assertEqual((self.brokers[0].waiting, self.brokers[0].rooms), (0, 1))
+        self.leave("a")
+        await self.events.until(lambda: bool(self.events.left))
+        self.assertEqual((self.brokers[0].waiting, self.brokers[0].rooms), (0, 0))

@@ -1,0 +1,22 @@
+"""The broker of a single process keeps the contract."""
+
+from itertools import count
+
+from signald.brokers.interface import Broker, BrokerEvents
+from signald.brokers.memory import MemoryBroker
+from signald.core.ids import RoomId
+from tests.contract import suite
+
+
+class Memory(suite.BrokerContract):
+    """All clients on one instance."""
+
+    __test__ = True
+
+    async def make(self, events: BrokerEvents) -> list[Broker]:
+        from twisted.internet import reactor  # noqa: TID251
+
+        rooms = count()
+        broker = MemoryBroker(reactor, lambda: RoomId(f"room {next(rooms)}"), "one")
+        broker.start(events)
+        return [broker]
