@@ -1,0 +1,294 @@
+"""Real pages in real browsers, talking through a real daemon.
+
+Every wait here is for something that a user could see. A page whose console shows an error at the end of its test,
+a violation of the Content-Security-Policy included, fails that test.
+"""
+
+import json
+import os
+import re
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+import urllib.request
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from selenium.common.exceptions import TimeoutException
+from selenium.webdriver import Chrome, ChromeOptions
+from selenium.webdriver.chrome.service import Service
+from selenium.webdriver.common.keys import Keys
+from selenium.webdriver.support.ui import WebDriverWait
+
+PATIENCE_S = 20
+"""A call takes a second or two; a loaded machine gets ten times that."""
+
+FLAGS = (
+    "--headless=new",
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--no-first-run",
+    "--disable-quic",
+    # Pages without camera permission would name themselves by mDNS, which a container does not resolve.
+    "--disable-features=WebRtcHideLocalIpsWithMdns",
+    # Windows that are not in front go on as if they were.
+    "--disable-renderer-backgrounding",
+    "--disable-background-timer-throttling",
+    "--disable-backgrounding-occluded-windows",
+)
+# Five pictures a second are a video, and leave a small machine time for the rest.
+CAMERA = "--use-fake-device-for-media-stream=fps=5"
+NO_CAMERA = "--use-fake-device-for-media-stream=device-count=0"
+ALLOWED = "--use-fake-ui-for-media-stream"
+REFUSED = "--deny-permission-prompts"
+
+
+class Daemon:
+    """`twistd signald` as a process of its own, on a port that stays the same after a restart."""
+
+    def __init__(self, log: Path, *options: str) -> None:
+        self.port = _free_port()
+        self.url = f"http://127.0.0.1:{self.port}/"
+        self._options = options
+        self._log = log
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> None:
+        twistd = Path(sys.executable).with_name("twistd")
+        command = [str(twistd), "-n", "--pidfile=", "signald", "--listen", f"tcp:{self.port}:interface=127.0.0.1"]
+        with self._log.open("ab") as log:
+            self._process = subprocess.Popen([*command, *self._options], stdout=log, stderr=log, cwd=self._log.parent)
+        deadline = time.monotonic() + PATIENCE_S
+        while self.health() is None:
+            if self._process.poll() is not None or time.monotonic() > deadline:
+                raise RuntimeError(f"the daemon did not start:\n{self._log.read_text()}")
+            time.sleep(0.05)
+
+    def stop(self, how: signal.Signals = signal.SIGTERM) -> None:
+        if self._process is None:
+            return
+        self._process.send_signal(how)
+        try:
+            self._process.wait(PATIENCE_S)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
+            raise
+        finally:
+            self._process = None
+
+    def health(self) -> dict[str, Any] | None:
+        """What /healthz says; None while nobody answers."""
+        try:
+            with urllib.request.urlopen(f"{self.url}healthz", timeout=PATIENCE_S) as answer:  # noqa: S310 - http, ours
+                return dict(json.load(answer))
+        except OSError:
+            return None
+
+    @property
+    def clients(self) -> int | None:
+        """How many are connected; None while nobody answers."""
+        health = self.health()
+        return None if health is None else int(health["clients"])
+
+
+class Page:
+    """One browser with one page of the daemon, and what a user does and sees there."""
+
+    def __init__(self, driver: Chrome) -> None:
+        self.driver = driver
+        self.expected_errors: list[str] = []
+
+    def open(self, url: str) -> None:
+        self.driver.get(url)
+
+    def close(self) -> None:
+        """As closing the tab does: the page is gone without a word."""
+        self.driver.get("about:blank")
+
+    def js(self, script: str, *args: object) -> Any:
+        return self.driver.execute_script(script, *args)
+
+    def click(self, control: str) -> None:
+        self.driver.find_element("id", control).click()
+
+    def press(self, *keys: str) -> None:
+        """Keys, to whatever has the focus."""
+        self.driver.switch_to.active_element.send_keys(*keys)
+
+    def text(self, element: str) -> str:
+        return str(self.driver.find_element("id", element).text)
+
+    def until(self, condition: Callable[[], object], what: str) -> None:
+        def reached(_: object) -> bool:
+            return bool(condition())
+
+        try:
+            WebDriverWait(self.driver, PATIENCE_S, poll_frequency=0.05).until(reached)
+        except TimeoutException:
+            shown = self.js("return `${document.body.dataset.state}: ${document.body.innerText}`")
+            pytest.fail(f"not in {PATIENCE_S} s: {what}. The page is {shown}")
+
+    @property
+    def state(self) -> str:
+        return str(self.js("return document.body.dataset.state"))
+
+    def reach(self, *states: str) -> None:
+        self.until(lambda: self.state in states, f"state {' or '.join(states)}")
+
+    def start(self, url: str) -> None:
+        """Open the demo page and press Start."""
+        self.open(url)
+        self.click("start")
+        self.reach("waiting", "matched", "connected")
+
+    def frames(self) -> int:
+        """How many pictures of the partner this page has shown."""
+        quality = "document.getElementById('remote-video').getVideoPlaybackQuality()"
+        return int(self.js(f"return {quality}.totalVideoFrames - {quality}.droppedVideoFrames"))
+
+    def sees_partner(self) -> None:
+        """The partner's picture has a size, moves, and goes on moving."""
+        self.reach("connected")
+        before = self.frames()
+        self.until(lambda: self.frames() >= before + 3, "moving pictures of the partner")
+        assert self.js("return document.getElementById('remote-video').videoWidth") > 0
+        assert self.driver.find_element("id", "remote-video").is_displayed()
+
+    def hears_partner(self) -> None:
+        """Sound arrives, and the page plays it."""
+        script = """const {srcObject, muted, paused} = document.getElementById("remote-video");
+            return !muted && !paused && srcObject.getAudioTracks().some((track) => !track.muted);"""
+        self.until(lambda: self.js(script), "sound from the partner")
+
+    def write(self, text: str) -> None:
+        self.until(lambda: self.driver.find_element("id", "chat-text").is_enabled(), "a chat that can be written in")
+        if self.js("return document.body.dataset.chat") == "closed":
+            self.click("toggle-chat")
+        self.driver.find_element("id", "chat-text").send_keys(text, Keys.ENTER)
+
+    def messages(self, sender: str) -> list[str]:
+        """The chat's lines of `you`, `partner` or `page`, as they are shown."""
+        script = """return [...document.querySelectorAll(`#chat-log .from-${arguments[0]}`)]
+            .map((line) => line.lastChild.textContent)"""
+        return [str(line) for line in self.js(script, sender)]
+
+    def receives(self, text: str) -> None:
+        self.until(lambda: text in self.messages("partner"), f"the partner's message {text!r}")
+
+    def errors(self) -> list[str]:
+        """What the console holds since the last look that no test expects."""
+        entries = self.driver.get_log("browser")
+        severe = [str(entry["message"]) for entry in entries if entry["level"] == "SEVERE"]
+        return [text for text in severe if not any(re.search(known, text) for known in self.expected_errors)]
+
+
+Open = Callable[..., Page]
+
+
+def in_call(*pages: Page) -> None:
+    """These pages, and no others, see each other."""
+    for page in pages:
+        page.sees_partner()
+
+
+@pytest.fixture(scope="session")
+def _browsers() -> Iterator[Callable[[tuple[str, ...], int], Chrome]]:
+    """Browsers by their flags, started once; each with a profile of its own."""
+    driver_path, browser_path = shutil.which("chromedriver"), shutil.which("chromium") or shutil.which("google-chrome")
+    if driver_path is None or browser_path is None:
+        missing = "chromium and chromedriver are needed: apt-get install chromium chromium-driver"
+        if os.environ.get("CI"):
+            pytest.fail(missing)
+        pytest.skip(missing)
+    running: dict[tuple[tuple[str, ...], int], Chrome] = {}
+    profiles: list[tempfile.TemporaryDirectory[str]] = []
+
+    def get(flags: tuple[str, ...], number: int) -> Chrome:
+        if (flags, number) not in running:
+            profile = tempfile.TemporaryDirectory(prefix="signald-browser-", ignore_cleanup_errors=True)
+            profiles.append(profile)
+            options = ChromeOptions()
+            options.binary_location = str(browser_path)
+            for flag in (*FLAGS, *flags, f"--user-data-dir={profile.name}"):
+                options.add_argument(flag)
+            options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
+            driver = Chrome(options=options, service=Service(driver_path))
+            driver.set_script_timeout(PATIENCE_S)
+            running[flags, number] = driver
+        return running[flags, number]
+
+    yield get
+    for driver in running.values():
+        driver.quit()
+    for profile in profiles:
+        profile.cleanup()
+
+
+@pytest.fixture
+def open_page(_browsers: Callable[[tuple[str, ...], int], Chrome]) -> Iterator[Open]:
+    """Call it for one more browser: `open_page()`, or `open_page(CAMERA, REFUSED)`."""
+    pages: list[tuple[tuple[str, ...], Page]] = []
+
+    def new(*flags: str) -> Page:
+        flags = flags or (CAMERA, ALLOWED)
+        page = Page(_browsers(flags, sum(used == flags for used, _ in pages)))
+        page.driver.get_log("browser")
+        pages.append((flags, page))
+        return page
+
+    yield new
+    errors = [error for _, page in pages for error in page.errors()]
+    for _, page in pages:
+        page.driver.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
+        page.close()
+    assert not errors, f"errors in a page's console: {errors}"
+
+
+@pytest.fixture
+def daemon_with(tmp_path: Path) -> Iterator[Callable[..., Daemon]]:
+    """Call it to start a daemon with options, for this test alone."""
+    started: list[Daemon] = []
+
+    def start(*options: str) -> Daemon:
+        daemon = Daemon(tmp_path / f"daemon-{len(started)}.log", *options)
+        started.append(daemon)
+        daemon.start()
+        return daemon
+
+    yield start
+    for daemon in started:
+        daemon.stop()
+
+
+@pytest.fixture(scope="session")
+def _shared_daemon(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Daemon]:
+    daemon = Daemon(tmp_path_factory.mktemp("daemon") / "daemon.log")
+    daemon.start()
+    yield daemon
+    daemon.stop()
+
+
+@pytest.fixture
+def daemon(_shared_daemon: Daemon) -> Daemon:
+    """A daemon with the default settings, and nobody there from an earlier test."""
+    deadline = time.monotonic() + PATIENCE_S
+    while _shared_daemon.clients:
+        assert time.monotonic() < deadline, "clients of an earlier test are still there"
+        time.sleep(0.02)
+    return _shared_daemon
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])

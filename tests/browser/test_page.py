@@ -1,0 +1,128 @@
+"""The page itself: for keyboard and screen reader, on a phone, under its Content-Security-Policy."""
+
+from typing import Any
+
+from selenium.webdriver.common.action_chains import ActionChains
+from selenium.webdriver.common.keys import Keys
+
+from .conftest import Daemon, Open, Page, in_call
+
+SIZES = [(390, 844), (320, 568), (844, 390), (820, 1180), (1280, 800)]
+
+
+def _resize(page: Page, width: int, height: int) -> None:
+    metrics = {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": width < 900}
+    page.driver.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", metrics)
+
+
+def _accessible(page: Page) -> list[dict[str, Any]]:
+    tree = page.driver.execute_cdp_cmd("Accessibility.getFullAXTree", {})
+    return [node for node in tree["nodes"] if not node["ignored"]]
+
+
+def _alt(page: Page, key: str) -> None:
+    ActionChains(page.driver).key_down(Keys.ALT).send_keys(key).key_up(Keys.ALT).perform()
+
+
+def test_every_control_has_a_name(daemon: Daemon, open_page: Open) -> None:
+    """Else a blind user hears "button, button, button"."""
+    a, b = open_page(), open_page()
+    names: set[str] = set()
+    for page in (a, b):
+        page.start(daemon.url)
+        names |= _control_names(page)
+    in_call(a, b)
+    if a.js("return document.body.dataset.chat") == "closed":
+        a.click("toggle-chat")
+    names |= _control_names(a)
+    a.click("help")
+    names |= _control_names(a)
+    assert {"Next", "Leave", "Mute microphone", "Turn camera off", "Send", "Message to your partner"} <= names
+
+
+def _control_names(page: Page) -> set[str]:
+    controls = [node for node in _accessible(page) if node["role"]["value"] in {"button", "textbox", "checkbox"}]
+    nameless = [node for node in controls if not node.get("name", {}).get("value")]
+    assert controls
+    assert not nameless
+    return {node["name"]["value"] for node in controls}
+
+
+def test_changes_of_state_are_announced(daemon: Daemon, open_page: Open) -> None:
+    """Else a blind user does not learn that somebody is there."""
+    page = open_page()
+    page.open(daemon.url)
+    assert any(node["role"]["value"] == "status" for node in _accessible(page))
+    assert page.text("status") == "Ready when you are"
+    page.click("start")
+    page.until(lambda: page.text("status") == "Looking for someone", "words for the new state")
+    assert page.driver.title == "Looking for someone \u00b7 signald"
+
+
+def test_everything_works_by_keyboard(daemon: Daemon, open_page: Open) -> None:
+    """Else who cannot use a mouse cannot use the page, or a letter in the chat ends the call."""
+    a, b = open_page(), open_page()
+    a.open(daemon.url)
+    _alt(a, "s")
+    a.reach("waiting")
+    b.start(daemon.url)
+    in_call(a, b)
+    _alt(a, "m")
+    assert a.driver.find_element("id", "mute").get_attribute("aria-pressed") == "true"
+    _alt(a, "c")
+    assert a.driver.switch_to.active_element.get_attribute("id") == "chat-text"
+    _alt(a, "l")
+    a.press("snlmv", Keys.ENTER)
+    b.until(lambda: any("snlmv" in text for text in b.messages("partner")), "letters that are shortcuts elsewhere")
+    assert a.state == "connected"
+    a.press(Keys.ESCAPE)
+    assert a.driver.switch_to.active_element.get_attribute("id") == "next"
+    _alt(a, "l")
+    assert a.state == "idle"
+    assert a.driver.switch_to.active_element.get_attribute("id") == "start"
+
+
+def test_fits_every_screen(daemon: Daemon, open_page: Open) -> None:
+    """Else the page scrolls sideways on a phone, or a button lies where no finger reaches it."""
+    page = open_page()
+    page.open(daemon.url)
+    for size in SIZES:
+        _resize(page, *size)
+        _all_reachable(page, ["start", "help"], *size)
+    page.click("start")
+    page.reach("waiting")
+    if page.js("return document.body.dataset.chat") == "closed":
+        page.click("toggle-chat")
+    for size in SIZES:
+        _resize(page, *size)
+        _all_reachable(page, ["next", "leave", "mute", "camera-off", "toggle-chat", "chat-text"], *size)
+
+
+def _all_reachable(page: Page, controls: list[str], width: int, height: int) -> None:
+    scroll = page.js("const root = document.documentElement; return [root.scrollWidth, root.scrollHeight]")
+    assert scroll[0] <= width
+    assert scroll[1] <= height
+    for control in controls:
+        box = page.js("return document.getElementById(arguments[0]).getBoundingClientRect().toJSON()", control)
+        where = f"{control} at {width} x {height}: {box}"
+        assert 0 <= box["left"] < box["right"] <= width, where
+        assert 0 <= box["top"] < box["bottom"] <= height, where
+        on_top = """const box = document.getElementById(arguments[0]).getBoundingClientRect();
+            return document.elementFromPoint(box.x + box.width / 2, box.y + box.height / 2)
+                .closest("#" + arguments[0]) !== null"""
+        assert page.js(on_top, control), f"under something: {where}"
+
+
+def test_inline_script_does_not_run(daemon: Daemon, open_page: Open) -> None:
+    """Else a hole in the page, should there ever be one, gives a stranger the user's camera."""
+    page = open_page()
+    page.expected_errors = ["Content Security Policy"]
+    page.open(daemon.url)
+    page.js(
+        """window.ran = false;
+        const script = document.createElement("script");
+        script.textContent = "window.ran = true";
+        document.head.append(script);"""
+    )
+    assert page.js("return window.ran") is False
+    assert any("Content Security Policy" in str(entry["message"]) for entry in page.driver.get_log("browser"))
