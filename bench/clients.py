@@ -114,10 +114,11 @@ class Crowd:
 
         await self.wait(look(), what, timeout_s)
 
-    def fail(self, reason: str | BaseException) -> None:
+    def fail(self, reason: str | Exception) -> None:
         """End the run: the server, or the generator, is wrong."""
         if not self._failure.done():
-            self._failure.set_exception(BenchError(reason if isinstance(reason, str) else repr(reason)))
+            error = reason if isinstance(reason, BenchError) else BenchError(str(reason) or repr(reason))
+            self._failure.set_exception(error)
             self._failure.exception()  # seen: whoever waits next raises it
 
     def joined(self, client: "Client", client_id: str) -> None:

@@ -52,7 +52,7 @@ class _Caller(Client):
     def on_relayed(self, message: dict[str, object]) -> None:
         del message["from"]
         if message["type"] == "ice":
-            if message != self._script.expected_candidates[self._candidates]:
+            if not self._heard_sdp or message != self._script.expected_candidates[self._candidates]:
                 raise BenchError(f"{self.id}: not candidate {self._candidates}: {message}")
             self._candidates += 1
         else:
