@@ -28,6 +28,7 @@ setup(
         "signald.brokers.redis",
         "signald.core",
         "signald.web",
+        "signald.websocket",
         "twisted.plugins",
     ],
     package_data={"signald": ["py.typed", "brokers/redis/*.lua", "web/static/*"]},

@@ -20,7 +20,7 @@ from signald.brokers.interface import Broker
 from signald.connections import Connections
 from signald.front import FrontFactory
 from signald.logs import make_observer
-from signald.websocket import GOING_AWAY, WebSocketFactory
+from signald.websocket.base import GOING_AWAY, WebSockets
 
 CLOSE_WITHIN_S = 2.0
 """How long clients may take to answer the close frame at the end."""
@@ -85,7 +85,7 @@ class Daemon(MultiService):
         reactor: Any,
         endpoints: Sequence[tuple[str, IStreamServerEndpoint]],
         front: FrontFactory,
-        websockets: WebSocketFactory,
+        websockets: WebSockets,
         connections: Connections,
         broker: Broker,
     ) -> None:
@@ -97,6 +97,7 @@ class Daemon(MultiService):
         self._connections = connections
         self._broker = broker
         self._ports: list[IListeningPort] = []
+        self.stopping = False
         self._deaf = ""
         """Why an endpoint could not be opened."""
         self._observer: ILogObserver | None = None
@@ -165,8 +166,8 @@ class Daemon(MultiService):
     async def _say_goodbye(self) -> None:
         clock = self._reactor
         await DeferredList([Deferred.fromCoroutine(_stop_listening(port)) for port in self._ports], consumeErrors=True)
-        for front in list(self._front.open):
-            front.drop()
+        # Who has not finished its handshake would become a client in the midst of this.
+        self._front.handshakes.expire()
         self._connections.close_all(GOING_AWAY, "the server is going away, connect again")
         broker = Deferred.fromCoroutine(self._broker.stop()).addTimeout(BROKER_WITHIN_S, clock)
         broker.addErrback(lambda failure: self._log.warn("the store was not cleaned up: {why}", why=failure.value))
@@ -180,6 +181,7 @@ class Daemon(MultiService):
 
     def stopService(self) -> "Deferred[None]":
         """Stop listening, close every client, clean up."""
+        self.stopping = True
         return Deferred.fromCoroutine(self._stop())
 
     def _all_closed(self) -> None:

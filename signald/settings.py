@@ -84,7 +84,10 @@ def _seconds(lowest: float, highest: float) -> Callable[[str], float]:
 def _origins(text: str) -> frozenset[str]:
     if text.strip() == "*":
         return frozenset()
-    return frozenset(origins.normalise(origin) for origin in text.split(",") if origin.strip())
+    allowed = frozenset(origins.normalise(origin) for origin in text.split(",") if origin.strip())
+    if text and not allowed:  # a slip must not open the server to all
+        raise ValueError("names no origin; leave it empty, or write *, to allow all")
+    return allowed
 
 
 def _instance_id(text: str) -> str:
@@ -179,6 +182,12 @@ SETTINGS: Final = (
         _seconds(0.1, 3600),
     ),
     Setting("DEMO", "true", "Whether `/` is the demo page; else a line of text", _switch),
+    Setting(
+        "FAST_PATH",
+        "true",
+        "Whether usual frames are read by our own code; else all by Autobahn, at twice the cost",
+        _switch,
+    ),
     Setting("DEBUG", "", "Verbose logging", _switch),
 )
 
@@ -200,6 +209,7 @@ class Settings:
     heartbeat_seconds: float
     handshake_timeout_seconds: float
     demo: bool
+    fast_path: bool
     debug: bool
 
 

@@ -2,12 +2,13 @@
 
 import os
 import secrets
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from OpenSSL.crypto import Error as CryptoError
 from twisted.application.service import IService
 from twisted.internet.endpoints import serverFromString
+from twisted.internet.interfaces import IAddress
 from twisted.python import usage
 
 from signald import __version__, settings
@@ -19,14 +20,16 @@ from signald.brokers.redis.keys import Keys
 from signald.connections import Connections
 from signald.core.ids import ClientId, RoomId
 from signald.core.session import Policy
-from signald.deadlines import Deadlines
+from signald.deadlines import Deadlines, Overdue
 from signald.front import FrontFactory
 from signald.heartbeat import Heartbeat
 from signald.notify import Notify
 from signald.service import Daemon, DualStackEndpoint
 from signald.settings import SETTINGS, Settings, SettingsError
 from signald.web.resources import make_site
-from signald.websocket import WebSocketFactory
+from signald.websocket.base import WebSockets
+from signald.websocket.fast import FastConnection, Output
+from signald.websocket.rfc6455 import WebSocketFactory
 
 CLOSING_TIMEOUT_S = 3.0
 """How long a client may take to answer a close frame."""
@@ -128,14 +131,23 @@ def make_daemon(chosen: Settings, reactor: Any) -> Daemon:
     heartbeat = Heartbeat(reactor, chosen.heartbeat_seconds)
     handshakes = Deadlines(reactor, chosen.handshake_timeout_seconds)
     closings = Deadlines(reactor, CLOSING_TIMEOUT_S)
-    websockets = WebSocketFactory(connections, heartbeat, handshakes, closings, chosen.allowed_origin, reactor)
-    site = make_site(lambda: daemon.health(), demo=chosen.demo, reactor=reactor)
-    front = FrontFactory(websockets.buildProtocol, site.buildProtocol, handshakes)
+    websockets = WebSockets(connections, heartbeat, handshakes, closings, chosen.allowed_origin)
+    site = make_site(lambda: daemon.health(), lambda: not daemon.stopping, demo=chosen.demo, reactor=reactor)
+    front = FrontFactory(_protocols(chosen, websockets, reactor), site.buildProtocol, handshakes)
     daemon = Daemon(reactor, _endpoints(chosen, reactor), front, websockets, connections, broker)
     notify = Notify(reactor, os.environ, lambda: f"{len(connections)} clients on instance {broker.instance}")
     for service in (heartbeat, handshakes, closings, notify):
         service.setServiceParent(daemon)
     return daemon
+
+
+def _protocols(chosen: Settings, shared: WebSockets, reactor: Any) -> Callable[[IAddress], Overdue]:
+    """What makes the WebSocket side of a connection."""
+    autobahn = WebSocketFactory(shared, reactor).buildProtocol
+    if not chosen.fast_path:
+        return autobahn
+    output = Output()
+    return lambda peer: FastConnection(shared, output, autobahn)
 
 
 def _endpoints(chosen: Settings, reactor: Any) -> list[tuple[str, Any]]:

@@ -1,0 +1,5 @@
+"""The WebSocket side of a client: frames to messages, and back.
+
+``base`` is what every connection has, ``rfc6455`` all of the protocol by Autobahn, ``fast`` the few frames that make
+up nearly all traffic, ``handshake`` the usual upgrade request. Removing the fast path leaves a correct daemon.
+"""

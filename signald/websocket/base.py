@@ -1,0 +1,177 @@
+"""What every client's connection has, whoever reads its frames: the client behind it, bounds on output, its end."""
+
+from collections.abc import Iterable
+from typing import Any, Final
+
+from twisted.internet.interfaces import IPushProducer
+from twisted.logger import Logger
+from zope.interface import implementer
+
+from signald import origins
+from signald.connections import Client, Connections
+from signald.deadlines import Deadlines, Overdue
+from signald.heartbeat import Heartbeat
+
+SUBPROTOCOL: Final = "signald.v1"
+"""A client that asks for it may be sent message types that the first protocol did not have."""
+
+MAX_OUTPUT_BYTES: Final = 256 * 1024
+"""Output that waits for one client beyond the transport's own buffer: about 60 SDPs. More means it does not read."""
+
+WRITE_BYTES: Final = 64
+"""What one write costs in the buffer beyond its payload, so that many small ones count too."""
+
+GOING_AWAY: Final = 1001
+INTERNAL_ERROR: Final = 1011
+TRY_AGAIN_LATER: Final = 1013
+
+
+class OriginRefused(Exception):
+    """The handshake comes from a page that may not connect."""
+
+
+class WebSockets:
+    """What all connections share.
+
+    Args:
+        connections: The clients of this instance.
+        heartbeat: Watches each client.
+        handshakes: Ends handshakes that take too long.
+        closings: Ends closings that take too long.
+        allowed_origins: Normalised; empty allows all.
+    """
+
+    def __init__(
+        self,
+        connections: Connections,
+        heartbeat: Heartbeat,
+        handshakes: Deadlines,
+        closings: Deadlines,
+        allowed_origins: frozenset[str],
+    ) -> None:
+        self.connections = connections
+        self.heartbeat = heartbeat
+        self.handshakes = handshakes
+        self.closings = closings
+        self.allowed_origins = allowed_origins
+        self.open: set[Overdue] = set()
+        """Every connection from its accepted handshake request to the end of its transport."""
+
+    def accept(self, origin: str | None, protocols: Iterable[str]) -> str | None:
+        """Decide about a handshake.
+
+        Args:
+            origin: The header; None if there is none.
+            protocols: The subprotocols that the client offers.
+
+        Returns:
+            The subprotocol that is chosen.
+
+        Raises:
+            OriginRefused: Answered with 403.
+        """
+        if not origins.allows(self.allowed_origins, origin):
+            raise OriginRefused
+        return SUBPROTOCOL if SUBPROTOCOL in protocols else None
+
+
+@implementer(IPushProducer)
+class ClientConnection:
+    """One client's connection; its children add to it what makes it a `signald.connections.Connection`.
+
+    The transport takes it for a push producer, and so tells it when its buffer is full and when it is empty.
+
+    Args:
+        shared: What all connections share.
+    """
+
+    __slots__ = ("_backlog", "_client", "_paused", "shared", "transport")
+
+    _log = Logger()
+
+    def __init__(self, shared: WebSockets) -> None:
+        self.shared = shared
+        self.transport: Any = None
+        self._client: Client | None = None
+        self._paused = False
+        self._backlog = 0
+        shared.open.add(self)
+
+    def close(self, code: int, reason: str) -> None:
+        """See `Connection.close`; a client that does not answer in time is dropped."""
+        raise NotImplementedError
+
+    def drop(self) -> None:
+        """See `Connection.drop`."""
+        self.transport.abortConnection()
+
+    def pauseProducing(self) -> None:
+        """The transport's buffer is full: count what is sent from now on."""
+        self._paused = True
+        self._backlog = 0
+
+    def resumeProducing(self) -> None:
+        """The transport's buffer is empty."""
+        self._paused = False
+
+    def stopProducing(self) -> None:
+        """The transport is gone."""
+
+    def _opened(self) -> None:
+        """The handshake is done."""
+        try:
+            self.shared.handshakes.done(self)
+            self.transport.registerProducer(self, True)
+            self._client = self.shared.connections.open(self)  # type: ignore[arg-type]
+            self.shared.heartbeat.watch(self._client)
+        except Exception:
+            self._failed()
+
+    def _received(self, payload: bytes, *, binary: bool = False) -> None:
+        """A whole message: unmasked, within the limit, and valid UTF-8 if it is text."""
+        client = self._client
+        if client is None:
+            return
+        try:
+            if binary:
+                self.shared.connections.refuse(client, "binary messages are not understood: send JSON as text")
+            else:
+                self.shared.connections.receive(client, payload)
+        except Exception:
+            self._failed()
+
+    def _ponged(self) -> None:
+        """The sign of life that a ping asks for."""
+        if self._client is not None:
+            self._client.answered = True
+
+    def _has_room(self, size: int) -> bool:
+        """Whether `size` more bytes may be sent; else the client does not read, and is closed."""
+        if self._paused:
+            self._backlog += size + WRITE_BYTES
+            if self._backlog > MAX_OUTPUT_BYTES:
+                self.close(TRY_AGAIN_LATER, "the client does not read what it is sent")
+                return False
+        return True
+
+    def _closing(self, code: int | None) -> None:
+        """A close frame went out, ours or the reply to theirs: from now on the client is over."""
+        self.shared.closings.begin(self)
+        self._over(f"closed with {code}")
+
+    def _lost(self, why: str) -> None:
+        """The transport is gone."""
+        self.shared.handshakes.done(self)
+        self.shared.closings.done(self)
+        self.shared.open.discard(self)
+        self._over(f"connection lost: {why}")
+
+    def _over(self, why: str) -> None:
+        client, self._client = self._client, None
+        if client is not None:
+            self.shared.heartbeat.forget(client)
+            self.shared.connections.closed(client, why)
+
+    def _failed(self) -> None:
+        self._log.failure("a client's connection failed; it is closed with 1011")
+        self.close(INTERNAL_ERROR, "internal error")

@@ -1,0 +1,283 @@
+"""The frames that make up nearly all traffic, at a fraction of Autobahn's cost; all others are handed to Autobahn.
+
+Why: per relayed message stock Autobahn spends more than twice the CPU of a Node.js server, and 12 kB of memory for
+each silent client; see docs/performance.md. Taken here are whole text frames of at most 64 KiB, pings, pongs, and close
+frames without fault. Anything else, such as a fragment, a binary message, a broken frame, goes untouched to an
+Autobahn connection that takes this one's place for good, so errors and limits are Autobahn's in either case. FAST_PATH
+turns this file off.
+"""
+
+from collections.abc import Callable
+from typing import Any, Final
+
+from twisted.internet.interfaces import IAddress
+from twisted.internet.protocol import connectionDone
+from twisted.internet.tcp import Connection as TCPConnection
+from twisted.protocols.policies import ProtocolWrapper
+from twisted.python.failure import Failure
+
+from signald.websocket import handshake
+from signald.websocket.base import ClientConnection, OriginRefused, WebSockets
+from signald.websocket.rfc6455 import WebSocketConnection
+
+# First byte of a frame that is whole (FIN), without reserved bits, by opcode (RFC 6455 5.2).
+_TEXT: Final = 0x81
+_CLOSE: Final = 0x88
+_PING: Final = 0x89
+_PONG: Final = 0x8A
+_TAKEN: Final = frozenset((_TEXT, _CLOSE, _PING, _PONG))
+
+_PING_FRAME: Final = b"\x89\x00"
+_LENGTHS: Final = [bytes((_TEXT, length)) for length in range(126)]
+_HEAD_END: Final = b"\r\n\r\n"
+
+
+def unmask(mask: bytes, payload: bytes) -> bytes:
+    """The payload without its mask (RFC 6455 5.3), in one operation on a large integer."""
+    size = len(payload)
+    key = (mask * (size // 4 + 1))[:size]
+    return (int.from_bytes(payload, "little") ^ int.from_bytes(key, "little")).to_bytes(size, "little")
+
+
+def frame(text: bytes) -> bytes:
+    """A whole text frame as a server sends it."""
+    size = len(text)
+    if size < 126:
+        return _LENGTHS[size] + text
+    if size < 65536:
+        return b"\x81\x7e" + size.to_bytes(2, "big") + text
+    return b"\x81\x7f" + size.to_bytes(8, "big") + text
+
+
+def is_plain_close(payload: bytes) -> bool:
+    """Whether a close frame's body is free of fault: RFC 6455 5.5.1, codes of 7.4 that may stand on the wire."""
+    if not payload:
+        return True
+    if len(payload) == 1:
+        return False
+    code = payload[0] << 8 | payload[1]
+    return (1000 <= code <= 1003 or 1007 <= code <= 1011 or 3000 <= code <= 4999) and payload[2:].isascii()
+
+
+class Output:
+    """Lets what is sent within one turn of the reactor leave in one write for each client."""
+
+    __slots__ = ("_held", "_waiting")
+
+    def __init__(self) -> None:
+        self._held = False
+        self._waiting: list[FastConnection] = []
+
+    def hold(self) -> bool:
+        """Keep what is sent until `release`; false if it is kept already."""
+        if self._held:
+            return False
+        self._held = True
+        return True
+
+    def release(self) -> None:
+        """Write all that was kept."""
+        self._held = False
+        waiting, self._waiting = self._waiting, []
+        for connection in waiting:
+            connection.flush()
+
+    def add(self, connection: "FastConnection") -> None:
+        """This connection has something to write."""
+        if self._held:
+            self._waiting.append(connection)
+        else:
+            connection.flush()
+
+
+class FastConnection(ClientConnection):
+    """One client's connection, until a frame comes that is not for it. A Twisted protocol without its base's dict."""
+
+    __slots__ = ("_closed", "_data", "_output", "_queue", "_slow")
+
+    def __init__(self, shared: WebSockets, output: Output, slow: Callable[[IAddress], WebSocketConnection]) -> None:
+        super().__init__(shared)
+        self._output = output
+        self._slow = slow
+        self._data = b""
+        self._queue: list[bytes] = []
+        self._closed = False
+
+    # --- the reactor calls --------------------------------------------------------------------------------------------
+
+    def makeConnection(self, transport: Any) -> None:
+        """See `IProtocol.makeConnection`."""
+        self.transport = transport
+
+    def connectionLost(self, reason: Failure = connectionDone) -> None:
+        """See `IProtocol.connectionLost`."""
+        self._lost(reason.getErrorMessage())
+
+    def dataReceived(self, data: bytes) -> None:
+        """Read frames; the first bytes are the handshake."""
+        if self._client is None and not self._closed:
+            data = self._shake_hands(data)
+        output = self._output
+        held = output.hold()
+        try:
+            self._read(self._data + data if self._data else data)
+        finally:
+            if held:
+                output.release()
+
+    def _read(self, data: bytes) -> None:
+        size = len(data)
+        at = 0
+        while size - at >= 2:
+            first = data[at]
+            length = data[at + 1] - 128
+            start = at + 6
+            if length < 0 or first not in _TAKEN:  # not masked, or not for us
+                return self._hand_over(data[at:])
+            if length == 126:
+                if first != _TEXT:
+                    return self._hand_over(data[at:])
+                if size - at < 4:
+                    break
+                length = data[at + 2] << 8 | data[at + 3]
+                if length < 126:  # not in its shortest form
+                    return self._hand_over(data[at:])
+                start = at + 8
+            elif length == 127:
+                return self._hand_over(data[at:])
+            end = start + length
+            if end > size:
+                break
+            if first == _TEXT:
+                text = unmask(data[start - 4 : start], data[start:end])
+                if not text.isascii() and not _is_utf8(text):
+                    return self._hand_over(data[at:])
+                if self._client is not None:
+                    self._received(text)
+            elif not self._control(first, unmask(data[start - 4 : start], data[start:end])):
+                return self._hand_over(data[at:])
+            at = end
+        self._data = data[at:] if at else data
+        return None
+
+    def _control(self, first: int, payload: bytes) -> bool:
+        """Take a control frame; false if it is one for Autobahn."""
+        if first == _PONG:
+            self._ponged()
+        elif first == _PING:
+            if self._client is not None and self._has_room(len(payload)):
+                self._write(bytes((_PONG, len(payload))) + payload)
+        else:
+            return self._close_received(payload)
+        return True
+
+    # --- signald.connections.Connection -------------------------------------------------------------------------------
+
+    def send(self, text: bytes) -> None:
+        """Send one text message; a client that does not read is closed with 1013 instead."""
+        if self._closed or (self._paused and not self._has_room(len(text))):
+            return
+        size = len(text)
+        self._write(_LENGTHS[size] + text if size < 126 else frame(text))
+
+    def ping(self) -> None:
+        """Ask for a pong."""
+        if not self._closed:
+            self._write(_PING_FRAME)
+
+    def close(self, code: int, reason: str) -> None:
+        """Begin the closing handshake; if the client does not answer in time it is dropped."""
+        if not self._closed:
+            self._send_close(code.to_bytes(2, "big") + reason.encode())
+
+    # --- inside -------------------------------------------------------------------------------------------------------
+
+    def _write(self, data: bytes) -> None:
+        queue = self._queue
+        queue.append(data)
+        if len(queue) == 1:
+            self._output.add(self)
+
+    def flush(self) -> None:
+        """Write what was kept: straight to the socket if nothing waits there, which saves two calls of epoll_ctl."""
+        queue = self._queue
+        if not queue:
+            return
+        data = queue[0] if len(queue) == 1 else b"".join(queue)
+        queue.clear()
+        transport = self.transport
+        if isinstance(transport, TCPConnection) and not transport.dataBuffer and not transport._tempDataBuffer:
+            sent = transport.writeSomeData(data)
+            if sent == len(data):
+                return
+            if isinstance(sent, int) and sent > 0:
+                data = data[sent:]
+        transport.write(data)
+
+    def _shake_hands(self, data: bytes) -> bytes:
+        """Answer the request that `signald.front` found; returns what stands behind it."""
+        head, _, rest = data.partition(_HEAD_END)
+        upgrade = handshake.read(head)
+        if upgrade is not None:
+            try:
+                protocol = self.shared.accept(upgrade.origin, upgrade.protocols)
+            except OriginRefused:
+                pass  # Autobahn says so
+            else:
+                self._write(handshake.answer(upgrade.key, protocol))
+                self._opened()
+                return rest
+        slow = self._give_way()
+        self.shared.handshakes.begin(slow)
+        slow.dataReceived(data)
+        return b""
+
+    def _close_received(self, payload: bytes) -> bool:
+        if not is_plain_close(payload):
+            return False
+        if not self._closed:
+            self._send_close(payload)
+        self.flush()
+        self.transport.unregisterProducer()  # TLS waits for it
+        self.transport.loseConnection()
+        return True
+
+    def _send_close(self, payload: bytes) -> None:
+        self._write(bytes((_CLOSE, len(payload))) + payload)
+        self._closed = True
+        self._closing(int.from_bytes(payload[:2], "big") if payload else None)
+
+    def _hand_over(self, data: bytes) -> None:
+        """A frame for Autobahn: it takes this connection's place from here on."""
+        client, self._client = self._client, None
+        paused, backlog, closing = self._paused, self._backlog, self._closed
+        slow = self._give_way()
+        slow.adopt(client, paused=paused, backlog=backlog, closing=closing)
+        if closing:
+            self.shared.closings.begin(slow)
+        slow.dataReceived(data)
+
+    def _give_way(self) -> WebSocketConnection:
+        self.flush()
+        transport, self.transport = self.transport, None
+        self._data = b""
+        self._closed = True
+        slow = self._slow(transport.getPeer())
+        shared = self.shared
+        shared.handshakes.done(self)
+        shared.closings.done(self)
+        shared.open.discard(self)
+        if isinstance(transport, ProtocolWrapper):
+            transport.wrappedProtocol = slow
+        else:
+            transport.protocol = slow
+        slow.makeConnection(transport)
+        return slow
+
+
+def _is_utf8(text: bytes) -> bool:
+    try:
+        text.decode()
+    except UnicodeDecodeError:
+        return False
+    return True

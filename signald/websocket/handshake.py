@@ -1,0 +1,94 @@
+"""The upgrade request as browsers and their like send it, read and answered at once (RFC 6455 4.2).
+
+What is unusual in any way, right or wrong, is left to Autobahn: it makes the errors.
+"""
+
+import base64
+import binascii
+import hashlib
+from typing import Final, NamedTuple
+
+from signald import __version__
+
+_MAGIC: Final = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
+_ONCE: Final = (b"host", b"upgrade", b"connection", b"sec-websocket-key", b"sec-websocket-version")
+
+
+class Upgrade(NamedTuple):
+    """A good request.
+
+    Attributes:
+        key: ``Sec-WebSocket-Key``.
+        origin: ``Origin``; None if there is none.
+        protocols: The subprotocols offered, in order.
+    """
+
+    key: bytes
+    origin: str | None
+    protocols: tuple[str, ...]
+
+
+def read(head: bytes) -> Upgrade | None:
+    """Read a request.
+
+    Args:
+        head: Request line and headers, without the empty line at the end; the method is GET and the path ``/ws``.
+
+    Returns:
+        None if Autobahn should look at it.
+    """
+    line, *lines = head.split(b"\r\n")
+    if not line.endswith(b" HTTP/1.1") or line.count(b" ") != 2 or b"#" in line:
+        return None
+    headers: dict[bytes, bytes] = {}
+    for header in lines:
+        name, colon, value = header.partition(b":")
+        name = name.lower()
+        if not colon or name in headers or not name or name[-1:].isspace() or name[:1].isspace():
+            return None
+        headers[name] = value.strip()
+    for name in _ONCE:
+        if name not in headers:
+            return None
+    key = headers[b"sec-websocket-key"]
+    if (
+        headers[b"upgrade"].lower() != b"websocket"
+        or headers[b"sec-websocket-version"] != b"13"
+        or b"upgrade" not in [word.strip() for word in headers[b"connection"].lower().split(b",")]
+        or not _is_key(key)
+        or not head.isascii()
+    ):
+        return None
+    origin = headers.get(b"origin")
+    offered = headers.get(b"sec-websocket-protocol")
+    protocols: tuple[str, ...] = ()
+    if offered is not None:
+        protocols = tuple(word.strip() for word in offered.decode("ascii").split(","))
+        if len(set(protocols)) != len(protocols) or not all(protocols):
+            return None
+    return Upgrade(key, None if origin is None else origin.decode("ascii"), protocols)
+
+
+def _is_key(key: bytes) -> bool:
+    try:
+        return len(key) == 24 and len(base64.b64decode(key, validate=True)) == 16
+    except binascii.Error:
+        return False
+
+
+def answer(key: bytes, protocol: str | None) -> bytes:
+    """The whole 101 response.
+
+    Args:
+        key: ``Sec-WebSocket-Key``.
+        protocol: The subprotocol that was chosen.
+    """
+    accept = binascii.b2a_base64(hashlib.sha1(key + _MAGIC, usedforsecurity=False).digest(), newline=False)
+    chosen = f"Sec-WebSocket-Protocol: {protocol}\r\n".encode() if protocol is not None else b""
+    return _SWITCHING + accept + b"\r\n" + chosen + b"\r\n"
+
+
+_SWITCHING: Final = (
+    f"HTTP/1.1 101 Switching Protocols\r\nServer: signald/{__version__}\r\n"
+    "Upgrade: WebSocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: "
+).encode()

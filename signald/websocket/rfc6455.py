@@ -1,0 +1,163 @@
+"""All of RFC 6455, by Autobahn: every handshake and every frame that the fast path does not take.
+
+Autobahn's names keep its spelling.
+"""
+
+from typing import Any, Final
+
+from autobahn.twisted.websocket import WebSocketServerFactory, WebSocketServerProtocol
+from autobahn.websocket.types import ConnectionDeny, ConnectionRequest
+from twisted.logger import Logger
+
+from signald import __version__
+from signald.connections import Client
+from signald.core.messages import MAX_MESSAGE_BYTES
+from signald.websocket.base import ClientConnection, OriginRefused, WebSockets
+
+TEXT: Final = 1
+"""Opcode of a text frame (RFC 6455 5.2)."""
+
+
+class _AutobahnLog:
+    """Autobahn's log. What it says of single clients, at each frame, is nothing that an operator has to act on."""
+
+    _log = Logger("autobahn")
+
+    def debug(self, *args: object, **fields: object) -> None:
+        """Said at each frame."""
+
+    trace = info = warn = debug
+
+    def error(self, message: str, **fields: object) -> None:
+        """Something is wrong with Autobahn or with us."""
+        self._log.error(message, **fields)
+
+    critical = failure = error
+
+
+class WebSocketConnection(ClientConnection, WebSocketServerProtocol):  # type: ignore[misc] # Autobahn's own bases
+    """One client's connection, as Autobahn sees it."""
+
+    factory: "WebSocketFactory"
+    log = _AutobahnLog()
+
+    def __init__(self, shared: WebSockets) -> None:
+        ClientConnection.__init__(self, shared)
+        WebSocketServerProtocol.__init__(self)
+
+    def adopt(self, client: Client | None, *, paused: bool, backlog: int, closing: bool) -> None:
+        """Take over a connection whose handshake is done, as it stands between two frames.
+
+        Args:
+            client: None if it is over.
+            paused: Whether the transport's buffer is full.
+            backlog: Bytes sent since then.
+            closing: Whether our close frame went out.
+        """
+        self._client = client
+        if client is not None:
+            client.connection = self
+        self._paused = paused
+        self._backlog = backlog
+        self.transport.unregisterProducer()
+        self.transport.registerProducer(self, True)
+        # What Autobahn's succeedHandshake() sets.
+        self.state = self.STATE_CLOSING if closing else self.STATE_OPEN
+        self.closedByMe = closing
+        self.inside_message = False
+        self.current_frame = None  # type: ignore[assignment] # as Autobahn itself
+        self.websocket_version = 13
+        self.websocket_protocol_in_use = None
+
+    # --- Autobahn calls -----------------------------------------------------------------------------------------------
+
+    def onConnect(self, request: ConnectionRequest) -> str | None:
+        """The handshake's headers are here."""
+        try:
+            return self.shared.accept(request.origin, request.protocols)
+        except OriginRefused:
+            raise ConnectionDeny(ConnectionDeny.FORBIDDEN, "origin not allowed") from None
+
+    def onOpen(self) -> None:
+        """The handshake is done. Autobahn swallows what is raised in these, so they are met in the base."""
+        self._opened()
+
+    def onMessage(self, payload: bytes, isBinary: bool) -> None:
+        """A whole message."""
+        self._received(payload, binary=isBinary)
+
+    def onPong(self, payload: bytes) -> None:
+        """A pong, asked for or not."""
+        self._ponged()
+
+    def onPing(self, payload: bytes) -> None:
+        """Answered like a message: who pings and does not read what comes back must not fill the memory."""
+        if self._has_room(len(payload)):
+            self.sendPong(payload)
+
+    def dropConnection(self, abort: bool = False) -> None:
+        """Both close frames are there, or it failed: end, but let out what is written (`closings` ends what hangs)."""
+        super().dropConnection(abort=False)
+
+    def sendCloseFrame(self, code: int | None = None, reasonUtf8: bytes | None = None, isReply: bool = False) -> None:
+        """A close frame goes out, ours or the reply to theirs."""
+        super().sendCloseFrame(code, reasonUtf8, isReply)
+        self._closing(code)
+
+    def onClose(self, wasClean: bool, code: int | None, reason: str | None) -> None:
+        """The transport is gone."""
+        self._lost(str(reason))
+
+    # --- signald.connections.Connection -------------------------------------------------------------------------------
+
+    def send(self, text: bytes) -> None:
+        """Send one text message; a client that does not read is closed with 1013 instead."""
+        # Not sendMessage(): its limit is the one for what comes in, and a relay is longer by its `from`.
+        if self.state == self.STATE_OPEN and self._has_room(len(text)):
+            self.sendFrame(TEXT, text)
+
+    def ping(self) -> None:
+        """Ask for a pong."""
+        self.sendPing()
+
+    def close(self, code: int, reason: str) -> None:
+        """Begin the closing handshake; if the client does not answer in time it is dropped."""
+        if self.state == self.STATE_OPEN:
+            # Autobahn's sendClose() refuses the codes that RFC 6455 7.4.1 has for servers.
+            self.sendCloseFrame(code, reason.encode())
+
+
+class WebSocketFactory(WebSocketServerFactory):
+    """Makes connections whose handshake is Autobahn's too.
+
+    Args:
+        shared: What all connections share.
+        reactor: For Autobahn.
+    """
+
+    log = _AutobahnLog()
+    noisy = False
+
+    def __init__(self, shared: WebSockets, reactor: Any) -> None:
+        super().__init__(server=f"signald/{__version__}", reactor=reactor)
+        self._shared = shared
+        self.setProtocolOptions(
+            versions=[13],
+            webStatus=False,
+            # Pages from files and sandboxed frames: `origins` decides, and by default all may connect.
+            allowNullOrigin=True,
+            maxFramePayloadSize=MAX_MESSAGE_BYTES,
+            maxMessagePayloadSize=MAX_MESSAGE_BYTES,
+            failByDrop=False,
+            echoCloseCodeReason=True,
+            # Autobahn's timers run on the global reactor; `Deadlines` and `Heartbeat` do this.
+            openHandshakeTimeout=0,
+            closeHandshakeTimeout=0,
+            autoPingInterval=0,
+        )
+
+    def buildProtocol(self, addr: Any) -> WebSocketConnection:  # type: ignore[override]
+        """A connection that is about to shake hands."""
+        connection = WebSocketConnection(self._shared)
+        connection.factory = self
+        return connection
