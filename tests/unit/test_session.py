@@ -1,41 +1,223 @@
-"""The session's table: every state with every input."""
+"""The session's table, cell by cell."""
+
+import json
+from collections.abc import Callable
+from typing import Any
 
 import pytest
+from msgspec import Raw
 
-from signald.core import session
+from signald.core import messages, session
 from signald.core.ids import ClientId, RoomId
-from signald.core.messages import Available, Leave, Next
-from signald.core.session import PartnerFound, Policy, Session, State
+from signald.core.matching import Ticket
+from signald.core.messages import Answer, Auth, Available, ErrorCode, Ice, Leave, Next, Offer, Ping, ProtocolError
+from signald.core.session import (
+    Disconnected,
+    Effects,
+    Enqueue,
+    LeaveRoom,
+    PartnerFound,
+    PartnerGone,
+    Policy,
+    Relay,
+    Send,
+    Session,
+    State,
+    Withdraw,
+)
+
+CLIENT, PARTNER, ROOM = ClientId("client"), ClientId("partner"), RoomId("room")
+POLICY = Policy(requeue_on_partner_leave=True, rematch_delay_s=3.0)
+NOW = 100.0
+
+INPUTS: dict[type[Any], Any] = {
+    Auth: Auth("me"),
+    Available: Available(),
+    Offer: Offer(Raw(b'"o"')),
+    Answer: Answer(Raw(b'"a"')),
+    Ice: Ice(Raw(b'{"c":1}')),
+    Next: Next(),
+    Leave: Leave(),
+    Ping: Ping(),
+    PartnerFound: PartnerFound(Ticket(CLIENT, 1, NOW), ROOM, PARTNER, initiator=True),
+    PartnerGone: PartnerGone(ROOM),
+    Disconnected: Disconnected(),
+}
 
 
-def make() -> Session:
-    return Session(ClientId("a"), Policy())
+def idle(policy: Policy = POLICY) -> Session:
+    return Session(CLIENT, policy)
 
 
-def test_every_state_has_a_rule_for_every_input() -> None:
+def waiting(policy: Policy = POLICY) -> Session:
+    client = idle(policy)
+    client.receive(Available(), NOW)
+    return client
+
+
+def paired(policy: Policy = POLICY) -> Session:
+    client = waiting(policy)
+    assert client.ticket is not None
+    client.receive(PartnerFound(client.ticket, ROOM, PARTNER, initiator=True), NOW)
+    return client
+
+
+def closed(policy: Policy = POLICY) -> Session:
+    client = paired(policy)
+    client.receive(Disconnected(), NOW)
+    return client
+
+
+MAKE: dict[State, Callable[[], Session]] = {
+    State.IDLE: idle,
+    State.WAITING: waiting,
+    State.PAIRED: paired,
+    State.CLOSED: closed,
+}
+
+
+def facts(client: Session) -> tuple[object, ...]:
+    """All that can be seen of a session."""
+    return client.state, client.ticket, client.room, client.partner
+
+
+def sent(text: bytes) -> tuple[Send]:
+    return (Send(text),)
+
+
+NOTHING: Effects = ()
+RELAYED = {
+    Offer: b'{"type":"offer","from":"client","sdp":"o"}',
+    Answer: b'{"type":"answer","from":"client","sdp":"a"}',
+    Ice: b'{"type":"ice","from":"client","candidate":{"c":1}}',
+}
+MATCHED = messages.matched(ROOM, PARTNER, initiator=True)
+
+ILLEGAL: dict[tuple[State, type[Any]], ErrorCode] = {
+    **{(state, kind): ErrorCode.NOT_PAIRED for state in (State.IDLE, State.WAITING) for kind in (*RELAYED, Next)},
+    (State.PAIRED, Available): ErrorCode.ALREADY_PAIRED,
+}
+
+LEGAL: dict[tuple[State, type[Any]], tuple[State, Effects]] = {
+    **{(state, Auth): (state, NOTHING) for state in (State.IDLE, State.WAITING, State.PAIRED)},
+    **{(state, Ping): (state, sent(b'{"type":"pong"}')) for state in (State.IDLE, State.WAITING, State.PAIRED)},
+    **{(State.PAIRED, kind): (State.PAIRED, (Relay(ROOM, text),)) for kind, text in RELAYED.items()},
+    **{(State.CLOSED, kind): (State.CLOSED, NOTHING) for kind in INPUTS},
+    (State.IDLE, Available): (State.WAITING, (Enqueue(Ticket(CLIENT, 1, NOW, None, NOW)),)),
+    (State.IDLE, Leave): (State.IDLE, NOTHING),
+    (State.IDLE, PartnerFound): (State.IDLE, NOTHING),
+    (State.IDLE, PartnerGone): (State.IDLE, NOTHING),
+    (State.IDLE, Disconnected): (State.CLOSED, NOTHING),
+    (State.WAITING, Available): (State.WAITING, NOTHING),
+    (State.WAITING, Leave): (State.IDLE, (Withdraw(Ticket(CLIENT, 1, NOW, None, NOW)),)),
+    (State.WAITING, PartnerFound): (State.PAIRED, sent(MATCHED)),
+    (State.WAITING, PartnerGone): (State.WAITING, NOTHING),
+    (State.WAITING, Disconnected): (State.CLOSED, (Withdraw(Ticket(CLIENT, 1, NOW, None, NOW)),)),
+    (State.PAIRED, Next): (
+        State.WAITING,
+        (LeaveRoom(ROOM), Enqueue(Ticket(CLIENT, 2, NOW, PARTNER, NOW + 3.0))),
+    ),
+    (State.PAIRED, Leave): (State.IDLE, (LeaveRoom(ROOM),)),
+    (State.PAIRED, PartnerFound): (State.PAIRED, NOTHING),
+    (State.PAIRED, PartnerGone): (
+        State.WAITING,
+        (Send(b'{"type":"partner-left"}'), Enqueue(Ticket(CLIENT, 2, NOW, None, NOW))),
+    ),
+    (State.PAIRED, Disconnected): (State.CLOSED, (LeaveRoom(ROOM),)),
+}
+
+
+def found(client: Session) -> PartnerFound:
+    """A match for the ticket that the session has."""
+    return PartnerFound(client.ticket or Ticket(CLIENT, 1, NOW, None, NOW), ROOM, PARTNER, initiator=True)
+
+
+def test_the_table_is_whole() -> None:
     """A missing rule would end a client's connection with an internal error."""
-    inputs = set(session.TRANSITIONS[State.IDLE])
-    assert all(set(rules) == inputs for rules in session.TRANSITIONS.values())
     assert set(session.TRANSITIONS) == set(State)
+    for state, rules in session.TRANSITIONS.items():
+        assert set(rules) == set(INPUTS)
+        for kind in rules:
+            assert ((state, kind) in LEGAL) != ((state, kind) in ILLEGAL), "this test must know each cell"
+
+
+@pytest.mark.parametrize("cell", LEGAL, ids=lambda cell: f"{cell[0].value}-{cell[1].__name__}")
+def test_legal(cell: tuple[State, type[Any]]) -> None:
+    """A client in this state that gets this input ends in the wrong state, or the wrong thing is done."""
+    state, kind = cell
+    client = MAKE[state]()
+    given = found(client) if kind is PartnerFound else INPUTS[kind]
+    effects = client.receive(given, NOW)
+    assert (client.state, effects) == LEGAL[cell]
+    assert (client.ticket is not None) == (client.state is State.WAITING)
+    assert (client.room is not None) == (client.state is State.PAIRED)
+    assert (client.partner is not None) == (client.state is State.PAIRED)
+
+
+@pytest.mark.parametrize("cell", ILLEGAL, ids=lambda cell: f"{cell[0].value}-{cell[1].__name__}")
+def test_illegal_changes_nothing(cell: tuple[State, type[Any]]) -> None:
+    """A slip of a page costs it its place in the queue, or its partner."""
+    state, kind = cell
+    client = MAKE[state]()
+    before = facts(client)
+    with pytest.raises(ProtocolError) as caught:
+        client.receive(INPUTS[kind], NOW)
+    assert caught.value.code is ILLEGAL[cell]
+    assert facts(client) == before
 
 
 def test_an_old_match_is_ignored() -> None:
     """Who left the queue and came back would be paired with somebody who was matched to the old stay."""
-    client = make()
-    client.receive(Available(), 0.0)
-    old = client.ticket
-    assert old is not None
-    client.receive(Leave(), 0.0)
-    client.receive(Available(), 0.0)
-    assert client.receive(PartnerFound(old, RoomId("r"), ClientId("b"), initiator=True), 0.0) == ()
-    assert client.state is State.WAITING
+    client = waiting()
+    old = found(client)
+    client.receive(Leave(), NOW)
+    client.receive(Available(), NOW)
+    before = facts(client)
+    assert client.receive(old, NOW) == ()
+    assert facts(client) == before
 
 
-def test_next_without_partner_changes_nothing() -> None:
-    """An illegal message must not lose the place in the queue."""
-    client = make()
-    client.receive(Available(), 0.0)
-    ticket = client.ticket
-    with pytest.raises(session.ProtocolError):
-        client.receive(Next(), 0.0)
-    assert client.ticket == ticket
+def test_an_old_end_is_ignored() -> None:
+    """The late end of the last room ends the new one."""
+    client = paired()
+    client.receive(Next(), NOW)
+    assert client.ticket is not None
+    client.receive(PartnerFound(client.ticket, RoomId("new"), ClientId("other"), initiator=False), NOW)
+    before = facts(client)
+    assert client.receive(PartnerGone(ROOM), NOW) == ()
+    assert facts(client) == before
+
+
+def test_without_requeue() -> None:
+    """Somebody who did not ask for it is called again."""
+    client = paired(Policy(requeue_on_partner_leave=False))
+    assert client.receive(PartnerGone(ROOM), NOW) == sent(b'{"type":"partner-left"}')
+    assert client.state is State.IDLE
+    asker = paired(Policy(requeue_on_partner_leave=False))
+    effects = asker.receive(Next(), NOW)
+    assert [type(effect) for effect in effects] == [LeaveRoom, Enqueue], "who says next waits again in any case"
+
+
+def test_tickets_are_never_the_same() -> None:
+    """What is said about an old stay in the queue is taken for the new one."""
+    client = idle()
+    seen = set()
+    for _ in range(5):
+        client.receive(Available(), NOW)
+        assert client.ticket is not None
+        seen.add(client.ticket.number)
+        client.receive(Leave(), NOW)
+    assert len(seen) == 5
+
+
+def test_the_next_partner_gets_the_head_of_this_client() -> None:
+    """`from` names the wrong sender after the first call."""
+    client = paired()
+    client.receive(INPUTS[Offer], NOW)
+    client.receive(Next(), NOW)
+    assert client.ticket is not None
+    client.receive(PartnerFound(client.ticket, RoomId("new"), ClientId("other"), initiator=False), NOW)
+    (effect,) = client.receive(INPUTS[Offer], NOW)
+    assert isinstance(effect, Relay)
+    assert effect.room == "new"
+    assert json.loads(effect.text) == {"type": "offer", "from": "client", "sdp": "o"}

@@ -1,0 +1,224 @@
+"""Every setting: what it may be, and that a mistake names it."""
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from signald import settings
+from signald.settings import SETTINGS, Settings, SettingsError
+from signald.tap import Options
+
+BAD: Mapping[str, tuple[str, ...]] = {
+    "PORT": ("x", "-1", "65536", "80 80", "8080.0", "0x50", "1" * 30, "٨٠"),
+    "LISTEN": ("8080", "tcp:8080 nonsense"),
+    "ALLOWED_ORIGIN": ("example.com", "https://example.com/path", "https://a.example,x", "null", "https://[::1", ","),
+    "REQUEUE_ON_PARTNER_LEAVE": ("maybe", "2", "tru"),
+    "REMATCH_DELAY_SECONDS": ("x", "-1", "3601", "nan", "inf", "1e3", "1,5"),
+    "REDIS_URL": ("x", "http://localhost", "redis://localhost:port", "redis://localhost/x"),
+    "REDIS_PREFIX": ("a b", "a*", "ä:", "x" * 65),
+    "REDIS_CA_FILE": ("/does/not/exist.pem", "/"),
+    "INSTANCE_ID": ("a b", "x" * 65, "ä", "a:b", "a/b"),
+    "MAX_MSG_PER_SECOND": ("0", "-1", "x", "1.5", "1" * 30),
+    "HEARTBEAT_SECONDS": ("0", "0.05", "3601", "x", "-30"),
+    "HANDSHAKE_TIMEOUT_SECONDS": ("0", "x", "3601"),
+    "DEMO": ("maybe",),
+    "FAST_PATH": ("maybe",),
+    "DEBUG": ("maybe",),
+}
+
+
+def test_defaults() -> None:
+    """An operator who sets nothing gets something else than the documentation says."""
+    chosen = settings.parse({})
+    assert chosen.port == 8080
+    assert chosen.listen == ()
+    assert chosen.allowed_origin == frozenset()
+    assert chosen.requeue_on_partner_leave is True
+    assert chosen.rematch_delay_seconds == 3.0
+    assert chosen.redis_url is None
+    assert chosen.redis_prefix == "webrtc:"
+    assert chosen.max_msg_per_second == 40
+    assert chosen.heartbeat_seconds == 30.0
+    assert chosen.handshake_timeout_seconds == 10.0
+    assert chosen.demo is True
+    assert chosen.debug is False
+
+
+def test_every_setting_has_bad_values_here() -> None:
+    """A new setting is not checked."""
+    assert set(BAD) == {setting.variable for setting in SETTINGS}
+    assert {setting.field for setting in SETTINGS} == set(Settings.__slots__)
+
+
+@pytest.mark.parametrize(("variable", "value"), [(name, value) for name, values in BAD.items() for value in values])
+def test_a_bad_value_names_the_setting(variable: str, value: str) -> None:
+    """The daemon starts with a value that makes no sense, or does not say which one."""
+    with pytest.raises(SettingsError) as caught:
+        settings.parse({variable: value})
+    text = str(caught.value)
+    assert text.startswith(variable)
+    assert "\n" not in text
+    option = variable.lower().replace("_", "-")
+    with pytest.raises(SettingsError) as caught:
+        settings.parse({}, {option: [value if variable != "LISTEN" else "8080"]})
+    assert str(caught.value).startswith(f"--{option}")
+
+
+@pytest.mark.parametrize("value", ["1", "true", "TRUE", "yes", "on", " true "])
+def test_switch_on(value: str) -> None:
+    """An operator's way to write `true` means something else."""
+    assert settings.parse({"DEBUG": value}).debug is True
+
+
+@pytest.mark.parametrize("value", ["0", "false", "False", "no", "off"])
+def test_switch_off(value: str) -> None:
+    """An operator's way to write `false` means something else."""
+    assert settings.parse({"REQUEUE_ON_PARTNER_LEAVE": value}).requeue_on_partner_leave is False
+
+
+def test_empty_counts_as_not_set() -> None:
+    """A container platform that passes on empty variables makes the start fail."""
+    assert settings.parse({setting.variable: " " for setting in SETTINGS}).port == 8080
+
+
+def test_white_space_is_no_part() -> None:
+    """A line end behind a value, from a file of secrets, makes the start fail."""
+    chosen = settings.parse({"PORT": " 80\n", "ALLOWED_ORIGIN": " https://a.example , https://b.example ,"})
+    assert chosen.port == 80
+    assert chosen.allowed_origin == {"https://a.example:443", "https://b.example:443"}
+
+
+def test_all_origins() -> None:
+    """Who writes `*` lets nobody in."""
+    assert settings.parse({"ALLOWED_ORIGIN": "*"}).allowed_origin == frozenset()
+
+
+def test_options_win() -> None:
+    """An option on the command line is ignored."""
+    chosen = settings.parse({"PORT": "1", "DEBUG": "true"}, {"port": ["2"]})
+    assert (chosen.port, chosen.debug) == (2, True)
+    assert settings.parse({"LISTEN": "tcp:1 tcp:2"}, {"listen": ["tcp:3", "tcp:4"]}).listen == ("tcp:3", "tcp:4")
+    assert settings.parse({"LISTEN": "tcp:1 tcp:2"}).listen == ("tcp:1", "tcp:2")
+
+
+def test_a_bad_variable_does_not_matter_under_an_option() -> None:
+    """What is not used stops the start."""
+    assert settings.parse({"PORT": "x"}, {"port": ["2"]}).port == 2
+
+
+def test_others_variables_are_ignored() -> None:
+    """The environment of the machine stops the start."""
+    settings.parse({"PATH": "/bin", "LANG": "C", "port": "x"})
+
+
+def test_instance_id_is_random_by_default() -> None:
+    """Two instances have the same name in the store and the logs."""
+    assert len({settings.parse({}).instance_id for _ in range(20)}) == 20
+    assert settings.parse({"INSTANCE_ID": "web-1.a_B"}).instance_id == "web-1.a_B"
+
+
+def test_secrets_are_never_shown() -> None:
+    """The store's password ends in a log, a crash report or a terminal."""
+    chosen = settings.parse({"REDIS_URL": "redis://user:hunter2@localhost:6379/1"})
+    assert chosen.redis_url is not None
+    assert "hunter2" not in repr(chosen) + str(chosen.redis_url) + f"{chosen.redis_url}"
+    for bad in ("redis://user:hunter2@localhost:port", "http://user:hunter2@localhost", "hunter2"):
+        with pytest.raises(SettingsError) as caught:
+            settings.parse({"REDIS_URL": bad})
+        assert "hunter2" not in str(caught.value)
+        assert caught.value.__cause__ is None
+        assert caught.value.__suppress_context__
+
+
+def test_a_long_value_is_not_shown_whole() -> None:
+    """A file that was set by mistake fills the terminal."""
+    with pytest.raises(SettingsError) as caught:
+        settings.parse({"PORT": "x" * 100_000})
+    assert len(str(caught.value)) < 200
+
+
+@given(st.sampled_from([setting.variable for setting in SETTINGS]), st.text(max_size=40))
+def test_nothing_else_is_raised(variable: str, value: str) -> None:
+    """Some value ends the start with a traceback."""
+    try:
+        settings.parse({variable: value})
+    except SettingsError as error:
+        assert len(str(error).splitlines()) == 1
+        assert str(error).startswith(variable)
+
+
+def options(*words: str) -> Settings:
+    given = Options()
+    given.parseOptions(list(words))
+    return given.settings
+
+
+@pytest.fixture
+def _no_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    for setting in SETTINGS:
+        monkeypatch.delenv(setting.variable, raising=False)
+
+
+@pytest.mark.usefixtures("_no_environment")
+def test_every_setting_is_an_option(tmp_path: Path) -> None:
+    """A setting cannot be given on the command line."""
+    certificates = tmp_path / "ca.pem"
+    certificates.write_text("")
+    good = {
+        "port": "81",
+        "listen": "tcp:1",
+        "allowed-origin": "https://a.example",
+        "requeue-on-partner-leave": "false",
+        "rematch-delay-seconds": "1.5",
+        "redis-url": "redis://localhost",
+        "redis-prefix": "x:",
+        "redis-ca-file": str(certificates),
+        "instance-id": "me",
+        "max-msg-per-second": "7",
+        "heartbeat-seconds": "9",
+        "handshake-timeout-seconds": "8",
+        "demo": "false",
+        "fast-path": "false",
+        "debug": "true",
+    }
+    assert set(good) == {setting.option for setting in SETTINGS}
+    default = options()
+    for option, value in good.items():
+        chosen = options(f"--{option}", value)
+        field = option.replace("-", "_")
+        assert getattr(chosen, field) != getattr(default, field), option
+
+
+@pytest.mark.usefixtures("_no_environment")
+def test_bare_switches() -> None:
+    """`--debug` swallows the next option."""
+    chosen = options("--debug", "--port", "81")
+    assert (chosen.debug, chosen.port) == (True, 81)
+    assert options("--port", "81", "--debug").debug is True
+    assert options("--debug=false").debug is False
+    assert options("--debug", "false").debug is False
+
+
+@pytest.mark.usefixtures("_no_environment")
+def test_option_over_variable(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The command line does not win."""
+    monkeypatch.setenv("PORT", "1")
+    assert options().port == 1
+    assert options("--port", "2").port == 2
+    assert options("--listen", "tcp:1", "--listen", "unix:/run/x").listen == ("tcp:1", "unix:/run/x")
+
+
+@pytest.mark.usefixtures("_no_environment")
+def test_mistakes_end_with_one_line() -> None:
+    """The operator gets a traceback, or all of the help, in place of what is wrong."""
+    assert not set(BAD) & set(os.environ)
+    for words in (["--port", "x"], ["--heartbeat-seconds=0"], ["--listen", "8080"]):
+        with pytest.raises(SystemExit) as caught:
+            options(*words)
+        assert isinstance(caught.value.code, str)
+        assert caught.value.code.startswith(f"signald: {words[0].partition('=')[0]}")
+        assert "\n" not in caught.value.code
