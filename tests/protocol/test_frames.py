@@ -2,21 +2,19 @@
 
 import tracemalloc
 
-from twisted.trial.unittest import SynchronousTestCase
-
 from signald.core.messages import MAX_MESSAGE_BYTES
 from tests.support.frames import BINARY, CLOSE, CONTINUATION, PING, PONG, TEXT, client_frame, close_frame
-from tests.support.memory import MemoryDaemon
+from tests.support.memory import MemoryTest
 
 PROTOCOL_ERROR, INVALID_DATA, TOO_BIG = 1002, 1007, 1009
 PING_MESSAGE = b'{"type":"ping"}'
 
 
-class Frames(SynchronousTestCase):
+class Frames(MemoryTest):
     """Each broken frame is sent by one of two partners, so that what the other one sees is covered too."""
 
     def setUp(self) -> None:
-        self.daemon = MemoryDaemon(REQUEUE_ON_PARTNER_LEAVE="false")
+        self.daemon = self.start(REQUEUE_ON_PARTNER_LEAVE="false")
         self.client, self.partner = self.daemon.pair()
 
     def assertCloses(self, code: int, *data: bytes) -> None:
@@ -218,3 +216,9 @@ class Frames(SynchronousTestCase):
         self.daemon.advance(5)
         self.assertTrue(self.client.gone)
         self.assertEqual(self.flushLoggedErrors(), [])
+
+
+class FramesByAutobahn(Frames):
+    """The same by Autobahn alone, which the fast path must not differ from."""
+
+    fast_path = False

@@ -1,18 +1,16 @@
 """The first bytes of a connection, through the real front: who becomes a client, and what others are told."""
 
-from twisted.trial.unittest import SynchronousTestCase
-
 from signald.core.messages import MAX_MESSAGE_BYTES
 from signald.front import MAX_HEAD_BYTES
 from tests.support.frames import ACCEPT, TEXT, client_frame, handshake
-from tests.support.memory import MemoryClient, MemoryDaemon
+from tests.support.memory import MemoryClient, MemoryTest
 
 
-class Handshakes(SynchronousTestCase):
+class Handshakes(MemoryTest):
     """Without a list of origins."""
 
     def setUp(self) -> None:
-        self.daemon = MemoryDaemon()
+        self.daemon = self.start()
 
     def ask(self, data: bytes) -> MemoryClient:
         client = self.daemon.connect()
@@ -195,11 +193,11 @@ class Handshakes(SynchronousTestCase):
         self.assertEqual(client.types(), ["ready", "pong"])
 
 
-class Origins(SynchronousTestCase):
+class Origins(MemoryTest):
     """With a list of origins."""
 
     def setUp(self) -> None:
-        self.daemon = MemoryDaemon(ALLOWED_ORIGIN="https://example.com, http://localhost:3000")
+        self.daemon = self.start(ALLOWED_ORIGIN="https://example.com, http://localhost:3000")
 
     def status(self, origin: str | None) -> int:
         client = self.daemon.connect()
@@ -247,3 +245,15 @@ class Origins(SynchronousTestCase):
         client = self.daemon.connect()
         client.write(b"GET /healthz HTTP/1.1\r\nHost: x\r\nOrigin: https://evil.example\r\n\r\n")
         self.assertEqual(client.response.status, 200)
+
+
+class HandshakesByAutobahn(Handshakes):
+    """The same by Autobahn alone, which the fast path must not differ from."""
+
+    fast_path = False
+
+
+class OriginsByAutobahn(Origins):
+    """The same by Autobahn alone, which the fast path must not differ from."""
+
+    fast_path = False

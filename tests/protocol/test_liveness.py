@@ -1,20 +1,18 @@
 """Who is still there: the heartbeat, clients that do not read, and what a client's fault may cost others."""
 
-from twisted.trial.unittest import SynchronousTestCase
-
 from signald.brokers.memory import MemoryBroker
 from signald.websocket.base import MAX_OUTPUT_BYTES
 from tests.support.frames import PING, TEXT, client_frame, handshake
-from tests.support.memory import BUFFER_BYTES, MemoryClient, MemoryDaemon
+from tests.support.memory import BUFFER_BYTES, MemoryClient, MemoryDaemon, MemoryTest
 
 HEARTBEAT_S = 30
 
 
-class Heartbeats(SynchronousTestCase):
+class Heartbeats(MemoryTest):
     """Spec: a ping every 30 s; one that did not answer the last is dropped, and its partner told."""
 
     def setUp(self) -> None:
-        self.daemon = MemoryDaemon(REQUEUE_ON_PARTNER_LEAVE="false")
+        self.daemon = self.start(REQUEUE_ON_PARTNER_LEAVE="false")
 
     def test_one_ping_in_each_interval(self) -> None:
         """Proxies would close idle connections, or batteries would be drained."""
@@ -83,17 +81,17 @@ class Heartbeats(SynchronousTestCase):
 
     def test_setting(self) -> None:
         """Behind a proxy with a shorter idle time-out all connections would break."""
-        daemon = MemoryDaemon(HEARTBEAT_SECONDS="5")
+        daemon = self.start(HEARTBEAT_SECONDS="5")
         client = daemon.client()
         daemon.advance(26)
         self.assertEqual(len(client.pings), 5)
 
 
-class Backpressure(SynchronousTestCase):
+class Backpressure(MemoryTest):
     """A client that does not read: bounded output, closed with 1013, its partner told."""
 
     def setUp(self) -> None:
-        self.daemon = MemoryDaemon(REQUEUE_ON_PARTNER_LEAVE="false", MAX_MSG_PER_SECOND="1000000")
+        self.daemon = self.start(REQUEUE_ON_PARTNER_LEAVE="false", MAX_MSG_PER_SECOND="1000000")
         self.deaf, self.partner = self.daemon.pair()
         self.deaf.transport.reads = False
 
@@ -127,7 +125,7 @@ class Backpressure(SynchronousTestCase):
     def test_own_pongs_and_errors(self) -> None:
         """A client could fill the memory by asking and not reading."""
         for text in (b'{"type":"ping"}', b'{"type":"x"}', b"x"):
-            self.daemon = MemoryDaemon(REQUEUE_ON_PARTNER_LEAVE="false", MAX_MSG_PER_SECOND="1000000")
+            self.daemon = self.start(REQUEUE_ON_PARTNER_LEAVE="false", MAX_MSG_PER_SECOND="1000000")
             self.deaf, self.partner = self.daemon.pair()
             self.deaf.transport.reads = False
             self.flood(self.deaf, client_frame(TEXT, text) * 100, 100)
@@ -136,7 +134,7 @@ class Backpressure(SynchronousTestCase):
 
     def test_refusals_of_the_rate_limit(self) -> None:
         """The very limit that is to protect the memory would fill it."""
-        self.daemon = MemoryDaemon(REQUEUE_ON_PARTNER_LEAVE="false", MAX_MSG_PER_SECOND="1")
+        self.daemon = self.start(REQUEUE_ON_PARTNER_LEAVE="false", MAX_MSG_PER_SECOND="1")
         self.deaf, self.partner = self.daemon.pair()
         self.deaf.transport.reads = False
         self.flood(self.deaf, client_frame(TEXT, b"{}") * 100, 100)
@@ -168,12 +166,12 @@ class Backpressure(SynchronousTestCase):
         self.assertEqual(self.deaf.types(), ["ice"] * 100)
 
 
-class Brink(SynchronousTestCase):
+class Brink(MemoryTest):
     """A client whose buffer is full to the last byte: any next message is the one too many, and closes it."""
 
     def fill(self, last: int) -> tuple[MemoryDaemon, MemoryClient, MemoryClient]:
         """A daemon with a client that does not read and has this much more in its buffer, and its partner."""
-        daemon = MemoryDaemon(MAX_MSG_PER_SECOND="1000000")
+        daemon = self.start(MAX_MSG_PER_SECOND="1000000")
         deaf, partner = daemon.pair()
         deaf.transport.reads = False
         while deaf.transport.buffered <= BUFFER_BYTES:
@@ -231,12 +229,12 @@ class Brink(SynchronousTestCase):
         self.assertEqual((newcomer.types(), partner.types()), (["matched"], ["matched"]))
 
 
-class Limits(SynchronousTestCase):
+class Limits(MemoryTest):
     """MAX_MSG_PER_SECOND."""
 
     def test_over_it(self) -> None:
         """One client could take the whole processor."""
-        daemon = MemoryDaemon(MAX_MSG_PER_SECOND="10")
+        daemon = self.start(MAX_MSG_PER_SECOND="10")
         client, partner = daemon.pair()
         client.write(client_frame(TEXT, b'{"type":"ice","candidate":null}') * 100)
         self.assertEqual(len(partner.types()), 9, "ten less the one that it was matched by")
@@ -252,7 +250,7 @@ class Limits(SynchronousTestCase):
     def test_everything_counts(self) -> None:
         """The limit could be gone round by sending nonsense."""
         for frame in (client_frame(TEXT, b"x"), client_frame(2, b"x"), client_frame(TEXT, b'{"type":"x"}')):
-            daemon = MemoryDaemon(MAX_MSG_PER_SECOND="10")
+            daemon = self.start(MAX_MSG_PER_SECOND="10")
             client = daemon.client()
             client.write(frame * 15)
             codes = [error["code"] for error in client.take()]
@@ -262,7 +260,7 @@ class Limits(SynchronousTestCase):
 
     def test_default_lets_a_call_set_up_pass(self) -> None:
         """A browser that finds many candidates at once would lose some of them."""
-        daemon = MemoryDaemon()
+        daemon = self.start()
         client, partner = daemon.pair()
         client.send("offer", sdp="v=0")
         client.write(client_frame(TEXT, b'{"type":"ice","candidate":{}}') * 35)
@@ -270,12 +268,12 @@ class Limits(SynchronousTestCase):
         self.assertEqual(client.types(), [])
 
 
-class Bugs(SynchronousTestCase):
+class Bugs(MemoryTest):
     """An exception that nobody expected."""
 
     def test_closes_one_client_with_1011(self) -> None:
         """A bug that one client meets would leave it in an unknown state, or end others' calls."""
-        daemon = MemoryDaemon(REQUEUE_ON_PARTNER_LEAVE="false")
+        daemon = self.start(REQUEUE_ON_PARTNER_LEAVE="false")
         client, partner = daemon.pair()
         others = daemon.pair()
 
@@ -294,10 +292,40 @@ class Bugs(SynchronousTestCase):
 
     def test_when_a_client_comes(self) -> None:
         """Autobahn swallows an exception in onOpen: the client would wait for `ready` for ever."""
-        daemon = MemoryDaemon()
+        daemon = self.start()
         self.patch(daemon.daemon._connections, "_new_client_id", lambda: 1 // 0)
         client = daemon.connect()
         client.write(handshake())
         self.assertEqual(len(self.flushLoggedErrors(ZeroDivisionError)), 1)
         self.assertEqual(client.close_code, 1011)
         self.assertEqual(daemon.clients, 0)
+
+
+class HeartbeatsByAutobahn(Heartbeats):
+    """The same by Autobahn alone, which the fast path must not differ from."""
+
+    fast_path = False
+
+
+class BackpressureByAutobahn(Backpressure):
+    """The same by Autobahn alone, which the fast path must not differ from."""
+
+    fast_path = False
+
+
+class BrinkByAutobahn(Brink):
+    """The same by Autobahn alone, which the fast path must not differ from."""
+
+    fast_path = False
+
+
+class LimitsByAutobahn(Limits):
+    """The same by Autobahn alone, which the fast path must not differ from."""
+
+    fast_path = False
+
+
+class BugsByAutobahn(Bugs):
+    """The same by Autobahn alone, which the fast path must not differ from."""
+
+    fast_path = False

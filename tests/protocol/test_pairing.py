@@ -2,16 +2,14 @@
 
 import json
 
-from twisted.trial.unittest import SynchronousTestCase
-
-from tests.support.memory import MemoryClient, MemoryDaemon
+from tests.support.memory import MemoryClient, MemoryTest
 
 
-class Pairing(SynchronousTestCase):
+class Pairing(MemoryTest):
     """Who meets whom, and what both are told."""
 
     def setUp(self) -> None:
-        self.daemon = MemoryDaemon()
+        self.daemon = self.start()
 
     def waiting(self) -> MemoryClient:
         client = self.daemon.client()
@@ -32,7 +30,7 @@ class Pairing(SynchronousTestCase):
 
     def test_oldest_first(self) -> None:
         """Somebody would wait while later comers are served."""
-        self.daemon = MemoryDaemon(REMATCH_DELAY_SECONDS="60", REQUEUE_ON_PARTNER_LEAVE="false")
+        self.daemon = self.start(REMATCH_DELAY_SECONDS="60", REQUEUE_ON_PARTNER_LEAVE="false")
         one, other = self.daemon.pair()
         one.send("next")
         other.send("available")
@@ -111,7 +109,7 @@ class Pairing(SynchronousTestCase):
 
     def test_partner_waits_at_its_own_word_only(self) -> None:
         """With REQUEUE_ON_PARTNER_LEAVE=false somebody would be called who has not said `available`."""
-        self.daemon = MemoryDaemon(REQUEUE_ON_PARTNER_LEAVE="false")
+        self.daemon = self.start(REQUEUE_ON_PARTNER_LEAVE="false")
         one, other = self.daemon.pair()
         one.send("next")
         self.assertEqual(other.types(), ["partner-left"])
@@ -170,9 +168,7 @@ class Pairing(SynchronousTestCase):
         one, other = self.daemon.pair()
         payload = '{"b":1,"a":"\\u00e9é\\/\\n","n":1e400,"i":123456789012345678901234567890,"b":2, "z" : [ ] }'
         one.text('{"type":"ice","candidate":' + payload + "}")
-        self.assertEqual(
-            other.frames[-1].payload, f'{{"type":"ice","from":"{one.id}","candidate":{payload}}}'.encode()
-        )
+        self.assertEqual(other.frames[-1].payload, f'{{"type":"ice","from":"{one.id}","candidate":{payload}}}'.encode())
 
     def test_bad_input_changes_nothing(self) -> None:
         """A slip of one page would end its call."""
@@ -204,3 +200,9 @@ class Pairing(SynchronousTestCase):
         for fields in ({}, {"userId": "me"}, {"userId": "me", "token": "t"}, {"userId": None}):
             client.send("auth", **fields)
         self.assertEqual(client.types(), [])
+
+
+class PairingByAutobahn(Pairing):
+    """The same by Autobahn alone, which the fast path must not differ from."""
+
+    fast_path = False

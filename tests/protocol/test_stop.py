@@ -1,16 +1,14 @@
 """A stop as clients see it: 1001 for everybody, and nothing else."""
 
-from twisted.trial.unittest import SynchronousTestCase
-
 from tests.support.frames import TEXT, client_frame, handshake
-from tests.support.memory import MemoryDaemon
+from tests.support.memory import MemoryTest
 
 
-class Stops(SynchronousTestCase):
+class Stops(MemoryTest):
     """All clients are told at once that they should connect again; meanwhile nobody is matched or left."""
 
     def setUp(self) -> None:
-        self.daemon = MemoryDaemon(REMATCH_DELAY_SECONDS="0")
+        self.daemon = self.start(REMATCH_DELAY_SECONDS="0")
 
     def test_everyone_gets_1001_and_nothing_else(self) -> None:
         """Pages would tell people that their partner left, or begin a call that ends at once."""
@@ -80,3 +78,9 @@ class Stops(SynchronousTestCase):
         self.daemon.advance(3)
         self.assertEqual((one.types(), other.types()), ([], []))
         self.assertEqual(self.flushLoggedErrors(), [])
+
+
+class StopsByAutobahn(Stops):
+    """The same by Autobahn alone, which the fast path must not differ from."""
+
+    fast_path = False

@@ -14,6 +14,7 @@ from twisted.internet.error import ConnectionAborted, ConnectionDone, Connection
 from twisted.internet.interfaces import IConsumer, ITCPTransport
 from twisted.internet.testing import MemoryReactorClock
 from twisted.python.failure import Failure
+from twisted.trial.unittest import SynchronousTestCase
 from zope.interface import implementer
 
 from signald import settings
@@ -288,6 +289,16 @@ class MemoryClient:
 
     def _later(self, data: bytes) -> None:
         self._daemon.clock.callLater(0, self.transport.arrive, data)
+
+
+class MemoryTest(SynchronousTestCase):
+    """A test of the daemon in memory. A subclass with `fast_path` false runs all of it by Autobahn alone."""
+
+    fast_path = True
+
+    def start(self, **variables: str) -> "MemoryDaemon":
+        """A daemon with these environment variables."""
+        return MemoryDaemon(FAST_PATH=str(self.fast_path), **variables)
 
 
 class MemoryDaemon:
