@@ -202,15 +202,18 @@ class Connections:
 
     def _run(self, client: Client, effects: Effects) -> None:
         """Run effects in order. Effects that these bring about wait for their turn, so nothing is re-entered."""
-        self._pending.append((client, effects))
         if self._running:
+            self._pending.append((client, effects))
             return
         self._running = True
+        run = self._effects
         try:
+            for effect in effects:
+                run[type(effect)](client, effect)
             while self._pending:
                 client, effects = self._pending.popleft()
                 for effect in effects:
-                    self._effects[type(effect)](client, effect)
+                    run[type(effect)](client, effect)
         finally:
             self._running = False
 

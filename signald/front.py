@@ -8,10 +8,11 @@ proxy can send a handshake down a connection that belongs to twisted.web already
 from collections.abc import Callable
 from typing import Any
 
-from twisted.internet.interfaces import IAddress, ITCPTransport
+from twisted.internet.interfaces import IAddress, IProtocolNegotiationFactory, ITCPTransport
 from twisted.internet.protocol import Factory, Protocol, connectionDone
 from twisted.protocols.policies import ProtocolWrapper
 from twisted.python.failure import Failure
+from zope.interface import implementer
 
 from signald.deadlines import Deadlines, Overdue
 
@@ -110,6 +111,7 @@ class Front(Protocol):
         protocol.dataReceived(head)
 
 
+@implementer(IProtocolNegotiationFactory)
 class FrontFactory(Factory):
     """Makes a `Front` for each accepted connection.
 
@@ -131,6 +133,10 @@ class FrontFactory(Factory):
         self.web = web
         self.handshakes = handshakes
         self.open: set[Front] = set()
+
+    def acceptableProtocols(self) -> list[bytes]:
+        """See `IProtocolNegotiationFactory`: over TLS, HTTP/1.1 is what browsers may choose (RFC 7301)."""
+        return [b"http/1.1"]
 
     def buildProtocol(self, addr: IAddress | None) -> Front:  # type: ignore[override]
         """See `Factory.buildProtocol`."""

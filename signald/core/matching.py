@@ -97,10 +97,12 @@ class Room(msgspec.Struct, frozen=True, gc=False):
 class Rooms:
     """The rooms by their id."""
 
-    __slots__ = ("_rooms",)
+    __slots__ = ("_rooms", "get")
 
     def __init__(self) -> None:
         self._rooms: dict[RoomId, Room] = {}
+        self.get = self._rooms.get
+        """The room with an id, or None if it has ended."""
 
     def __len__(self) -> int:
         return len(self._rooms)
@@ -108,10 +110,6 @@ class Rooms:
     def open(self, room: Room) -> None:
         """Remember a room."""
         self._rooms[room.id] = room
-
-    def get(self, room: RoomId) -> Room | None:
-        """The room, or None if it has ended."""
-        return self._rooms.get(room)
 
     def end(self, room: RoomId) -> Room | None:
         """Forget a room; None if it has ended before."""

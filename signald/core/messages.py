@@ -229,13 +229,9 @@ def parse(text: bytes) -> ClientMessage:
     # An opening bracket is one byte, so few of them prove little depth at C speed; only then is depth counted.
     if text.count(b"{") + text.count(b"[") > MAX_NESTING and _nesting(text) > MAX_NESTING:
         raise ProtocolError(ErrorCode.INVALID_FORMAT, f"nested more than {MAX_NESTING} levels deep")
-    if type(message) is Ice and not _is_candidate(bytes(message.candidate)):
+    if type(message) is Ice and (candidate := bytes(message.candidate))[0] != 0x7B and candidate != b"null":
         raise ProtocolError(ErrorCode.INVALID_FORMAT, "Expected `object | null` - at `$.candidate`")
     return message
-
-
-def _is_candidate(value: bytes) -> bool:
-    return value.startswith(b"{") or value == b"null"
 
 
 def _explain(text: bytes, error: Exception) -> ProtocolError:

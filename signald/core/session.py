@@ -44,6 +44,9 @@ class State(Enum):
     PAIRED = "paired"
     CLOSED = "closed"
 
+    # Enum's own hash is a Python call for each message; there is one object for each state.
+    __hash__ = object.__hash__
+
 
 # --- inputs besides the client's messages -----------------------------------------------------------------------------
 

@@ -9,11 +9,9 @@ from zope.interface import implementer
 
 from signald import origins
 from signald.connections import Client, Connections
+from signald.core.messages import SUBPROTOCOL
 from signald.deadlines import Deadlines, Overdue
 from signald.heartbeat import Heartbeat
-
-SUBPROTOCOL: Final = "signald.v1"
-"""A client that asks for it may be sent message types that the first protocol did not have."""
 
 MAX_OUTPUT_BYTES: Final = 256 * 1024
 """Output that waits for one client beyond the transport's own buffer: about 60 SDPs. More means it does not read."""

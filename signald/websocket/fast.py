@@ -28,7 +28,7 @@ _PONG: Final = 0x8A
 _TAKEN: Final = frozenset((_TEXT, _CLOSE, _PING, _PONG))
 
 _PING_FRAME: Final = b"\x89\x00"
-_LENGTHS: Final = [bytes((_TEXT, length)) for length in range(126)]
+_SHORT: Final = [bytes((_TEXT, length)) for length in range(126)]
 _HEAD_END: Final = b"\r\n\r\n"
 
 
@@ -43,7 +43,7 @@ def frame(text: bytes) -> bytes:
     """A whole text frame as a server sends it."""
     size = len(text)
     if size < 126:
-        return _LENGTHS[size] + text
+        return _SHORT[size] + text
     if size < 65536:
         return b"\x81\x7e" + size.to_bytes(2, "big") + text
     return b"\x81\x7f" + size.to_bytes(8, "big") + text
@@ -121,11 +121,14 @@ class FastConnection(ClientConnection):
         held = output.hold()
         try:
             self._read(self._data + data if self._data else data)
+        except Exception:
+            self._failed()
         finally:
             if held:
                 output.release()
 
     def _read(self, data: bytes) -> None:
+        receive = self.shared.connections.receive
         size = len(data)
         at = 0
         while size - at >= 2:
@@ -152,8 +155,8 @@ class FastConnection(ClientConnection):
                 text = unmask(data[start - 4 : start], data[start:end])
                 if not text.isascii() and not _is_utf8(text):
                     return self._hand_over(data[at:])
-                if self._client is not None:
-                    self._received(text)
+                if (client := self._client) is not None:
+                    receive(client, text)
             elif not self._control(first, unmask(data[start - 4 : start], data[start:end])):
                 return self._hand_over(data[at:])
             at = end
@@ -177,8 +180,7 @@ class FastConnection(ClientConnection):
         """Send one text message; a client that does not read is closed with 1013 instead."""
         if self._closed or (self._paused and not self._has_room(len(text))):
             return
-        size = len(text)
-        self._write(_LENGTHS[size] + text if size < 126 else frame(text))
+        self._write(frame(text))
 
     def ping(self) -> None:
         """Ask for a pong."""
@@ -207,11 +209,13 @@ class FastConnection(ClientConnection):
         queue.clear()
         transport = self.transport
         if isinstance(transport, TCPConnection) and not transport.dataBuffer and not transport._tempDataBuffer:
-            sent = transport.writeSomeData(data)
+            try:
+                sent = transport.socket.send(data)
+            except OSError:  # nothing fits, or it is broken: the transport meets that in its own way
+                sent = 0
             if sent == len(data):
                 return
-            if isinstance(sent, int) and sent > 0:
-                data = data[sent:]
+            data = data[sent:]
         transport.write(data)
 
     def _shake_hands(self, data: bytes) -> bytes:
