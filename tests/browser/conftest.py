@@ -4,19 +4,14 @@ Every wait here is for something that a user could see. A page whose console sho
 a violation of the Content-Security-Policy included, fails that test.
 """
 
-import json
 import os
 import re
 import shutil
 import signal
-import socket
-import subprocess
-import sys
 import tempfile
 import time
-import urllib.request
 from collections.abc import Callable, Iterator
-from pathlib import Path
+from contextlib import ExitStack, closing
 from typing import Any
 
 import pytest
@@ -26,8 +21,10 @@ from selenium.webdriver.chrome.service import Service
 from selenium.webdriver.common.keys import Keys
 from selenium.webdriver.support.ui import WebDriverWait
 
-PATIENCE_S = 20
-"""A call takes a second or two; a loaded machine gets ten times that."""
+from tests.support.daemon import DaemonProcess
+
+PATIENCE_S = 60
+"""A call takes a second or two; a loaded machine gets thirty times that."""
 
 FLAGS = (
     "--headless=new",
@@ -53,52 +50,28 @@ REFUSED = "--deny-permission-prompts"
 
 
 class Daemon:
-    """`twistd signald` as a process of its own, on a port that stays the same after a restart."""
+    """A daemon that can be stopped and started again on the same port."""
 
-    def __init__(self, log: Path, *options: str) -> None:
-        self.port = _free_port()
-        self.url = f"http://127.0.0.1:{self.port}/"
+    def __init__(self, *options: str) -> None:
         self._options = options
-        self._log = log
-        self._process: subprocess.Popen[bytes] | None = None
+        self._process = DaemonProcess(*options)
+        self.port = self._process.port
+        self.url = f"http://127.0.0.1:{self.port}/"
 
     def start(self) -> None:
-        twistd = Path(sys.executable).with_name("twistd")
-        command = [str(twistd), "-n", "--pidfile=", "signald", "--listen", f"tcp:{self.port}:interface=127.0.0.1"]
-        with self._log.open("ab") as log:
-            self._process = subprocess.Popen([*command, *self._options], stdout=log, stderr=log, cwd=self._log.parent)
-        deadline = time.monotonic() + PATIENCE_S
-        while self.health() is None:
-            if self._process.poll() is not None or time.monotonic() > deadline:
-                raise RuntimeError(f"the daemon did not start:\n{self._log.read_text()}")
-            time.sleep(0.05)
+        self._process = DaemonProcess(f"--port={self.port}", *self._options)
 
     def stop(self, how: signal.Signals = signal.SIGTERM) -> None:
-        if self._process is None:
-            return
-        self._process.send_signal(how)
-        try:
-            self._process.wait(PATIENCE_S)
-        except subprocess.TimeoutExpired:
-            self._process.kill()
-            self._process.wait()
-            raise
-        finally:
-            self._process = None
+        self._process.kill(how)
+        self._process.wait_exit()
 
-    def health(self) -> dict[str, Any] | None:
-        """What /healthz says; None while nobody answers."""
-        try:
-            with urllib.request.urlopen(f"{self.url}healthz", timeout=PATIENCE_S) as answer:  # noqa: S310 - http, ours
-                return dict(json.load(answer))
-        except OSError:
-            return None
+    def close(self) -> None:
+        self._process.__exit__(None, None, None)
 
     @property
-    def clients(self) -> int | None:
-        """How many are connected; None while nobody answers."""
-        health = self.health()
-        return None if health is None else int(health["clients"])
+    def clients(self) -> int:
+        """How many are connected."""
+        return int(self._process.health()["clients"])
 
 
 class Page:
@@ -255,27 +228,16 @@ def open_page(_browsers: Callable[[tuple[str, ...], int], Chrome]) -> Iterator[O
 
 
 @pytest.fixture
-def daemon_with(tmp_path: Path) -> Iterator[Callable[..., Daemon]]:
+def daemon_with() -> Iterator[Callable[..., Daemon]]:
     """Call it to start a daemon with options, for this test alone."""
-    started: list[Daemon] = []
-
-    def start(*options: str) -> Daemon:
-        daemon = Daemon(tmp_path / f"daemon-{len(started)}.log", *options)
-        started.append(daemon)
-        daemon.start()
-        return daemon
-
-    yield start
-    for daemon in started:
-        daemon.stop()
+    with ExitStack() as running:
+        yield lambda *options: running.enter_context(closing(Daemon(*options)))
 
 
 @pytest.fixture(scope="session")
-def _shared_daemon(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Daemon]:
-    daemon = Daemon(tmp_path_factory.mktemp("daemon") / "daemon.log")
-    daemon.start()
-    yield daemon
-    daemon.stop()
+def _shared_daemon() -> Iterator[Daemon]:
+    with closing(Daemon()) as daemon:
+        yield daemon
 
 
 @pytest.fixture
@@ -286,9 +248,3 @@ def daemon(_shared_daemon: Daemon) -> Daemon:
         assert time.monotonic() < deadline, "clients of an earlier test are still there"
         time.sleep(0.02)
     return _shared_daemon
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])

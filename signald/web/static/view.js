@@ -81,7 +81,7 @@ export const controls = {
 };
 
 const chatSend = element("chat-send", HTMLButtonElement);
-const chatLog = element("chat-log", HTMLOListElement);
+const chatLog = element("chat-log", HTMLElement);
 const elapsed = element("elapsed", HTMLElement);
 const explanation = element("explanation", HTMLElement);
 const headline = element("headline", HTMLElement);
@@ -162,7 +162,7 @@ export function allowText(possible) {
  * @param {string} text  shown as text, whatever it contains
  */
 export function addMessage(from, text) {
-  const item = document.createElement("li");
+  const item = document.createElement("p");
   item.className = `from-${from}`;
   if (from !== "page") {
     const who = document.createElement("span");
