@@ -6,11 +6,13 @@ What is unusual in any way, right or wrong, is left to Autobahn: it makes the er
 import base64
 import binascii
 import hashlib
+import re
 from typing import Final, NamedTuple
 
 from signald import __version__
 
 _MAGIC: Final = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
+_HOST: Final = re.compile(rb"[^:]*(:[0-9]{1,9})?|\[[^\]]*\](:[0-9]{1,9})?")
 _ONCE: Final = (b"host", b"upgrade", b"connection", b"sec-websocket-key", b"sec-websocket-version")
 
 
@@ -57,6 +59,7 @@ def read(head: bytes) -> Upgrade | None:
         or b"upgrade" not in [word.strip() for word in headers[b"connection"].lower().split(b",")]
         or not _is_key(key)
         or not head.isascii()
+        or not _HOST.fullmatch(headers[b"host"])
     ):
         return None
     origin = headers.get(b"origin")

@@ -81,13 +81,13 @@ def seen(fast_path: bool, data: bytes, cuts: list[int]) -> dict[str, Any]:
 class Same(SynchronousTestCase):
     """The two against each other."""
 
-    @settings(max_examples=300, suppress_health_check=[HealthCheck.too_slow])
+    @settings(max_examples=150, suppress_health_check=[HealthCheck.too_slow])
     @given(st.lists(frames, max_size=6).map(b"".join), st.lists(st.integers(0, 2**17), max_size=4))
     def test_frames(self, data: bytes, cuts: list[int]) -> None:
         """A client's calls work or fail by the luck of which code reads its frames."""
         self.assertEqual(seen(True, data, cuts), seen(False, data, cuts))
 
-    @settings(max_examples=100)
+    @settings(max_examples=150)
     @given(
         st.dictionaries(
             st.sampled_from(
