@@ -98,22 +98,22 @@ class Client:
         """Send a text frame, whatever it holds."""
         self.socket.sendall(client_frame(TEXT, text))
 
-    def receive(self) -> Message:
+    def receive(self, within_s: float = PATIENCE_S) -> Message:
         """The next message.
 
         Raises:
             Closed: There will be none.
         """
-        deadline = time.monotonic() + PATIENCE_S
+        deadline = time.monotonic() + within_s
         while not self._messages:
             if self.ended:
                 raise Closed(self.close_code)
             self._read(deadline)
         return self._messages.popleft()
 
-    def expect(self, type: str) -> Message:
+    def expect(self, type: str, within_s: float = PATIENCE_S) -> Message:
         """The next message, which must be of this type."""
-        message = self.receive()
+        message = self.receive(within_s)
         assert message["type"] == type, message
         return message
 

@@ -115,9 +115,9 @@ class DaemonProcess:
         while (clients := self.health()["clients"]) != count:
             assert time.monotonic() < deadline, f"{clients} clients, not {count}"
 
-    def wait_for(self, words: str) -> None:
+    def wait_for(self, words: str, within_s: float = PATIENCE_S) -> None:
         """Wait until the log holds these words."""
-        self._wait(lambda: words in self.log)
+        self._wait(lambda: words in self.log, within_s)
 
     def kill(self, number: signal.Signals = signal.SIGTERM) -> None:
         """Send a signal."""
@@ -150,9 +150,9 @@ class DaemonProcess:
             self._eof = True
             self._changed.notify_all()
 
-    def _wait(self, holds: Any) -> None:
+    def _wait(self, holds: Any, within_s: float = PATIENCE_S) -> None:
         with self._changed:
-            done = self._changed.wait_for(lambda: holds() or self._eof, PATIENCE_S)
+            done = self._changed.wait_for(lambda: holds() or self._eof, within_s)
             if not done or not holds():
                 self._process.kill()
                 raise AssertionError(f"the daemon did not get so far:\n{self.log}")

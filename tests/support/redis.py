@@ -1,0 +1,193 @@
+"""A real redis-server for one test, on a free port, that can be killed, frozen and started again."""
+
+import signal
+import socket
+import subprocess
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+import hiredis
+
+from tests.support.client import PATIENCE_S
+
+
+class RedisServer:
+    """A running redis-server. Commands are sent by `command`, over a connection of its own each.
+
+    Args:
+        folder: Where it keeps its data, its socket and its log.
+        keeps: Whether what it was told is on the disk before it answers (AOF), and there again after a restart.
+        password: Of the default user; empty for none.
+        tls: Folder with ``ca.pem``, ``server.pem`` and ``server.key``: the port then speaks TLS alone.
+        options: More lines of the configuration, each as words.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        keeps: bool = False,
+        password: str = "",
+        tls: Path | None = None,
+        options: Sequence[Sequence[str]] = (),
+    ) -> None:
+        self.port = free_port()
+        self.path = folder / "redis.sock"
+        self.log = folder / "redis.log"
+        self.password = password
+        self._tls = tls is not None
+        lines = [
+            ["bind", "127.0.0.1"],
+            ["tls-port" if tls else "port", str(self.port)],
+            ["dir", str(folder)],
+            ["unixsocket", str(self.path)],
+            ["logfile", str(self.log)],
+            ["save", '""'],
+            ["appendonly", "yes" if keeps else "no"],
+            ["appendfsync", "always"],
+            *options,
+        ]
+        if tls:
+            lines += [
+                ["port", "0"],
+                ["tls-cert-file", str(tls / "server.pem")],
+                ["tls-key-file", str(tls / "server.key")],
+                ["tls-ca-cert-file", str(tls / "ca.pem")],
+                ["tls-auth-clients", "no"],
+            ]
+        if password:
+            lines.append(["requirepass", password])
+        self._configuration = folder / "redis.conf"
+        self._configuration.write_text("".join(" ".join(words) + "\n" for words in lines), encoding="utf-8")
+        self._process: subprocess.Popen[bytes] | None = None
+        self.start()
+
+    @property
+    def url(self) -> str:
+        """Its `REDIS_URL`."""
+        secret = f":{self.password}@" if self.password else ""
+        host = "localhost" if self._tls else "127.0.0.1"
+        return f"{'rediss' if self._tls else 'redis'}://{secret}{host}:{self.port}"
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.kill()
+
+    def start(self) -> None:
+        """Start it, and wait until it answers."""
+        self._process = subprocess.Popen(["redis-server", str(self._configuration)])
+        deadline = time.monotonic() + PATIENCE_S
+        while True:
+            try:
+                if self.command("PING") == b"PONG":
+                    return
+            except (OSError, hiredis.ReplyError):  # not yet, or it still loads
+                assert self._process.poll() is None, self.log.read_text()
+                assert time.monotonic() < deadline, "redis-server does not answer"
+                time.sleep(0.01)
+
+    def kill(self) -> None:
+        """End it at once, as a power cut does."""
+        if self._process is not None:
+            self._process.kill()
+            self._process.wait()
+            self._process = None
+
+    def freeze(self) -> None:
+        """Let it do nothing, while the kernel still takes connections for it."""
+        self._signal(signal.SIGSTOP)
+
+    def thaw(self) -> None:
+        """Let it go on."""
+        self._signal(signal.SIGCONT)
+
+    def command(self, *words: str | bytes | int, database: int = 0) -> Any:
+        """Send one command and wait for its reply.
+
+        Raises:
+            hiredis.ReplyError: The server refuses.
+        """
+        with Commands(self, database) as commands:
+            return commands(*words)
+
+    def keys(self, prefix: str = "") -> set[str]:
+        """The names of all keys that begin so."""
+        return {key.decode() for key in self.command("KEYS", f"{prefix}*")}
+
+    def cpu_s(self) -> float:
+        """Seconds of processor time that it has used."""
+        info: bytes = self.command("INFO", "cpu")
+        fields = dict(line.split(":", 1) for line in info.decode().split("\r\n") if ":" in line)
+        return float(fields["used_cpu_sys"]) + float(fields["used_cpu_user"])
+
+    def _signal(self, number: signal.Signals) -> None:
+        assert self._process is not None
+        self._process.send_signal(number)
+
+
+class Commands:
+    """A connection to a `RedisServer` for many commands, over its UNIX socket."""
+
+    def __init__(self, server: RedisServer, database: int = 0) -> None:
+        self._reader: Any = hiredis.Reader()
+        self._socket = socket.socket(socket.AF_UNIX)
+        self._socket.settimeout(PATIENCE_S)
+        self._socket.connect(str(server.path))
+        if server.password:
+            self("AUTH", server.password)
+        if database:
+            self("SELECT", database)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._socket.close()
+
+    def __call__(self, *words: str | bytes | int) -> Any:
+        """Send one command and wait for its reply."""
+        packed: tuple[Any, ...] = words
+        self._socket.sendall(hiredis.pack_command(packed))
+        while (reply := self._reader.gets()) is False:
+            data = self._socket.recv(65536)
+            if not data:
+                raise ConnectionResetError("redis-server closed the connection")
+            self._reader.feed(data)
+        if isinstance(reply, hiredis.ReplyError):
+            raise reply
+        return reply
+
+
+def free_port() -> int:
+    """A TCP port of 127.0.0.1 that nobody listens on."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+def make_certificates(folder: Path, name: str = "localhost") -> Path:
+    """Make a CA and a server certificate of it for a host name, by openssl; gives the folder."""
+    folder.mkdir(parents=True, exist_ok=True)
+
+    def openssl(*words: str) -> None:
+        subprocess.run(["openssl", *words], cwd=folder, check=True, capture_output=True)
+
+    curve = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes"]
+    openssl("req", "-x509", *curve, "-keyout", "ca.key", "-out", "ca.pem", "-days", "2", "-subj", "/CN=a test CA")
+    openssl("req", *curve, "-keyout", "server.key", "-out", "server.csr", "-subj", f"/CN={name}")
+    (folder / "names").write_text(f"subjectAltName=DNS:{name}\n", encoding="utf-8")
+    openssl(
+        "x509", "-req", "-in", "server.csr", "-CA", "ca.pem", "-CAkey", "ca.key", "-CAcreateserial",
+        "-out", "server.pem", "-days", "2", "-extfile", "names",
+    )  # fmt: skip
+    return folder
