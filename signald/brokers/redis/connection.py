@@ -10,6 +10,7 @@ from typing import Any, Final
 
 from twisted.internet.defer import CancelledError, Deferred, fail
 from twisted.internet.endpoints import HostnameEndpoint, UNIXClientEndpoint, wrapClientTLS
+from twisted.internet.error import ConnectionAborted
 from twisted.internet.interfaces import IStreamClientEndpoint
 from twisted.internet.protocol import Factory, connectionDone
 from twisted.internet.ssl import Certificate, optionsForClientTLS, platformTrust, trustRootFromCertificates
@@ -101,7 +102,8 @@ class StoreConnection:
         self._lost = lost
         self._protocol: Any = None
         self._kept: Deferred[None] | None = None
-        self._complained = ""
+        self._complaints: set[str] = set()
+        self._failures = 0
         self._silent_since: float | None = None
         self.ready = False
         """Whether there is a connection that was prepared."""
@@ -128,44 +130,57 @@ class StoreConnection:
                 commands were done.
 
         Returns:
-            Fires with the reply, text as bytes. Fails with StoreUnavailable, or with what txredisapi raises for an
-            error reply or a lost connection.
+            Fires with the reply, text as bytes. Fails with StoreUnavailable alone.
         """
         if self._protocol is None:
             return fail(StoreUnavailable(f"no {self._name} connection to the store"))
+        if not self._protocol.connected:
+            return fail(StoreUnavailable(f"the {self._name} connection to the store was lost"))
         called: Deferred[Any] = self._protocol.execute_command(*command)
         called.addTimeout(timeout_s, self._clock, onTimeoutCancel=self._timed_out)
-        return called
+        return called.addErrback(_translate)
 
     def drop(self, why: str) -> None:
-        """Abort the connection; a new one is made."""
-        if self._protocol is not None:
+        """Abort the connection, if it is not lost already; a new one is made."""
+        if self._protocol is not None and self._protocol.connected:
             self._complain(why)
             self._protocol.transport.abortConnection()
 
+    def failed(self, failure: Failure) -> None:
+        """A step that made calls has failed: drop the connection. What is not the store's fault is a bug."""
+        if not failure.check(StoreUnavailable, CancelledError):
+            self._log.failure("on the {name} connection", failure, name=self._name)
+        self.drop(failure.getErrorMessage())
+
     async def _keep(self) -> None:
         factory = _factory()
-        failures = 0
         while True:
             try:
-                protocol: Any = await self._endpoint.connect(factory)
-                self._protocol = protocol
-                try:
-                    await self._log_in()
-                    await self._prepared()
-                    self._up()
-                    failures = 0
-                    await protocol.gone
-                    self._complain("connection lost")
-                finally:
-                    self._down()
-                    protocol.transport.abortConnection()
+                await self._use(await self._endpoint.connect(factory))
             except CancelledError:
                 raise
+            except ConnectionAborted:
+                pass  # by `drop`, which has complained
             except Exception as error:  # whatever it was: complain and try again
                 self._complain(str(error) or type(error).__name__)
-            await deferLater(self._clock, self._retry_after(failures))
-            failures += 1
+            await deferLater(self._clock, self._retry_after(self._failures))
+            self._failures += 1
+
+    async def _use(self, protocol: Any) -> None:
+        """Prepare a connection and wait for its end, which is always an exception."""
+        self._protocol = protocol
+        try:
+            await self._log_in()
+            await self._prepared()
+            self._up()
+            await protocol.gone
+        except StoreUnavailable as error:
+            # A call fails with "Lost connection"; the connection itself knows why it was lost.
+            raise protocol.why or error from None
+        finally:
+            self._down()
+            protocol.gone.addErrback(lambda reason: None)
+            protocol.transport.abortConnection()
 
     async def _log_in(self) -> None:
         address = self._address
@@ -177,7 +192,8 @@ class StoreConnection:
 
     def _up(self) -> None:
         self.ready = True
-        self._complained = ""
+        self._failures = 0
+        self._complaints.clear()
         self._log.info("{name} connection to {store} is up", name=self._name, store=str(self._address))
 
     def _down(self) -> None:
@@ -204,9 +220,16 @@ class StoreConnection:
 
     def _complain(self, why: str) -> None:
         """Once for each reason, not once for each attempt of a long outage."""
-        if why != self._complained:
-            self._complained = why
+        if why not in self._complaints:
+            self._complaints.add(why)
             self._log.warn("{name} connection to {store}: {why}", name=self._name, store=str(self._address), why=why)
+
+
+def _translate(failure: Failure) -> Failure:
+    """What txredisapi raises for an error reply or a lost connection, as StoreUnavailable."""
+    import txredisapi
+
+    return Failure(StoreUnavailable(failure.getErrorMessage())) if failure.check(txredisapi.RedisError) else failure
 
 
 def _factory() -> "Factory[Any]":
@@ -218,13 +241,15 @@ def _factory() -> "Factory[Any]":
             # Replies stay bytes, and an id of digits stays text.
             super().__init__(charset=None, convertNumbers=False)
             self.gone: Deferred[None] = Deferred()
+            self.why: BaseException | None = None
 
         def connectionMade(self) -> None:
             self.connected = 1
 
         def connectionLost(self, reason: Failure = connectionDone) -> None:
+            self.why = reason.value
             super().connectionLost(reason)
-            self.gone.callback(None)
+            self.gone.errback(reason)
 
     factory: Factory[Any] = Factory.forProtocol(Protocol)
     factory.noisy = False

@@ -12,6 +12,7 @@ from typing import Any, Final
 
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IStreamClientEndpoint
+from twisted.python.failure import Failure
 
 from signald.brokers.redis.connection import StoreConnection
 from signald.brokers.redis.keys import Keys, file_ticket, parse_ticket
@@ -63,7 +64,7 @@ class Store:
         jitter: A random number from 0 to 1 at each call.
         up: Called when commands can be sent (again); if it fails the connection is made anew.
         down: Called when they cannot, with the time since when.
-        read: Called with each batch of letters.
+        read: Called with the batches of letters that have come since the last call.
     """
 
     def __init__(
@@ -77,7 +78,7 @@ class Store:
         jitter: Callable[[], float],
         up: Callable[[], Awaitable[None]],
         down: Callable[[float], None],
-        read: Callable[[Envelope], None],
+        read: Callable[[list[Envelope]], None],
     ) -> None:
         self._keys = keys
         self.instance = instance
@@ -114,6 +115,10 @@ class Store:
         """Make the command connection anew: what it answered makes no sense."""
         self._commands.drop(why)
 
+    def failed(self, failure: Failure) -> None:
+        """A step with the store failed. Nobody knows what was done, so the command connection is made anew."""
+        self._commands.failed(failure)
+
     async def match(
         self, ticket: Ticket, place: int | None, waited_s: float, *, avoiding: bool, shunned: Iterable[str]
     ) -> Outcome:
@@ -142,14 +147,19 @@ class Store:
         filed += [file_ticket(self.instance, ticket, avoiding=False) for ticket in tickets if ticket.avoid is not None]
         return self._commands.call("ZREM", self._keys.waiting, *filed)
 
-    async def unfile_all_but(self, tickets: Iterable[Ticket]) -> None:
-        """Take this instance's tickets out of the queue that are not among these."""
-        keep = {(ticket.client, ticket.number) for ticket in tickets}
+    async def unfile_strangers(self, instance: str, waiting: Callable[[], Iterable[Ticket]]) -> None:
+        """Take an instance's tickets out of the queue that do not wait.
+
+        Args:
+            instance: Whose tickets.
+            waiting: Gives those that wait. Asked after the queue was read: what it then does not know was withdrawn.
+        """
         cursor = b"0"
         while True:
             cursor, found = await self._commands.call(
-                "ZSCAN", self._keys.waiting, cursor, "MATCH", f"{self.instance}|*", "COUNT", "500"
+                "ZSCAN", self._keys.waiting, cursor, "MATCH", f"{instance}|*", "COUNT", "500"
             )
+            keep = {(ticket.client, ticket.number) for ticket in waiting()}
             filed = [ticket.decode() for ticket in found[::2]]
             stale = [ticket for ticket in filed if parse_ticket(ticket)[1:] not in keep]
             if stale:
@@ -192,18 +202,17 @@ class Store:
         )
         return reply is not None
 
-    async def say_goodbye(self, tickets: Iterable[Ticket]) -> None:
+    async def say_goodbye(self) -> None:
         """Take everything of this instance out."""
-        filed = {
-            file_ticket(self.instance, ticket, avoiding=avoiding) for ticket in tickets for avoiding in (True, False)
-        }
-        keys = [self._keys.lease(self.instance), self._keys.stream(self.instance), self._keys.waiting]
-        await self._script(_GOODBYE, keys, self._boot, *filed)
+        await self._take_out(self.instance, self._boot)
 
     async def bury(self, instance: str) -> None:
         """Take out what a dead instance left; nothing if it lives."""
-        keys = [self._keys.lease(instance), self._keys.stream(instance), self._keys.waiting]
-        await self._script(_GOODBYE, keys, "")
+        await self._take_out(instance, "")
+
+    async def _take_out(self, instance: str, boot: str) -> None:
+        if await self._script(_GOODBYE, [self._keys.lease(instance), self._keys.stream(instance)], boot):
+            await self.unfile_strangers(instance, tuple)
 
     async def _script(self, script: Script, keys: Sequence[str], *arguments: Any) -> Any:
         return await self._commands.call("EVALSHA", script.sha, len(keys), *keys, *arguments)
@@ -214,7 +223,8 @@ class Store:
         await self._up()
 
     async def _letters_up(self) -> None:
-        Deferred.fromCoroutine(self._read_for_ever()).addErrback(self._no_longer_reading)
+        # When it fails the connection is lost, or will be: the next one reads on from the same place.
+        Deferred.fromCoroutine(self._read_for_ever()).addErrback(self._letters.failed)
 
     async def _read_for_ever(self) -> None:
         wait_s = READ_WAIT_MS / 1000 * 2
@@ -224,13 +234,8 @@ class Store:
                 "STREAMS", self._keys.stream(self.instance), self._position,
                 timeout_s=wait_s,
             )  # fmt: skip
-            if not reply:
-                continue
-            for entry, (_, batch) in reply[0][1]:
-                self._position = entry.decode()
-                if batch:
-                    self._read(decode(batch))
-
-    def _no_longer_reading(self, failure: Any) -> None:
-        """The connection is lost, or will be: the next one reads on from the same place."""
-        self._letters.drop(failure.getErrorMessage() or failure.type.__name__)
+            # A reader that waits when `lease.lua` makes the stream gets its first, empty entry, or none at all.
+            entries = reply[0][1] if reply else []
+            if entries:
+                self._position = entries[-1][0].decode()
+                self._read([decode(batch) for _, (_, batch) in entries if batch])
