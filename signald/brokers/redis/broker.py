@@ -12,6 +12,7 @@ from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IDelayedCall, IStreamClientEndpoint
 from twisted.internet.task import LoopingCall, deferLater
 from twisted.logger import Logger
+from twisted.python.failure import Failure
 
 from signald.brokers.interface import Broker, BrokerEvents
 from signald.brokers.redis.keys import Keys
@@ -132,7 +133,7 @@ class RedisBroker:
             self._flush = None
         try:
             if self._store.reachable:
-                await self._store.say_goodbye(self._pairing.tickets())
+                await self._store.say_goodbye()
         finally:
             self._store.stop()
 
@@ -156,12 +157,12 @@ class RedisBroker:
 
     def seek(self, ticket: Ticket, place: int | None, waited_s: float, *, avoiding: bool) -> None:
         """See `pairing.Outside.seek`."""
-        Deferred.fromCoroutine(self._seek(ticket, place, waited_s, avoiding)).addErrback(self._failed)
+        Deferred.fromCoroutine(self._seek(ticket, place, waited_s, avoiding)).addErrback(self._store.failed)
 
     def unfile(self, ticket: Ticket) -> None:
-        """See `pairing.Outside.unfile`. While the store is away: `_up` takes out all that is not waiting."""
+        """See `pairing.Outside.unfile`. While the store is away: `_tidy` takes out what does not wait."""
         if self._store.reachable:
-            self._store.unfile([ticket]).addErrback(self._failed)
+            self._store.unfile([ticket]).addErrback(self._store.failed)
 
     def send(self, instance: str, letter: Letter) -> None:
         """See `pairing.Outside.send`. Letters leave at the end of the reactor's turn, together."""
@@ -187,7 +188,7 @@ class RedisBroker:
             self._rename()
             await self._store.renew(())
         self._missing.clear()
-        await self._store.unfile_all_but(self._pairing.tickets())
+        await self._tidy()
         now = self._clock.seconds()
         # What was sent just before the connection was lost may be done after this: look again when it must be over.
         self._tidy_at = now + 5.0
@@ -229,13 +230,16 @@ class RedisBroker:
         outcome = await self._store.match(ticket, place, waited_s, avoiding=avoiding, shunned=shunned)
         self._pairing.sought(ticket, outcome, self._clock.seconds())
 
-    def _arrived(self, envelope: Envelope) -> None:
-        try:
-            self._read(envelope)
-        except Exception:
-            self._log.failure("letters of instance {instance}", instance=envelope.sender)
+    def _arrived(self, envelopes: list[Envelope]) -> None:
+        # A claim that was given up while it was on its way must not look like a match, not for a moment.
+        over = {letter.room for envelope in envelopes for letter in envelope.letters if type(letter) is Left}
+        for envelope in envelopes:
+            try:
+                self._read(envelope, over)
+            except Exception:
+                self._log.failure("letters of instance {instance}", instance=envelope.sender)
 
-    def _read(self, envelope: Envelope) -> None:
+    def _read(self, envelope: Envelope, over: set[RoomId]) -> None:
         now = self._clock.seconds()
         sender = envelope.sender
         if self._boots.setdefault(sender, envelope.epoch[0]) != envelope.epoch[0]:
@@ -245,9 +249,7 @@ class RedisBroker:
         if lost:
             self._log.warn("letters from instance {instance} were lost: its rooms end", instance=sender)
             self._pairing.lost(sender, now)
-        over = {letter.room for letter in letters if type(letter) is Left}
         for letter in letters:
-            # A claim that was given up while it was on its way must not look like a match, not for a moment.
             if type(letter) is Claim and letter.room in over:
                 continue
             self._pairing.read(sender, letter, now)
@@ -265,7 +267,7 @@ class RedisBroker:
             link = self._outgoing.get(instance)
             batch = link.send() if link is not None else None
             if link is not None and batch is not None:
-                Deferred.fromCoroutine(self._append(instance, link, batch)).addErrback(self._failed)
+                Deferred.fromCoroutine(self._append(instance, link, batch)).addErrback(self._store.failed)
 
     async def _append(self, instance: str, link: Outgoing, batch: bytes) -> None:
         stands = await self._store.append(instance, batch)
@@ -302,16 +304,18 @@ class RedisBroker:
             self._shunned = {instance: until for instance, until in self._shunned.items() if until > now}
         if self._tidy_at and now >= self._tidy_at and self._store.reachable:
             self._tidy_at = 0.0
-            tidied = Deferred.fromCoroutine(self._store.unfile_all_but(self._pairing.tickets()))
-            tidied.addErrback(self._failed)
+            Deferred.fromCoroutine(self._tidy()).addErrback(self._store.failed)
+
+    async def _tidy(self) -> None:
+        await self._store.unfile_strangers(self.instance, self._pairing.tickets)
 
     async def _renew(self) -> None:
         if not self._store.reachable:
             return
         try:
             await self._renew_once()
-        except Exception as error:
-            self._store.drop(str(error) or type(error).__name__)
+        except Exception:
+            self._store.failed(Failure())
 
     async def _renew_once(self) -> None:
         others = sorted(self._pairing.instances() | set(self._outgoing))
@@ -348,7 +352,7 @@ class RedisBroker:
             self._missing[instance] = self._missing.get(instance, 0) + 1
             if self._missing[instance] >= DEAD_AFTER_RENEWALS:
                 self._bury(instance, now, "its lease has run out")
-                Deferred.fromCoroutine(self._store.bury(instance)).addErrback(self._failed)
+                Deferred.fromCoroutine(self._store.bury(instance)).addErrback(self._store.failed)
 
     def _bury(self, instance: str, now: float, why: str) -> None:
         self._log.warn("instance {instance} is dead: {why}", instance=instance, why=why)
@@ -356,10 +360,6 @@ class RedisBroker:
         self._unlink(instance)
 
     # --- errors -------------------------------------------------------------------------------------------------------
-
-    def _failed(self, failure: Any) -> None:
-        """A call failed. Nobody knows whether it was done, so all is brought up to date on a new connection."""
-        self._store.drop(failure.getErrorMessage() or failure.type.__name__)
 
     def _guarded(self, body: Callable[[], None]) -> Callable[[], None]:
         def run() -> None:
@@ -370,7 +370,7 @@ class RedisBroker:
 
         return run
 
-    def _broken(self, failure: Any) -> None:
+    def _broken(self, failure: Failure) -> None:
         self._log.failure("a timed call ended", failure)
 
 

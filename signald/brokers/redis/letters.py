@@ -62,7 +62,7 @@ class Released(msgspec.Struct, array_like=True, tag=6, frozen=True, gc=False):
 
 
 class Check(msgspec.Struct, array_like=True, tag=7, frozen=True, gc=False):
-    """All rooms that the sender has with the receiver. Rooms that only one of the two knows are over."""
+    """All rooms that the sender has with the receiver or has claimed. Rooms that only one of the two knows are over."""
 
     rooms: list[RoomId]
 

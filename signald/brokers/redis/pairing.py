@@ -8,7 +8,8 @@ Pure: time is passed in, what goes out goes to `Outside`, and outcomes of the st
 """
 
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from itertools import islice
 from typing import Any, Final, Protocol
 
 import msgspec
@@ -109,6 +110,11 @@ class Stay:
         self.sought_at = ticket.since
         self.sought_twice = False
 
+    @property
+    def busy(self) -> bool:
+        """Whether an answer is awaited, of the store or of another instance."""
+        return self.seeking or self.claim is not None
+
 
 class RemoteRoom:
     """A room with a client of another instance."""
@@ -152,17 +158,6 @@ class Pairing:
         self._away_since: float | None = None
         self._alone = False
         self._looked_at = 0.0
-        self._read: dict[type[Any], Callable[[str, Any, float], None]] = {
-            Claim: self._claimed,
-            Confirm: self._confirmed,
-            Refuse: self._refused,
-            Left: self._left,
-            Relayed: self._relayed,
-            Released: self._released,
-            Check: self._checked,
-            Sync: lambda instance, letter, now: None,
-            Goodbye: lambda instance, letter, now: self.gone(instance, now),
-        }
 
     @property
     def waiting(self) -> int:
@@ -202,10 +197,7 @@ class Pairing:
         self._queue.add(ticket)
         if ticket.avoid is not None:
             self._avoiding.append(ticket)
-        if self._alone:
-            self._match_alone(ticket, now)
-        else:
-            self._seek(stay, now)
+        self._seek(stay, now)
 
     def withdraw(self, ticket: Ticket) -> None:
         """A client waits no longer."""
@@ -266,15 +258,11 @@ class Pairing:
         while self._deadlines and self._deadlines[0].deadline <= now:
             self._run_out(self._deadlines.popleft(), now)
         if self._away_since is not None and not self._alone and now - self._away_since >= ALONE_AFTER_S:
-            self._alone = True
-            for ticket in self._queue.oldest():
-                self._match_alone(ticket, now)
+            self._go_on_alone(now)
         while self._avoiding and self._avoiding[0].avoid_until <= now:
             ticket = self._avoiding.popleft()
             stay = self._stay(ticket.client, ticket.number)
-            if stay is not None and self._alone:
-                self._match_alone(ticket, now)
-            elif stay is not None:
+            if stay is not None:
                 self._seek(stay, now)
         if now - self._looked_at >= LOOK_AGAIN_S:
             self._looked_at = now
@@ -307,7 +295,7 @@ class Pairing:
 
     def read(self, instance: str, letter: Letter, now: float) -> None:
         """A letter of another instance."""
-        self._read[type(letter)](instance, letter, now)
+        _READ[type(letter)](self, instance, letter, now)
 
     def delivered(self, relayed: Relayed) -> None:
         """A relay is in the store, or will never be: it is no longer held."""
@@ -339,12 +327,14 @@ class Pairing:
                 self._unclaim(room, now)
 
     def check(self, instance: str) -> None:
-        """Let the other side compare the rooms that both have."""
-        self._outside.send(instance, Check(sorted(self._by_instance.get(instance, ()))))
+        """Let the other side compare the rooms that both have, or will have if it has confirmed our claims."""
+        claimed = {room for room, stay in self._claims.items() if stay.claim and stay.claim.instance == instance}
+        self._outside.send(instance, Check(sorted(claimed | self._by_instance.get(instance, set()))))
 
     def _claimed(self, instance: str, claim: Claim, now: float) -> None:
         stay = self._stay(claim.client, claim.number)
-        if stay is None or stay.claim is not None:
+        # While the store is away a confirmation would come too late: the room would be one-sided until then.
+        if stay is None or stay.claim is not None or self._away_since is not None:
             self._outside.send(instance, Refuse(claim.room))
             return
         self._forget(stay)
@@ -403,6 +393,12 @@ class Pairing:
         for room in list(ours - theirs):
             self._end(self._remote[room])
 
+    def _said_goodbye(self, instance: str, goodbye: Goodbye, now: float) -> None:
+        self.gone(instance, now)
+
+    def _nothing(self, instance: str, sync: Sync, now: float) -> None:
+        pass
+
     # --- inside -------------------------------------------------------------------------------------------------------
 
     def _stay(self, client: ClientId, number: int) -> Stay | None:
@@ -414,7 +410,11 @@ class Pairing:
         self._queue.withdraw(stay.ticket)
 
     def _seek(self, stay: Stay, now: float) -> None:
-        if self._away_since is not None or stay.seeking or stay.claim is not None:
+        """Look for a partner of one who waits, if nothing is on its way for it."""
+        if self._alone:
+            self._match_alone(stay, now)
+            return
+        if self._away_since is not None or stay.busy:
             return
         stay.seeking = True
         stay.sought_twice = stay.place is not None
@@ -424,14 +424,10 @@ class Pairing:
         self._outside.seek(ticket, stay.place, max(0.0, now - ticket.since), avoiding=avoiding)
 
     def _look_again(self, now: float) -> None:
-        looked = 0
-        for ticket in self._queue.oldest():
-            stay = self._stays[ticket.client]
-            if now - stay.sought_at >= LOOK_AGAIN_S:
-                self._seek(stay, now)
-                looked += 1
-                if looked == LOOK_AGAIN_AT_MOST:
-                    return
+        stays = (self._stays[ticket.client] for ticket in self._queue.oldest())
+        due = (stay for stay in stays if not stay.busy and now - stay.sought_at >= LOOK_AGAIN_S)
+        for stay in list(islice(due, LOOK_AGAIN_AT_MOST)):
+            self._seek(stay, now)
 
     def _release(self, taken: Taken, now: float) -> None:
         if taken.instance != self.instance:
@@ -453,11 +449,19 @@ class Pairing:
             stay.claim = None
             self._seek(stay, now)
 
-    def _match_alone(self, ticket: Ticket, now: float) -> None:
-        stay = self._stay(ticket.client, ticket.number)
-        if stay is None or stay.claim is not None:
-            return
-        other = self._queue.match(ticket, now)
+    def _go_on_alone(self, now: float) -> None:
+        self._alone = True
+        for room, stay in self._claims.items():
+            if stay.claim is not None:
+                self._outside.send(stay.claim.instance, Left(room))
+                stay.claim = None
+        self._claims.clear()
+        for ticket in self._queue.oldest():
+            if ticket in self._queue:
+                self._match_alone(self._stays[ticket.client], now)
+
+    def _match_alone(self, stay: Stay, now: float) -> None:
+        other = self._queue.match(stay.ticket, now)
         if other is not None:
             self._pair(self._stays[other.client], stay, now)
 
@@ -494,3 +498,16 @@ class Pairing:
         self._close(remote.id)
         self._outside.send(remote.instance, Left(remote.id))
         self._events.partner_left(remote.client, remote.id)
+
+
+_READ: Final[Mapping[type[Any], Callable[[Pairing, str, Any, float], None]]] = {
+    Claim: Pairing._claimed,
+    Confirm: Pairing._confirmed,
+    Refuse: Pairing._refused,
+    Left: Pairing._left,
+    Relayed: Pairing._relayed,
+    Released: Pairing._released,
+    Check: Pairing._checked,
+    Sync: Pairing._nothing,
+    Goodbye: Pairing._said_goodbye,
+}
