@@ -11,7 +11,8 @@ import signal
 import tempfile
 import time
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, closing
+from contextlib import ExitStack, closing, contextmanager, suppress
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -87,6 +88,18 @@ class Page:
     def close(self) -> None:
         """As closing the tab does: the page is gone without a word."""
         self.driver.get("about:blank")
+
+    @contextmanager
+    def frozen(self) -> Iterator[None]:
+        """This browser stands still, as a machine does that sleeps or has lost its network."""
+        processes = _descendants(self.driver.service.process.pid)
+        for process in processes:
+            os.kill(process, signal.SIGSTOP)
+        try:
+            yield
+        finally:
+            for process in processes:
+                os.kill(process, signal.SIGCONT)
 
     def js(self, script: str, *args: object) -> Any:
         return self.driver.execute_script(script, *args)
@@ -166,6 +179,16 @@ class Page:
 
 
 Open = Callable[..., Page]
+
+
+def _descendants(parent: int) -> list[int]:
+    found: list[int] = []
+    for stat in Path("/proc").glob("[0-9]*/stat"):
+        with suppress(OSError):  # It ended meanwhile.
+            if int(stat.read_text().rpartition(")")[2].split()[1]) == parent:
+                child = int(stat.parent.name)
+                found += [child, *_descendants(child)]
+    return found
 
 
 def in_call(*pages: Page) -> None:

@@ -1,4 +1,4 @@
-"""The server goes and comes back under open pages."""
+"""The server, or the way to the partner, goes and comes back under open pages."""
 
 import signal
 from collections.abc import Callable
@@ -73,3 +73,16 @@ def test_reconnects_spread_out(daemon: Daemon, open_page: Open) -> None:
           done([1, 2, 3, 20].map((attempt) => [backoffMs(attempt, 0), backoffMs(attempt, 1)])));"""
     )
     assert delays == [[250, 500], [500, 1000], [1000, 2000], [7500, 15000]]
+
+
+def test_a_call_mends_itself_after_an_interruption(daemon: Daemon, open_page: Open) -> None:
+    """Else a train in a tunnel ends the call for good."""
+    a, b = open_page(), open_page()
+    a.start(daemon.url)
+    b.start(daemon.url)
+    in_call(a, b)
+    with b.frozen():
+        a.reach("interrupted")
+        assert "mending" in a.text("status")
+    in_call(a, b)
+    assert not a.messages("page")

@@ -41,7 +41,9 @@
  */
 const FIRST_OFFER_WITHIN_MS = 2_000;
 /** A call that is not connected by then, or not mended after an interruption, has failed. */
-const CONNECT_WITHIN_MS = 20_000;
+const CONNECT_WITHIN_MS = 25_000;
+/** A short gap mends itself; after this long new paths are tried, without the 20 s until the browser calls it failed. */
+const RESTART_AFTER_MS = 3_000;
 /** Longer texts from the partner are cut: nobody reads them, and they could stall the page. */
 const MAX_TEXT_CHARS = 4_000;
 
@@ -65,6 +67,8 @@ export class Call extends EventTarget {
   #deadline;
   /** @type {ReturnType<typeof setTimeout> | undefined} */
   #offerTimer;
+  /** @type {ReturnType<typeof setTimeout> | undefined} */
+  #restartTimer;
 
   /** @param {CallOptions} options */
   constructor({ initiator, stream, iceServers, send }) {
@@ -165,6 +169,7 @@ export class Call extends EventTarget {
     this.#setState("closed");
     clearTimeout(this.#deadline);
     clearTimeout(this.#offerTimer);
+    clearTimeout(this.#restartTimer);
     this.#pc.close();
   }
 
@@ -242,9 +247,11 @@ export class Call extends EventTarget {
     const { connectionState } = this.#pc;
     if (connectionState === "connected") {
       clearTimeout(this.#deadline);
+      clearTimeout(this.#restartTimer);
       this.#setState("connected");
     } else if ((connectionState === "disconnected" || connectionState === "failed") && this.state === "connected") {
       this.#deadline = setTimeout(() => this.#setState("failed"), CONNECT_WITHIN_MS);
+      this.#restartTimer = setTimeout(() => this.#pc.restartIce(), RESTART_AFTER_MS);
       this.#setState("interrupted");
     }
   }
