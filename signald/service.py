@@ -1,25 +1,19 @@
 """The life of the daemon: its listeners and clients from start to a clean end."""
 
-import resource
-import signal
-import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
-from twisted.application.service import MultiService
 from twisted.internet.defer import Deferred, DeferredList
 from twisted.internet.endpoints import TCP4ServerEndpoint, TCP6ServerEndpoint
 from twisted.internet.error import CannotListenError
 from twisted.internet.interfaces import IListeningPort, IStreamServerEndpoint
 from twisted.internet.task import LoopingCall
-from twisted.logger import ILogObserver, Logger
-from twisted.python.components import Componentized
-from twisted.python.logfile import LogFile
+from twisted.logger import Logger
 
 from signald.brokers.interface import Broker
 from signald.connections import Connections
 from signald.front import FrontFactory
-from signald.logs import make_observer
+from signald.process import ProcessService, raise_file_limit
 from signald.websocket.base import GOING_AWAY, WebSockets
 
 CLOSE_WITHIN_S = 2.0
@@ -27,25 +21,6 @@ CLOSE_WITHIN_S = 2.0
 
 BROKER_WITHIN_S = 2.0
 """How long the broker may take to clean up at the end."""
-
-SPARE_FILES = 64
-"""File descriptors that are not clients: listeners, logs, the store, libraries."""
-
-
-def raise_file_limit() -> int:
-    """Raise the limit on open files to the hard one.
-
-    Returns:
-        How many clients fit.
-    """
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    if soft != hard:
-        try:
-            resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
-            soft = hard
-        except (OSError, ValueError):  # macOS has a lower kernel limit than the hard one says
-            pass
-    return max(0, soft - SPARE_FILES)
 
 
 class DualStackEndpoint:
@@ -66,7 +41,7 @@ class DualStackEndpoint:
         return listening
 
 
-class Daemon(MultiService):
+class Daemon(ProcessService):
     """Listens, and ends within 5 s: every client gets 1001, the broker takes its entries out of the store.
 
     Args:
@@ -89,19 +64,15 @@ class Daemon(MultiService):
         connections: Connections,
         broker: Broker,
     ) -> None:
-        super().__init__()
-        self._reactor = reactor
+        super().__init__(reactor)
         self._endpoints = endpoints
         self._front = front
         self._websockets = websockets
         self._connections = connections
         self._broker = broker
         self._ports: list[IListeningPort] = []
-        self.stopping = False
         self._deaf = ""
         """Why an endpoint could not be opened."""
-        self._observer: ILogObserver | None = None
-        self._stopping = False
         self._started = self._reactor.seconds()
 
     def health(self) -> dict[str, object]:
@@ -116,25 +87,6 @@ class Daemon(MultiService):
             health["redis"] = self._broker.store_reachable
         return health
 
-    def choose_log(self, twistd: Mapping[str, Any], *, debug: bool) -> None:
-        """Log in signald's way, to the place that twistd was told; not if twistd was told another way.
-
-        Args:
-            twistd: The options of twistd itself.
-            debug: Whether to log the debug level.
-        """
-        if twistd.get("syslog") or twistd.get("logger"):
-            return
-        name = twistd.get("logfile") or ("-" if twistd.get("nodaemon") else "twistd.log")
-        out = sys.stdout if name == "-" else LogFile.fromFullPath(name)
-        self._observer = make_observer(debug=debug, out=out)
-
-    def setServiceParent(self, parent: Any) -> None:
-        """The application is the parent; it holds the log observer too (`twisted.application.app.AppLogger`)."""
-        super().setServiceParent(parent)
-        if self._observer is not None and isinstance(parent, Componentized):
-            parent.setComponent(ILogObserver, self._observer)
-
     def privilegedStartService(self) -> None:
         """Listen, while the process may still have the rights for a low port."""
         super().privilegedStartService()
@@ -144,7 +96,7 @@ class Daemon(MultiService):
             raise SystemExit(f"signald: {self._deaf}")
 
     def startService(self) -> None:
-        """Start everything; a signal then ends the process with status 0."""
+        """Start everything."""
         super().startService()
         self._started = self._reactor.seconds()
         self._broker.start(self._connections)
@@ -153,15 +105,13 @@ class Daemon(MultiService):
             instance=self._broker.instance,
             clients=raise_file_limit(),
         )
-        # twistd's own handlers end the process by the signal, which a supervisor takes for a crash.
-        self._reactor.callWhenRunning(self._handle_signals)
 
     async def _stop(self) -> None:
         try:
             await self._say_goodbye()
         except Exception:
             self._log.failure("while stopping")
-        super().stopService()
+        await Deferred.fromCoroutine(_await(super().stopService()))
 
     async def _say_goodbye(self) -> None:
         clock = self._reactor
@@ -194,19 +144,6 @@ class Daemon(MultiService):
 
     def _not_listening(self, failure: Any, words: str) -> None:
         self._deaf = f"cannot listen on {words}: {failure.value}"
-
-    def _handle_signals(self) -> None:
-        for number in (signal.SIGTERM, signal.SIGINT):
-            signal.signal(number, self._signalled)
-
-    def _signalled(self, number: int, frame: object) -> None:
-        self._reactor.callFromThread(self._stop_reactor)
-
-    def _stop_reactor(self) -> None:
-        # A second signal finds it stopping already: there is nothing to do, and nothing to log.
-        if not self._stopping:
-            self._stopping = True
-            self._reactor.stop()
 
 
 async def _stop_listening(port: IListeningPort) -> None:

@@ -3,7 +3,7 @@
 The table `SETTINGS` makes the options of ``twistd signald`` and the README's table. An option wins over the variable.
 """
 
-import os.path
+import os
 import re
 import secrets
 from collections.abc import Callable, Mapping
@@ -98,6 +98,10 @@ def _instance_id(text: str) -> str:
     return text
 
 
+def _workers(text: str) -> int:
+    return len(os.sched_getaffinity(0)) if text == "auto" else _integer(1, 256)(text)
+
+
 def _redis_url(text: str) -> StoreAddress | None:
     return parse_url(text) if text else None
 
@@ -162,6 +166,12 @@ SETTINGS: Final = (
         "PEM file of the certificates to trust for `rediss://`; empty: the system's",
         _file,
     ),
+    Setting(
+        "WORKERS",
+        "1",
+        "Processes that share the port, each an instance of its own on the store; `auto`: one for each core",
+        _workers,
+    ),
     Setting("INSTANCE_ID", "", "Label of this process in logs and health; empty: random", _instance_id),
     Setting(
         "MAX_MSG_PER_SECOND",
@@ -201,6 +211,7 @@ class Settings:
     allowed_origin: frozenset[str]
     requeue_on_partner_leave: bool
     rematch_delay_seconds: float
+    workers: int
     redis_url: StoreAddress | None
     redis_prefix: str
     redis_ca_file: str
@@ -237,7 +248,21 @@ def parse(environment: Mapping[str, str], options: Mapping[str, list[str]] | Non
         except ValueError as error:
             raise SettingsError(f"{source}{_shown(setting, texts[-1])}: {error}") from None
         values[setting.field] = tuple(parsed) if setting.many else parsed[-1]
-    return Settings(**values)
+    _check_together(chosen := Settings(**values))
+    return chosen
+
+
+def _check_together(chosen: Settings) -> None:
+    if chosen.workers == 1:
+        return
+    begin = f"WORKERS={chosen.workers}: more than one process "
+    if chosen.redis_url is None:
+        raise SettingsError(begin + "needs a store to pair over: set REDIS_URL")
+    if chosen.port == 0 and not chosen.listen:
+        raise SettingsError(begin + "needs a port to share: PORT must not be 0")
+    for words in chosen.listen:
+        if words.startswith("unix:"):
+            raise SettingsError(begin + f"cannot share --listen={words!r}")
 
 
 def _shown(setting: Setting, text: str) -> str:

@@ -24,12 +24,14 @@ from signald.deadlines import Deadlines, Overdue
 from signald.front import FrontFactory
 from signald.heartbeat import Heartbeat
 from signald.notify import Notify
+from signald.process import ProcessService
 from signald.service import Daemon, DualStackEndpoint
 from signald.settings import SETTINGS, Settings, SettingsError
 from signald.web.resources import make_site
 from signald.websocket.base import WebSockets
 from signald.websocket.fast import FastConnection, Output
 from signald.websocket.rfc6455 import WebSocketFactory
+from signald.workers import WORKER_VARIABLE, SharingReactor, Workers, end_with_parent
 
 CLOSING_TIMEOUT_S = 3.0
 """How long a client may take to answer a close frame."""
@@ -47,6 +49,7 @@ class Options(usage.Options):
     optParameters = [[row.option, None, None, _help(row)] for row in SETTINGS if not row.many]  # noqa: RUF012
 
     settings: Settings
+    words: Sequence[str] = ()
 
     def __init__(self) -> None:
         super().__init__()
@@ -69,6 +72,7 @@ class Options(usage.Options):
         for at, word in enumerate(given):
             if word in switches and (at + 1 == len(given) or given[at + 1].startswith("-")):
                 given[at] = f"{word}=true"
+        self.words = given
         super().parseOptions(given)
 
     def postOptions(self) -> None:
@@ -170,8 +174,22 @@ def makeService(options: Options) -> IService:
 
     chosen = options.settings
     try:
-        daemon = make_daemon(chosen, reactor)
+        service = _make_process(options, reactor)
     except SettingsError as error:
         raise SystemExit(f"signald: {error}") from None
-    daemon.choose_log(options.parent or {}, debug=chosen.debug)
-    return daemon
+    service.choose_log(options.parent or {}, debug=chosen.debug)
+    return service
+
+
+def _make_process(options: Options, reactor: Any) -> ProcessService:
+    chosen = options.settings
+    if os.environ.get(WORKER_VARIABLE):
+        daemon = make_daemon(chosen, SharingReactor(reactor))
+        reactor.callWhenRunning(end_with_parent)
+        return daemon
+    if chosen.workers == 1:
+        return make_daemon(chosen, reactor)
+    workers = Workers(reactor, chosen.workers, options.words, chosen.instance_id, os.environ)
+    status = f"{chosen.workers} workers"
+    Notify(reactor, os.environ, lambda: status).setServiceParent(workers)
+    return workers

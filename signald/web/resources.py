@@ -74,6 +74,24 @@ class _Json(Resource):
         return json.dumps(self._make()).encode() + b"\n"
 
 
+class _Ready(Resource):
+    """For balancers: 200 as long as new clients are welcome, then 503. The store does not count: see ``/healthz``."""
+
+    isLeaf = True
+
+    def __init__(self, ready: Callable[[], bool]) -> None:
+        super().__init__()
+        self._ready = ready
+
+    def render_GET(self, request: Request) -> bytes:
+        request.setHeader(b"content-type", b"text/plain; charset=utf-8")
+        request.setHeader(b"cache-control", b"no-store")
+        if self._ready():
+            return b"ready\n"
+        request.setResponseCode(503)
+        return b"stopping\n"
+
+
 class _UpgradeRequired(Resource):
     """``/ws`` without a WebSocket handshake (RFC 9110 15.5.22)."""
 
@@ -93,16 +111,20 @@ class _Root(Resource):
         return notFound("Not found", "There is nothing here. Look at / or /healthz.")
 
 
-def make_site(health: Callable[[], Mapping[str, object]], *, demo: bool, reactor: Any) -> Site:
+def make_site(
+    health: Callable[[], Mapping[str, object]], ready: Callable[[], bool], *, demo: bool, reactor: Any
+) -> Site:
     """The web side of the daemon.
 
     Args:
         health: What ``/healthz`` says.
+        ready: What ``/readyz`` says.
         demo: Whether ``/`` is the demo page; else it is a line of text.
         reactor: Times out idle connections.
     """
     root = _Root()
     root.putChild(b"healthz", _Json(health))
+    root.putChild(b"readyz", _Ready(ready))
     root.putChild(b"ws", _UpgradeRequired())
     if demo:
         static = _Root()

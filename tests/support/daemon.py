@@ -115,9 +115,9 @@ class DaemonProcess:
         while (clients := self.health()["clients"]) != count:
             assert time.monotonic() < deadline, f"{clients} clients, not {count}"
 
-    def wait_for(self, words: str, within_s: float = PATIENCE_S) -> None:
-        """Wait until the log holds these words."""
-        self._wait(lambda: words in self.log, within_s)
+    def wait_for(self, words: str, within_s: float = PATIENCE_S, *, times: int = 1) -> None:
+        """Wait until the log holds these words, so many times."""
+        self._wait(lambda: self.log.count(words) >= times, within_s)
 
     def kill(self, number: signal.Signals = signal.SIGTERM) -> None:
         """Send a signal."""

@@ -1,0 +1,90 @@
+"""What a process of signald needs besides its services: its log, its signals, its file limit."""
+
+import resource
+import signal
+import sys
+from collections.abc import Mapping
+from typing import Any, Final
+
+from twisted.application.service import MultiService
+from twisted.logger import ILogObserver
+from twisted.python.components import Componentized
+from twisted.python.logfile import LogFile
+
+from signald.logs import make_observer
+
+SPARE_FILES: Final = 64
+"""File descriptors that are not clients: listeners, logs, the store, libraries."""
+
+
+def raise_file_limit() -> int:
+    """Raise the limit on open files to the hard one.
+
+    Returns:
+        How many clients fit.
+    """
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft != hard:
+        try:
+            resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+            soft = hard
+        except (OSError, ValueError):  # macOS has a lower kernel limit than the hard one says
+            pass
+    return max(0, soft - SPARE_FILES)
+
+
+class ProcessService(MultiService):
+    """The root of a process: ends with status 0 on SIGTERM and SIGINT, and logs in signald's way.
+
+    Args:
+        reactor: Handles the signals.
+    """
+
+    def __init__(self, reactor: Any) -> None:
+        super().__init__()
+        self._reactor = reactor
+        self._observer: ILogObserver | None = None
+        self.stopping = False
+        """Whether the end has begun."""
+
+    def choose_log(self, twistd: Mapping[str, Any], *, debug: bool) -> None:
+        """Log in signald's way, to the place that twistd was told; not if twistd was told another way.
+
+        Args:
+            twistd: The options of twistd itself.
+            debug: Whether to log the debug level.
+        """
+        if twistd.get("syslog") or twistd.get("logger"):
+            return
+        name = twistd.get("logfile") or ("-" if twistd.get("nodaemon") else "twistd.log")
+        out = sys.stdout if name == "-" else LogFile.fromFullPath(name)
+        self._observer = make_observer(debug=debug, out=out)
+
+    def setServiceParent(self, parent: Any) -> None:
+        """The application is the parent; it holds the log observer too (`twisted.application.app.AppLogger`)."""
+        super().setServiceParent(parent)
+        if self._observer is not None and isinstance(parent, Componentized):
+            parent.setComponent(ILogObserver, self._observer)
+
+    def startService(self) -> None:
+        """Start everything. twistd's own handlers end a process by the signal, which supervisors take for a crash."""
+        super().startService()
+        self._reactor.callWhenRunning(self._handle_signals)
+
+    def stopService(self) -> Any:
+        """Stop everything."""
+        self.stopping = True
+        return super().stopService()
+
+    def _handle_signals(self) -> None:
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, self._signalled)
+
+    def _signalled(self, number: int, frame: object) -> None:
+        self._reactor.callFromThread(self._end)
+
+    def _end(self) -> None:
+        # A second signal finds it stopping already: there is nothing to do, and nothing to log.
+        if not self.stopping:
+            self.stopping = True
+            self._reactor.stop()

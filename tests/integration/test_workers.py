@@ -1,0 +1,87 @@
+"""``--workers``: several processes on one port behave as one service."""
+
+import os
+import re
+import signal
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.support.client import Client
+from tests.support.daemon import TWISTD, DaemonProcess, environment
+from tests.support.redis import RedisServer, free_port
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Iterator[RedisServer]:
+    with RedisServer(tmp_path) as server:
+        yield server
+
+
+def start(store: RedisServer, *options: str) -> DaemonProcess:
+    variables = {"REDIS_URL": f"redis://127.0.0.1:{store.port}", "REMATCH_DELAY_SECONDS": "0"}
+    return DaemonProcess(f"--port={free_port()}", "--workers=2", "--instance-id=box", *options, variables=variables)
+
+
+def test_workers_share_a_port_and_pair_with_each_other(store: RedisServer) -> None:
+    """A machine with many cores would serve with one of them, or its clients would not meet."""
+    with start(store) as daemon:
+        daemon.wait_for("listening on", times=2)
+        daemon.wait_for("command connection", times=2)
+        clients = [Client(daemon.port) for _ in range(40)]
+        for client in clients:
+            client.send("available")
+        partners = {client.id: client.expect("matched")["partnerId"] for client in clients}
+        assert all(partners[partner] == client for client, partner in partners.items())
+        names: set[str] = set()
+        while len(names) < 2:  # the kernel spreads connections by a hash of their ports
+            names.add(daemon.health()["instanceId"])
+        assert names == {"box-1", "box-2"}
+        assert daemon.stop(*clients)[:2] == (0, [1001] * 40)
+
+
+def test_a_worker_that_dies_is_started_again(store: RedisServer) -> None:
+    """One crash would halve a machine for good."""
+    with start(store) as daemon:
+        daemon.wait_for("listening on", times=2)
+        os.kill(workers(daemon.pid)[0], signal.SIGKILL)
+        daemon.wait_for("it is started again")
+        daemon.wait_for("listening on", times=3)
+        assert len(workers(daemon.pid)) == 2
+        assert daemon.stop()[0] == 0
+
+
+def test_workers_end_with_their_parent(store: RedisServer) -> None:
+    """They would hold the port, and the next start would run beside them."""
+    with start(store) as daemon:
+        daemon.wait_for("listening on", times=2)
+        children = workers(daemon.pid)
+        os.kill(daemon.pid, signal.SIGKILL)
+        daemon.wait_for("Server Shut Down", times=2)
+        assert len(children) == 2
+
+
+@pytest.mark.parametrize(
+    ("options", "why"),
+    [
+        (["--workers=2"], "needs a store"),
+        (["--workers=2", "--redis-url=redis://127.0.0.1", "--port=0"], "PORT must not be 0"),
+        (["--workers=2", "--redis-url=redis://127.0.0.1", "--listen=unix:/tmp/x"], "cannot share"),
+        (["--workers=many"], "--workers='many': must be a whole number from 1 to 256"),
+    ],
+)
+def test_what_cannot_be_shared_is_refused(options: list[str], why: str) -> None:
+    """Clients of one process would never meet those of another, and nobody would know why."""
+    done = subprocess.run(
+        [TWISTD, "-n", "--pidfile=", "signald", *options], env=environment(), capture_output=True, text=True, cwd="/"
+    )
+    assert done.returncode == 1
+    assert re.fullmatch(r"signald: .*\n", done.stderr)
+    assert why in done.stderr
+
+
+def workers(parent: int) -> list[int]:
+    """The processes that a process has started."""
+    return [int(pid) for pid in Path(f"/proc/{parent}/task/{parent}/children").read_text().split()]
