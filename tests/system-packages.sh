@@ -9,6 +9,10 @@ command -v systemd-analyze >/dev/null || missing="$missing systemd"
 command -v openssl >/dev/null || missing="$missing openssl"
 command -v nginx >/dev/null || [ -x /usr/sbin/nginx ] || missing="$missing nginx-light"
 command -v haproxy >/dev/null || [ -x /usr/sbin/haproxy ] || missing="$missing haproxy"
+if [ "${1:-}" = image ]; then
+    command -v buildah >/dev/null || missing="$missing buildah"
+    command -v debootstrap >/dev/null || missing="$missing debootstrap"
+fi
 [ -n "$missing" ] || exit 0
 if ! command -v apt-get >/dev/null; then
     echo "the tests need:$missing (install them with your system's package manager)" >&2
