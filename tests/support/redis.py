@@ -1,5 +1,6 @@
 """A real redis-server for one test, on a free port, that can be killed, frozen and started again."""
 
+import shutil
 import signal
 import socket
 import subprocess
@@ -80,8 +81,10 @@ class RedisServer:
     ) -> None:
         self.kill()
 
-    def start(self) -> None:
-        """Start it, and wait until it answers."""
+    def start(self, *, empty: bool = False) -> None:
+        """Start it, with what it has kept or with nothing, and wait until it answers."""
+        if empty:
+            shutil.rmtree(self._configuration.parent / "appendonlydir", ignore_errors=True)
         self._process = subprocess.Popen(["redis-server", str(self._configuration)])
         deadline = time.monotonic() + PATIENCE_S
         while True:

@@ -1,0 +1,205 @@
+"""What a client may see, judged from outside: the rules of the protocol, and no knowledge of how signald works.
+
+A client's words and the server's cross on their way, so a view holds every state in which the client may be; an event
+that none of them allows is a broken promise.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+
+class Broken(AssertionError):
+    """A promise was broken."""
+
+
+class State(NamedTuple):
+    """One state in which a client may be."""
+
+    kind: str
+    """``idle``, ``waiting`` or ``paired``."""
+    room: str = ""
+    partner: str = ""
+    pending: bool = False
+    """Whether its last word has not been handled yet."""
+
+
+IDLE, WAITING = State("idle"), State("waiting")
+
+
+def _paired_or(code: str, to: Callable[[State], State]) -> Callable[[State], tuple[State, str]]:
+    return lambda state: (to(state), "") if state.kind == "paired" else (state, code)
+
+
+_WORDS: dict[str, Callable[[State], tuple[State, str]]] = {
+    "available": lambda state: (state, "ALREADY_PAIRED") if state.kind == "paired" else (WAITING, ""),
+    "next": _paired_or("NOT_PAIRED", lambda state: WAITING),
+    "leave": lambda state: (IDLE, ""),
+    "ice": _paired_or("NOT_PAIRED", lambda state: state),
+    "ping": lambda state: (state, "pong"),
+    "nonsense": lambda state: (state, "INVALID_FORMAT"),
+    "unknown": lambda state: (state, "UNKNOWN_TYPE"),
+}
+"""What a word does in a state: the state after it, and the answer that the client sees, if any."""
+
+
+@dataclass
+class Said:
+    """One relayed message.
+
+    Attributes:
+        sender: Client id.
+        number: Counts the sender's messages.
+        rooms: In which rooms it may have been sent.
+        certain: Whether it is known in which room it was sent: ``rooms`` then has that one.
+    """
+
+    sender: str
+    number: int
+    rooms: set[str]
+    certain: bool = False
+
+
+@dataclass
+class View:
+    """What one client knows.
+
+    Attributes:
+        client: Its id.
+        states: In which it may be.
+        word: What it said last, until that was handled.
+        gone_at: When its connection ended.
+        count: How many messages it has sent.
+        said: Its messages, by number.
+        heard: Numbers of its partner's messages, by room.
+    """
+
+    client: str
+    states: set[State] = field(default_factory=lambda: {IDLE})
+    word: str = ""
+    gone_at: float | None = None
+    count: int = 0
+    said: dict[int, Said] = field(default_factory=dict)
+    heard: dict[str, list[int]] = field(default_factory=dict)
+
+    @property
+    def certain(self) -> State | None:
+        """The state, if there is but one, and nothing that was said is on its way."""
+        if self.word or len(self.states) != 1:
+            return None
+        (state,) = self.states
+        return state
+
+    def say(self, word: str) -> Said | None:
+        """The client says something; it says nothing more until `handled`."""
+        said = None
+        if word == "ice":
+            rooms = {state.room for state in self.states if state.kind == "paired"}
+            said = Said(self.client, self.count, rooms, certain=len(self.states) == 1 and len(rooms) == 1)
+            self.said[self.count] = said
+            self.count += 1
+        self.word = word
+        self.states = {state._replace(pending=True) for state in self.states}
+        self._close()
+        return said
+
+    def handled(self) -> None:
+        """The server has handled the last word."""
+        self._keep("handled", lambda state: None if state.pending else state)
+        self.word = ""
+
+    def matched(self, room: str, partner: str) -> None:
+        if partner == self.client:
+            raise Broken(f"{self.client} is matched with itself")
+        self._keep(
+            f"matched with {partner}",
+            lambda state: State("paired", room, partner, state.pending) if state.kind == "waiting" else None,
+        )
+        if self.word == "ice":
+            self.said[self.count - 1].rooms.add(room)
+            self.said[self.count - 1].certain = False
+
+    def partner_left(self) -> None:
+        self._keep(
+            "partner-left", lambda state: State("waiting", pending=state.pending) if state.kind == "paired" else None
+        )
+        if self.word == "ice":
+            self.said[self.count - 1].certain = False
+
+    def answered(self, answer: str) -> None:
+        """An error code, or ``pong``."""
+
+        def after(state: State) -> State | None:
+            to, seen = _WORDS[self.word](state._replace(pending=False)) if state.pending else (state, "")
+            return to if seen == answer and state.pending else None
+
+        self._keep(answer, after)
+
+    def relayed(self, sender: str, number: int) -> None:
+        self._keep(f"a message from {sender}", lambda state: state if state.partner == sender else None)
+        (room,) = {state.room for state in self.states if state.partner == sender}
+        heard = self.heard.setdefault(room, [])
+        if heard and number <= heard[-1]:
+            raise Broken(f"{self.client} heard message {number} of {sender} after {heard[-1]} in room {room}")
+        heard.append(number)
+
+    def _keep(self, what: str, after: Callable[[State], State | None]) -> None:
+        kept = {to for state in self.states if (to := after(state)) is not None}
+        if not kept:
+            raise Broken(f"{self.client} got {what!r} in {self.states}, having said {self.word!r}")
+        self.states = kept
+        self._close()
+
+    def _close(self) -> None:
+        """A word that has no visible answer may have been handled at any moment."""
+        for state in [state for state in self.states if state.pending]:
+            to, seen = _WORDS[self.word](state._replace(pending=False))
+            if not seen:
+                self.states.add(to)
+
+
+def check_relays(views: dict[str, View]) -> int:
+    """Every message came to the right room, once, in order, with no gap; gives how many there were."""
+    count = 0
+    said_in: dict[str, list[Said]] = {}
+    for view in views.values():
+        for said in view.said.values():
+            for room in said.rooms:
+                said_in.setdefault(room, []).append(said)
+    for view in views.values():
+        for room, heard in view.heard.items():
+            count += len(heard)
+            of_partner = [said for said in said_in.get(room, ()) if said.sender != view.client]
+            strange = set(heard) - {said.number for said in of_partner}
+            if strange or len({said.sender for said in of_partner}) != 1:
+                raise Broken(f"in room {room} {view.client} heard {strange}, which nobody said there")
+            sure = [said.number for said in of_partner if said.certain and said.number <= heard[-1]]
+            missed = set(sure) - set(heard)
+            if missed:
+                raise Broken(f"{view.client} missed {missed} of room {room}, and heard {heard[-1]}")
+    return count
+
+
+def check_pairs(views: dict[str, View]) -> str:
+    """At rest: partners agree, all that was said in their room was heard, and at most one client waits.
+
+    Returns:
+        What does not hold yet; empty if all does.
+    """
+    alive = {view.client: view for view in views.values() if view.gone_at is None}
+    waiting = []
+    for view in alive.values():
+        state = view.certain
+        if state is None:
+            return f"{view.client} may be in {view.states}"
+        if state.kind == "waiting":
+            waiting.append(view.client)
+        if state.kind != "paired":
+            continue
+        partner = alive.get(state.partner)
+        if partner is None or partner.certain != State("paired", state.room, view.client):
+            return f"{view.client} is in {state}, its partner in {partner and partner.certain}"
+        sure = [said.number for said in view.said.values() if said.certain and said.rooms == {state.room}]
+        if not set(sure) <= set(partner.heard.get(state.room, ())):
+            return f"{partner.client} has not heard all of {sure}"
+    return f"{waiting} wait" if len(waiting) > 1 else ""
