@@ -75,7 +75,8 @@ class MemoryTransport:
             return
         self._buffer += data
         self.peak = max(self.peak, len(self._buffer))
-        if self._producer is not None and not self._paused and len(self._buffer) > BUFFER_BYTES:
+        if self._producer is not None and len(self._buffer) > BUFFER_BYTES:
+            # At each write, not only at the first: `FileDescriptor._maybePauseProducer`.
             self._paused = True
             self._producer.pauseProducing()
         self._flush_later()
