@@ -11,6 +11,7 @@ from typing import Any, Protocol
 from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
 
+from signald import addresses
 from signald.brokers.interface import Broker, BrokerEvents
 from signald.core import messages
 from signald.core.ids import ClientId, RoomId
@@ -32,8 +33,9 @@ from signald.core.session import (
     State,
     Withdraw,
 )
+from signald.counts import Counts
 
-_RATE_LIMIT = messages.error(ProtocolError(ErrorCode.RATE_LIMIT, "too many messages: this one was dropped"))
+_RATE_LIMIT = ProtocolError(ErrorCode.RATE_LIMIT, "too many messages: this one was dropped")
 _DISCONNECTED = Disconnected()
 
 
@@ -60,9 +62,15 @@ class Connection(Protocol):
 class Client:
     """One client: its session, its rate limit and its connection."""
 
-    __slots__ = ("answered", "beat", "connection", "rate", "session")
+    __slots__ = ("address", "answered", "beat", "connection", "messages", "opened", "rate", "session")
 
-    def __init__(self, connection: Connection, session: Session, rate: MessageRate) -> None:
+    def __init__(
+        self, connection: Connection, session: Session, rate: MessageRate, opened: float = 0.0, address: str = ""
+    ) -> None:
+        self.address = address
+        """Of the client itself, whatever proxies stand before it; see `signald.addresses`."""
+        self.opened = opened
+        self.messages = 0
         self.connection = connection
         self.session = session
         self.rate = rate
@@ -86,6 +94,8 @@ class Connections:
         new_client_id: Makes an id that was never used.
         policy: How sessions behave.
         max_messages_per_second: Of each client.
+        counts: Where to count what happens.
+        show_address: What the log may show of an address.
     """
 
     _log = Logger()
@@ -97,12 +107,16 @@ class Connections:
         new_client_id: Callable[[], ClientId],
         policy: Policy,
         max_messages_per_second: int,
+        counts: Counts,
+        show_address: Callable[[str], str] = addresses.truncate,
     ) -> None:
+        self._show_address = show_address
         self._broker = broker
         self._now = clock.seconds
         self._new_client_id = new_client_id
         self._policy = policy
         self._rate = max_messages_per_second
+        self._counts = counts
         self._clients: dict[ClientId, Client] = {}
         self._pending: deque[tuple[Client, Effects]] = deque()
         self._running = False
@@ -122,46 +136,61 @@ class Connections:
 
     # --- from the wire ------------------------------------------------------------------------------------------------
 
-    def open(self, connection: Connection) -> Client:
+    def open(self, connection: Connection, address: str = "") -> Client:
         """A connection is ready for messages: it becomes a client, and is told its id."""
         client = Client(
             connection,
             Session(self._new_client_id(), self._policy),
             MessageRate(self._rate, self._now()),
+            self._now(),
+            address,
         )
         self._clients[client.id] = client
+        self._counts.clients += 1
         connection.send(messages.ready(client.id))
-        self._log.debug("client {client} connected", client=client.id)
+        self._log.debug("client {client} connected from {address}", client=client.id, address=address)
         return client
 
     def receive(self, client: Client, text: bytes) -> None:
         """A client sent a text message (valid UTF-8, within the size limit)."""
         now = self._now()
+        client.messages += 1
         if not client.rate.allows(now):
-            client.connection.send(_RATE_LIMIT)
+            self._refuse(client, _RATE_LIMIT)
             return
         try:
-            effects = client.session.receive(messages.parse(text), now)
+            message = messages.parse(text)
+            effects = client.session.receive(message, now)
         except ProtocolError as problem:
-            client.connection.send(messages.error(problem))
+            self._refuse(client, problem)
             return
         if effects:
+            kind = type(message)
+            if kind in self._counts.relayed:
+                self._counts.relayed[kind] += 1
             self._run(client, effects)
 
     def refuse(self, client: Client, why: str) -> None:
         """A client sent something that is no message at all; it counts as one."""
-        if client.rate.allows(self._now()):
-            client.connection.send(messages.error(ProtocolError(ErrorCode.INVALID_FORMAT, why)))
-        else:
-            client.connection.send(_RATE_LIMIT)
+        allowed = client.rate.allows(self._now())
+        self._refuse(client, ProtocolError(ErrorCode.INVALID_FORMAT, why) if allowed else _RATE_LIMIT)
 
     def closed(self, client: Client, why: str) -> None:
         """A client's connection ended, or will at once. Harmless when done twice."""
         if self._clients.get(client.id) is not client:
             return
         del self._clients[client.id]
+        room = client.session.room
         self._input(client, _DISCONNECTED)
-        self._log.debug("client {client} gone: {why}", client=client.id, why=why)
+        self._log.info(
+            "client {client} from {address} gone after {seconds} s and {messages} messages: {reason}",
+            client=client.id,
+            address=self._show_address(client.address),
+            seconds=round(self._now() - client.opened, 1),
+            messages=client.messages,
+            room=room,
+            reason=why,
+        )
 
     def close_all(self, code: int, reason: str) -> None:
         """Begin the closing handshake with every client; none is told of another's end, nor matched meanwhile."""
@@ -179,7 +208,10 @@ class Connections:
         if client is None or client.session.ticket != found.ticket:
             return False
         self._input(client, found)
-        return client.session.state is State.PAIRED
+        paired = client.session.state is State.PAIRED
+        if paired:
+            self._counts.waits.add(self._now() - found.ticket.since)
+        return paired
 
     def relayed(self, client: ClientId, room: RoomId, text: bytes) -> None:
         """See `BrokerEvents.relayed`."""
@@ -192,6 +224,10 @@ class Connections:
         left = self._clients.get(client)
         if left is not None:
             self._input(left, PartnerGone(room))
+
+    def _refuse(self, client: Client, problem: ProtocolError) -> None:
+        self._counts.errors[problem.code] += 1
+        client.connection.send(messages.error(problem))
 
     # --- effects ------------------------------------------------------------------------------------------------------
 

@@ -6,6 +6,7 @@ from twisted.internet.task import LoopingCall
 from twisted.logger import Logger
 
 from signald.connections import Client
+from signald.counts import Counts
 
 SLOTS = 60
 """An interval is cut into this many beats, each for its share of the clients: thousands make no long pause."""
@@ -17,11 +18,13 @@ class Heartbeat(Service):
     Args:
         clock: Calls the beats.
         interval_s: Seconds from one ping of a client to its next.
+        counts: Where to count who is dropped.
     """
 
     _log = Logger()
 
-    def __init__(self, clock: IReactorTime, interval_s: float) -> None:
+    def __init__(self, clock: IReactorTime, interval_s: float, counts: Counts) -> None:
+        self._counts = counts
         self._slots: list[set[Client]] = [set() for _ in range(SLOTS)]
         self._now = 0
         self._beats = LoopingCall.withCount(self._beat)
@@ -63,6 +66,7 @@ class Heartbeat(Service):
                     client.connection.ping()
                 else:
                     self._log.debug("client {client} did not answer a ping", client=client.id)
+                    self._counts.heartbeat_drops += 1
                     client.connection.drop()
             except Exception:
                 # One bad connection must not end the heartbeat of all others.

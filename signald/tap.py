@@ -11,7 +11,7 @@ from twisted.internet.endpoints import serverFromString
 from twisted.internet.interfaces import IAddress
 from twisted.python import usage
 
-from signald import __version__, settings
+from signald import __version__, addresses, settings, tls
 from signald.brokers.interface import Broker
 from signald.brokers.memory import MemoryBroker
 from signald.brokers.redis.broker import RedisBroker
@@ -20,8 +20,9 @@ from signald.brokers.redis.keys import Keys
 from signald.connections import Connections
 from signald.core.ids import ClientId, RoomId
 from signald.core.session import Policy
-from signald.deadlines import Deadlines, Overdue
-from signald.front import FrontFactory
+from signald.counts import Counts
+from signald.deadlines import Deadlines
+from signald.front import Addressed, FrontFactory
 from signald.heartbeat import Heartbeat
 from signald.notify import Notify
 from signald.process import ProcessService
@@ -125,19 +126,23 @@ def make_daemon(chosen: Settings, reactor: Any) -> Daemon:
         SettingsError: An endpoint cannot be understood.
     """
     broker = _make_broker(chosen, reactor)
+    counts = Counts()
     connections = Connections(
         broker,
         reactor,
         lambda: ClientId(_new_id()),
         Policy(chosen.requeue_on_partner_leave, chosen.rematch_delay_seconds),
         chosen.max_msg_per_second,
+        counts,
+        addresses.normalise if chosen.log_full_addresses else addresses.truncate,
     )
-    heartbeat = Heartbeat(reactor, chosen.heartbeat_seconds)
+    heartbeat = Heartbeat(reactor, chosen.heartbeat_seconds, counts)
     handshakes = Deadlines(reactor, chosen.handshake_timeout_seconds)
     closings = Deadlines(reactor, CLOSING_TIMEOUT_S)
-    websockets = WebSockets(connections, heartbeat, handshakes, closings, chosen.allowed_origin)
+    websockets = WebSockets(connections, heartbeat, handshakes, closings, chosen.allowed_origin, counts)
     site = make_site(lambda: daemon.health(), lambda: not daemon.stopping, demo=chosen.demo, reactor=reactor)
-    front = FrontFactory(_protocols(chosen, websockets, reactor), site.buildProtocol, handshakes)
+    protocols = _protocols(chosen, websockets, reactor)
+    front = FrontFactory(protocols, site.buildProtocol, handshakes, chosen.trusted_proxies)
     daemon = Daemon(reactor, _endpoints(chosen, reactor), front, websockets, connections, broker)
     notify = Notify(reactor, os.environ, lambda: f"{len(connections)} clients on instance {broker.instance}")
     for service in (heartbeat, handshakes, closings, notify):
@@ -145,7 +150,7 @@ def make_daemon(chosen: Settings, reactor: Any) -> Daemon:
     return daemon
 
 
-def _protocols(chosen: Settings, shared: WebSockets, reactor: Any) -> Callable[[IAddress], Overdue]:
+def _protocols(chosen: Settings, shared: WebSockets, reactor: Any) -> Callable[[IAddress], Addressed]:
     """What makes the WebSocket side of a connection."""
     autobahn = WebSocketFactory(shared, reactor).buildProtocol
     if not chosen.fast_path:
@@ -157,10 +162,12 @@ def _protocols(chosen: Settings, shared: WebSockets, reactor: Any) -> Callable[[
 def _endpoints(chosen: Settings, reactor: Any) -> list[tuple[str, Any]]:
     if not chosen.listen:
         return [(f"port {chosen.port}", DualStackEndpoint(reactor, chosen.port))]
-    endpoints = []
+    endpoints: list[tuple[str, Any]] = []
     for words in chosen.listen:
         try:
-            endpoints.append((words, serverFromString(reactor, words)))
+            tls_words = words.startswith("ssl:")
+            endpoint = tls.parse(reactor, words, DualStackEndpoint) if tls_words else serverFromString(reactor, words)
+            endpoints.append((words, endpoint))
         except LookupError:
             raise SettingsError(f"--listen={words!r}: systemd passed no such socket") from None
         except Exception as error:
@@ -177,7 +184,8 @@ def makeService(options: Options) -> IService:
         service = _make_process(options, reactor)
     except SettingsError as error:
         raise SystemExit(f"signald: {error}") from None
-    service.choose_log(options.parent or {}, debug=chosen.debug)
+    level = "debug" if chosen.debug else chosen.log_level
+    service.choose_log(options.parent or {}, level=level, look=chosen.log_format, instance=chosen.instance_id)
     return service
 
 

@@ -10,6 +10,7 @@ from zope.interface import implementer
 from signald import origins
 from signald.connections import Client, Connections
 from signald.core.messages import SUBPROTOCOL
+from signald.counts import Counts
 from signald.deadlines import Deadlines, Overdue
 from signald.heartbeat import Heartbeat
 
@@ -37,6 +38,7 @@ class WebSockets:
         handshakes: Ends handshakes that take too long.
         closings: Ends closings that take too long.
         allowed_origins: Normalised; empty allows all.
+        counts: Where to count what happens.
     """
 
     def __init__(
@@ -46,12 +48,14 @@ class WebSockets:
         handshakes: Deadlines,
         closings: Deadlines,
         allowed_origins: frozenset[str],
+        counts: Counts,
     ) -> None:
         self.connections = connections
         self.heartbeat = heartbeat
         self.handshakes = handshakes
         self.closings = closings
         self.allowed_origins = allowed_origins
+        self.counts = counts
         self.open: set[Overdue] = set()
         """Every connection from its accepted handshake request to the end of its transport."""
 
@@ -69,6 +73,7 @@ class WebSockets:
             OriginRefused: Answered with 403.
         """
         if not origins.allows(self.allowed_origins, origin):
+            self.counts.origins_refused += 1
             raise OriginRefused
         return SUBPROTOCOL if SUBPROTOCOL in protocols else None
 
@@ -83,12 +88,14 @@ class ClientConnection:
         shared: What all connections share.
     """
 
-    __slots__ = ("_backlog", "_client", "_paused", "shared", "transport")
+    __slots__ = ("_backlog", "_client", "_paused", "address", "shared", "transport")
 
     _log = Logger()
 
     def __init__(self, shared: WebSockets) -> None:
         self.shared = shared
+        self.address = ""
+        """Of the client itself; see `signald.addresses`."""
         self.transport: Any = None
         self._client: Client | None = None
         self._paused = False
@@ -121,7 +128,7 @@ class ClientConnection:
         try:
             self.shared.handshakes.done(self)
             self.transport.registerProducer(self, True)
-            self._client = self.shared.connections.open(self)  # type: ignore[arg-type]
+            self._client = self.shared.connections.open(self, self.address)  # type: ignore[arg-type]
             self.shared.heartbeat.watch(self._client)
         except Exception:
             self._failed()
@@ -156,18 +163,19 @@ class ClientConnection:
     def _closing(self, code: int | None) -> None:
         """A close frame went out, ours or the reply to theirs: from now on the client is over."""
         self.shared.closings.begin(self)
-        self._over(f"closed with {code}")
+        self._over(code, f"closed with {code}")
 
     def _lost(self, why: str) -> None:
         """The transport is gone."""
         self.shared.handshakes.done(self)
         self.shared.closings.done(self)
         self.shared.open.discard(self)
-        self._over(f"connection lost: {why}")
+        self._over(None, f"connection lost: {why}")
 
-    def _over(self, why: str) -> None:
+    def _over(self, code: int | None, why: str) -> None:
         client, self._client = self._client, None
         if client is not None:
+            self.shared.counts.closed(code)
             self.shared.heartbeat.forget(client)
             self.shared.connections.closed(client, why)
 

@@ -117,6 +117,7 @@ class FastConnection(ClientConnection):
         """Read frames; the first bytes are the handshake."""
         if self._client is None and not self._closed:
             data = self._shake_hands(data)
+        self.shared.counts.received_bytes += len(data)
         output = self._output
         held = output.hold()
         try:
@@ -207,6 +208,7 @@ class FastConnection(ClientConnection):
             return
         data = queue[0] if len(queue) == 1 else b"".join(queue)
         queue.clear()
+        self.shared.counts.sent_bytes += len(data)
         transport = self.transport
         if isinstance(transport, TCPConnection) and not transport.dataBuffer and not transport._tempDataBuffer:
             try:
@@ -267,6 +269,7 @@ class FastConnection(ClientConnection):
         self._data = b""
         self._closed = True
         slow = self._slow(transport.getPeer())
+        slow.address = self.address
         shared = self.shared
         shared.handshakes.done(self)
         shared.closings.done(self)

@@ -69,7 +69,19 @@ class WebSocketConnection(ClientConnection, WebSocketServerProtocol):  # type: i
         self.websocket_version = 13
         self.websocket_protocol_in_use = None
 
+    # --- the reactor calls --------------------------------------------------------------------------------------------
+
+    def dataReceived(self, data: bytes) -> None:
+        """See `IProtocol.dataReceived`."""
+        self.shared.counts.received_bytes += len(data)
+        super().dataReceived(data)
+
     # --- Autobahn calls -----------------------------------------------------------------------------------------------
+
+    def sendData(self, data: bytes, sync: bool = False, chopsize: int | None = None) -> None:
+        """All that goes out passes here."""
+        self.shared.counts.sent_bytes += len(data)
+        super().sendData(data, sync, chopsize)
 
     def onConnect(self, request: ConnectionRequest) -> str | None:
         """The handshake's headers are here."""

@@ -20,6 +20,7 @@ from signald.core import messages
 from signald.core.ids import ClientId, RoomId
 from signald.core.messages import CLIENT_MESSAGES, REFUSALS, SERVER_MESSAGES, ErrorCode, ProtocolError
 from signald.core.session import TRANSITIONS, Policy, Session, State
+from signald.counts import Counts
 
 ROOT = Path(__file__).parents[2]
 SCHEMA = schema.json_schema()
@@ -179,7 +180,7 @@ def test_what_is_sent_is_what_the_schema_says() -> None:
     clock = Clock()
     numbers = iter(range(100))
     broker = MemoryBroker(clock, lambda: RoomId(f"room{next(numbers)}"), "here")
-    connections = Connections(broker, clock, lambda: ClientId(f"client{next(numbers)}"), Policy(), 12)
+    connections = Connections(broker, clock, lambda: ClientId(f"client{next(numbers)}"), Policy(), 12, Counts())
     broker.start(connections)
     wires = [Wire(), Wire()]
     a, b = [connections.open(wire) for wire in wires]
