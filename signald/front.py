@@ -5,7 +5,8 @@ the two worlds apart: a WebSocket never sees HTTP keep-alive, and web requests a
 proxy can send a handshake down a connection that belongs to twisted.web already.
 """
 
-from collections.abc import Callable
+import typing
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from twisted.internet.interfaces import IAddress, IProtocolNegotiationFactory, ITCPTransport
@@ -14,6 +15,7 @@ from twisted.protocols.policies import ProtocolWrapper
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
+from signald.addresses import Network, client_address, forwarded_for
 from signald.deadlines import Deadlines, Overdue
 
 MAX_HEAD_BYTES = 16 * 1024
@@ -50,6 +52,12 @@ def has_body(head: bytes) -> bool:
     return False
 
 
+class Addressed(Overdue, typing.Protocol):
+    """A connection that is told where its client is."""
+
+    address: str
+
+
 class Front(Protocol):
     """Reads the head of the first request, then hands the transport over."""
 
@@ -77,6 +85,7 @@ class Front(Protocol):
             self._refuse(_TOO_LARGE)
         elif wants_websocket(head[:end]):
             websocket = self.factory.websockets(self.transport.getPeer())
+            websocket.address = self._address(head[: end + 2])
             self.factory.handshakes.begin(websocket)
             self._hand_over(websocket, head)
         elif has_body(head[:end]):
@@ -91,6 +100,11 @@ class Front(Protocol):
     def drop(self) -> None:
         """It took too long (`Deadlines`)."""
         self.transport.abortConnection()
+
+    def _address(self, head: bytes) -> str:
+        """The client's own address, from the connection or from what a trusted proxy says."""
+        peer = getattr(self.transport.getPeer(), "host", "")
+        return client_address(peer, forwarded_for(head), self.factory.trusted)
 
     def _refuse(self, answer: bytes) -> None:
         self.transport.write(answer)
@@ -116,19 +130,22 @@ class FrontFactory(Factory):
     """Makes a `Front` for each accepted connection.
 
     Args:
-        websockets: Makes the WebSocket side for a peer address.
+        websockets: Makes the WebSocket side for a peer address; its `address` is set to the client's.
         web: Makes the HTTP side for a peer address.
         handshakes: Ends connections that do not say in time what they want.
+        trusted: Networks of proxies whose ``X-Forwarded-For`` is believed.
     """
 
     noisy = False
 
     def __init__(
         self,
-        websockets: Callable[[IAddress], Overdue],
+        websockets: Callable[[IAddress], Addressed],
         web: Callable[[IAddress], Any],
         handshakes: Deadlines,
+        trusted: Sequence[Network] = (),
     ) -> None:
+        self.trusted = trusted
         self.websockets = websockets
         self.web = web
         self.handshakes = handshakes

@@ -1,5 +1,6 @@
 """What a process of signald needs besides its services: its log, its signals, its file limit."""
 
+import os
 import resource
 import signal
 import sys
@@ -47,18 +48,20 @@ class ProcessService(MultiService):
         self.stopping = False
         """Whether the end has begun."""
 
-    def choose_log(self, twistd: Mapping[str, Any], *, debug: bool) -> None:
+    def choose_log(self, twistd: Mapping[str, Any], *, level: str, look: str, instance: str) -> None:
         """Log in signald's way, to the place that twistd was told; not if twistd was told another way.
 
         Args:
             twistd: The options of twistd itself.
-            debug: Whether to log the debug level.
+            level: See `make_observer`, as for the other two.
+            look: Text or JSON.
+            instance: The name of this process.
         """
         if twistd.get("syslog") or twistd.get("logger"):
             return
         name = twistd.get("logfile") or ("-" if twistd.get("nodaemon") else "twistd.log")
         out = sys.stdout if name == "-" else LogFile.fromFullPath(name)
-        self._observer = make_observer(debug=debug, out=out)
+        self._observer = make_observer(level=level, look=look, instance=instance, out=out, environment=os.environ)
 
     def setServiceParent(self, parent: Any) -> None:
         """The application is the parent; it holds the log observer too (`twisted.application.app.AppLogger`)."""
@@ -79,9 +82,16 @@ class ProcessService(MultiService):
     def _handle_signals(self) -> None:
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, self._signalled)
+        signal.signal(signal.SIGHUP, self._hung_up)
 
     def _signalled(self, number: int, frame: object) -> None:
         self._reactor.callFromThread(self._end)
+
+    def _hung_up(self, number: int, frame: object) -> None:
+        self._reactor.callFromThread(self.reload)
+
+    def reload(self) -> None:
+        """Read again what may change while clients are connected, on SIGHUP."""
 
     def _end(self) -> None:
         # A second signal finds it stopping already: there is nothing to do, and nothing to log.

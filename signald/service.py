@@ -14,6 +14,7 @@ from signald.brokers.interface import Broker
 from signald.connections import Connections
 from signald.front import FrontFactory
 from signald.process import ProcessService, raise_file_limit
+from signald.tls import Certificate, TLSEndpoint
 from signald.websocket.base import GOING_AWAY, WebSockets
 
 CLOSE_WITHIN_S = 2.0
@@ -71,6 +72,7 @@ class Daemon(ProcessService):
         self._connections = connections
         self._broker = broker
         self._ports: list[IListeningPort] = []
+        self._certificates: list[Certificate] = []
         self._deaf = ""
         """Why an endpoint could not be opened."""
         self._started = self._reactor.seconds()
@@ -91,6 +93,8 @@ class Daemon(ProcessService):
         """Listen, while the process may still have the rights for a low port."""
         super().privilegedStartService()
         for words, endpoint in self._endpoints:
+            if isinstance(endpoint, TLSEndpoint):
+                self._certificates.append(endpoint.certificate)
             endpoint.listen(self._front).addCallbacks(self._listening, self._not_listening, errbackArgs=(words,))
         if self._deaf:  # a Deferred would swallow a SystemExit
             raise SystemExit(f"signald: {self._deaf}")
@@ -105,6 +109,11 @@ class Daemon(ProcessService):
             instance=self._broker.instance,
             clients=raise_file_limit(),
         )
+
+    def reload(self) -> None:
+        """Read all certificates again."""
+        for certificate in self._certificates:
+            certificate.reload()
 
     async def _stop(self) -> None:
         try:

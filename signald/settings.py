@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-from signald import origins
+from signald import addresses, logs, origins
 from signald.brokers.redis.url import StoreAddress, parse_url
 
 
@@ -118,6 +118,15 @@ def _file(text: str) -> str:
     return text
 
 
+def _one_of(words: tuple[str, ...]) -> Callable[[str], str]:
+    def parse(text: str) -> str:
+        if text.lower() not in words:
+            raise ValueError(f"must be one of {', '.join(words)}")
+        return text.lower()
+
+    return parse
+
+
 def _endpoint(text: str) -> str:
     if ":" not in text:
         raise ValueError("must be a Twisted endpoint, for example tcp:8080:interface=127.0.0.1")
@@ -198,7 +207,23 @@ SETTINGS: Final = (
         "Whether usual frames are read by our own code; else all by Autobahn, at twice the cost",
         _switch,
     ),
-    Setting("DEBUG", "", "Verbose logging", _switch),
+    Setting(
+        "TRUSTED_PROXIES",
+        "",
+        "Networks of proxies, apart by commas, whose `X-Forwarded-For` is believed: `127.0.0.1, 10.0.0.0/8`",
+        addresses.parse_networks,
+    ),
+    Setting("LOG_FORMAT", "text", "`text` for people, `json` for machines", _one_of(logs.FORMATS)),
+    Setting(
+        "LOG_LEVEL", "info", "The lowest level that is logged: `debug`, `info`, `warn`, `error`", _one_of(logs.LEVELS)
+    ),
+    Setting(
+        "LOG_FULL_ADDRESSES",
+        "false",
+        "Whether the log shows whole addresses of clients; else their network, /24 or /48",
+        _switch,
+    ),
+    Setting("DEBUG", "", "Verbose logging: the same as LOG_LEVEL=debug", _switch),
 )
 
 
@@ -221,6 +246,10 @@ class Settings:
     handshake_timeout_seconds: float
     demo: bool
     fast_path: bool
+    trusted_proxies: tuple[addresses.Network, ...]
+    log_format: str
+    log_level: str
+    log_full_addresses: bool
     debug: bool
 
 

@@ -102,6 +102,11 @@ class Workers(ProcessService):
             self._ended.callback(None)
         return self._ended
 
+    def reload(self) -> None:
+        """Pass SIGHUP on."""
+        for worker in self._running.values():
+            worker.signalProcess("HUP")
+
     def _start(self, number: int) -> None:
         if self.stopping:
             return

@@ -2,10 +2,11 @@
 
 import json
 import socket
+import ssl
 import struct
 import time
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from types import TracebackType
 from typing import Any, Self
 
@@ -49,6 +50,9 @@ class Client:
         origin: Origin header.
         protocols: Subprotocols to offer.
         answers: Whether it answers pings and close frames.
+        context: For TLS; the server must be ``localhost``.
+        preamble: Sent before all else, TLS included: a PROXY protocol header.
+        headers: More of the handshake, with ``_`` for ``-``.
     """
 
     def __init__(
@@ -59,8 +63,14 @@ class Client:
         origin: str | None = None,
         protocols: Sequence[str] = (),
         answers: bool = True,
+        context: ssl.SSLContext | None = None,
+        preamble: bytes = b"",
+        headers: Mapping[str, str] | None = None,
     ) -> None:
         self.socket = connect(address)
+        self.socket.sendall(preamble)
+        if context is not None:
+            self.socket = context.wrap_socket(self.socket, server_hostname="localhost")
         self._answers = answers
         self._reader = FrameReader()
         self._messages: deque[Message] = deque()
@@ -68,7 +78,7 @@ class Client:
         self._syncs = 0
         self.close_code: int | None = None
         self.ended = False
-        self.socket.sendall(handshake(path=path, origin=origin, protocols=protocols))
+        self.socket.sendall(handshake(path=path, origin=origin, protocols=protocols, **(headers or {})))
         data = b""
         while (response := parse_response(data)) is None:
             received = self.socket.recv(65536)
