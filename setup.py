@@ -41,6 +41,7 @@ setup(
         "msgspec>=0.20",
         "txredisapi>=1.6",
         "hiredis>=3.3",
+        "prometheus-client>=0.22",
         "service-identity>=24.2",
     ],
     extras_require={

@@ -4,9 +4,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from twisted.internet.defer import Deferred, DeferredList
-from twisted.internet.endpoints import TCP4ServerEndpoint, TCP6ServerEndpoint
-from twisted.internet.error import CannotListenError
-from twisted.internet.interfaces import IListeningPort, IStreamServerEndpoint
+from twisted.internet.interfaces import IListeningPort
 from twisted.internet.task import LoopingCall
 from twisted.logger import Logger
 
@@ -24,22 +22,8 @@ BROKER_WITHIN_S = 2.0
 """How long the broker may take to clean up at the end."""
 
 
-class DualStackEndpoint:
-    """One port on all addresses, IPv6 and IPv4; IPv4 alone where the machine has no IPv6."""
-
-    def __init__(self, reactor: Any, port: int) -> None:
-        self._ipv6 = TCP6ServerEndpoint(reactor, port)
-        self._ipv4 = TCP4ServerEndpoint(reactor, port)
-
-    def listen(self, factory: Any) -> "Deferred[IListeningPort]":
-        """See `IStreamServerEndpoint.listen`."""
-
-        def without_ipv6(failure: Any) -> Any:
-            failure.trap(CannotListenError)
-            return self._ipv4.listen(factory)
-
-        listening: Deferred[IListeningPort] = self._ipv6.listen(factory).addErrback(without_ipv6)
-        return listening
+Listener = tuple[str, Any, Any]
+"""What an endpoint is called, the endpoint, and the factory of what listens there."""
 
 
 class Daemon(ProcessService):
@@ -47,8 +31,8 @@ class Daemon(ProcessService):
 
     Args:
         reactor: For signals and the time.
-        endpoints: Where to listen, each with the words to call it by.
-        front: What listens there.
+        listeners: Where to listen, and what.
+        front: What clients connect to.
         websockets: The open connections.
         connections: The clients.
         broker: Started before the first client, stopped after the last.
@@ -59,14 +43,14 @@ class Daemon(ProcessService):
     def __init__(
         self,
         reactor: Any,
-        endpoints: Sequence[tuple[str, IStreamServerEndpoint]],
+        listeners: Sequence[Listener],
         front: FrontFactory,
         websockets: WebSockets,
         connections: Connections,
         broker: Broker,
     ) -> None:
         super().__init__(reactor)
-        self._endpoints = endpoints
+        self._listeners = listeners
         self._front = front
         self._websockets = websockets
         self._connections = connections
@@ -92,10 +76,10 @@ class Daemon(ProcessService):
     def privilegedStartService(self) -> None:
         """Listen, while the process may still have the rights for a low port."""
         super().privilegedStartService()
-        for words, endpoint in self._endpoints:
+        for words, endpoint, factory in self._listeners:
             if isinstance(endpoint, TLSEndpoint):
                 self._certificates.append(endpoint.certificate)
-            endpoint.listen(self._front).addCallbacks(self._listening, self._not_listening, errbackArgs=(words,))
+            endpoint.listen(factory).addCallbacks(self._listening, self._not_listening, errbackArgs=(words,))
         if self._deaf:  # a Deferred would swallow a SystemExit
             raise SystemExit(f"signald: {self._deaf}")
 

@@ -13,6 +13,9 @@ from typing import Any, Final
 from signald import addresses, logs, origins
 from signald.brokers.redis.url import StoreAddress, parse_url
 
+WORKER: Final = "{worker}"
+"""Stands in an endpoint for the worker's number, where workers cannot or should not share it."""
+
 
 class SettingsError(Exception):
     """The operator's mistake. The message is one line that names the setting and says what it may be."""
@@ -143,6 +146,14 @@ SETTINGS: Final = (
         many=True,
     ),
     Setting(
+        "ADMIN_LISTEN",
+        "",
+        "Endpoints for the operator alone, with `/metrics`; `{worker}` stands for the worker's number",
+        _endpoint,
+        many=True,
+    ),
+    Setting("PUBLIC_METRICS", "false", "Whether `/metrics` is on the public port too", _switch),
+    Setting(
         "ALLOWED_ORIGIN",
         "",
         "Origins of web pages that may connect, apart by commas; empty: all",
@@ -178,7 +189,7 @@ SETTINGS: Final = (
     Setting(
         "WORKERS",
         "1",
-        "Processes that share the port, each an instance of its own on the store; `auto`: one for each core",
+        "Processes that share the ports, each an instance of its own on the store; `auto`: one for each core",
         _workers,
     ),
     Setting("INSTANCE_ID", "", "Label of this process in logs and health; empty: random", _instance_id),
@@ -233,6 +244,8 @@ class Settings:
 
     port: int
     listen: tuple[str, ...]
+    admin_listen: tuple[str, ...]
+    public_metrics: bool
     allowed_origin: frozenset[str]
     requeue_on_partner_leave: bool
     rematch_delay_seconds: float
@@ -289,9 +302,9 @@ def _check_together(chosen: Settings) -> None:
         raise SettingsError(begin + "needs a store to pair over: set REDIS_URL")
     if chosen.port == 0 and not chosen.listen:
         raise SettingsError(begin + "needs a port to share: PORT must not be 0")
-    for words in chosen.listen:
-        if words.startswith("unix:"):
-            raise SettingsError(begin + f"cannot share --listen={words!r}")
+    for words in (*chosen.listen, *chosen.admin_listen):
+        if words.startswith("unix:") and WORKER not in words:
+            raise SettingsError(begin + f"cannot share {words!r}: put {WORKER} in it")
 
 
 def _shown(setting: Setting, text: str) -> str:

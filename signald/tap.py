@@ -7,11 +7,10 @@ from typing import Any
 
 from OpenSSL.crypto import Error as CryptoError
 from twisted.application.service import IService
-from twisted.internet.endpoints import serverFromString
 from twisted.internet.interfaces import IAddress
 from twisted.python import usage
 
-from signald import __version__, addresses, settings, tls
+from signald import __version__, addresses, settings
 from signald.brokers.interface import Broker
 from signald.brokers.memory import MemoryBroker
 from signald.brokers.redis.broker import RedisBroker
@@ -22,13 +21,16 @@ from signald.core.ids import ClientId, RoomId
 from signald.core.session import Policy
 from signald.counts import Counts
 from signald.deadlines import Deadlines
+from signald.endpoints import DualStackEndpoint
+from signald.endpoints import parse as parse_endpoint
 from signald.front import Addressed, FrontFactory
 from signald.heartbeat import Heartbeat
+from signald.metrics import Gauges, LoopLag, Metrics
 from signald.notify import Notify
 from signald.process import ProcessService
-from signald.service import Daemon, DualStackEndpoint
+from signald.service import Daemon, Listener
 from signald.settings import SETTINGS, Settings, SettingsError
-from signald.web.resources import make_site
+from signald.web.resources import Probes, make_admin_site, make_site
 from signald.websocket.base import WebSockets
 from signald.websocket.fast import FastConnection, Output
 from signald.websocket.rfc6455 import WebSocketFactory
@@ -40,6 +42,9 @@ CLOSING_TIMEOUT_S = 3.0
 
 def _help(setting: settings.Setting) -> str:
     return f"{setting.meaning} [default: {setting.default or 'empty'}]".replace("`", "")
+
+
+_ROWS = {row.variable: row for row in SETTINGS}
 
 
 class Options(usage.Options):
@@ -55,6 +60,7 @@ class Options(usage.Options):
     def __init__(self) -> None:
         super().__init__()
         self._listen: list[str] = []
+        self._admin_listen: list[str] = []
 
     def opt_version(self) -> None:
         """Show signald's version and exit."""
@@ -64,7 +70,11 @@ class Options(usage.Options):
     def opt_listen(self, endpoint: str) -> None:  # noqa: D102 - its docstring is the help text, see below
         self._listen.append(endpoint)
 
-    opt_listen.__doc__ = next(_help(row) + " May be given more than once." for row in SETTINGS if row.many)
+    def opt_admin_listen(self, endpoint: str) -> None:  # noqa: D102 - the same
+        self._admin_listen.append(endpoint)
+
+    for _row, _option in ((_ROWS["LISTEN"], opt_listen), (_ROWS["ADMIN_LISTEN"], opt_admin_listen)):
+        _option.__doc__ = _help(_row) + " May be given more than once."
 
     def parseOptions(self, options: Sequence[str] | None = None) -> None:
         """Let a bare ``--debug`` mean ``--debug=true``, as for every setting that is true or false."""
@@ -79,8 +89,7 @@ class Options(usage.Options):
     def postOptions(self) -> None:
         """Read all settings. A mistake ends the start with one line: a UsageError would print all help before it."""
         given = {row.option: [self[row.option]] for row in SETTINGS if not row.many and self[row.option] is not None}
-        if self._listen:
-            given["listen"] = self._listen
+        given |= {"listen": self._listen, "admin-listen": self._admin_listen}
         try:
             self.settings = settings.parse(os.environ, given)
         except SettingsError as error:
@@ -140,12 +149,19 @@ def make_daemon(chosen: Settings, reactor: Any) -> Daemon:
     handshakes = Deadlines(reactor, chosen.handshake_timeout_seconds)
     closings = Deadlines(reactor, CLOSING_TIMEOUT_S)
     websockets = WebSockets(connections, heartbeat, handshakes, closings, chosen.allowed_origin, counts)
-    site = make_site(lambda: daemon.health(), lambda: not daemon.stopping, demo=chosen.demo, reactor=reactor)
+    lag = LoopLag(reactor)
+    gauges: Gauges = {
+        "connected": ("Clients that are connected.", lambda: len(connections)),
+        "loop_lag_seconds": ("How late the event loop was at worst, since the last scrape.", lag.worst),
+    }
+    probes = Probes(lambda: daemon.health(), lambda: not daemon.stopping, Metrics(counts, broker, gauges).text)
+    site = make_site(probes, demo=chosen.demo, metrics=chosen.public_metrics, reactor=reactor)
     protocols = _protocols(chosen, websockets, reactor)
     front = FrontFactory(protocols, site.buildProtocol, handshakes, chosen.trusted_proxies)
-    daemon = Daemon(reactor, _endpoints(chosen, reactor), front, websockets, connections, broker)
+    listeners = _listeners(chosen, reactor, front, make_admin_site(probes, reactor))
+    daemon = Daemon(reactor, listeners, front, websockets, connections, broker)
     notify = Notify(reactor, os.environ, lambda: f"{len(connections)} clients on instance {broker.instance}")
-    for service in (heartbeat, handshakes, closings, notify):
+    for service in (heartbeat, handshakes, closings, lag, notify):
         service.setServiceParent(daemon)
     return daemon
 
@@ -159,20 +175,16 @@ def _protocols(chosen: Settings, shared: WebSockets, reactor: Any) -> Callable[[
     return lambda peer: FastConnection(shared, output, autobahn)
 
 
-def _endpoints(chosen: Settings, reactor: Any) -> list[tuple[str, Any]]:
-    if not chosen.listen:
-        return [(f"port {chosen.port}", DualStackEndpoint(reactor, chosen.port))]
-    endpoints: list[tuple[str, Any]] = []
-    for words in chosen.listen:
-        try:
-            tls_words = words.startswith("ssl:")
-            endpoint = tls.parse(reactor, words, DualStackEndpoint) if tls_words else serverFromString(reactor, words)
-            endpoints.append((words, endpoint))
-        except LookupError:
-            raise SettingsError(f"--listen={words!r}: systemd passed no such socket") from None
-        except Exception as error:
-            raise SettingsError(f"--listen={words!r}: {error or type(error).__name__}") from None
-    return endpoints
+def _listeners(chosen: Settings, reactor: Any, front: Any, admin: Any) -> list[Listener]:
+    listeners = [] if chosen.listen else [(f"port {chosen.port}", DualStackEndpoint(reactor, chosen.port), front)]
+    worker = os.environ.get(WORKER_VARIABLE, "1")
+    for option, endpoints, factory in (("listen", chosen.listen, front), ("admin-listen", chosen.admin_listen, admin)):
+        for words in endpoints:
+            try:
+                listeners.append((words, parse_endpoint(words, reactor, worker), factory))
+            except ValueError as error:
+                raise SettingsError(f"--{option}={words!r}: {error}") from None
+    return listeners
 
 
 def makeService(options: Options) -> IService:

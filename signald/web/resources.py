@@ -3,7 +3,7 @@
 import json
 from collections.abc import Callable, Mapping
 from importlib.resources import files
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from twisted.web.http import HTTPChannel
 from twisted.web.pages import notFound
@@ -111,20 +111,71 @@ class _Root(Resource):
         return notFound("Not found", "There is nothing here. Look at / or /healthz.")
 
 
-def make_site(
-    health: Callable[[], Mapping[str, object]], ready: Callable[[], bool], *, demo: bool, reactor: Any
-) -> Site:
+class _Metrics(Resource):
+    """For Prometheus."""
+
+    isLeaf = True
+
+    def __init__(self, text: Callable[[], bytes]) -> None:
+        super().__init__()
+        self._text = text
+
+    def render_GET(self, request: Request) -> bytes:
+        request.setHeader(b"content-type", b"text/plain; version=0.0.4; charset=utf-8")
+        request.setHeader(b"cache-control", b"no-store")
+        return self._text()
+
+
+class Probes(NamedTuple):
+    """What supervisors ask.
+
+    Attributes:
+        health: What ``/healthz`` says.
+        ready: Whether ``/readyz`` says yes.
+        metrics: What ``/metrics`` says.
+    """
+
+    health: Callable[[], Mapping[str, object]]
+    ready: Callable[[], bool]
+    metrics: Callable[[], bytes]
+
+
+def make_admin_site(probes: Probes, reactor: Any) -> Site:
+    """What is for the operator alone.
+
+    Args:
+        probes: What is asked.
+        reactor: Times out idle connections.
+    """
+    return _site(_probed(probes, metrics=True), reactor)
+
+
+def _probed(probes: Probes, *, metrics: bool) -> _Root:
+    root = _Root()
+    root.putChild(b"healthz", _Json(probes.health))
+    root.putChild(b"readyz", _Ready(probes.ready))
+    if metrics:
+        root.putChild(b"metrics", _Metrics(probes.metrics))
+    return root
+
+
+def _site(root: Resource, reactor: Any) -> Site:
+    site = Site(root, reactor=reactor, timeout=30)
+    site.protocol = OneRequest  # type: ignore[assignment]
+    site.noisy = False
+    return site
+
+
+def make_site(probes: Probes, *, demo: bool, metrics: bool, reactor: Any) -> Site:
     """The web side of the daemon.
 
     Args:
-        health: What ``/healthz`` says.
-        ready: What ``/readyz`` says.
+        probes: What is asked.
         demo: Whether ``/`` is the demo page; else it is a line of text.
+        metrics: Whether ``/metrics`` is here too.
         reactor: Times out idle connections.
     """
-    root = _Root()
-    root.putChild(b"healthz", _Json(health))
-    root.putChild(b"readyz", _Ready(ready))
+    root = _probed(probes, metrics=metrics)
     root.putChild(b"ws", _UpgradeRequired())
     if demo:
         static = _Root()
@@ -137,7 +188,4 @@ def make_site(
     else:
         text = f"signald {__version__}: a WebRTC signaling server. Its WebSocket is at /ws.\n"
         root.putChild(b"", _Body(text.encode(), b"text/plain; charset=utf-8"))
-    site = Site(root, reactor=reactor, timeout=30)
-    site.protocol = OneRequest  # type: ignore[assignment]
-    site.noisy = False
-    return site
+    return _site(root, reactor)

@@ -15,6 +15,9 @@ from signald.tap import Options
 BAD: Mapping[str, tuple[str, ...]] = {
     "PORT": ("x", "-1", "65536", "80 80", "8080.0", "0x50", "1" * 30, "٨٠"),
     "LISTEN": ("8080", "tcp:8080 nonsense"),
+    "ADMIN_LISTEN": ("9100", "x"),
+    "PUBLIC_METRICS": ("maybe",),
+    "WORKERS": ("0", "257", "x", "-1"),
     "ALLOWED_ORIGIN": ("example.com", "https://example.com/path", "https://a.example,x", "null", "https://[::1", ","),
     "REQUEUE_ON_PARTNER_LEAVE": ("maybe", "2", "tru"),
     "REMATCH_DELAY_SECONDS": ("x", "-1", "3601", "nan", "inf", "1e3", "1,5"),
@@ -27,6 +30,10 @@ BAD: Mapping[str, tuple[str, ...]] = {
     "HANDSHAKE_TIMEOUT_SECONDS": ("0", "x", "3601"),
     "DEMO": ("maybe",),
     "FAST_PATH": ("maybe",),
+    "LOG_FULL_ADDRESSES": ("maybe",),
+    "LOG_LEVEL": ("loud",),
+    "LOG_FORMAT": ("xml",),
+    "TRUSTED_PROXIES": ("x", "10.0.0.0/33"),
     "DEBUG": ("maybe",),
 }
 
@@ -183,12 +190,20 @@ def test_every_setting_is_an_option(tmp_path: Path) -> None:
         "handshake-timeout-seconds": "8",
         "demo": "false",
         "fast-path": "false",
+        "log-full-addresses": "true",
+        "log-level": "warn",
+        "log-format": "json",
+        "trusted-proxies": "10.0.0.0/8",
+        "admin-listen": "tcp:9100",
+        "workers": "2",
+        "public-metrics": "true",
         "debug": "true",
     }
     assert set(good) == {setting.option for setting in SETTINGS}
-    default = options()
+    store = ("--redis-url", "redis://store")  # without one there is no second worker
+    default = options(*store)
     for option, value in good.items():
-        chosen = options(f"--{option}", value)
+        chosen = options(*store, f"--{option}", value)
         field = option.replace("-", "_")
         assert getattr(chosen, field) != getattr(default, field), option
 

@@ -1,0 +1,74 @@
+"""``/metrics``: an operator sees what clients experience."""
+
+from prometheus_client.parser import text_string_to_metric_families
+
+from tests.support.memory import MemoryDaemon, MemoryTest
+
+
+def scrape(daemon: MemoryDaemon) -> dict[str, float]:
+    """Samples by name, with their labels as in the text."""
+    client = daemon.connect()
+    client.write(b"GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n")
+    daemon.settle()
+    assert client.response.status == 200, client.response
+    samples = {}
+    for family in text_string_to_metric_families(client.raw.partition(b"\r\n\r\n")[2].decode()):
+        for sample in family.samples:
+            labels = ",".join(f"{name}={value}" for name, value in sorted(sample.labels.items()))
+            samples[f"{sample.name}{{{labels}}}" if labels else sample.name] = sample.value
+    return samples
+
+
+class Scrapes(MemoryTest):
+    """What is counted is what happened."""
+
+    def test_a_call_is_counted(self) -> None:
+        """An operator would see nothing of the traffic, or a wrong picture of it."""
+        daemon = self.start(PUBLIC_METRICS="true")
+        one, other = daemon.pair()
+        one.send("offer", sdp="v=0")
+        other.send("answer", sdp="v=0")
+        for _ in range(3):
+            one.send("ice", candidate={})
+        one.send("available")
+        one.text("{")
+        before = scrape(daemon)
+        self.assertEqual(before["signald_connected"], 2)
+        self.assertEqual(before["signald_rooms"], 1)
+        self.assertEqual(before["signald_waiting"], 0)
+        self.assertEqual(before["signald_relayed_total{type=offer}"], 1)
+        self.assertEqual(before["signald_relayed_total{type=answer}"], 1)
+        self.assertEqual(before["signald_relayed_total{type=ice}"], 3)
+        self.assertEqual(before["signald_errors_total{code=ALREADY_PAIRED}"], 1)
+        self.assertEqual(before["signald_errors_total{code=INVALID_FORMAT}"], 1)
+        self.assertEqual(before["signald_match_wait_seconds_count"], 2)
+        self.assertGreater(before["signald_received_bytes_total"], 200)
+        self.assertGreater(before["signald_sent_bytes_total"], 200)
+        one.close(1000)
+        daemon.settle()
+        after = scrape(daemon)
+        self.assertEqual(after["signald_connected"], 1)
+        self.assertEqual(after["signald_closes_total{code=1000}"], 1)
+        self.assertEqual(after["signald_waiting"], 1)
+        self.assertEqual(after["signald_clients_total"], 2)
+
+    def test_labels_are_bounded(self) -> None:
+        """A client that closes with codes of its own would fill the memory of the monitoring."""
+        daemon = self.start(PUBLIC_METRICS="true")
+        for code in (3000, 3999, 4000, 4999):
+            daemon.client().close(code)
+        daemon.settle()
+        closes = {name: value for name, value in scrape(daemon).items() if name.startswith("signald_closes_total")}
+        self.assertEqual(closes, {"signald_closes_total{code=other}": 4})
+
+    def test_private_by_default(self) -> None:
+        """The public port would tell everybody how the business goes."""
+        client = self.start().connect()
+        client.write(b"GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n")
+        self.assertEqual(client.response.status, 404)
+
+
+class SlowScrapes(Scrapes):
+    """The same where Autobahn reads all frames."""
+
+    fast_path = False
