@@ -38,6 +38,8 @@ FLAGS = (
     "--disable-quic",
     # Pages without camera permission would name themselves by mDNS, which a container does not resolve.
     "--disable-features=WebRtcHideLocalIpsWithMdns",
+    # Without a graphics card each frame of the page's rings is painted by the processor.
+    "--force-prefers-reduced-motion",
     # Windows that are not in front go on as if they were.
     "--disable-renderer-backgrounding",
     "--disable-background-timer-throttling",
