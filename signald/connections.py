@@ -5,8 +5,8 @@ so nothing here imports a WebSocket.
 """
 
 from collections import deque
-from collections.abc import Callable, Iterator
-from typing import Any, Protocol
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, NamedTuple, Protocol
 
 from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
@@ -19,8 +19,6 @@ from signald.core.limits import MessageRate
 from signald.core.messages import ErrorCode, ProtocolError
 from signald.core.session import (
     Disconnected,
-    Effect,
-    Effects,
     Enqueue,
     Input,
     LeaveRoom,
@@ -37,6 +35,13 @@ from signald.counts import Counts
 
 _RATE_LIMIT = ProtocolError(ErrorCode.RATE_LIMIT, "too many messages: this one was dropped")
 _DISCONNECTED = Disconnected()
+
+
+class _Close(NamedTuple):
+    """An effect that no session asks for: close a client in its turn, after what it is still to be told."""
+
+    code: int
+    reason: str
 
 
 class Connection(Protocol):
@@ -118,14 +123,16 @@ class Connections:
         self._rate = max_messages_per_second
         self._counts = counts
         self._clients: dict[ClientId, Client] = {}
-        self._pending: deque[tuple[Client, Effects]] = deque()
+        self._pending: deque[tuple[Client, Sequence[Any]]] = deque()
         self._running = False
-        self._effects: dict[type[Effect], Callable[[Client, Any], None]] = {
+        self._ending: tuple[int, str] | None = None
+        self._effects: dict[type, Callable[[Client, Any], None]] = {
             Send: self._send,
             Enqueue: self._enqueue,
             Withdraw: self._withdraw,
             Relay: self._relay,
             LeaveRoom: self._leave,
+            _Close: self._close,
         }
 
     def __len__(self) -> int:
@@ -192,6 +199,13 @@ class Connections:
             reason=why,
         )
 
+    def drain(self, code: int, reason: str) -> None:
+        """Close everybody who is not paired, and who is paired now when that ends: nobody is to wait here any more."""
+        self._ending = (code, reason)
+        for client in self:
+            if client.session.state is not State.PAIRED:
+                client.connection.close(code, reason)
+
     def close_all(self, code: int, reason: str) -> None:
         """Begin the closing handshake with every client; none is told of another's end, nor matched meanwhile."""
         clients, self._clients = self._clients, {}
@@ -224,6 +238,8 @@ class Connections:
         left = self._clients.get(client)
         if left is not None:
             self._input(left, PartnerGone(room))
+            if self._ending is not None:
+                self._run(left, (_Close(*self._ending),))
 
     def _refuse(self, client: Client, problem: ProtocolError) -> None:
         self._counts.errors[problem.code] += 1
@@ -236,7 +252,7 @@ class Connections:
         if effects:
             self._run(client, effects)
 
-    def _run(self, client: Client, effects: Effects) -> None:
+    def _run(self, client: Client, effects: Sequence[Any]) -> None:
         """Run effects in order. Effects that these bring about wait for their turn, so nothing is re-entered."""
         if self._running:
             self._pending.append((client, effects))
@@ -258,8 +274,12 @@ class Connections:
 
     def _enqueue(self, client: Client, effect: Enqueue) -> None:
         # The effect before may have been the message too many for a client that does not read: it is gone by now.
-        if client.session.ticket == effect.ticket:
-            self._broker.enqueue(effect.ticket)
+        if client.session.ticket != effect.ticket:
+            return
+        if self._ending is not None:
+            client.connection.close(*self._ending)
+            return
+        self._broker.enqueue(effect.ticket)
 
     def _withdraw(self, client: Client, effect: Withdraw) -> None:
         self._broker.withdraw(effect.ticket)
@@ -269,6 +289,11 @@ class Connections:
 
     def _leave(self, client: Client, effect: LeaveRoom) -> None:
         self._broker.leave(effect.room, client.session.client)
+        if self._ending is not None:
+            client.connection.close(*self._ending)
+
+    def _close(self, client: Client, effect: _Close) -> None:
+        client.connection.close(effect.code, effect.reason)
 
 
 def _conforms(connections: Connections) -> BrokerEvents:

@@ -62,6 +62,10 @@ class Counts:
         known = 1006 if code is None else code
         self.closes[known if known in CLOSE_CODES else 0] += 1
 
+    def all_relayed(self) -> int:
+        """Relayed messages of all types."""
+        return sum(self.relayed.values())
+
     def relayed_by_type(self) -> dict[str, int]:
         """Relayed messages by their ``type``."""
         return {message_type(message): count for message, count in self.relayed.items()}

@@ -94,7 +94,11 @@ class ProcessService(MultiService):
         """Read again what may change while clients are connected, on SIGHUP."""
 
     def _end(self) -> None:
-        # A second signal finds it stopping already: there is nothing to do, and nothing to log.
-        if not self.stopping:
+        if self.stopping:
+            self.hurry()
+        else:
             self.stopping = True
             self._reactor.stop()
+
+    def hurry(self) -> None:
+        """The second signal: wait for nobody."""

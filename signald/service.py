@@ -1,11 +1,11 @@
 """The life of the daemon: its listeners and clients from start to a clean end."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from twisted.internet.defer import Deferred, DeferredList
 from twisted.internet.interfaces import IListeningPort
-from twisted.internet.task import LoopingCall
+from twisted.internet.task import deferLater
 from twisted.logger import Logger
 
 from signald.brokers.interface import Broker
@@ -22,6 +22,15 @@ BROKER_WITHIN_S = 2.0
 """How long the broker may take to clean up at the end."""
 
 
+QUIET_S = 3.0
+"""A drain is over when nothing was relayed for so long: calls are set up, or their clients gave up."""
+
+POLL_S = 0.02
+"""How often the end looks whether it may go on."""
+
+COME_BACK = "the server is going away, connect again"
+"""The reason in the close frame; clients reconnect, and find another instance."""
+
 Listener = tuple[str, Any, Any]
 """What an endpoint is called, the endpoint, and the factory of what listens there."""
 
@@ -36,6 +45,7 @@ class Daemon(ProcessService):
         websockets: The open connections.
         connections: The clients.
         broker: Started before the first client, stopped after the last.
+        drain_s: How long calls that are being set up may take to finish at the end.
     """
 
     _log = Logger()
@@ -48,6 +58,7 @@ class Daemon(ProcessService):
         websockets: WebSockets,
         connections: Connections,
         broker: Broker,
+        drain_s: float,
     ) -> None:
         super().__init__(reactor)
         self._listeners = listeners
@@ -57,6 +68,8 @@ class Daemon(ProcessService):
         self._broker = broker
         self._ports: list[IListeningPort] = []
         self._certificates: list[Certificate] = []
+        self._drain_s = drain_s
+        self._hurried = False
         self._deaf = ""
         """Why an endpoint could not be opened."""
         self._started = self._reactor.seconds()
@@ -108,16 +121,14 @@ class Daemon(ProcessService):
 
     async def _say_goodbye(self) -> None:
         clock = self._reactor
+        await self._drain()
         await DeferredList([Deferred.fromCoroutine(_stop_listening(port)) for port in self._ports], consumeErrors=True)
         # Who has not finished its handshake would become a client in the midst of this.
         self._front.handshakes.expire()
-        self._connections.close_all(GOING_AWAY, "the server is going away, connect again")
+        self._connections.close_all(GOING_AWAY, COME_BACK)
         broker = Deferred.fromCoroutine(self._broker.stop()).addTimeout(BROKER_WITHIN_S, clock)
         broker.addErrback(lambda failure: self._log.warn("the store was not cleaned up: {why}", why=failure.value))
-        closed = LoopingCall(self._all_closed)
-        closed.clock = clock
-        self._closed = closed
-        await closed.start(0.02).addTimeout(CLOSE_WITHIN_S, clock).addErrback(lambda failure: closed.stop())
+        await self._until(lambda: not self._websockets.open, CLOSE_WITHIN_S)
         for connection in list(self._websockets.open):
             connection.drop()
         await broker
@@ -127,9 +138,33 @@ class Daemon(ProcessService):
         self.stopping = True
         return Deferred.fromCoroutine(self._stop())
 
-    def _all_closed(self) -> None:
-        if not self._websockets.open:
-            self._closed.stop()
+    def hurry(self) -> None:
+        """See `ProcessService.hurry`."""
+        self._hurried = True
+
+    async def _drain(self) -> None:
+        """Let calls that are being set up finish: until nobody is left, or nothing was relayed for a while."""
+        if not self._drain_s:
+            return
+        self._log.info("draining for up to {seconds} s", seconds=self._drain_s)
+        self._websockets.refuse_all = True
+        self._connections.drain(GOING_AWAY, COME_BACK)
+        counts = self._websockets.counts
+        until = self._reactor.seconds() + self._drain_s
+
+        def over() -> bool:
+            return self._hurried or not len(self._connections) or self._reactor.seconds() >= until
+
+        while not over():
+            relayed = counts.all_relayed()
+            await self._until(over, QUIET_S)
+            if counts.all_relayed() == relayed:
+                return
+
+    async def _until(self, holds: Callable[[], bool], within_s: float) -> None:
+        until = self._reactor.seconds() + within_s
+        while not holds() and self._reactor.seconds() < until:
+            await deferLater(self._reactor, POLL_S)
 
     def _listening(self, port: IListeningPort) -> None:
         self._ports.append(port)

@@ -211,6 +211,12 @@ SETTINGS: Final = (
         "For the first request of a connection; after it the connection is dropped",
         _seconds(0.1, 3600),
     ),
+    Setting(
+        "DRAIN_SECONDS",
+        "0",
+        "How long, at SIGTERM, calls that are being set up may take to finish before all clients are closed",
+        _seconds(0, 3600),
+    ),
     Setting("DEMO", "true", "Whether `/` is the demo page; else a line of text", _switch),
     Setting(
         "FAST_PATH",
@@ -257,6 +263,7 @@ class Settings:
     max_msg_per_second: int
     heartbeat_seconds: float
     handshake_timeout_seconds: float
+    drain_seconds: float
     demo: bool
     fast_path: bool
     trusted_proxies: tuple[addresses.Network, ...]

@@ -159,7 +159,7 @@ def make_daemon(chosen: Settings, reactor: Any) -> Daemon:
     protocols = _protocols(chosen, websockets, reactor)
     front = FrontFactory(protocols, site.buildProtocol, handshakes, chosen.trusted_proxies)
     listeners = _listeners(chosen, reactor, front, make_admin_site(probes, reactor))
-    daemon = Daemon(reactor, listeners, front, websockets, connections, broker)
+    daemon = Daemon(reactor, listeners, front, websockets, connections, broker, chosen.drain_seconds)
     notify = Notify(reactor, os.environ, lambda: f"{len(connections)} clients on instance {broker.instance}")
     for service in (heartbeat, handshakes, closings, lag, notify):
         service.setServiceParent(daemon)
@@ -209,7 +209,7 @@ def _make_process(options: Options, reactor: Any) -> ProcessService:
         return daemon
     if chosen.workers == 1:
         return make_daemon(chosen, reactor)
-    workers = Workers(reactor, chosen.workers, options.words, chosen.instance_id, os.environ)
+    workers = Workers(reactor, chosen.workers, options.words, chosen.instance_id, os.environ, chosen.drain_seconds)
     status = f"{chosen.workers} workers"
     Notify(reactor, os.environ, lambda: status).setServiceParent(workers)
     return workers

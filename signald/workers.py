@@ -34,7 +34,7 @@ LONGEST_WAIT_S: Final = 10.0
 """Before a worker that ends at once is started again."""
 
 END_WITHIN_S: Final = 8.0
-"""How long a worker may take to end before it is killed; it needs 5 s at most."""
+"""How long a worker may take to end, besides draining, before it is killed; it needs 5 s at most."""
 
 FIRST_PASSED_FILE: Final = 3
 """Where sockets that systemd passes begin (sd_listen_fds(3))."""
@@ -66,17 +66,25 @@ class Workers(ProcessService):
         options: What stood behind ``twistd signald``.
         instance: What the workers' names begin with.
         environment: Of this process.
+        drain_s: How long workers may drain at the end.
     """
 
     _log = Logger()
 
     def __init__(
-        self, reactor: Any, count: int, options: Sequence[str], instance: str, environment: Mapping[str, str]
+        self,
+        reactor: Any,
+        count: int,
+        options: Sequence[str],
+        instance: str,
+        environment: Mapping[str, str],
+        drain_s: float,
     ) -> None:
         super().__init__(reactor)
         self._count = count
         self._options = list(options)
         self._instance = instance
+        self._drain_s = drain_s
         self._environment = environment
         self._running: dict[int, Any] = {}
         self._started_at: dict[int, float] = {}
@@ -97,7 +105,7 @@ class Workers(ProcessService):
         for worker in self._running.values():
             worker.signalProcess("TERM")
         for worker in list(self._running.values()):
-            self._reactor.callLater(END_WITHIN_S, self._kill, worker)
+            self._reactor.callLater(self._drain_s + END_WITHIN_S, self._kill, worker)
         if not self._running:
             self._ended.callback(None)
         return self._ended
@@ -106,6 +114,11 @@ class Workers(ProcessService):
         """Pass SIGHUP on."""
         for worker in self._running.values():
             worker.signalProcess("HUP")
+
+    def hurry(self) -> None:
+        """See `ProcessService.hurry`."""
+        for worker in self._running.values():
+            worker.signalProcess("TERM")
 
     def _start(self, number: int) -> None:
         if self.stopping:

@@ -25,8 +25,18 @@ INTERNAL_ERROR: Final = 1011
 TRY_AGAIN_LATER: Final = 1013
 
 
-class OriginRefused(Exception):
-    """The handshake comes from a page that may not connect."""
+class Refused(Exception):
+    """A handshake is not welcome.
+
+    Attributes:
+        status: Of the HTTP response.
+        reason: In words.
+    """
+
+    def __init__(self, status: int, reason: str) -> None:
+        super().__init__(status, reason)
+        self.status = status
+        self.reason = reason
 
 
 class WebSockets:
@@ -56,6 +66,8 @@ class WebSockets:
         self.closings = closings
         self.allowed_origins = allowed_origins
         self.counts = counts
+        self.refuse_all = False
+        """Whether the end has begun."""
         self.open: set[Overdue] = set()
         """Every connection from its accepted handshake request to the end of its transport."""
 
@@ -70,11 +82,13 @@ class WebSockets:
             The subprotocol that is chosen.
 
         Raises:
-            OriginRefused: Answered with 403.
+            Refused: The origin is not allowed, or nobody is welcome any more.
         """
         if not origins.allows(self.allowed_origins, origin):
             self.counts.origins_refused += 1
-            raise OriginRefused
+            raise Refused(403, "origin not allowed")
+        if self.refuse_all:
+            raise Refused(503, "the server is going away")
         return SUBPROTOCOL if SUBPROTOCOL in protocols else None
 
 

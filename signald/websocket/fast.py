@@ -17,7 +17,7 @@ from twisted.protocols.policies import ProtocolWrapper
 from twisted.python.failure import Failure
 
 from signald.websocket import handshake
-from signald.websocket.base import ClientConnection, OriginRefused, WebSockets
+from signald.websocket.base import ClientConnection, Refused, WebSockets
 from signald.websocket.rfc6455 import WebSocketConnection
 
 # First byte of a frame that is whole (FIN), without reserved bits, by opcode (RFC 6455 5.2).
@@ -227,7 +227,7 @@ class FastConnection(ClientConnection):
         if upgrade is not None:
             try:
                 protocol = self.shared.accept(upgrade.origin, upgrade.protocols)
-            except OriginRefused:
+            except Refused:
                 pass  # Autobahn says so
             else:
                 self._write(handshake.answer(upgrade.key, protocol))

@@ -12,7 +12,7 @@ from twisted.logger import Logger
 from signald import __version__
 from signald.connections import Client
 from signald.core.messages import MAX_MESSAGE_BYTES
-from signald.websocket.base import ClientConnection, OriginRefused, WebSockets
+from signald.websocket.base import ClientConnection, Refused, WebSockets
 
 TEXT: Final = 1
 """Opcode of a text frame (RFC 6455 5.2)."""
@@ -87,8 +87,8 @@ class WebSocketConnection(ClientConnection, WebSocketServerProtocol):  # type: i
         """The handshake's headers are here."""
         try:
             return self.shared.accept(request.origin, request.protocols)
-        except OriginRefused:
-            raise ConnectionDeny(ConnectionDeny.FORBIDDEN, "origin not allowed") from None
+        except Refused as refused:
+            raise ConnectionDeny(refused.status, refused.reason) from None
 
     def onOpen(self) -> None:
         """The handshake is done. Autobahn swallows what is raised in these, so they are met in the base."""
