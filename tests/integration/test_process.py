@@ -42,7 +42,7 @@ def test_stop_closes_every_client_with_1001(number: signal.Signals) -> None:
             client.sync()
         status, codes, took = daemon.stop(*clients, number=number)
         assert (status, codes) == (0, [1001] * 7)
-        assert took < 1.5, "clients answered at once, and yet it waited"
+        assert took < 1.9, "clients answered at once, and yet it waited"
         assert daemon.errors == []
         for client in clients:
             client.socket.close()
