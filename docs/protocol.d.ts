@@ -91,6 +91,8 @@ export interface Ready {
   type: "ready";
   /** This connection's id; a new one on every connection. */
   clientId: string;
+  /** For the `RTCPeerConnection`; absent if the server has none. Passwords in it end some time. */
+  iceServers?: IceServer[];
 }
 
 /** A partner was found. Both get the same `roomId`; `initiator` is true for exactly one, who should offer. */
@@ -102,6 +104,8 @@ export interface Matched {
   partnerId: string;
   /** Whether this client is the one who should offer. */
   initiator: boolean;
+  /** For the `RTCPeerConnection`; absent if the server has none. Passwords in it end some time. */
+  iceServers?: IceServer[];
 }
 
 /** The partner's SDP offer, untouched. */
@@ -148,6 +152,16 @@ export interface Error {
 /** Reply to `ping`. */
 export interface Pong {
   type: "pong";
+}
+
+/** A STUN or TURN server, as an `RTCIceServer` that a browser takes. */
+export interface IceServer {
+  /** Its `stun:`, `stuns:`, `turn:` and `turns:` URLs. */
+  urls: string[];
+  /** For TURN. */
+  username?: string;
+  /** The password for TURN. */
+  credential?: string;
 }
 
 /** What the `code` of an `error` message can be. The connection stays open after each of them. */

@@ -8,6 +8,7 @@ from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, NamedTuple, Protocol
 
+from msgspec import UNSET, UnsetType
 from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
 
@@ -16,7 +17,7 @@ from signald.brokers.interface import Broker, BrokerEvents
 from signald.core import messages
 from signald.core.ids import ClientId, RoomId
 from signald.core.limits import MessageRate
-from signald.core.messages import ErrorCode, ProtocolError
+from signald.core.messages import ErrorCode, IceServer, ProtocolError
 from signald.core.session import (
     Disconnected,
     Enqueue,
@@ -29,6 +30,7 @@ from signald.core.session import (
     Send,
     Session,
     State,
+    TellMatched,
     Withdraw,
 )
 from signald.counts import Counts
@@ -101,6 +103,7 @@ class Connections:
         max_messages_per_second: Of each client.
         counts: Where to count what happens.
         show_address: What the log may show of an address.
+        ice_servers: What a client is told of STUN and TURN servers.
     """
 
     _log = Logger()
@@ -114,7 +117,9 @@ class Connections:
         max_messages_per_second: int,
         counts: Counts,
         show_address: Callable[[str], str] = addresses.truncate,
+        ice_servers: Callable[[ClientId], list[IceServer] | UnsetType] = lambda client: UNSET,
     ) -> None:
+        self._ice_servers = ice_servers
         self._show_address = show_address
         self._broker = broker
         self._now = clock.seconds
@@ -128,6 +133,7 @@ class Connections:
         self._ending: tuple[int, str] | None = None
         self._effects: dict[type, Callable[[Client, Any], None]] = {
             Send: self._send,
+            TellMatched: self._tell_matched,
             Enqueue: self._enqueue,
             Withdraw: self._withdraw,
             Relay: self._relay,
@@ -154,7 +160,7 @@ class Connections:
         )
         self._clients[client.id] = client
         self._counts.clients += 1
-        connection.send(messages.ready(client.id))
+        connection.send(messages.ready(client.id, self._ice_servers(client.id)))
         self._log.debug("client {client} connected from {address}", client=client.id, address=address)
         return client
 
@@ -271,6 +277,12 @@ class Connections:
 
     def _send(self, client: Client, effect: Send) -> None:
         client.connection.send(effect.text)
+
+    def _tell_matched(self, client: Client, effect: TellMatched) -> None:
+        ice_servers = self._ice_servers(client.id)
+        client.connection.send(
+            messages.matched(effect.room, effect.partner, initiator=effect.initiator, ice_servers=ice_servers)
+        )
 
     def _enqueue(self, client: Client, effect: Enqueue) -> None:
         # The effect before may have been the message too many for a client that does not read: it is gone by now.

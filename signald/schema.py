@@ -18,7 +18,7 @@ from typing import Any, Final
 import msgspec
 
 from signald.core import messages
-from signald.core.messages import CLIENT_MESSAGES, REFUSALS, SERVER_MESSAGES, message_type
+from signald.core.messages import CLIENT_MESSAGES, REFUSALS, SERVER_MESSAGES, IceServer, message_type
 from signald.settings import SETTINGS
 
 COMMAND: Final = "python -m signald.schema"
@@ -106,6 +106,7 @@ def definitions(ref_template: str = "#/$defs/{name}") -> dict[str, Schema]:
         refs = [{"$ref": ref_template.format(name=message.__name__)} for message in of]
         defs[title] = {"title": title, "description": description, "oneOf": refs}
         defs.update((message.__name__, _tidied(components[message.__name__])) for message in of)
+    defs[IceServer.__name__] = _tidied(components[IceServer.__name__])
     codes = _tidied(components[messages.ErrorCode.__name__])
     del codes["enum"]
     codes["oneOf"] = [{"const": code.value, "description": _CODES[code.name]} for code in messages.ErrorCode]
@@ -231,6 +232,8 @@ def _ts_type(schema: Mapping[str, Any]) -> str:
     for union in ("anyOf", "oneOf"):
         if union in schema:
             return " | ".join(_ts_type(choice) for choice in schema[union])
+    if "items" in schema:
+        return f"{_ts_type(schema['items'])}[]"
     return _TYPESCRIPT_TYPES[schema["type"]] if "type" in schema else "unknown"
 
 

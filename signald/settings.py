@@ -7,11 +7,13 @@ import os
 import re
 import secrets
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Final
 
 from signald import addresses, logs, origins
 from signald.brokers.redis.url import StoreAddress, parse_url
+from signald.core import ice
+from signald.core.messages import IceServer
 
 WORKER: Final = "{worker}"
 """Stands in an endpoint for the worker's number, where workers cannot or should not share it."""
@@ -121,6 +123,15 @@ def _file(text: str) -> str:
     return text
 
 
+def _secret(shortest: int) -> Callable[[str], str]:
+    def parse(text: str) -> str:
+        if text and len(text.encode()) < shortest:
+            raise ValueError(f"must be at least {shortest} bytes long: whoever sees its work could guess a shorter one")
+        return text
+
+    return parse
+
+
 def _one_of(words: tuple[str, ...]) -> Callable[[str], str]:
     def parse(text: str) -> str:
         if text.lower() not in words:
@@ -217,6 +228,23 @@ SETTINGS: Final = (
         "How long, at SIGTERM, calls that are being set up may take to finish before all clients are closed",
         _seconds(0, 3600),
     ),
+    Setting(
+        "ICE_SERVERS",
+        "",
+        "STUN and TURN servers for the clients: a JSON list of `RTCIceServer` objects, or `stun:`, `turn:` and "
+        "`turns:` URLs apart by commas",
+        ice.parse,
+        secret=True,
+    ),
+    Setting(
+        "TURN_SECRET",
+        "",
+        "What the TURN servers without a password of their own have as `static-auth-secret` (coturn): each client gets "
+        "a password for TURN_TTL",
+        _secret(16),
+        secret=True,
+    ),
+    Setting("TURN_TTL", "3600", "Seconds for which such a password is good", _integer(60, 30 * 86400)),
     Setting("DEMO", "true", "Whether `/` is the demo page; else a line of text", _switch),
     Setting(
         "FAST_PATH",
@@ -264,6 +292,9 @@ class Settings:
     heartbeat_seconds: float
     handshake_timeout_seconds: float
     drain_seconds: float
+    ice_servers: tuple[IceServer, ...] = field(repr=False)
+    turn_secret: str = field(repr=False)
+    turn_ttl: int
     demo: bool
     fast_path: bool
     trusted_proxies: tuple[addresses.Network, ...]
@@ -302,6 +333,7 @@ def parse(environment: Mapping[str, str], options: Mapping[str, list[str]] | Non
 
 
 def _check_together(chosen: Settings) -> None:
+    _check_turn(chosen)
     if chosen.workers == 1:
         return
     begin = f"WORKERS={chosen.workers}: more than one process "
@@ -312,6 +344,16 @@ def _check_together(chosen: Settings) -> None:
     for words in (*chosen.listen, *chosen.admin_listen):
         if words.startswith("unix:") and WORKER not in words:
             raise SettingsError(begin + f"cannot share {words!r}: put {WORKER} in it")
+
+
+def _check_turn(chosen: Settings) -> None:
+    lacking = ice.without_password(chosen.ice_servers)
+    if lacking and not chosen.turn_secret:
+        raise SettingsError(
+            "ICE_SERVERS: browsers refuse a TURN server without username and credential: set them, or TURN_SECRET"
+        )
+    if chosen.turn_secret and not lacking:
+        raise SettingsError("TURN_SECRET: ICE_SERVERS names no TURN server that could use it")
 
 
 def _shown(setting: Setting, text: str) -> str:

@@ -2,6 +2,7 @@
 
 import os
 import secrets
+import time
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -17,6 +18,7 @@ from signald.brokers.redis.broker import RedisBroker
 from signald.brokers.redis.connection import make_endpoint
 from signald.brokers.redis.keys import Keys
 from signald.connections import Connections
+from signald.core.ice import IceServers
 from signald.core.ids import ClientId, RoomId
 from signald.core.session import Policy
 from signald.counts import Counts
@@ -124,18 +126,20 @@ def _make_broker(chosen: Settings, reactor: Any) -> Broker:
     )
 
 
-def make_daemon(chosen: Settings, reactor: Any) -> Daemon:
+def make_daemon(chosen: Settings, reactor: Any, unix_time: Callable[[], float] = time.time) -> Daemon:
     """Wire the whole daemon.
 
     Args:
         chosen: The settings.
         reactor: A reactor, or in tests what stands for it.
+        unix_time: Seconds since 1970, for what others have to agree about.
 
     Raises:
         SettingsError: An endpoint cannot be understood.
     """
     broker = _make_broker(chosen, reactor)
     counts = Counts()
+    ice = IceServers(chosen.ice_servers, chosen.turn_secret, chosen.turn_ttl)
     connections = Connections(
         broker,
         reactor,
@@ -144,6 +148,7 @@ def make_daemon(chosen: Settings, reactor: Any) -> Daemon:
         chosen.max_msg_per_second,
         counts,
         addresses.normalise if chosen.log_full_addresses else addresses.truncate,
+        lambda client: ice.given_to(client, unix_time()),
     )
     heartbeat = Heartbeat(reactor, chosen.heartbeat_seconds, counts)
     handshakes = Deadlines(reactor, chosen.handshake_timeout_seconds)

@@ -9,6 +9,7 @@ command -v systemd-analyze >/dev/null || missing="$missing systemd"
 command -v openssl >/dev/null || missing="$missing openssl"
 command -v nginx >/dev/null || [ -x /usr/sbin/nginx ] || missing="$missing nginx-light"
 command -v haproxy >/dev/null || [ -x /usr/sbin/haproxy ] || missing="$missing haproxy"
+command -v turnserver >/dev/null || missing="$missing coturn"
 if [ "${1:-}" = image ]; then
     command -v buildah >/dev/null || missing="$missing buildah"
     command -v debootstrap >/dev/null || missing="$missing debootstrap"

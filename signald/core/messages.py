@@ -143,10 +143,25 @@ REFUSALS: Final[Mapping[type[msgspec.Struct], tuple[ErrorCode, ...]]] = {
 SenderId = Annotated[str, Meta(description="The partner's id, set by the server whatever the sender wrote.")]
 
 
+class IceServer(msgspec.Struct):
+    """A STUN or TURN server, as an `RTCIceServer` that a browser takes."""
+
+    urls: Annotated[list[str], Meta(description="Its `stun:`, `stuns:`, `turn:` and `turns:` URLs.")]
+    username: Annotated[str, Meta(description="For TURN.")] | UnsetType = UNSET
+    credential: Annotated[str, Meta(description="The password for TURN.")] | UnsetType = UNSET
+
+
+IceServerList = Annotated[
+    list[IceServer],
+    Meta(description="For the `RTCPeerConnection`; absent if the server has none. Passwords in it end some time."),
+]
+
+
 class Ready(msgspec.Struct, tag="ready"):
     """The first message on every connection."""
 
     clientId: Annotated[str, Meta(description="This connection's id; a new one on every connection.")]
+    iceServers: IceServerList | UnsetType = UNSET
 
 
 class Matched(msgspec.Struct, tag="matched"):
@@ -155,6 +170,7 @@ class Matched(msgspec.Struct, tag="matched"):
     roomId: Annotated[str, Meta(description="The room; never used again.")]
     partnerId: Annotated[str, Meta(description="The partner's `clientId`.")]
     initiator: Annotated[bool, Meta(description="Whether this client is the one who should offer.")]
+    iceServers: IceServerList | UnsetType = UNSET
 
 
 class RelayedOffer(msgspec.Struct, tag="offer"):
@@ -300,14 +316,16 @@ PONG: Final = to_json(Pong())
 PARTNER_LEFT: Final = to_json(PartnerLeft())
 
 
-def ready(client: ClientId) -> bytes:
+def ready(client: ClientId, ice_servers: list[IceServer] | UnsetType = UNSET) -> bytes:
     """The ``ready`` message for a client."""
-    return to_json(Ready(client))
+    return to_json(Ready(client, ice_servers))
 
 
-def matched(room: RoomId, partner: ClientId, *, initiator: bool) -> bytes:
+def matched(
+    room: RoomId, partner: ClientId, *, initiator: bool, ice_servers: list[IceServer] | UnsetType = UNSET
+) -> bytes:
     """The ``matched`` message for one of the two clients of a room."""
-    return to_json(Matched(room, partner, initiator))
+    return to_json(Matched(room, partner, initiator, ice_servers))
 
 
 def error(problem: ProtocolError) -> bytes:

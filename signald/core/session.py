@@ -81,6 +81,14 @@ class Send(msgspec.Struct, frozen=True, gc=False):
     text: bytes
 
 
+class TellMatched(msgspec.Struct, frozen=True, gc=False):
+    """Tell the client of its partner, with the ICE servers of the moment."""
+
+    room: RoomId
+    partner: ClientId
+    initiator: bool
+
+
 class Enqueue(msgspec.Struct, frozen=True, gc=False):
     """Ask the broker for a partner."""
 
@@ -106,7 +114,7 @@ class LeaveRoom(msgspec.Struct, frozen=True, gc=False):
     room: RoomId
 
 
-Effect = Send | Enqueue | Withdraw | Relay | LeaveRoom
+Effect = Send | TellMatched | Enqueue | Withdraw | Relay | LeaveRoom
 Effects = tuple[Effect, ...]
 
 _NOTHING: Final[Effects] = ()
@@ -176,7 +184,7 @@ class Session:
         self.room = given.room
         self.partner = given.partner
         self.state = State.PAIRED
-        return (Send(messages.matched(given.room, given.partner, initiator=given.initiator)),)
+        return (TellMatched(given.room, given.partner, given.initiator),)
 
     def _relay(self, given: Signal, now: float) -> Effects:
         heads = self._heads

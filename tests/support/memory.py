@@ -36,6 +36,9 @@ from tests.support.frames import (
 
 Message = dict[str, Any]
 
+STARTED_AT = 1_800_000_000.0
+"""When each daemon starts, in seconds since 1970."""
+
 BUFFER_BYTES = 2**16
 """`FileDescriptor.bufferSize`: more than this pauses the producer."""
 
@@ -312,10 +315,14 @@ class MemoryDaemon:
     def __init__(self, **variables: str) -> None:
         self.clock = MemoryReactorClock()
         self.settings = settings.parse(variables)
-        self.daemon: Daemon = make_daemon(self.settings, self.clock)
+        self.daemon: Daemon = make_daemon(self.settings, self.clock, self.unix_time)
         self.daemon.privilegedStartService()
         self.daemon.startService()
         self._factory: Any = self.clock.tcpServers[0][1]
+
+    def unix_time(self) -> float:
+        """Seconds since 1970; passes with the clock."""
+        return STARTED_AT + self.clock.seconds()
 
     def settle(self) -> None:
         """Let everything happen that needs no time to pass."""

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from msgspec import Raw
 
-from signald.core import messages, session
+from signald.core import session
 from signald.core.ids import ClientId, RoomId
 from signald.core.matching import Ticket
 from signald.core.messages import Answer, Auth, Available, ErrorCode, Ice, Leave, Next, Offer, Ping, ProtocolError
@@ -23,6 +23,7 @@ from signald.core.session import (
     Send,
     Session,
     State,
+    TellMatched,
     Withdraw,
 )
 
@@ -91,7 +92,7 @@ RELAYED = {
     Answer: b'{"type":"answer","from":"client","sdp":"a"}',
     Ice: b'{"type":"ice","from":"client","candidate":{"c":1}}',
 }
-MATCHED = messages.matched(ROOM, PARTNER, initiator=True)
+MATCHED = TellMatched(ROOM, PARTNER, initiator=True)
 
 ILLEGAL: dict[tuple[State, type[Any]], ErrorCode] = {
     **{(state, kind): ErrorCode.NOT_PAIRED for state in (State.IDLE, State.WAITING) for kind in (*RELAYED, Next)},
@@ -110,7 +111,7 @@ LEGAL: dict[tuple[State, type[Any]], tuple[State, Effects]] = {
     (State.IDLE, Disconnected): (State.CLOSED, NOTHING),
     (State.WAITING, Available): (State.WAITING, NOTHING),
     (State.WAITING, Leave): (State.IDLE, (Withdraw(Ticket(CLIENT, 1, NOW, None, NOW)),)),
-    (State.WAITING, PartnerFound): (State.PAIRED, sent(MATCHED)),
+    (State.WAITING, PartnerFound): (State.PAIRED, (MATCHED,)),
     (State.WAITING, PartnerGone): (State.WAITING, NOTHING),
     (State.WAITING, Disconnected): (State.CLOSED, (Withdraw(Ticket(CLIENT, 1, NOW, None, NOW)),)),
     (State.PAIRED, Next): (

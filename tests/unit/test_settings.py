@@ -28,6 +28,24 @@ BAD: Mapping[str, tuple[str, ...]] = {
     "MAX_MSG_PER_SECOND": ("0", "-1", "x", "1.5", "1" * 30),
     "HEARTBEAT_SECONDS": ("0", "0.05", "3601", "x", "-30"),
     "HANDSHAKE_TIMEOUT_SECONDS": ("0", "x", "3601"),
+    "ICE_SERVERS": (
+        "example.com",
+        "http://example.com",
+        "stun:",
+        "stun:a b",
+        "stun:a?transport=udp",
+        "turn:a?transport=sctp",
+        "[",
+        "{}",
+        '["stun:a"]',
+        '[{"url":"stun:a"}]',
+        '[{"urls":[]}]',
+        '[{"urls":"turn:a","username":"u"}]',
+        '[{"urls":"turn:a","credential":"hunter2"}]',
+        '[{"urls":"turn:hunter2@a","username":"u","credential":"c"}]',
+    ),
+    "TURN_SECRET": ("hunter2", "x" * 15),
+    "TURN_TTL": ("0", "59", "x", "1h", "2592001"),
     "DEMO": ("maybe",),
     "DRAIN_SECONDS": ("-1", "x", "3601"),
     "FAST_PATH": ("maybe",),
@@ -129,6 +147,16 @@ def test_instance_id_is_random_by_default() -> None:
     assert settings.parse({"INSTANCE_ID": "web-1.a_B"}).instance_id == "web-1.a_B"
 
 
+def test_turn_needs_a_password() -> None:
+    """Browsers throw on a TURN server without one, and no page gets a call."""
+    with pytest.raises(SettingsError, match=r"^ICE_SERVERS: .*TURN_SECRET"):
+        settings.parse({"ICE_SERVERS": "stun:a, turn:a"})
+    with pytest.raises(SettingsError, match=r"^TURN_SECRET: .* no TURN server"):
+        settings.parse({"ICE_SERVERS": "stun:a", "TURN_SECRET": "s" * 16})
+    chosen = settings.parse({"ICE_SERVERS": "stun:a, turn:a", "TURN_SECRET": "s" * 16})
+    assert [server.urls for server in chosen.ice_servers] == [["stun:a"], ["turn:a"]]
+
+
 def test_secrets_are_never_shown() -> None:
     """The store's password ends in a log, a crash report or a terminal."""
     chosen = settings.parse({"REDIS_URL": "redis://user:hunter2@localhost:6379/1"})
@@ -140,6 +168,11 @@ def test_secrets_are_never_shown() -> None:
         assert "hunter2" not in str(caught.value)
         assert caught.value.__cause__ is None
         assert caught.value.__suppress_context__
+    shared = settings.parse(
+        {"ICE_SERVERS": '[{"urls":"turn:a"},{"urls":"turn:b","username":"u","credential":"hunter2"}]'}
+        | {"TURN_SECRET": "hunter2 hunter2 hunter2"}
+    )
+    assert "hunter2" not in repr(shared)
 
 
 def test_a_long_value_is_not_shown_whole() -> None:
@@ -189,6 +222,9 @@ def test_every_setting_is_an_option(tmp_path: Path) -> None:
         "max-msg-per-second": "7",
         "heartbeat-seconds": "9",
         "handshake-timeout-seconds": "8",
+        "ice-servers": "stun:a",
+        "turn-secret": "s" * 16,
+        "turn-ttl": "60",
         "demo": "false",
         "drain-seconds": "5",
         "fast-path": "false",
@@ -203,9 +239,10 @@ def test_every_setting_is_an_option(tmp_path: Path) -> None:
     }
     assert set(good) == {setting.option for setting in SETTINGS}
     store = ("--redis-url", "redis://store")  # without one there is no second worker
+    needs = {"turn-secret": ["--ice-servers=turn:a"]}
     default = options(*store)
     for option, value in good.items():
-        chosen = options(*store, f"--{option}", value)
+        chosen = options(*store, *needs.get(option, ()), f"--{option}", value)
         field = option.replace("-", "_")
         assert getattr(chosen, field) != getattr(default, field), option
 
