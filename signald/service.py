@@ -1,6 +1,6 @@
 """The life of the daemon: its listeners and clients from start to a clean end."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from twisted.internet.defer import Deferred, DeferredList
@@ -46,6 +46,7 @@ class Daemon(ProcessService):
         connections: The clients.
         broker: Started before the first client, stopped after the last.
         drain_s: How long calls that are being set up may take to finish at the end.
+        description: Lines about the settings, logged at the start.
     """
 
     _log = Logger()
@@ -59,6 +60,7 @@ class Daemon(ProcessService):
         connections: Connections,
         broker: Broker,
         drain_s: float,
+        description: Iterable[str],
     ) -> None:
         super().__init__(reactor)
         self._listeners = listeners
@@ -69,6 +71,7 @@ class Daemon(ProcessService):
         self._ports: list[IListeningPort] = []
         self._certificates: list[Certificate] = []
         self._drain_s = drain_s
+        self._description = description
         self._hurried = False
         self._deaf = ""
         """Why an endpoint could not be opened."""
@@ -100,6 +103,8 @@ class Daemon(ProcessService):
         """Start everything."""
         super().startService()
         self._started = self._reactor.seconds()
+        for line in self._description:
+            self._log.info("{line}", line=line)
         self._broker.start(self._connections)
         self._log.info(
             "instance {instance}: room for {clients} clients",

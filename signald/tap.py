@@ -1,6 +1,7 @@
 """``twistd signald``: the options, and the wiring of everything. Only this module reads settings."""
 
 import os
+import random
 import secrets
 import time
 from collections.abc import Callable, Sequence
@@ -17,6 +18,7 @@ from signald.brokers.memory import MemoryBroker
 from signald.brokers.redis.broker import RedisBroker
 from signald.brokers.redis.connection import make_endpoint
 from signald.brokers.redis.keys import Keys
+from signald.check import Check, describe, store_probe
 from signald.connections import Connections
 from signald.core.ice import IceServers
 from signald.core.ids import ClientId, RoomId
@@ -55,6 +57,8 @@ class Options(usage.Options):
     synopsis = "[options]"
     longdesc = "Each option is also an environment variable (--port is PORT); the option wins."
     optParameters = [[row.option, None, None, _help(row)] for row in SETTINGS if not row.many]  # noqa: RUF012
+
+    optFlags = [["check", None, "Look at the settings, ask the store, say what is wrong, and exit."]]  # noqa: RUF012
 
     settings: Settings
     words: Sequence[str] = ()
@@ -122,7 +126,7 @@ def _make_broker(chosen: Settings, reactor: Any) -> Broker:
         Keys(chosen.redis_prefix),
         reactor,
         new_room_id,
-        secrets.SystemRandom().random,
+        random.random,
     )
 
 
@@ -164,7 +168,7 @@ def make_daemon(chosen: Settings, reactor: Any, unix_time: Callable[[], float] =
     protocols = _protocols(chosen, websockets, reactor)
     front = FrontFactory(protocols, site.buildProtocol, handshakes, chosen.trusted_proxies)
     listeners = _listeners(chosen, reactor, front, make_admin_site(probes, reactor))
-    daemon = Daemon(reactor, listeners, front, websockets, connections, broker, chosen.drain_seconds)
+    daemon = Daemon(reactor, listeners, front, websockets, connections, broker, chosen.drain_seconds, describe(chosen))
     notify = Notify(reactor, os.environ, lambda: f"{len(connections)} clients on instance {broker.instance}")
     for service in (heartbeat, handshakes, closings, lag, notify):
         service.setServiceParent(daemon)
@@ -208,6 +212,9 @@ def makeService(options: Options) -> IService:
 
 def _make_process(options: Options, reactor: Any) -> ProcessService:
     chosen = options.settings
+    if options["check"]:
+        make_daemon(chosen, reactor)  # raises for endpoints and files that are no good
+        return Check(reactor, describe(chosen), store_probe(chosen, reactor))
     if os.environ.get(WORKER_VARIABLE):
         daemon = make_daemon(chosen, SharingReactor(reactor))
         reactor.callWhenRunning(end_with_parent)

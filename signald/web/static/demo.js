@@ -9,9 +9,6 @@ import { closeMedia, openMedia } from "./media.js";
 import { SignalingClient } from "./signaling.js";
 import * as view from "./view.js";
 
-/** For a server that names none. STUN tells a browser its public address; it sees no picture, sound or text. */
-const DEFAULT_ICE_SERVERS = [{ urls: "stun:stun.l.google.com:19302" }];
-
 /** After a message that the server dropped for coming too fast. */
 const RATE_LIMIT_PAUSE_MS = 1_000;
 
@@ -102,7 +99,7 @@ client.on("matched", (message) => {
   const call = new Call({
     initiator,
     stream: localStream,
-    iceServers: message.iceServers ?? iceServers ?? DEFAULT_ICE_SERVERS,
+    iceServers: message.iceServers ?? iceServers ?? [],
     send: client,
   });
   current = { call, partnerId: message.partnerId, attended: true };

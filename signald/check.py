@@ -1,0 +1,104 @@
+"""``twistd signald --check``: are the settings good, and is the store there? And what a start says of itself."""
+
+import os
+import random
+import sys
+from collections.abc import Callable, Iterator
+from typing import Any, Final
+
+from twisted.internet.defer import Deferred
+
+from signald.brokers.redis.connection import StoreConnection, make_endpoint
+from signald.core.messages import MAX_MESSAGE_BYTES
+from signald.process import ProcessService
+from signald.settings import Settings
+
+STORE_WITHIN_S: Final = 5.0
+"""How long the store may take to answer."""
+
+
+def describe(chosen: Settings) -> Iterator[str]:
+    """What these settings mean, one line each, for people; no secrets."""
+    listen = chosen.listen or (f"port {chosen.port} on all addresses",)
+    yield f"clients connect to {', '.join(listen)}, path /ws"
+    if chosen.admin_listen:
+        yield f"the operator connects to {', '.join(chosen.admin_listen)}"
+    if chosen.redis_url is None:
+        yield "no store: this process pairs its own clients, in memory"
+    else:
+        yield f"store: {chosen.redis_url}, keys begin with {chosen.redis_prefix}"
+    if chosen.workers > 1:
+        yield f"{chosen.workers} workers share the port"
+    yield f"pages of {', '.join(sorted(chosen.allowed_origin)) or 'any origin'} may connect"
+    yield (
+        f"limits: {chosen.max_msg_per_second} messages a second of {MAX_MESSAGE_BYTES // 1024} KiB each, "
+        f"{chosen.handshake_timeout_seconds:g} s for a handshake, a ping each {chosen.heartbeat_seconds:g} s"
+    )
+
+
+class Check(ProcessService):
+    """Runs until the store has answered, or has not, and ends with status 0 or 1.
+
+    Args:
+        reactor: Waits.
+        lines: What to say of the settings.
+        look: Asks the store; fires when it answers. None if there is no store.
+    """
+
+    def __init__(self, reactor: Any, lines: Iterator[str], look: Callable[[], "Deferred[None]"] | None) -> None:
+        super().__init__(reactor)
+        self._lines = lines
+        self._look = look
+
+    def startService(self) -> None:
+        """Say what is known, and ask."""
+        super().startService()
+        for line in self._lines:
+            print(line)  # noqa: T201 - it is what was asked for
+        if self._look is None:
+            self._finish("the settings are good", 0)
+            return
+        asked = self._look().addTimeout(STORE_WITHIN_S, self._reactor)
+        asked.addCallbacks(
+            lambda _: self._finish("the settings are good, and the store answers", 0),
+            lambda failure: self._finish(f"signald: the store does not answer within {STORE_WITHIN_S:g} s", 1),
+        )
+
+    def _finish(self, line: str, status: int) -> None:
+        print(line, file=sys.stderr if status else sys.stdout)
+        self._reactor.addSystemEventTrigger("after", "shutdown", _exit, status)
+        self._reactor.callWhenRunning(self._end)
+
+
+def store_probe(chosen: Settings, reactor: Any) -> Callable[[], "Deferred[None]"] | None:
+    """What asks the store whether it lets this instance in and runs scripts; the log says why it does not."""
+    address = chosen.redis_url
+    if address is None:
+        return None
+
+    def probe() -> "Deferred[None]":
+        answered: Deferred[None] = Deferred()
+
+        async def prepared() -> None:
+            await connection.call("EVAL", "return 1", "0")
+            if not answered.called:
+                reactor.callLater(0, answered.callback, None)
+
+        endpoint = make_endpoint(address, chosen.redis_ca_file, reactor)
+        connection = StoreConnection("test", endpoint, address, reactor, random.random, prepared, lambda _: None)
+        connection.start()
+
+        def stop(result: Any) -> Any:
+            connection.stop()
+            return result
+
+        return answered.addBoth(stop)
+
+    return probe
+
+
+def _exit(status: int) -> None:
+    """End with this status: twistd has no way to say it."""
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(status)

@@ -1,0 +1,36 @@
+"""``twistd signald --check``: an operator learns what is wrong before clients do."""
+
+from pathlib import Path
+
+from tests.integration.test_start import twistd
+from tests.support.redis import RedisServer, free_port
+
+
+def test_good_settings() -> None:
+    """A deployment could not tell a good configuration from a bad one."""
+    done = twistd("--check", "--max-msg-per-second", "7")
+    assert done.returncode == 0
+    assert "7 messages a second" in done.stdout
+    assert "the settings are good" in done.stdout
+
+
+def test_a_bad_setting_is_named() -> None:
+    """The check says yes, and the start fails."""
+    done = twistd("--check", "--listen", "ssl:1:privateKey=/does/not/exist.pem")
+    assert done.returncode == 1
+    assert "--listen" in done.stderr
+
+
+def test_the_store_is_asked(tmp_path: Path) -> None:
+    """A wrong password or a closed firewall would show when the first clients do not meet."""
+    with RedisServer(tmp_path, password="open-sesame") as store:
+        good = twistd("--check", REDIS_URL=f"redis://:open-sesame@127.0.0.1:{store.port}/2")
+        assert good.returncode == 0, good.stdout + good.stderr
+        assert "the store answers" in good.stdout
+        bad = twistd("--check", REDIS_URL=f"redis://:sesame@127.0.0.1:{store.port}")
+    assert bad.returncode == 1
+    assert "WRONGPASS" in bad.stdout
+    assert ":sesame" not in bad.stdout + bad.stderr
+    away = twistd("--check", REDIS_URL=f"redis://127.0.0.1:{free_port()}")
+    assert away.returncode == 1
+    assert "the store does not answer" in away.stdout + away.stderr
