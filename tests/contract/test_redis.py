@@ -1,0 +1,224 @@
+"""The broker of many processes keeps the contract, and what only a store can break."""
+
+import tempfile
+from itertools import count
+from pathlib import Path
+from typing import Any
+
+from twisted.internet.task import deferLater
+
+from signald.brokers.interface import Broker, BrokerEvents
+from signald.brokers.redis.broker import RedisBroker
+from signald.brokers.redis.connection import make_endpoint
+from signald.brokers.redis.keys import Keys
+from signald.brokers.redis.letters import Claim, Confirm, decode
+from signald.brokers.redis.links import Outgoing
+from signald.brokers.redis.url import parse_url
+from signald.core.ids import ClientId, RoomId
+from signald.core.matching import Ticket
+from tests.contract import suite
+from tests.support.redis import RedisServer
+
+_PREFIXES = count()
+
+
+class Redis(suite.BrokerContract):
+    """Two instances on one store; each test has a prefix of its own."""
+
+    __test__ = True
+    store: RedisServer
+    _folder: "tempfile.TemporaryDirectory[str]"
+
+    @classmethod
+    def setUpClass(cls) -> None:
+        """Start a redis-server."""
+        cls._folder = tempfile.TemporaryDirectory()
+        cls.store = RedisServer(Path(cls._folder.name))
+
+    @classmethod
+    def tearDownClass(cls) -> None:
+        """End it."""
+        cls.store.kill()
+        cls._folder.cleanup()
+
+    async def make(self, events: BrokerEvents) -> list[Broker]:
+        from twisted.internet import reactor  # noqa: TID251
+
+        self.reactor: Any = reactor
+        self.prefix = f"test {next(_PREFIXES)}:"
+        address = parse_url(self.store.url)
+        endpoint = make_endpoint(address, "", reactor)
+        rooms = count()
+        self.redis_brokers = [
+            RedisBroker(
+                name,
+                f"boot of {name}",
+                endpoint,
+                address,
+                Keys(self.prefix),
+                reactor,
+                lambda: RoomId(f"room {next(rooms)}"),
+                lambda: 0.5,
+            )
+            for name in ("one", "two")
+        ]
+        for broker in self.redis_brokers:
+            broker.start(events)
+        await self.joined()
+        return list(self.redis_brokers)
+
+    async def joined(self) -> None:
+        """Wait until both reach the store."""
+        began = self.now()
+        while not all(broker.store_reachable for broker in self.redis_brokers):
+            assert self.now() - began < suite.PATIENCE_S, "the store is not reached"
+            await deferLater(self.reactor, 0.01)
+
+    async def settle(self) -> None:
+        for broker in self.redis_brokers:
+            # Answered after all that was sent before.
+            await broker._store._commands.call("PING")
+
+    async def _tear_down(self) -> None:
+        # On a machine under load an answer may have taken too long; a store that is away cannot be tidied up.
+        if all(broker._renewals.running for broker in self.redis_brokers):
+            await self.joined()
+        await super()._tear_down()
+
+    async def clean(self) -> None:
+        await deferLater(self.reactor, 0)
+        self.assertEqual(self.store.keys(self.prefix) - self.left_behind, set(), "something is left in the store")
+
+    left_behind: frozenset[str] = frozenset()
+
+    def waiting(self) -> list[str]:
+        """What stands in the queue."""
+        return [ticket.decode() for ticket in self.store.command("ZRANGE", f"{self.prefix}waiting", 0, -1)]
+
+    def file(self, instance: str, *clients: str, avoid: str = "") -> None:
+        """File tickets that have waited longer than all others."""
+        tickets = [word for client in clients for word in (1, f"{instance}|{client}|1|{avoid}")]
+        self.store.command("ZADD", f"{self.prefix}waiting", *tickets)
+
+    # --- the store ----------------------------------------------------------------------------------------------------
+
+    async def test_queue_holds_who_waits(self) -> None:
+        """An operator cannot see who waits, or entries stay for ever."""
+        await self.enqueue("a")
+        self.assertEqual(self.waiting(), ["one|a|1|"])
+        self.withdraw("a")
+        await self.settle()
+        self.assertEqual(self.waiting(), [])
+        await self.pair("a", "B")
+        self.assertEqual(self.waiting(), [])
+
+    async def test_ghost(self) -> None:
+        """A ticket whose client is gone catches a newcomer."""
+        self.file("two", "Ghost", "Ghost2")
+        await self.enqueue("a")
+        await self.enqueue("B")
+        await self.paired("a", "B")
+        self.assertEqual({found.ticket.client for found in self.events.matches}, {"a", "B"})
+
+    async def test_dead_lease(self) -> None:
+        """Tickets of a dead instance stay for ever, and each newcomer waits for their answer."""
+        self.file("dead", *(f"d{number}" for number in range(50)))
+        began = self.now()
+        await self.pair("a", "B")
+        self.assertLess(self.now() - began, 1.0)
+        self.assertEqual(self.waiting(), [])
+
+    async def test_instance_that_does_not_answer(self) -> None:
+        """One hung process catches every newcomer."""
+        self.file("hung", *(f"h{number}" for number in range(50)))
+        self._live("hung")
+        self.left_behind = frozenset(self.prefix + key for key in ("instance:hung", "signal:hung", "waiting"))
+        began = self.now()
+        await self.enqueue("a")
+        await self.enqueue("B")
+        await self.paired("a", "B")
+        self.assertLess(self.now() - began, 4.0)
+
+    async def test_lost_store(self) -> None:
+        """After a restart of the store, empty, who waits waits for ever, and in a new order."""
+        await self.pair("x", "y")
+        self.leave("x")
+        await self.enqueue("x", avoid="y")
+        await self.enqueue("y", avoid="x")
+        self.store.kill()
+        while any(broker.store_reachable for broker in self.redis_brokers):
+            await deferLater(self.reactor, 0.01)
+        self.store.start()
+        await self.joined()
+        await self.events.until(lambda: "x" in self.events.rooms)
+        await self.paired("x", "y")
+        await self.pair("a", "B")
+
+    async def test_scripts_are_loaded_again(self) -> None:
+        """After SCRIPT FLUSH nobody is matched any more."""
+        self.store.command("SCRIPT", "FLUSH")
+        await self._pair_in_time("a", "B")
+
+    async def test_commands_for_a_match_do_not_grow(self) -> None:
+        """A long queue slows every match down."""
+        far = Outgoing("far", ("boot of far", 1))
+        self._live("far")
+        self.left_behind = frozenset(self.prefix + key for key in ("instance:far", "signal:far", "waiting"))
+        counted = []
+        for clients in (range(100), range(100, 10_000)):
+            self.file("far", *(f"f{number}" for number in clients))
+            before = self._commands()
+            for number in range(20):
+                name = f"a{clients.start + number}"
+                await self.enqueue(name)
+                claim = await self._claim(name)
+                far.add(Confirm(claim.room))
+                self.store.command("XADD", f"{self.prefix}signal:one", "*", "d", far.send() or b"")
+                far.arrived()
+                await self.events.until(lambda name=name: name in self.events.rooms)  # type: ignore[misc]
+            counted.append((self._commands() - before) / 20)
+        few, many = counted
+        print(f"commands for a match with 100 and with 10,000 waiting: {few:g}, {many:g}")  # noqa: T201 - for -rP
+        self.assertLess(many, 15)
+        self.assertLess(abs(many - few), 3)
+
+    async def test_search_has_a_limit(self) -> None:
+        """Thousands of tickets that may not be taken for now would make each newcomer search them all."""
+        self._live("hung")
+        self.left_behind = frozenset(self.prefix + key for key in ("instance:hung", "signal:hung", "waiting"))
+        self.redis_brokers[0]._shunned["hung"] = self.now() + 60
+        self.file("hung", *(f"h{number}" for number in range(10_000)))
+        before = self._commands()
+        await self.enqueue("a")
+        self.assertLess(self._commands() - before, 40)
+        self.withdraw("a")
+
+    def _live(self, instance: str) -> None:
+        """Let an instance seem to live."""
+        self.store.command("SET", f"{self.prefix}instance:{instance}", f"boot of {instance}", "EX", 60)
+        self.store.command("XADD", f"{self.prefix}signal:{instance}", "*", "d", "")
+
+    async def _claim(self, claimant: str) -> Claim:
+        """The claim that a client has made at instance far."""
+        began = self.now()
+        while self.now() - began < suite.PATIENCE_S:
+            for _, (_, batch) in self.store.command("XRANGE", f"{self.prefix}signal:far", "-", "+"):
+                for letter in decode(batch).letters if batch else ():
+                    if isinstance(letter, Claim) and letter.claimant == claimant:
+                        return letter
+            await deferLater(self.reactor, 0.01)
+        raise AssertionError("no claim")
+
+    def _commands(self) -> int:
+        """How many commands the store has done, in scripts too, but for those of this test."""
+        info: bytes = self.store.command("INFO", "commandstats")
+        lines = [line for line in info.decode().split("\r\n") if line.startswith("cmdstat_")]
+        ours = ("info", "xrange", "ping", "zadd")
+        return sum(int(line.split("calls=")[1].split(",")[0]) for line in lines if not line[8:].startswith(ours))
+
+    async def _pair_in_time(self, one: str, other: str) -> None:
+        for client in (one, other):
+            ticket = Ticket(ClientId(client), 1, self.now())
+            self.events.tickets[client] = ticket
+            self.broker(client).enqueue(ticket)
+        await self.paired(one, other)
