@@ -100,7 +100,7 @@ class Pending(msgspec.Struct, frozen=True):
 class Stay:
     """One waiting ticket of this instance."""
 
-    __slots__ = ("claim", "place", "seeking", "sought_at", "sought_twice", "ticket")
+    __slots__ = ("claim", "place", "seeking", "seeks", "sought_at", "ticket")
 
     def __init__(self, ticket: Ticket) -> None:
         self.ticket = ticket
@@ -108,7 +108,12 @@ class Stay:
         self.claim: Pending | None = None
         self.seeking = False
         self.sought_at = ticket.since
-        self.sought_twice = False
+        self.seeks = 0
+
+    @property
+    def may_be_filed(self) -> bool:
+        """Whether it may stand in the queue although it was taken out: the store was asked again meanwhile."""
+        return self.seeking or self.seeks > 1
 
     @property
     def busy(self) -> bool:
@@ -338,7 +343,7 @@ class Pairing:
             self._outside.send(instance, Refuse(claim.room))
             return
         self._forget(stay)
-        if stay.seeking or stay.sought_twice:
+        if stay.may_be_filed:
             self._outside.unfile(stay.ticket)
         self._open(RemoteRoom(claim.room, claim.client, claim.claimant, instance))
         # Who waited longer offers: it is the first to know.
@@ -356,7 +361,7 @@ class Pairing:
             return
         partner = stay.claim.partner
         self._forget(stay)
-        if stay.sought_twice:
+        if stay.may_be_filed:
             self._outside.unfile(stay.ticket)
         self._open(RemoteRoom(confirm.room, stay.ticket.client, partner, instance))
         if not self._events.matched(PartnerFound(stay.ticket, confirm.room, partner, initiator=False)):
@@ -417,7 +422,7 @@ class Pairing:
         if self._away_since is not None or stay.busy:
             return
         stay.seeking = True
-        stay.sought_twice = stay.place is not None
+        stay.seeks += 1
         stay.sought_at = now
         ticket = stay.ticket
         avoiding = ticket.avoid is not None and now < ticket.avoid_until
@@ -468,7 +473,7 @@ class Pairing:
     def _pair(self, older: Stay, newer: Stay, now: float) -> None:
         for stay in (older, newer):
             self._forget(stay)
-            if stay.seeking or stay.sought_twice or self._alone:
+            if stay.may_be_filed or self._alone:
                 self._outside.unfile(stay.ticket)
         room = Room(self._new_room_id(), older.ticket.client, newer.ticket.client)
         self._local[room.id] = room

@@ -1,0 +1,501 @@
+"""A whole service in one value: instances with the real pairing, links and sessions, and a store that does as told.
+
+Every step that could come before or after another one is a step of its own: a command reaches the store, its answer
+comes back, letters are read, a client acts, a second passes, something breaks. Links are in order each, and not among
+each other. What `signald.brokers.redis.broker` does around pairing and links is done here without I/O.
+"""
+
+import pickle
+import re
+from collections import deque
+from collections.abc import Iterator
+from typing import Any
+
+from signald.brokers.redis.keys import file_ticket, parse_ticket
+from signald.brokers.redis.letters import Claim, Envelope, Left, Letter, Relayed, Sync, decode
+from signald.brokers.redis.links import Incoming, Outgoing
+from signald.brokers.redis.pairing import Filed, Pairing, Taken
+from signald.core.ids import ClientId, RoomId
+from signald.core.matching import Ticket
+from signald.core.messages import Available, Ice, Leave, Next, ProtocolError
+from signald.core.session import (
+    Disconnected,
+    Effects,
+    Enqueue,
+    LeaveRoom,
+    PartnerFound,
+    PartnerGone,
+    Policy,
+    Relay,
+    Session,
+    State,
+    Withdraw,
+)
+from tests.model import queue
+
+Step = tuple[Any, ...]
+
+LEASE_S = 8
+BURIED_AFTER_S = 16
+"""When the last of the others has noticed that a lease is missing."""
+
+_ROOM = re.compile(r"R\d+")
+_WORDS = {"available": Available(), "next": Next(), "leave": Leave(), "go": Disconnected()}
+
+
+class Instance:
+    """One process: `Outside` and `BrokerEvents` of its pairing."""
+
+    def __init__(self, world: "World", name: str, clients: list[str]) -> None:
+        self.world = world
+        self.name = name
+        self.died_at: int | None = None
+        self.connected = True
+        self.pairing = Pairing(name, self, self, world.new_room_id)
+        self.sessions = {ClientId(client): Session(ClientId(client), Policy(rematch_delay_s=1.0)) for client in clients}
+        self.commands: deque[Step] = deque()
+        self.replies: deque[Step] = deque()
+        self.outgoing: dict[str, Outgoing] = {}
+        self.ready: set[str] = set()
+        self.incoming: dict[str, Incoming] = {}
+        self.position = 0
+        self.links = 0
+        self.shunned: dict[str, float] = {}
+        self.effects: deque[tuple[Session, Effects]] = deque()
+        self.running = False
+        self.heard: dict[str, list[int]] = {}
+        self.tidy_at = 0
+
+    # --- Outside ------------------------------------------------------------------------------------------------------
+
+    def seek(self, ticket: Ticket, place: int | None, waited_s: float, *, avoiding: bool) -> None:
+        shunned = frozenset(name for name, until in self.shunned.items() if until > self.world.now)
+        own, former = (file_ticket(self.name, ticket, avoiding=flag) for flag in (avoiding, not avoiding))
+        at = int((self.world.now - waited_s) * 1e6) if place is None else place
+        self.commands.append(("match", ticket, own, former if former != own else "", at, shunned))
+
+    def unfile(self, ticket: Ticket) -> None:
+        if self.connected:
+            self.commands.append(("unfile", ticket))
+
+    def send(self, instance: str, letter: Letter) -> None:
+        link = self.outgoing.get(instance)
+        if link is None:
+            self.links += 1
+            link = self.outgoing[instance] = Outgoing(self.name, (self.name, self.links))
+        link.add(letter)
+        self.ready.add(instance)
+
+    def suspect(self, instance: str) -> None:
+        self.shunned[instance] = self.world.now + 5.0
+
+    # --- BrokerEvents, and what `signald.connections` does ------------------------------------------------------------
+
+    def matched(self, found: PartnerFound) -> bool:
+        session = self.sessions[found.ticket.client]
+        if session.ticket != found.ticket:
+            return False
+        assert found.partner != session.client, "matched with itself"
+        self.world.matched.append((session.client, found.partner))
+        self.give(session, found)
+        return session.state is State.PAIRED
+
+    def relayed(self, client: ClientId, room: RoomId, text: bytes) -> None:
+        session = self.sessions[client]
+        if session.room == room:
+            said_in, number = text.decode().split()
+            assert said_in == room, f"said in {said_in}, heard in {room}"
+            heard = self.heard.setdefault(f"{client} in {room}", [])
+            assert int(number) == len(heard), f"heard {number} after {heard}"
+            heard.append(int(number))
+
+    def partner_left(self, client: ClientId, room: RoomId) -> None:
+        self.give(self.sessions[client], PartnerGone(room))
+
+    def give(self, session: Session, given: Any) -> None:
+        self.effects.append((session, session.receive(given, self.world.now)))
+        if self.running:
+            return
+        self.running = True
+        while self.effects:
+            session, effects = self.effects.popleft()
+            for effect in effects:
+                self._run(session, effect)
+        self.running = False
+
+    def _run(self, session: Session, effect: Any) -> None:
+        if isinstance(effect, Enqueue) and session.ticket == effect.ticket:
+            self.pairing.enqueue(effect.ticket, self.world.now)
+        elif isinstance(effect, Withdraw):
+            self.pairing.withdraw(effect.ticket)
+        elif isinstance(effect, LeaveRoom):
+            self.pairing.leave(effect.room, session.client)
+        elif isinstance(effect, Relay):
+            key = f"{session.client} in {effect.room}"
+            number = self.world.said.get(key, 0)
+            self.world.said[key] = number + 1
+            self.pairing.relay(effect.room, session.client, f"{effect.room} {number}".encode())
+
+    # --- what the broker does -----------------------------------------------------------------------------------------
+
+    def flush(self) -> None:
+        """The end of a turn: what is to be sent goes to the store."""
+        if self.connected:
+            for name in sorted(self.ready):
+                link = self.outgoing.get(name)
+                batch = link.send() if link is not None else None
+                if batch is not None:
+                    self.commands.append(("append", name, batch))
+            self.ready.clear()
+
+    def answered(self, command: Step, reply: Any) -> None:
+        """The store's answer came."""
+        now = self.world.now
+        if command[0] == "match":
+            self.pairing.sought(command[1], reply, now)
+        elif command[0] == "append":
+            link = self.outgoing.get(command[1])
+            if link is None:
+                return
+            if reply:
+                for letter in link.arrived():
+                    if isinstance(letter, Relayed):
+                        self.pairing.delivered(letter)
+                if len(link):
+                    self.ready.add(command[1])
+            else:
+                link.failed()
+                self.pairing.unanswered(command[1], now)
+
+    def read(self, envelopes: list[Envelope]) -> None:
+        """Letters came."""
+        now = self.world.now
+        over = {letter.room for envelope in envelopes for letter in envelope.letters if isinstance(letter, Left)}
+        for envelope in envelopes:
+            lost, letters = self.incoming.setdefault(envelope.sender, Incoming()).accept(envelope)
+            if lost:
+                self.pairing.lost(envelope.sender, now)
+            for letter in letters:
+                if not (isinstance(letter, Claim) and letter.room in over):
+                    self.pairing.read(envelope.sender, letter, now)
+
+    def away(self) -> None:
+        """The connections are lost; what was under way has no answer."""
+        self.connected = False
+        self.commands.clear()
+        self.replies.clear()
+        self.pairing.away(self.world.now)
+
+    def up(self) -> None:
+        """The connections are made again."""
+        store = self.world
+        store.leases.add(self.name)
+        if self.name not in store.streams:
+            store.streams[self.name] = []
+            self.position = 0
+        self._tidy()
+        self.tidy_at = self.world.now + 5
+        self.connected = True
+        self._catch_up()
+        for name, link in self.outgoing.items():
+            link.failed()
+            self.ready.add(name)
+
+    def _tidy(self) -> None:
+        keep = {(ticket.client, ticket.number) for ticket in self.pairing.tickets()}
+        for filed in list(self.world.queue):
+            instance, client, number = parse_ticket(filed)
+            if instance == self.name and (client, number) not in keep:
+                del self.world.queue[filed]
+
+    def _catch_up(self) -> None:
+        self.pairing.back(self.world.now)
+        for name in self.pairing.instances():
+            self.pairing.check(name)
+
+    def second(self) -> None:
+        """A second has passed."""
+        now = self.world.now
+        self.pairing.tick(now)
+        if self.connected and now == self.tidy_at:
+            self._tidy()
+        if not self.connected or now % 2:
+            return
+        if self.name not in self.world.leases:  # the store lost its data, and the connection was kept
+            self.world.leases.add(self.name)
+            self.world.streams[self.name] = []
+            self.position = 0
+            self._catch_up()
+        for other in self.world.instances:
+            if other.died_at is not None and now - other.died_at >= BURIED_AFTER_S:
+                self.pairing.gone(other.name, now)
+                self.outgoing.pop(other.name, None)
+                self.incoming.pop(other.name, None)
+        for name, link in self.outgoing.items():
+            if not link.silent and not link.travelling and not len(link):
+                self.send(name, Sync())
+            elif len(link):
+                self.ready.add(name)
+
+
+class World:
+    """All instances and the store.
+
+    Args:
+        clients: The clients of each instance.
+    """
+
+    def __init__(self, *clients: list[str]) -> None:
+        self.now = 1
+        self.rooms = 0
+        self.queue: dict[str, int] = {}
+        self.leases: set[str] = set()
+        self.streams: dict[str, list[bytes]] = {}
+        self.said: dict[str, int] = {}
+        self.matched: list[tuple[str, str]] = []
+        self.instances = [Instance(self, "ABC"[number], own) for number, own in enumerate(clients)]
+        for instance in self.instances:
+            self.leases.add(instance.name)
+            self.streams[instance.name] = []
+
+    def new_room_id(self) -> RoomId:
+        self.rooms += 1
+        return RoomId(f"R{self.rooms}")
+
+    def save(self) -> bytes:
+        """The state, for `load`."""
+        return pickle.dumps(self, pickle.HIGHEST_PROTOCOL)
+
+    @staticmethod
+    def load(saved: bytes) -> "World":
+        """A world in a saved state."""
+        world: World = pickle.loads(saved)  # noqa: S301 - our own
+        return world
+
+    def key(self) -> str:
+        """The state as text, the same for worlds that differ in nothing but the names of rooms."""
+        state = [
+            (
+                instance.died_at,
+                instance.connected,
+                _pairing(instance.pairing),
+                [(s.client, s.state.name, s.ticket, s.room, s.partner) for s in instance.sessions.values()],
+                list(instance.commands),
+                list(instance.replies),
+                _links(instance),
+                instance.position,
+                instance.shunned,
+                instance.tidy_at,
+                sorted(instance.ready),
+            )
+            for instance in self.instances
+        ]
+        stored = sorted(self.queue.items()), sorted(self.leases), sorted(self.streams.items())
+        names: dict[str, str] = {}
+        return _ROOM.sub(lambda room: names.setdefault(room[0], f"r{len(names)}"), repr((self.now, state, stored)))
+
+    def running(self) -> Iterator[tuple[int, Instance]]:
+        """The instances that live."""
+        return ((number, instance) for number, instance in enumerate(self.instances) if instance.died_at is None)
+
+    # --- steps --------------------------------------------------------------------------------------------------------
+
+    def moves(self) -> list[Step]:
+        """What is under way and may happen next."""
+        steps: list[Step] = []
+        for number, instance in self.running():
+            if instance.commands:
+                steps.append(("store", number))
+            if instance.replies:
+                steps.append(("reply", number))
+            if instance.connected and len(self.streams.get(instance.name, ())) > instance.position:
+                steps.append(("read", number))
+            if not instance.connected:
+                steps.append(("up", number))
+        return steps
+
+    def words(self) -> list[Step]:
+        """What clients may do next; what changes nothing is left out."""
+        steps: list[Step] = []
+        for number, instance in self.running():
+            for client, session in instance.sessions.items():
+                if session.state is State.IDLE:
+                    steps.append(("say", number, client, "available"))
+                elif session.state is State.WAITING:
+                    steps.append(("say", number, client, "leave"))
+                elif session.state is State.PAIRED:
+                    steps += [("say", number, client, word) for word in ("next", "leave", "ice")]
+                if session.state in (State.WAITING, State.PAIRED):
+                    steps.append(("say", number, client, "go"))
+        return steps
+
+    def faults(self) -> list[Step]:
+        """What may break next."""
+        steps: list[Step] = [("flush store",), ("empty store",)]
+        for number, instance in self.running():
+            steps.append(("die", number))
+            if instance.connected:
+                # What was sent may be done or not, and done later than what is sent on the next connection.
+                steps += [("cut", number, done) for done in range(len(instance.commands) + 1)]
+                steps += [("late", number)] if instance.commands else []
+            if len(self.streams.get(instance.name, ())) > instance.position + 1:
+                steps.append(("trim", number))
+        return steps
+
+    def do(self, step: Step) -> None:
+        """Do one step."""
+        kind, *rest = step
+        getattr(self, "_" + kind.replace(" ", "_"))(*rest)
+        for _, instance in self.running():
+            instance.flush()
+
+    def _store(self, number: int) -> None:
+        instance = self.instances[number]
+        command = instance.commands.popleft()
+        instance.replies.append((command, self._execute(instance, command)))
+
+    def _execute(self, instance: Instance, command: Step) -> Any:
+        if command[0] == "match":
+            _, _, own, former, place, shunned = command
+            taken = queue.match(self.queue, self.leases, own, former, place, shunned)
+            if taken is None:
+                return Filed(place)
+            name, client, number = parse_ticket(taken)
+            return Taken(place, name, ClientId(client), number)
+        if command[0] == "unfile":
+            for avoiding in (True, False):
+                self.queue.pop(file_ticket(instance.name, command[1], avoiding=avoiding), None)
+            return None
+        stream = self.streams.get(command[1])
+        if stream is None:
+            return False
+        stream.append(command[2])
+        return True
+
+    def _reply(self, number: int) -> None:
+        instance = self.instances[number]
+        instance.answered(*instance.replies.popleft())
+
+    def _read(self, number: int) -> None:
+        instance = self.instances[number]
+        batches = self.streams[instance.name][instance.position :]
+        instance.position += len(batches)
+        instance.read([decode(batch) for batch in batches])
+
+    def _up(self, number: int) -> None:
+        self.instances[number].up()
+
+    def _say(self, number: int, client: str, word: str) -> None:
+        instance = self.instances[number]
+        session = instance.sessions[ClientId(client)]
+        try:
+            instance.give(session, Ice(candidate=b"{}") if word == "ice" else _WORDS[word])  # type: ignore[arg-type]
+        except ProtocolError:
+            raise AssertionError(f"{client} may not say {word}") from None
+
+    def _second(self) -> None:
+        self.now += 1
+        for other in self.instances:
+            if other.died_at is not None and self.now - other.died_at >= LEASE_S:
+                self.leases.discard(other.name)
+        for _, instance in self.running():
+            instance.second()
+
+    def _die(self, number: int) -> None:
+        instance = self.instances[number]
+        instance.died_at = self.now
+        instance.commands.clear()
+        instance.replies.clear()
+
+    def _cut(self, number: int, done: int) -> None:
+        instance = self.instances[number]
+        for command in list(instance.commands)[:done]:
+            self._execute(instance, command)
+        instance.away()
+
+    def _late(self, number: int) -> None:
+        instance = self.instances[number]
+        commands = list(instance.commands)
+        instance.away()
+        instance.up()
+        for command in commands:
+            self._execute(instance, command)
+
+    def _trim(self, number: int) -> None:
+        """Letters are lost but for the last: the stream was too long."""
+        instance = self.instances[number]
+        instance.position = len(self.streams[instance.name]) - 1
+
+    def _flush_store(self) -> None:
+        """The store loses its data; connections stay."""
+        self.queue.clear()
+        self.leases.clear()
+        self.streams.clear()
+        for instance in self.instances:
+            instance.position = 0
+
+    def _empty_store(self) -> None:
+        """The store is restarted with nothing."""
+        self._flush_store()
+        for _, instance in self.running():
+            instance.away()
+
+    # --- rest ---------------------------------------------------------------------------------------------------------
+
+    def settle(self) -> None:
+        """Let all that is under way end, and time pass until a dead instance is buried, and claims at it run out."""
+        for _ in range(BURIED_AFTER_S + 10):
+            for _ in range(1000):
+                moves = self.moves()
+                if not moves:
+                    break
+                self.do(moves[0])
+            else:
+                raise AssertionError("it never comes to rest")
+            self.do(("second",))
+
+    def check(self) -> None:
+        """At rest: partners agree, heard all, and of those who live at most one waits."""
+        sessions = {
+            client: (session, instance)
+            for _, instance in self.running()
+            for client, session in instance.sessions.items()
+        }
+        waiting = [client for client, (session, _) in sessions.items() if session.state is State.WAITING]
+        assert len(waiting) < 2, f"{waiting} wait"
+        for client, (session, instance) in sessions.items():
+            if session.state is State.PAIRED:
+                partner, _ = sessions.get(session.partner, (None, None))  # type: ignore[arg-type]
+                assert partner is not None, f"{client} is paired with {session.partner}, who died"
+                assert (partner.room, partner.partner) == (session.room, client), f"{client} alone in its room"
+                said = self.said.get(f"{session.partner} in {session.room}", 0)
+                heard = instance.heard.get(f"{client} in {session.room}", [])
+                assert len(heard) == said, f"{client} heard {heard} of {said}"
+        rooms = sum(instance.pairing.rooms for _, instance in self.running())
+        paired = sum(session.state is State.PAIRED for session, _ in sessions.values())
+        local = sum(len(instance.pairing._local) for _, instance in self.running())
+        assert rooms + local == paired, f"{rooms} rooms and {paired} paired clients"
+        # Tickets of the dead are removed by whoever comes upon them.
+        filed = {client for instance, client, _ in map(parse_ticket, self.queue) if instance in self.leases}
+        assert filed == set(waiting), f"{filed} stand in the queue, {waiting} wait"
+        assert not any(instance.pairing.held_bytes for _, instance in self.running())
+
+
+def _pairing(pairing: Pairing) -> list[Any]:
+    stays = [
+        (stay.ticket, stay.place, stay.claim, stay.seeking, stay.sought_at, stay.seeks)
+        for stay in pairing._stays.values()
+    ]
+    remote = [(room.id, room.client, room.partner, room.instance, room.held_bytes) for room in pairing._remote.values()]
+    claims = [(room, stay.ticket.client) for room, stay in pairing._claims.items()]
+    return [
+        stays, pairing._queue.oldest(), claims, pairing._deadlines, pairing._avoiding, list(pairing._local.values()),
+        remote, pairing._away_since, pairing._alone, pairing._looked_at, pairing._held_bytes,
+    ]  # fmt: skip
+
+
+def _links(instance: Instance) -> list[Any]:
+    return [
+        (name, link._epoch, link._first, link._letters, link._batch, link.silent)
+        for name, link in sorted(instance.outgoing.items())
+    ] + [(name, link._epoch, link._expected) for name, link in sorted(instance.incoming.items())]
