@@ -180,7 +180,7 @@ def _protocols(chosen: Settings, shared: WebSockets, reactor: Any) -> Callable[[
     autobahn = WebSocketFactory(shared, reactor).buildProtocol
     if not chosen.fast_path:
         return autobahn
-    output = Output()
+    output = Output(reactor)
     return lambda peer: FastConnection(shared, output, autobahn)
 
 

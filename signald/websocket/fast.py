@@ -10,9 +10,10 @@ turns this file off.
 from collections.abc import Callable
 from typing import Any, Final
 
-from twisted.internet.interfaces import IAddress
+from twisted.internet.interfaces import IAddress, IReactorTime
 from twisted.internet.protocol import connectionDone
 from twisted.internet.tcp import Connection as TCPConnection
+from twisted.logger import Logger
 from twisted.protocols.policies import ProtocolWrapper
 from twisted.python.failure import Failure
 
@@ -28,6 +29,8 @@ _PONG: Final = 0x8A
 _TAKEN: Final = frozenset((_TEXT, _CLOSE, _PING, _PONG))
 
 _PING_FRAME: Final = b"\x89\x00"
+_log = Logger()
+
 _SHORT: Final = [bytes((_TEXT, length)) for length in range(126)]
 _HEAD_END: Final = b"\r\n\r\n"
 
@@ -60,34 +63,38 @@ def is_plain_close(payload: bytes) -> bool:
 
 
 class Output:
-    """Lets what is sent within one turn of the reactor leave in one write for each client."""
+    """Lets what is sent within one turn of the reactor leave in one write for each client.
 
-    __slots__ = ("_held", "_waiting")
+    Args:
+        clock: Ends the turn, for what is sent while no client's bytes are read.
+    """
 
-    def __init__(self) -> None:
-        self._held = False
+    __slots__ = ("_clock", "_waiting", "held")
+
+    def __init__(self, clock: IReactorTime) -> None:
+        self._clock = clock
         self._waiting: list[FastConnection] = []
-
-    def hold(self) -> bool:
-        """Keep what is sent until `release`; false if it is kept already."""
-        if self._held:
-            return False
-        self._held = True
-        return True
-
-    def release(self) -> None:
-        """Write all that was kept."""
-        self._held = False
-        waiting, self._waiting = self._waiting, []
-        for connection in waiting:
-            connection.flush()
+        self.held = False
+        """Whether somebody will call `release` soon."""
 
     def add(self, connection: "FastConnection") -> None:
         """This connection has something to write."""
-        if self._held:
-            self._waiting.append(connection)
-        else:
-            connection.flush()
+        self._waiting.append(connection)
+        if not self.held:
+            self.held = True
+            self._clock.callLater(0, self.release)
+
+    def release(self) -> None:
+        """Write all that was kept."""
+        self.held = False
+        waiting = self._waiting
+        if waiting:
+            self._waiting = []
+            for connection in waiting:
+                try:
+                    connection.flush()
+                except Exception:  # the others wait for theirs
+                    _log.failure("could not write to a client")
 
 
 class FastConnection(ClientConnection):
@@ -111,6 +118,8 @@ class FastConnection(ClientConnection):
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
         """See `IProtocol.connectionLost`."""
+        self._closed = True
+        self._queue.clear()
         self._lost(reason.getErrorMessage())
 
     def dataReceived(self, data: bytes) -> None:
@@ -119,13 +128,14 @@ class FastConnection(ClientConnection):
             data = self._shake_hands(data)
         self.shared.counts.received_bytes += len(data)
         output = self._output
-        held = output.hold()
+        outermost = not output.held
+        output.held = True
         try:
             self._read(self._data + data if self._data else data)
         except Exception:
             self._failed()
         finally:
-            if held:
+            if outermost:
                 output.release()
 
     def _read(self, data: bytes) -> None:
