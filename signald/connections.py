@@ -65,6 +65,10 @@ class Connection(Protocol):
         """Abort the transport."""
         ...
 
+    def useless(self) -> None:
+        """The client sent what is of no use to anybody: if it goes on it is read more slowly."""
+        ...
+
 
 class Client:
     """One client: its session, its rate limit and its connection."""
@@ -250,6 +254,7 @@ class Connections:
     def _refuse(self, client: Client, problem: ProtocolError) -> None:
         self._counts.errors[problem.code] += 1
         client.connection.send(messages.error(problem))
+        client.connection.useless()
 
     # --- effects ------------------------------------------------------------------------------------------------------
 

@@ -38,6 +38,7 @@ class Counts:
         "clients",
         "closes",
         "errors",
+        "floods",
         "heartbeat_drops",
         "origins_refused",
         "received_bytes",
@@ -51,6 +52,7 @@ class Counts:
         self.relayed: dict[type, int] = dict.fromkeys((Offer, Answer, Ice), 0)
         self.errors: dict[ErrorCode, int] = dict.fromkeys(ErrorCode, 0)
         self.closes: dict[int, int] = defaultdict(int)
+        self.floods = 0
         self.heartbeat_drops = 0
         self.origins_refused = 0
         self.received_bytes = 0

@@ -109,6 +109,7 @@ class Metrics(Collector):
         yield _counter("clients", "Clients that have connected.", counts.clients)
         yield _counter("received_bytes", "Bytes read from clients.", counts.received_bytes)
         yield _counter("sent_bytes", "Bytes written to clients.", counts.sent_bytes)
+        yield _counter("floods", "Seconds for which a client that flooded was not read from.", counts.floods)
         yield _counter("heartbeat_drops", "Clients dropped for a ping without answer.", counts.heartbeat_drops)
         yield _counter("origins_refused", "Handshakes refused for their Origin.", counts.origins_refused)
         yield _counters("relayed", "Messages relayed to partners.", "type", counts.relayed_by_type())

@@ -27,6 +27,7 @@ from signald.counts import Counts
 from signald.deadlines import Deadlines
 from signald.endpoints import DualStackEndpoint
 from signald.endpoints import parse as parse_endpoint
+from signald.floods import Floods
 from signald.front import Addressed, FrontFactory
 from signald.heartbeat import Heartbeat
 from signald.metrics import Gauges, LoopLag, Metrics
@@ -157,7 +158,8 @@ def make_daemon(chosen: Settings, reactor: Any, unix_time: Callable[[], float] =
     heartbeat = Heartbeat(reactor, chosen.heartbeat_seconds, counts)
     handshakes = Deadlines(reactor, chosen.handshake_timeout_seconds)
     closings = Deadlines(reactor, CLOSING_TIMEOUT_S)
-    websockets = WebSockets(connections, heartbeat, handshakes, closings, chosen.allowed_origin, counts)
+    floods = Floods(reactor, counts)
+    websockets = WebSockets(connections, heartbeat, handshakes, closings, chosen.allowed_origin, counts, floods)
     lag = LoopLag(reactor)
     gauges: Gauges = {
         "connected": ("Clients that are connected.", lambda: len(connections)),
@@ -170,7 +172,7 @@ def make_daemon(chosen: Settings, reactor: Any, unix_time: Callable[[], float] =
     listeners = _listeners(chosen, reactor, front, make_admin_site(probes, reactor))
     daemon = Daemon(reactor, listeners, front, websockets, connections, broker, chosen.drain_seconds, describe(chosen))
     notify = Notify(reactor, os.environ, lambda: f"{len(connections)} clients on instance {broker.instance}")
-    for service in (heartbeat, handshakes, closings, lag, notify):
+    for service in (heartbeat, handshakes, closings, floods, lag, notify):
         service.setServiceParent(daemon)
     return daemon
 

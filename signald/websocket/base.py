@@ -12,6 +12,7 @@ from signald.connections import Client, Connections
 from signald.core.messages import SUBPROTOCOL
 from signald.counts import Counts
 from signald.deadlines import Deadlines, Overdue
+from signald.floods import Floods
 from signald.heartbeat import Heartbeat
 
 MAX_OUTPUT_BYTES: Final = 256 * 1024
@@ -49,6 +50,7 @@ class WebSockets:
         closings: Ends closings that take too long.
         allowed_origins: Normalised; empty allows all.
         counts: Where to count what happens.
+        floods: Slows down whoever sends too much.
     """
 
     def __init__(
@@ -59,6 +61,7 @@ class WebSockets:
         closings: Deadlines,
         allowed_origins: frozenset[str],
         counts: Counts,
+        floods: Floods,
     ) -> None:
         self.connections = connections
         self.heartbeat = heartbeat
@@ -66,6 +69,7 @@ class WebSockets:
         self.closings = closings
         self.allowed_origins = allowed_origins
         self.counts = counts
+        self.floods = floods
         self.refuse_all = False
         """Whether the end has begun."""
         self.open: set[Overdue] = set()
@@ -102,7 +106,7 @@ class ClientConnection:
         shared: What all connections share.
     """
 
-    __slots__ = ("_backlog", "_client", "_paused", "address", "shared", "transport")
+    __slots__ = ("_backlog", "_client", "_held", "_paused", "address", "shared", "transport")
 
     _log = Logger()
 
@@ -110,6 +114,7 @@ class ClientConnection:
         self.shared = shared
         self.address = ""
         """Of the client itself; see `signald.addresses`."""
+        self._held = False
         self.transport: Any = None
         self._client: Client | None = None
         self._paused = False
@@ -123,6 +128,20 @@ class ClientConnection:
     def drop(self) -> None:
         """See `Connection.drop`."""
         self.transport.abortConnection()
+
+    def useless(self) -> None:
+        """See `Connection.useless`."""
+        self.shared.floods.useless(self)
+
+    def hold(self) -> None:
+        """See `Flooder.hold`; what was read already waits too."""
+        self._held = True
+        self.transport.pauseProducing()
+
+    def go_on(self) -> None:
+        """See `Flooder.go_on`."""
+        self._held = False
+        self.transport.resumeProducing()
 
     def pauseProducing(self) -> None:
         """The transport's buffer is full: count what is sent from now on. It says so again at each write."""
@@ -183,6 +202,7 @@ class ClientConnection:
         """The transport is gone."""
         self.shared.handshakes.done(self)
         self.shared.closings.done(self)
+        self.shared.floods.forget(self)
         self.shared.open.discard(self)
         self._over(None, f"connection lost: {why}")
 

@@ -138,6 +138,11 @@ class FastConnection(ClientConnection):
             if outermost:
                 output.release()
 
+    def go_on(self) -> None:
+        """See `Flooder.go_on`."""
+        super().go_on()
+        self.dataReceived(b"")
+
     def _read(self, data: bytes) -> None:
         receive = self.shared.connections.receive
         size = len(data)
@@ -168,14 +173,21 @@ class FastConnection(ClientConnection):
                     return self._hand_over(data[at:])
                 if (client := self._client) is not None:
                     receive(client, text)
-            elif not self._control(first, unmask(data[start - 4 : start], data[start:end])):
-                return self._hand_over(data[at:])
+                else:
+                    self.useless()
+            else:
+                if not self._control(first, unmask(data[start - 4 : start], data[start:end])):
+                    return self._hand_over(data[at:])
+                if self._held:
+                    at = end
+                    break
             at = end
         self._data = data[at:] if at else data
         return None
 
     def _control(self, first: int, payload: bytes) -> bool:
         """Take a control frame; false if it is one for Autobahn."""
+        self.useless()
         if first == _PONG:
             self._ponged()
         elif first == _PING:
@@ -283,6 +295,8 @@ class FastConnection(ClientConnection):
         shared = self.shared
         shared.handshakes.done(self)
         shared.closings.done(self)
+        if shared.floods.forget(self):
+            transport.resumeProducing()
         shared.open.discard(self)
         if isinstance(transport, ProtocolWrapper):
             transport.wrappedProtocol = slow

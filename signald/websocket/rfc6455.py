@@ -15,7 +15,11 @@ from signald.core.messages import MAX_MESSAGE_BYTES
 from signald.websocket.base import ClientConnection, Refused, WebSockets
 
 TEXT: Final = 1
-"""Opcode of a text frame (RFC 6455 5.2)."""
+BINARY: Final = 2
+"""Opcodes (RFC 6455 5.2)."""
+
+PIECE_BYTES: Final = 4096
+"""What Autobahn is given at once."""
 
 
 class _AutobahnLog:
@@ -44,6 +48,7 @@ class WebSocketConnection(ClientConnection, WebSocketServerProtocol):  # type: i
     def __init__(self, shared: WebSockets) -> None:
         ClientConnection.__init__(self, shared)
         WebSocketServerProtocol.__init__(self)
+        self._unread = b""
 
     def adopt(self, client: Client | None, *, paused: bool, backlog: int, closing: bool) -> None:
         """Take over a connection whose handshake is done, as it stands between two frames.
@@ -74,7 +79,16 @@ class WebSocketConnection(ClientConnection, WebSocketServerProtocol):  # type: i
     def dataReceived(self, data: bytes) -> None:
         """See `IProtocol.dataReceived`."""
         self.shared.counts.received_bytes += len(data)
-        super().dataReceived(data)
+        self._unread += data
+        # Autobahn copies what is left after each frame, which many small ones would make expensive.
+        while self._unread and not self._held:
+            piece, self._unread = self._unread[:PIECE_BYTES], self._unread[PIECE_BYTES:]
+            super().dataReceived(piece)
+
+    def go_on(self) -> None:
+        """See `Flooder.go_on`."""
+        super().go_on()
+        self.dataReceived(b"")
 
     # --- Autobahn calls -----------------------------------------------------------------------------------------------
 
@@ -82,6 +96,12 @@ class WebSocketConnection(ClientConnection, WebSocketServerProtocol):  # type: i
         """All that goes out passes here."""
         self.shared.counts.sent_bytes += len(data)
         super().sendData(data, sync, chopsize)
+
+    def onFrameEnd(self) -> bool | None:
+        """A frame is whole. Continuations and control frames come in any number."""
+        if self._client is None or self.current_frame.opcode not in (TEXT, BINARY):
+            self.useless()
+        return super().onFrameEnd()
 
     def onConnect(self, request: ConnectionRequest) -> str | None:
         """The handshake's headers are here."""

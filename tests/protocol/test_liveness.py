@@ -129,6 +129,7 @@ class Backpressure(MemoryTest):
             self.deaf, self.partner = self.daemon.pair()
             self.deaf.transport.reads = False
             self.flood(self.deaf, client_frame(TEXT, text) * 100, 100)
+            self.daemon.advance(4)  # it is read from slowly
             self.assertEqual(self.partner.types(), ["partner-left"])
             self.assertClosedForNotReading()
 
@@ -138,12 +139,14 @@ class Backpressure(MemoryTest):
         self.deaf, self.partner = self.daemon.pair()
         self.deaf.transport.reads = False
         self.flood(self.deaf, client_frame(TEXT, b"{}") * 100, 100)
+        self.daemon.advance(4)  # it is read from slowly
         self.assertEqual(self.partner.types(), ["partner-left"])
         self.assertClosedForNotReading()
 
     def test_control_pongs(self) -> None:
         """A client could fill the memory with the answers to WebSocket pings, which no rate limit counts."""
         self.flood(self.deaf, client_frame(PING, b"x" * 125) * 100, 100)
+        self.daemon.advance(4)  # it is read from slowly
         self.assertEqual(self.partner.types(), ["partner-left"])
         self.assertClosedForNotReading()
 

@@ -53,6 +53,7 @@ class MemoryTransport:
         no_delay: What `setTcpNoDelay` was told.
         lost: Whether the protocol was told of the end.
         peak: The most bytes that have stood in the buffer.
+        unread: What the other end has sent while nobody read.
     """
 
     def __init__(self, clock: MemoryReactorClock, peer: "MemoryClient") -> None:
@@ -62,6 +63,8 @@ class MemoryTransport:
         self._paused = False
         self._flushing = False
         self.disconnecting = False
+        self.unread = b""
+        self._reading = True
         self._over = False
         self.peer = peer
         self.protocol: Any = None
@@ -109,10 +112,13 @@ class MemoryTransport:
         self._producer = None
 
     def pauseProducing(self) -> None:
-        """Stop reading: nothing here does so in a test."""
+        """Stop reading."""
+        self._reading = False
 
     def resumeProducing(self) -> None:
         """Read again."""
+        self._reading = True
+        self._clock.callLater(0, self.arrive, b"")
 
     def stopProducing(self) -> None:
         self.loseConnection()
@@ -149,8 +155,11 @@ class MemoryTransport:
 
     def arrive(self, data: bytes) -> None:
         """Bytes from the other end; after the end, or a close, nobody reads them."""
-        if not self._over and not self.disconnecting:
-            self.protocol.dataReceived(data)
+        self.unread += data
+        if self._reading and not self._over and not self.disconnecting:
+            data, self.unread = self.unread, b""
+            if data:
+                self.protocol.dataReceived(data)
 
     def peer_lost(self) -> None:
         """The other end is gone without a word."""

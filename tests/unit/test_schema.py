@@ -174,6 +174,8 @@ class Wire:
 
     def drop(self) -> None: ...
 
+    def useless(self) -> None: ...
+
 
 def test_what_is_sent_is_what_the_schema_says() -> None:
     """Relayed messages and their heads are put together by hand, not by the classes that the schema comes from."""
