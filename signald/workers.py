@@ -63,7 +63,7 @@ class Workers(ProcessService):
     Args:
         reactor: Starts processes, handles signals.
         count: How many workers.
-        options: What stood behind ``twistd signald``.
+        words: What stands behind ``twistd -n``: its own options, ``signald``, and the options of that.
         instance: What the workers' names begin with.
         environment: Of this process.
         drain_s: How long workers may drain at the end.
@@ -75,14 +75,14 @@ class Workers(ProcessService):
         self,
         reactor: Any,
         count: int,
-        options: Sequence[str],
+        words: Sequence[str],
         instance: str,
         environment: Mapping[str, str],
         drain_s: float,
     ) -> None:
         super().__init__(reactor)
         self._count = count
-        self._options = list(options)
+        self._words = list(words)
         self._instance = instance
         self._drain_s = drain_s
         self._environment = environment
@@ -130,7 +130,7 @@ class Workers(ProcessService):
             environment.pop(name, None)
         # sd_listen_fds(3) wants the receiver's own pid, which only the shell knows in time.
         command = ["/bin/sh", "-c", 'LISTEN_PID=$$ exec "$@"', "sh"] if files else []
-        command += [sys.executable, "-c", _TWISTD, "-n", "--pidfile=", "signald", *self._options]
+        command += [sys.executable, "-c", _TWISTD, "-n", "--pidfile=", *self._words]
         command += ["--workers=1", f"--instance-id={self._instance}-{number}"]
         self._started_at[number] = self._reactor.seconds()
         self._running[number] = self._reactor.spawnProcess(

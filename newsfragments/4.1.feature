@@ -1,0 +1,1 @@
+`twistd --reactor=uvloop signald` runs on uvloop, with the extra `signald[speed]`.
