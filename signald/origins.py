@@ -9,20 +9,21 @@ def normalise(origin: str) -> str:
     """An origin as scheme, host and port, so that two that mean the same are equal.
 
     Args:
-        origin: As in the header or in the setting, for example ``https://example.com``.
+        origin: As in the header or in the setting, for example ``https://example.com``; apps in a web view have
+            schemes of their own, for example ``capacitor://localhost``.
 
     Raises:
-        ValueError: It is no origin of a web page.
+        ValueError: It is no origin of a page or an app.
     """
     parts = urlsplit(origin.strip())
-    if parts.scheme.lower() not in _DEFAULT_PORTS or not parts.hostname:
+    if not parts.scheme or not parts.hostname:
         raise ValueError(f"{origin!r} is not an origin like https://example.com")
     if parts.path not in ("", "/") or parts.query or parts.fragment or parts.username is not None:
         raise ValueError(f"{origin!r} has more than scheme, host and port")
     scheme = parts.scheme.lower()
-    port = parts.port or _DEFAULT_PORTS[scheme]
+    port = parts.port or _DEFAULT_PORTS.get(scheme)
     host = f"[{parts.hostname}]" if ":" in parts.hostname else parts.hostname
-    return f"{scheme}://{host}:{port}"
+    return f"{scheme}://{host}:{port}" if port else f"{scheme}://{host}"
 
 
 def allows(allowed: frozenset[str], origin: str | None) -> bool:

@@ -18,6 +18,7 @@ ALLOWED = frozenset(
         (" https://example.com/ ", "https://example.com:443"),
         ("http://localhost:3000", "http://localhost:3000"),
         ("https://[::1]", "https://[::1]:443"),
+        ("capacitor://localhost", "capacitor://localhost"),
         ("https://xn--bcher-kva.example", "https://xn--bcher-kva.example:443"),
     ],
 )
@@ -29,7 +30,7 @@ def test_normalise(origin: str, same: str) -> None:
 @pytest.mark.parametrize(
     "origin",
     [
-        *("", "null", "example.com", "//example.com", "https://", "https:example.com", "ftp://example.com", "file://"),
+        *("", "null", "example.com", "//example.com", "https://", "https:example.com", "file://"),
         *("https://example.com/path", "https://example.com?x", "https://example.com/#x", "https://a:b@example.com"),
         *("https://example.com:port", "https://example.com:99999", "https://[::1", "*", "https://:443"),
     ],
