@@ -83,13 +83,13 @@ class Front(Protocol):
             return
         if end > MAX_HEAD_BYTES:
             self._refuse(_TOO_LARGE)
+        elif has_body(head[:end]):
+            self._refuse(_NO_BODY)
         elif wants_websocket(head[:end]):
             websocket = self.factory.websockets(self.transport.getPeer())
             websocket.address = self._address(head[: end + 2])
             self.factory.handshakes.begin(websocket)
             self._hand_over(websocket, head)
-        elif has_body(head[:end]):
-            self._refuse(_NO_BODY)
         else:
             self._hand_over(self.factory.web(self.transport.getPeer()), head)
 

@@ -42,10 +42,15 @@ class OneRequest(HTTPChannel):
         return False
 
 
-class _Body(Resource):
-    """A fixed body that was read once."""
+class _Root(Resource):
+    """Unknown paths are 404 in few words."""
 
-    isLeaf = True
+    def getChild(self, path: bytes, request: Request) -> IResource:
+        return notFound("Not found", "There is nothing here. Look at / or /healthz.")
+
+
+class _Body(_Root):
+    """A fixed body that was read once. It has no children: ``//x`` is not ``/``."""
 
     def __init__(self, body: bytes, content_type: bytes) -> None:
         super().__init__()
@@ -102,13 +107,6 @@ class _UpgradeRequired(Resource):
         request.setHeader(b"upgrade", b"websocket")
         request.setHeader(b"content-type", b"text/plain; charset=utf-8")
         return b"This is a WebSocket endpoint: connect with ws:// or wss://.\n"
-
-
-class _Root(Resource):
-    """Unknown paths are 404 in few words."""
-
-    def getChild(self, path: bytes, request: Request) -> IResource:
-        return notFound("Not found", "There is nothing here. Look at / or /healthz.")
 
 
 class _Metrics(Resource):
