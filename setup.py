@@ -17,6 +17,7 @@ TEST = [
     "coverage>=7.10",
     "selenium>=4.40",
     "jsonschema>=4.25",
+    "kosoku==0.1.0",
     *DEPLOY,
     *SPEED,
 ]

@@ -10,13 +10,17 @@ from twisted.internet.interfaces import IListeningPort
 from signald import tls
 from signald.settings import WORKER
 
+BACKLOG = 4096
+"""Connections that the kernel keeps for us (it may say less: net.core.somaxconn). One too many is tried again by its
+client only after a second, so Twisted's 50 make a long wait of a short storm."""
+
 
 class DualStackEndpoint:
     """One port on all addresses, IPv6 and IPv4; IPv4 alone where the machine has no IPv6."""
 
     def __init__(self, reactor: Any, port: int) -> None:
-        self._ipv6 = TCP6ServerEndpoint(reactor, port)
-        self._ipv4 = TCP4ServerEndpoint(reactor, port)
+        self._ipv6 = TCP6ServerEndpoint(reactor, port, BACKLOG)
+        self._ipv4 = TCP4ServerEndpoint(reactor, port, BACKLOG)
 
     def listen(self, factory: Any) -> "Deferred[IListeningPort]":
         """See `IStreamServerEndpoint.listen`."""
