@@ -58,7 +58,7 @@ setup(
         "bench": BENCH,
         "speed": SPEED,
         "test": TEST,
-        "dev": TEST + LINT,
+        "dev": TEST + LINT + BENCH,
     },
     classifiers=[
         "Framework :: Twisted",
