@@ -197,6 +197,9 @@ class Connections:
         if self._clients.get(client.id) is not client:
             return
         del self._clients[client.id]
+        self._depart(client, why)
+
+    def _depart(self, client: Client, why: str) -> None:
         room = client.session.room
         self._input(client, _DISCONNECTED)
         self._log.info(
@@ -222,7 +225,7 @@ class Connections:
         for client in clients.values():
             client.connection.close(code, reason)
         for client in clients.values():
-            self._input(client, _DISCONNECTED)
+            self._depart(client, reason)
 
     # --- from the broker ----------------------------------------------------------------------------------------------
 

@@ -4,7 +4,8 @@ Every call returns at once and never raises for what happens elsewhere: outcomes
 call (memory), maybe much later (a store). What a broker guarantees:
 
 - **Matching.** The oldest compatible ticket first. A ticket is matched at most once, with one that is alive, and only
-  if `BrokerEvents.matched` accepts it on both sides; a refused match leaves the other side waiting in its old place.
+  if `BrokerEvents.matched` accepts it on both sides. After a refusal the other side waits on in its old place, or, if
+  it was told of the match already, gets `partner_left`.
 - **Relays.** At most once, only within the room, in the order of the calls for each room and direction. One that
   cannot be delivered ends the room for both: never a silent gap.
 - **Lifetime.** A room ends once for each side: by that side's `leave` or by one `partner_left`. What an instance
@@ -83,4 +84,9 @@ class Broker(Protocol):
     @property
     def store_reachable(self) -> bool | None:
         """Whether the store answers; None for a broker without a store."""
+        ...
+
+    @property
+    def held_bytes(self) -> int:
+        """Bytes of relays that are on their way to the store; 0 without one."""
         ...

@@ -233,7 +233,7 @@ def parse(text: bytes) -> ClientMessage:
         text: UTF-8, at most MAX_MESSAGE_BYTES; the caller has checked both.
 
     Returns:
-        The message; unknown fields are ignored, of duplicate fields the last one counts.
+        The message; unknown fields are ignored, of duplicate payload fields the last one counts.
 
     Raises:
         ProtocolError: INVALID_FORMAT or UNKNOWN_TYPE, with a message that names the field.
