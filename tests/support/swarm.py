@@ -171,6 +171,9 @@ class Swarm:
                 self.connected += 1
             except OSError:
                 self.gone(client)
+            except asyncio.CancelledError:
+                self.gone(client)
+                raise
 
     def act(self, count: int) -> None:
         """Let some clients do something, legal or not."""
