@@ -1,6 +1,7 @@
 """Match and confirm, explored: every order of what can happen to few clients, and random orders of much more.
 
-The exhaustive part takes each state once, whatever way led to it; ``DEPTH=+1`` in the environment goes further.
+The exhaustive part takes each state once, whatever way led to it. In the environment, ``DEPTH=1`` lets clients
+say one word more, and ``EXAMPLES`` is how many random orders are tried.
 """
 
 import os
@@ -68,7 +69,8 @@ def explore(layout: str, words: int, faults: int, seconds: int) -> tuple[int, in
 @pytest.mark.parametrize(
     ("layout", "words", "faults", "seconds"),
     [
-        ("1 + 1", 3, 0, 1),
+        ("1 + 1", 3, 0, 0),
+        ("1 + 1", 2, 0, 1),
         ("1 + 1", 2, 1, 1),
         ("2 + 1", 3, 0, 0),
         ("1 + 1 + 1", 3, 0, 0),
