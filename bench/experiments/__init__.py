@@ -1,0 +1,1 @@
+"""Small measurements behind decisions; each runs by itself."""
