@@ -8,3 +8,6 @@ TLS by `--listen ssl:8443:privateKey=…:certKey=…`, with TLS 1.2 and forward 
 certificate again and closes no connection. `TRUSTED_PROXIES` says whose `X-Forwarded-For` is believed.
 
 `LOG_FORMAT=json`, `LOG_LEVEL`, `LOG_FULL_ADDRESSES`; priorities for the journal; one line for each client that is over.
+
+`/metrics` for Prometheus on `ADMIN_LISTEN`, with what clients experience, what the store takes and who is dropped and why;
+a dashboard and alerts are in `ops/`. `DRAIN_SECONDS` lets calls that are being set up finish before the end.

@@ -1,6 +1,9 @@
 """What has happened in this process since it started, in plain numbers: cheap where it happens, read when asked."""
 
+from bisect import bisect_left
 from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from enum import StrEnum
 from typing import Final
 
 from signald.core.messages import Answer, ErrorCode, Ice, Offer, message_type
@@ -8,61 +11,98 @@ from signald.core.messages import Answer, ErrorCode, Ice, Offer, message_type
 WAIT_BUCKETS_S: Final = (0.01, 0.1, 0.5, 1, 2, 5, 10, 30, 60, 300)
 """Upper bounds of the histogram of waiting times: from "at once" to "nobody there"."""
 
+CALL_BUCKETS_S: Final = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2)
+"""The same for answers of the store: from one in the same rack to the timeout of a call."""
+
 CLOSE_CODES: Final = frozenset((1000, 1001, 1002, 1003, 1005, 1006, 1007, 1008, 1009, 1011, 1013))
 """Those that are told apart (RFC 6455 7.4.1); a client may choose any other, and must not make a metric of it."""
 
 
-class Waits:
-    """A histogram of waiting times in seconds."""
+class Drop(StrEnum):
+    """Why signald itself ended a connection."""
 
-    __slots__ = ("buckets", "seconds")
+    HEARTBEAT = "heartbeat"
+    """A ping was not answered."""
+    SLOW_READER = "slow_reader"
+    """The client does not read what it is sent: closed with 1013."""
+    HANDSHAKE_TIMEOUT = "handshake_timeout"
+    """The first request did not come, or not whole."""
+    CLOSING_TIMEOUT = "closing_timeout"
+    """A close frame was not answered."""
 
-    def __init__(self) -> None:
-        self.buckets = [0] * (len(WAIT_BUCKETS_S) + 1)
+
+class Histogram:
+    """Durations, counted in buckets.
+
+    Args:
+        bounds_s: Upper bounds of the buckets in seconds, ascending; what is above the last has a bucket of its own.
+    """
+
+    __slots__ = ("bounds_s", "buckets", "seconds")
+
+    def __init__(self, bounds_s: Sequence[float]) -> None:
+        self.bounds_s = bounds_s
+        self.buckets = [0] * (len(bounds_s) + 1)
         self.seconds = 0.0
 
     def add(self, seconds: float) -> None:
-        """A client was matched after this time."""
+        """Something took this time."""
         self.seconds += seconds
-        for at, bound in enumerate(WAIT_BUCKETS_S):
-            if seconds <= bound:
-                self.buckets[at] += 1
-                return
-        self.buckets[-1] += 1
+        self.buckets[bisect_left(self.bounds_s, seconds)] += 1
 
 
 class Counts:
-    """All counters. Attributes only ever grow."""
+    """All counters. Attributes only ever grow.
+
+    Args:
+        store_calls: The kinds of calls of the store that there will be.
+    """
 
     __slots__ = (
         "clients",
         "closes",
+        "drops",
         "errors",
         "floods",
-        "heartbeat_drops",
-        "origins_refused",
+        "handshakes_refused",
         "received_bytes",
         "relayed",
         "sent_bytes",
+        "store_calls",
+        "store_failures",
         "waits",
     )
 
-    def __init__(self) -> None:
+    def __init__(self, store_calls: Iterable[str] = ()) -> None:
         self.clients = 0
         self.relayed: dict[type, int] = dict.fromkeys((Offer, Answer, Ice), 0)
         self.errors: dict[ErrorCode, int] = dict.fromkeys(ErrorCode, 0)
         self.closes: dict[int, int] = defaultdict(int)
+        self.drops: dict[Drop, int] = dict.fromkeys(Drop, 0)
         self.floods = 0
-        self.heartbeat_drops = 0
-        self.origins_refused = 0
+        self.handshakes_refused: dict[int, int] = dict.fromkeys((400, 403, 503), 0)
+        """By the status of the response; only those that this program can give."""
         self.received_bytes = 0
         self.sent_bytes = 0
-        self.waits = Waits()
+        self.waits = Histogram(WAIT_BUCKETS_S)
+        self.store_calls = {kind: Histogram(CALL_BUCKETS_S) for kind in store_calls}
+        self.store_failures = dict.fromkeys(self.store_calls, 0)
 
     def closed(self, code: int | None) -> None:
         """A client went; None if no close frame came or went (1006), as RFC 6455 7.1.5 has it."""
         known = 1006 if code is None else code
         self.closes[known if known in CLOSE_CODES else 0] += 1
+
+    def handshake_refused(self, status: int) -> None:
+        """A handshake got this status in place of 101."""
+        self.handshakes_refused[status] = self.handshakes_refused.get(status, 0) + 1
+
+    def store_called(self, kind: str, seconds: float, *, answered: bool) -> None:
+        """A call of the store is over, after this time; not answered: lost, too late or refused by the store."""
+        if answered:
+            self.store_calls[kind].add(seconds)
+        else:
+            self.store_failures[kind] += 1
 
     def all_relayed(self) -> int:
         """Relayed messages of all types."""

@@ -11,6 +11,8 @@ from twisted.internet.interfaces import IReactorTime
 from twisted.internet.task import LoopingCall
 from twisted.logger import Logger
 
+from signald.counts import Counts, Drop
+
 SWEEP_S = 1.0
 """Seconds between two sweeps: a deadline is kept to within this."""
 
@@ -29,12 +31,16 @@ class Deadlines(Service):
     Args:
         clock: Tells the time and calls the sweep.
         seconds: How long each may take.
+        counts: Where to count who took longer.
+        why: As what.
     """
 
     _log = Logger()
 
-    def __init__(self, clock: IReactorTime, seconds: float) -> None:
+    def __init__(self, clock: IReactorTime, seconds: float, counts: Counts, why: Drop) -> None:
         self._clock = clock
+        self._counts = counts
+        self._why = why
         self._seconds = seconds
         self._due: OrderedDict[Overdue, float] = OrderedDict()
         self._sweeps = LoopingCall(self._sweep)
@@ -74,6 +80,7 @@ class Deadlines(Service):
             if due > now:
                 break
             overdue.append(what)
+        self._counts.drops[self._why] += len(overdue)
         self._drop(overdue)
 
     def _drop(self, overdue: list[Overdue]) -> None:

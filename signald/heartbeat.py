@@ -6,7 +6,7 @@ from twisted.internet.task import LoopingCall
 from twisted.logger import Logger
 
 from signald.connections import Client
-from signald.counts import Counts
+from signald.counts import Counts, Drop
 
 SLOTS = 60
 """An interval is cut into this many beats, each for its share of the clients: thousands make no long pause."""
@@ -66,7 +66,7 @@ class Heartbeat(Service):
                     client.connection.ping()
                 else:
                     self._log.debug("client {client} did not answer a ping", client=client.id)
-                    self._counts.heartbeat_drops += 1
+                    self._counts.drops[Drop.HEARTBEAT] += 1
                     client.connection.drop()
             except Exception:
                 # One bad connection must not end the heartbeat of all others.

@@ -5,6 +5,7 @@ Counters are plain numbers (`signald.counts`), gauges are asked when somebody sc
 
 import platform
 from collections.abc import Callable, Iterable, Mapping
+from itertools import accumulate
 from typing import Any, Final
 
 from prometheus_client import CollectorRegistry, generate_latest
@@ -23,7 +24,7 @@ from twisted.logger import Logger
 
 from signald import __version__
 from signald.brokers.interface import Broker
-from signald.counts import WAIT_BUCKETS_S, Counts
+from signald.counts import Counts, Histogram
 
 LAG_S: Final = 0.5
 """Between two looks at how late the event loop is."""
@@ -76,7 +77,6 @@ class Metrics(Collector):
     Args:
         counts: Of this process.
         broker: Waiting clients, rooms, the store.
-        instance: How this process is called.
         gauges: Name without prefix to help text and how to ask.
     """
 
@@ -103,29 +103,39 @@ class Metrics(Collector):
             yield GaugeMetricFamily(f"signald_{name}", meaning, value=ask())
         yield GaugeMetricFamily("signald_waiting", "Clients of this instance that wait.", value=self._broker.waiting)
         yield GaugeMetricFamily("signald_rooms", "Rooms with a client of this instance.", value=self._broker.rooms)
-        reachable = self._broker.store_reachable
-        if reachable is not None:
-            yield GaugeMetricFamily("signald_store_up", "Whether the store answers.", value=float(reachable))
+        yield from self._store()
         yield _counter("clients", "Clients that have connected.", counts.clients)
         yield _counter("received_bytes", "Bytes read from clients.", counts.received_bytes)
         yield _counter("sent_bytes", "Bytes written to clients.", counts.sent_bytes)
         yield _counter("floods", "Seconds for which a client that flooded was not read from.", counts.floods)
-        yield _counter("heartbeat_drops", "Clients dropped for a ping without answer.", counts.heartbeat_drops)
-        yield _counter("origins_refused", "Handshakes refused for their Origin.", counts.origins_refused)
+        yield _counters("drops", "Connections that were ended here.", "reason", counts.drops)
+        yield _counters("handshakes_refused", "Handshakes refused.", "status", counts.handshakes_refused)
         yield _counters("relayed", "Messages relayed to partners.", "type", counts.relayed_by_type())
         yield _counters("errors", "Error messages sent to clients.", "code", counts.errors)
         closes = {str(code) if code else "other": count for code, count in counts.closes.items()}
         yield _counters("closes", "Clients that went, by close code; 1006: without one.", "code", closes)
-        yield self._waits()
+        waits = HistogramMetricFamily("signald_match_wait_seconds", "How long matched clients had waited.")
+        waits.add_metric([], _buckets(counts.waits), counts.waits.seconds)
+        yield waits
 
-    def _waits(self) -> Metric:
-        waits = self._counts.waits
-        total, buckets = 0, []
-        for bound, count in zip((*map(str, map(float, WAIT_BUCKETS_S)), "+Inf"), waits.buckets, strict=True):
-            total += count
-            buckets.append((bound, total))
-        meaning = "How long matched clients had waited."
-        return HistogramMetricFamily("signald_match_wait_seconds", meaning, buckets=buckets, sum_value=waits.seconds)
+    def _store(self) -> Iterable[Metric]:
+        reachable, held = self._broker.store_reachable, self._broker.held_bytes
+        if reachable is None:
+            return
+        yield GaugeMetricFamily("signald_store_up", "Whether the store answers.", value=float(reachable))
+        yield GaugeMetricFamily("signald_held_relay_bytes", "Relays on their way to the store.", value=held)
+        calls = HistogramMetricFamily("signald_store_call_seconds", "Time to the store's answer.", labels=["call"])
+        for kind, answers in self._counts.store_calls.items():
+            calls.add_metric([kind], _buckets(answers), answers.seconds)
+        yield calls
+        failures = self._counts.store_failures
+        yield _counters("store_call_failures", "Calls that the store did not answer, or refused.", "call", failures)
+
+
+def _buckets(durations: Histogram) -> list[tuple[str, float]]:
+    """As Prometheus has them: upper bound, and how many were not above it."""
+    bounds = (*(str(float(bound)) for bound in durations.bounds_s), "+Inf")
+    return list(zip(bounds, accumulate(durations.buckets), strict=True))
 
 
 def _counter(name: str, meaning: str, value: float) -> Metric:

@@ -18,12 +18,13 @@ from signald.brokers.memory import MemoryBroker
 from signald.brokers.redis.broker import RedisBroker
 from signald.brokers.redis.connection import make_endpoint
 from signald.brokers.redis.keys import Keys
+from signald.brokers.redis.store import CALLS
 from signald.check import Check, describe, store_probe
 from signald.connections import Connections
 from signald.core.ice import IceServers
 from signald.core.ids import ClientId, RoomId
 from signald.core.session import Policy
-from signald.counts import Counts
+from signald.counts import Counts, Drop
 from signald.deadlines import Deadlines
 from signald.endpoints import DualStackEndpoint
 from signald.endpoints import parse as parse_endpoint
@@ -108,7 +109,7 @@ def _new_id() -> str:
     return secrets.token_urlsafe(12)
 
 
-def _make_broker(chosen: Settings, reactor: Any) -> Broker:
+def _make_broker(chosen: Settings, reactor: Any, counts: Counts) -> Broker:
     def new_room_id() -> RoomId:
         return RoomId(_new_id())
 
@@ -128,6 +129,7 @@ def _make_broker(chosen: Settings, reactor: Any) -> Broker:
         reactor,
         new_room_id,
         random.random,
+        counts.store_called,
     )
 
 
@@ -142,8 +144,8 @@ def make_daemon(chosen: Settings, reactor: Any, unix_time: Callable[[], float] =
     Raises:
         SettingsError: An endpoint cannot be understood.
     """
-    broker = _make_broker(chosen, reactor)
-    counts = Counts()
+    counts = Counts(CALLS)
+    broker = _make_broker(chosen, reactor, counts)
     ice = IceServers(chosen.ice_servers, chosen.turn_secret, chosen.turn_ttl)
     connections = Connections(
         broker,
@@ -156,8 +158,8 @@ def make_daemon(chosen: Settings, reactor: Any, unix_time: Callable[[], float] =
         lambda client: ice.given_to(client, unix_time()),
     )
     heartbeat = Heartbeat(reactor, chosen.heartbeat_seconds, counts)
-    handshakes = Deadlines(reactor, chosen.handshake_timeout_seconds)
-    closings = Deadlines(reactor, CLOSING_TIMEOUT_S)
+    handshakes = Deadlines(reactor, chosen.handshake_timeout_seconds, counts, Drop.HANDSHAKE_TIMEOUT)
+    closings = Deadlines(reactor, CLOSING_TIMEOUT_S, counts, Drop.CLOSING_TIMEOUT)
     floods = Floods(reactor, counts)
     websockets = WebSockets(connections, heartbeat, handshakes, closings, chosen.allowed_origin, counts, floods)
     lag = LoopLag(reactor)

@@ -10,6 +10,7 @@ command -v openssl >/dev/null || missing="$missing openssl"
 command -v nginx >/dev/null || [ -x /usr/sbin/nginx ] || missing="$missing nginx-light"
 command -v haproxy >/dev/null || [ -x /usr/sbin/haproxy ] || missing="$missing haproxy"
 command -v turnserver >/dev/null || missing="$missing coturn"
+command -v promtool >/dev/null || missing="$missing prometheus"
 if [ "${1:-}" = image ]; then
     command -v buildah >/dev/null || missing="$missing buildah"
     command -v debootstrap >/dev/null || missing="$missing debootstrap"
@@ -22,6 +23,13 @@ fi
 as_root=""
 [ "$(id -u)" = 0 ] || as_root=sudo
 export DEBIAN_FRONTEND=noninteractive
+# The tests start what they need themselves: no package is to start its service (invoke-rc.d(8)).
+policy=/usr/sbin/policy-rc.d
+if [ ! -e "$policy" ]; then
+    printf '#!/bin/sh\nexit 101\n' | $as_root tee "$policy" >/dev/null
+    $as_root chmod +x "$policy"
+    trap '$as_root rm -f "$policy"' EXIT
+fi
 $as_root apt-get update -qq
 # shellcheck disable=SC2086 # a list of words
 $as_root apt-get install -y -qq --no-install-recommends $missing >/dev/null

@@ -21,6 +21,7 @@ class MemoryBroker:
     """
 
     store_reachable: bool | None = None
+    held_bytes: int = 0
 
     def __init__(self, clock: IReactorTime, new_room_id: Callable[[], RoomId], instance: str) -> None:
         self.instance = instance

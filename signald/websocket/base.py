@@ -10,7 +10,7 @@ from zope.interface import implementer
 from signald import origins
 from signald.connections import Client, Connections
 from signald.core.messages import SUBPROTOCOL
-from signald.counts import Counts
+from signald.counts import Counts, Drop
 from signald.deadlines import Deadlines, Overdue
 from signald.floods import Floods
 from signald.heartbeat import Heartbeat
@@ -89,7 +89,6 @@ class WebSockets:
             Refused: The origin is not allowed, or nobody is welcome any more.
         """
         if not origins.allows(self.allowed_origins, origin):
-            self.counts.origins_refused += 1
             raise Refused(403, "origin not allowed")
         if self.refuse_all:
             raise Refused(503, "the server is going away")
@@ -189,6 +188,7 @@ class ClientConnection:
         if self._paused:
             self._backlog += size + WRITE_BYTES
             if self._backlog > MAX_OUTPUT_BYTES:
+                self.shared.counts.drops[Drop.SLOW_READER] += 1
                 self.close(TRY_AGAIN_LATER, "the client does not read what it is sent")
                 return False
         return True

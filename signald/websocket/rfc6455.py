@@ -127,6 +127,11 @@ class WebSocketConnection(ClientConnection, WebSocketServerProtocol):  # type: i
         if self._has_room(len(payload)):
             self.sendPong(payload)
 
+    def failHandshake(self, reason: str, code: int = 400, responseHeaders: Any = None) -> None:
+        """Every handshake that is refused passes here, whoever refuses it."""
+        self.shared.counts.handshake_refused(code)
+        super().failHandshake(reason, code, responseHeaders)
+
     def dropConnection(self, abort: bool = False) -> None:
         """Both close frames are there, or it failed: end, but let out what is written (`closings` ends what hangs)."""
         super().dropConnection(abort=False)

@@ -2,6 +2,7 @@
 
 from prometheus_client.parser import text_string_to_metric_families
 
+from tests.support.frames import TEXT, client_frame, handshake
 from tests.support.memory import MemoryDaemon, MemoryTest
 
 
@@ -60,6 +61,35 @@ class Scrapes(MemoryTest):
         daemon.settle()
         closes = {name: value for name, value in scrape(daemon).items() if name.startswith("signald_closes_total")}
         self.assertEqual(closes, {"signald_closes_total{code=other}": 4})
+
+    def test_who_is_dropped_and_why(self) -> None:
+        """Clients that vanish, bad networks and attacks would all look the same to an operator."""
+        daemon = self.start(PUBLIC_METRICS="true", HEARTBEAT_SECONDS="60", HANDSHAKE_TIMEOUT_SECONDS="10")
+        daemon.connect().write(b"GET /ws HTTP/1.1\r\n")
+        daemon.advance(12)
+        deaf, partner = daemon.pair()
+        deaf.transport.reads = False
+        for _ in range(20):
+            partner.write(client_frame(TEXT, b'{"type":"offer","sdp":"%s"}' % (b"x" * 60_000)))
+        daemon.advance(5)
+        silent = daemon.client()
+        silent.answers_pings = False
+        daemon.advance(121)
+        after = scrape(daemon)
+        self.assertEqual(after["signald_drops_total{reason=handshake_timeout}"], 1)
+        self.assertEqual(after["signald_drops_total{reason=slow_reader}"], 1)
+        self.assertEqual(after["signald_drops_total{reason=closing_timeout}"], 1)
+        self.assertEqual(after["signald_drops_total{reason=heartbeat}"], 1)
+
+    def test_refused_handshakes(self) -> None:
+        """A page whose origin was forgotten in the settings would be seen by its users alone."""
+        daemon = self.start(PUBLIC_METRICS="true", ALLOWED_ORIGIN="https://good.example")
+        daemon.connect().write(handshake(origin="https://bad.example"))
+        daemon.connect().write(handshake(origin="https://good.example", sec_websocket_version="12"))
+        after = scrape(daemon)
+        self.assertEqual(after["signald_handshakes_refused_total{status=403}"], 1)
+        self.assertEqual(after["signald_handshakes_refused_total{status=400}"], 1)
+        self.assertEqual(after["signald_handshakes_refused_total{status=503}"], 0)
 
     def test_private_by_default(self) -> None:
         """The public port would tell everybody how the business goes."""

@@ -19,7 +19,7 @@ from signald.brokers.redis.keys import Keys
 from signald.brokers.redis.letters import Claim, Envelope, Goodbye, Left, Letter, Relayed, Sync
 from signald.brokers.redis.links import Incoming, Outgoing
 from signald.brokers.redis.pairing import Pairing
-from signald.brokers.redis.store import Store
+from signald.brokers.redis.store import Observe, Store, unobserved
 from signald.brokers.redis.url import StoreAddress
 from signald.core.ids import ClientId, RoomId
 from signald.core.matching import Ticket
@@ -53,6 +53,7 @@ class RedisBroker:
         clock: A reactor.
         new_room_id: Makes an id that was never used.
         jitter: A random number from 0 to 1 at each call.
+        observe: Told of each call of the store; see `store.Observe`.
     """
 
     _log = Logger()
@@ -67,12 +68,15 @@ class RedisBroker:
         clock: Any,
         new_room_id: Callable[[], RoomId],
         jitter: Callable[[], float],
+        observe: Observe = unobserved,
     ) -> None:
         self._label = instance
         self._boot = boot
         self._clock = clock
         self._new_room_id = new_room_id
-        self._store = Store(endpoint, address, keys, instance, boot, clock, jitter, self._up, self._down, self._arrived)
+        self._store = Store(
+            endpoint, address, keys, instance, boot, clock, jitter, self._up, self._down, self._arrived, observe
+        )
         self._outgoing: dict[str, Outgoing] = {}
         self._incoming: dict[str, Incoming] = {}
         self._links = 0
@@ -108,6 +112,11 @@ class RedisBroker:
     def rooms(self) -> int:
         """How many rooms have a client of this instance."""
         return self._pairing.rooms
+
+    @property
+    def held_bytes(self) -> int:
+        """See `Broker.held_bytes`."""
+        return self._pairing.held_bytes
 
     def start(self, events: BrokerEvents) -> None:
         """See `Broker.start`."""

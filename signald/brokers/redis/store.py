@@ -8,7 +8,7 @@ and later and in Valkey.
 import hashlib
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from importlib.resources import files
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IStreamClientEndpoint
@@ -38,10 +38,26 @@ READ_AT_MOST: Final = 200
 """Batches in one read."""
 
 
+CALLS: Final = ("match", "lease", "goodbye", "append", "unfile", "scan")
+"""The kinds of calls that an `Observe` is told of: the scripts, XADD, ZREM and ZSCAN."""
+
+
+class Observe(Protocol):
+    """Told of each call when it is over."""
+
+    def __call__(self, kind: str, seconds: float, *, answered: bool) -> None:
+        """A call of one of CALLS took this time; not answered: lost, too late or refused by the store."""
+
+
+def unobserved(kind: str, seconds: float, *, answered: bool) -> None:
+    """An `Observe` that does nothing."""
+
+
 class Script:
     """One Lua script, known to the store by its hash."""
 
     def __init__(self, name: str) -> None:
+        self.name = name
         self.text = (files("signald.brokers.redis") / f"{name}.lua").read_bytes()
         self.sha = hashlib.sha1(self.text, usedforsecurity=False).hexdigest()
 
@@ -65,6 +81,7 @@ class Store:
         up: Called when commands can be sent (again); if it fails the connection is made anew.
         down: Called when they cannot, with the time since when.
         read: Called with the batches of letters that have come since the last call.
+        observe: Told of each call.
     """
 
     def __init__(
@@ -79,7 +96,10 @@ class Store:
         up: Callable[[], Awaitable[None]],
         down: Callable[[float], None],
         read: Callable[[list[Envelope]], None],
+        observe: Observe,
     ) -> None:
+        self._observe = observe
+        self._seconds = clock.seconds
         self._keys = keys
         self.instance = instance
         self._boot = boot
@@ -145,7 +165,7 @@ class Store:
         """Take tickets out of the queue."""
         filed = [file_ticket(self.instance, ticket, avoiding=True) for ticket in tickets]
         filed += [file_ticket(self.instance, ticket, avoiding=False) for ticket in tickets if ticket.avoid is not None]
-        return self._commands.call("ZREM", self._keys.waiting, *filed)
+        return self._call("unfile", "ZREM", self._keys.waiting, *filed)
 
     async def unfile_strangers(self, instance: str, waiting: Callable[[], Iterable[Ticket]]) -> None:
         """Take an instance's tickets out of the queue that do not wait.
@@ -156,14 +176,14 @@ class Store:
         """
         cursor = b"0"
         while True:
-            cursor, found = await self._commands.call(
-                "ZSCAN", self._keys.waiting, cursor, "MATCH", f"{instance}|*", "COUNT", "500"
+            cursor, found = await self._call(
+                "scan", "ZSCAN", self._keys.waiting, cursor, "MATCH", f"{instance}|*", "COUNT", "500"
             )
             keep = {(ticket.client, ticket.number) for ticket in waiting()}
             filed = [ticket.decode() for ticket in found[::2]]
             stale = [ticket for ticket in filed if parse_ticket(ticket)[1:] not in keep]
             if stale:
-                await self._commands.call("ZREM", self._keys.waiting, *stale)
+                await self._call("unfile", "ZREM", self._keys.waiting, *stale)
             if cursor == b"0":
                 return
 
@@ -197,8 +217,8 @@ class Store:
 
     async def append(self, instance: str, batch: bytes) -> bool:
         """Put a batch of letters into an instance's stream; false if it has none."""
-        reply = await self._commands.call(
-            "XADD", self._keys.stream(instance), "NOMKSTREAM", "MAXLEN", "~", STREAM_LETTERS, "*", "d", batch
+        reply = await self._call(
+            "append", "XADD", self._keys.stream(instance), "NOMKSTREAM", "MAXLEN", "~", STREAM_LETTERS, "*", "d", batch
         )
         return reply is not None
 
@@ -215,7 +235,16 @@ class Store:
             await self.unfile_strangers(instance, tuple)
 
     async def _script(self, script: Script, keys: Sequence[str], *arguments: Any) -> Any:
-        return await self._commands.call("EVALSHA", script.sha, len(keys), *keys, *arguments)
+        return await self._call(script.name, "EVALSHA", script.sha, len(keys), *keys, *arguments)
+
+    def _call(self, kind: str, *command: Any) -> "Deferred[Any]":
+        began = self._seconds()
+
+        def over(result: Any) -> Any:
+            self._observe(kind, self._seconds() - began, answered=not isinstance(result, Failure))
+            return result
+
+        return self._commands.call(*command).addBoth(over)
 
     async def _commands_up(self) -> None:
         for script in (_MATCH, _LEASE, _GOODBYE):

@@ -1,0 +1,114 @@
+"""What operators watch: the metrics of a real service, the dashboard and the alerts that are made of them."""
+
+import re
+import subprocess
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from prometheus_client.parser import text_string_to_metric_families
+
+from tests.support.client import PATIENCE_S
+from tests.support.daemon import DaemonProcess
+from tests.support.redis import RedisServer
+from tests.support.service import Service, meet, talk
+
+ROOT = Path(__file__).parents[2]
+OPS = ROOT / "ops"
+MONITORING = ROOT / "docs" / "monitoring.md"
+
+
+def _scrape(instance: DaemonProcess) -> str:
+    """What Prometheus gets; the second port is the operator's."""
+    with urllib.request.urlopen(f"http://127.0.0.1:{instance.ports[1]}/metrics", timeout=PATIENCE_S) as response:
+        text: str = response.read().decode()
+        return text
+
+
+def _value(text: str, name: str, **labels: str) -> float:
+    for family in text_string_to_metric_families(text):
+        for sample in family.samples:
+            if sample.name == name and labels.items() <= sample.labels.items():
+                return sample.value
+    raise AssertionError(f"no {name} with {labels} in:\n{text}")
+
+
+def _names(text: str) -> set[str]:
+    """The names of all samples."""
+    return {sample.name for family in text_string_to_metric_families(text) for sample in family.samples}
+
+
+def _families(text: str) -> set[str]:
+    """The names as they stand in the text: a histogram is one."""
+    return set(re.findall(r"^# TYPE (\S+)", text, re.MULTILINE))
+
+
+def _mentioned(text: str) -> set[str]:
+    """Our metrics in an expression or a page."""
+    return set(re.findall(r"\bsignald_[a-z_]*[a-z]\b", text))
+
+
+@pytest.fixture(scope="module")
+def scraped(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The metrics of one of two instances on a store, after a call between the two."""
+    folder = tmp_path_factory.mktemp("metrics")
+    with (
+        RedisServer(folder) as store,
+        Service(
+            store.url, store.url, LISTEN="tcp:0:interface=127.0.0.1", ADMIN_LISTEN="tcp:0:interface=127.0.0.1"
+        ) as service,
+        service.client(0) as one,
+        service.client(1) as other,
+    ):
+        meet(one, other)
+        talk(one, other)
+        one.close()
+        assert other.expect("partner-left")
+        yield _scrape(service[1])
+        assert service.errors() == []
+
+
+def test_promtool_likes_them(scraped: str) -> None:
+    """Prometheus would refuse the page, or those who know its conventions would not find their way."""
+    checked = subprocess.run(["promtool", "check", "metrics"], input=scraped, capture_output=True, text=True)
+    assert (checked.returncode, checked.stdout, checked.stderr) == (0, "", "")
+
+
+def test_calls_of_the_store(scraped: str) -> None:
+    """A slow store would look like slow clients."""
+    for call in ("match", "lease", "append"):
+        count = _value(scraped, "signald_store_call_seconds_count", call=call)
+        assert count >= 1
+        assert _value(scraped, "signald_store_call_seconds_bucket", call=call, le="+Inf") == count
+        assert 0 < _value(scraped, "signald_store_call_seconds_sum", call=call) / count < PATIENCE_S
+        assert _value(scraped, "signald_store_call_failures_total", call=call) == 0
+    assert _value(scraped, "signald_store_up") == 1
+    assert _value(scraped, "signald_held_relay_bytes") == 0
+
+
+def test_store_that_does_not_answer(tmp_path: Path) -> None:
+    """Nobody would learn that the store is gone but from clients, nor how much waits for it."""
+    with (
+        RedisServer(tmp_path) as store,
+        Service(
+            store.url, store.url, LISTEN="tcp:0:interface=127.0.0.1", ADMIN_LISTEN="tcp:0:interface=127.0.0.1"
+        ) as service,
+        service.client(0) as one,
+        service.client(1) as other,
+    ):
+        meet(one, other)
+        store.freeze()
+        one.send("ice", candidate={"candidate": "held"})
+        assert one.sync() == []
+        held = _value(_scrape(service[0]), "signald_held_relay_bytes")
+        assert held > len("held")
+        service[0].wait_for("no answer within 2 s")
+        text = _scrape(service[0])
+        assert _value(text, "signald_store_up") == 0
+        assert _value(text, "signald_held_relay_bytes") == held
+        assert sum(_value(text, "signald_store_call_failures_total", call=call) for call in ("append", "lease")) >= 1
+        store.thaw()
+        assert other.expect("ice")["candidate"]["candidate"] == "held"
+        service.wait_joined()
+        assert _value(_scrape(service[0]), "signald_held_relay_bytes") == 0
