@@ -53,6 +53,8 @@ setup(
         "hiredis>=3.3",
         "prometheus-client>=0.22",
         "service-identity>=24.2",
+        "pyjwt>=2.11",
+        "cryptography>=46",
     ],
     extras_require={
         "bench": BENCH,

@@ -25,7 +25,7 @@ export type ClientMessage =
   | Leave
   | Ping;
 
-/** Say who you are. No reply on success; without a token configured on the server any `userId` is accepted. */
+/** Say who you are. No reply on success; a server that checks no tokens accepts any `userId`. */
 export interface Auth {
   type: "auth";
   /** The user's name for the server. */
@@ -164,10 +164,12 @@ export interface IceServer {
   credential?: string;
 }
 
-/** What the `code` of an `error` message can be. The connection stays open after each of them. */
+/** What the `code` of an `error` message can be. The connection stays open, but for repeated AUTH_FAILED. */
 export type ErrorCode =
   | "INVALID_FORMAT"
   | "UNKNOWN_TYPE"
   | "NOT_PAIRED"
   | "ALREADY_PAIRED"
-  | "RATE_LIMIT";
+  | "RATE_LIMIT"
+  | "AUTH_REQUIRED"
+  | "AUTH_FAILED";

@@ -6,7 +6,7 @@ so nothing here imports a WebSocket.
 
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any, NamedTuple, Protocol
+from typing import Any, Protocol
 
 from msgspec import UNSET, UnsetType
 from twisted.internet.interfaces import IReactorTime
@@ -17,33 +17,33 @@ from signald.brokers.interface import Broker, BrokerEvents
 from signald.core import messages
 from signald.core.ids import ClientId, RoomId
 from signald.core.limits import MessageRate
-from signald.core.messages import ErrorCode, IceServer, ProtocolError
+from signald.core.messages import Auth, ErrorCode, IceServer, ProtocolError
 from signald.core.session import (
+    Close,
     Disconnected,
     Enqueue,
+    Identified,
     Input,
     LeaveRoom,
     PartnerFound,
     PartnerGone,
     Policy,
+    Refuse,
     Relay,
     Send,
     Session,
     State,
     TellMatched,
+    TokenExpired,
+    TokenRefused,
+    VerifyToken,
     Withdraw,
 )
 from signald.counts import Counts
 
 _RATE_LIMIT = ProtocolError(ErrorCode.RATE_LIMIT, "too many messages: this one was dropped")
 _DISCONNECTED = Disconnected()
-
-
-class _Close(NamedTuple):
-    """An effect that no session asks for: close a client in its turn, after what it is still to be told."""
-
-    code: int
-    reason: str
+_TOKEN_EXPIRED = TokenExpired()
 
 
 class Connection(Protocol):
@@ -96,6 +96,29 @@ class Client:
         return self.session.client
 
 
+class Identities(Protocol):
+    """Who knows who is who."""
+
+    def identify(self, client: Client, token: str) -> Identified | TokenRefused:
+        """A client shows a token."""
+        ...
+
+    def forget(self, client: Client) -> None:
+        """A client is gone. Harmless for one that nobody knows."""
+        ...
+
+
+class Nobody:
+    """Identities where no tokens are checked."""
+
+    def identify(self, client: Client, token: str) -> Identified | TokenRefused:
+        """See `Identities.identify`."""
+        return TokenRefused("tokens are not checked here")
+
+    def forget(self, client: Client) -> None:
+        """See `Identities.forget`."""
+
+
 class Connections:
     """This instance's clients by their id; the only one who changes that table. Implements `BrokerEvents`.
 
@@ -108,6 +131,7 @@ class Connections:
         counts: Where to count what happens.
         show_address: What the log may show of an address.
         ice_servers: What a client is told of STUN and TURN servers.
+        identities: Check tokens.
     """
 
     _log = Logger()
@@ -122,7 +146,9 @@ class Connections:
         counts: Counts,
         show_address: Callable[[str], str] = addresses.truncate,
         ice_servers: Callable[[ClientId], list[IceServer] | UnsetType] = lambda client: UNSET,
+        identities: Identities | None = None,
     ) -> None:
+        self._identities = Nobody() if identities is None else identities
         self._ice_servers = ice_servers
         self._show_address = show_address
         self._broker = broker
@@ -138,11 +164,13 @@ class Connections:
         self._effects: dict[type, Callable[[Client, Any], None]] = {
             Send: self._send,
             TellMatched: self._tell_matched,
+            Refuse: self._tell_refused,
+            VerifyToken: self._verify_token,
+            Close: self._close,
             Enqueue: self._enqueue,
             Withdraw: self._withdraw,
             Relay: self._relay,
             LeaveRoom: self._leave,
-            _Close: self._close,
         }
 
     def __len__(self) -> int:
@@ -187,6 +215,14 @@ class Connections:
                 self._counts.relayed[kind] += 1
             self._run(client, effects)
 
+    def show_token(self, client: Client, token: str) -> None:
+        """A client came with a token in its handshake: as if its first message were ``auth``."""
+        self._input(client, Auth(token=token))
+
+    def token_expired(self, client: Client) -> None:
+        """The token that a client has shown is no longer good."""
+        self._input(client, _TOKEN_EXPIRED)
+
     def refuse(self, client: Client, why: str) -> None:
         """A client sent something that is no message at all; it counts as one."""
         allowed = client.rate.allows(self._now())
@@ -200,6 +236,7 @@ class Connections:
         self._depart(client, why)
 
     def _depart(self, client: Client, why: str) -> None:
+        self._identities.forget(client)
         room = client.session.room
         self._input(client, _DISCONNECTED)
         self._log.info(
@@ -252,7 +289,7 @@ class Connections:
         if left is not None:
             self._input(left, PartnerGone(room))
             if self._ending is not None:
-                self._run(left, (_Close(*self._ending),))
+                self._run(left, (Close(*self._ending),))
 
     def _refuse(self, client: Client, problem: ProtocolError) -> None:
         self._counts.errors[problem.code] += 1
@@ -292,6 +329,13 @@ class Connections:
             messages.matched(effect.room, effect.partner, initiator=effect.initiator, ice_servers=ice_servers)
         )
 
+    def _tell_refused(self, client: Client, effect: Refuse) -> None:
+        self._refuse(client, effect.problem)
+
+    def _verify_token(self, client: Client, effect: VerifyToken) -> None:
+        if self._clients.get(client.id) is client:  # else it went in this very turn, and must not be remembered
+            self._input(client, self._identities.identify(client, effect.token))
+
     def _enqueue(self, client: Client, effect: Enqueue) -> None:
         # The effect before may have been the message too many for a client that does not read: it is gone by now.
         if client.session.ticket != effect.ticket:
@@ -312,7 +356,7 @@ class Connections:
         if self._ending is not None:
             client.connection.close(*self._ending)
 
-    def _close(self, client: Client, effect: _Close) -> None:
+    def _close(self, client: Client, effect: Close) -> None:
         client.connection.close(effect.code, effect.reason)
 
 

@@ -8,12 +8,17 @@ import re
 import secrets
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from enum import StrEnum
 from typing import Any, Final
+from urllib.parse import urlsplit
 
 from signald import addresses, logs, origins
 from signald.brokers.redis.url import StoreAddress, parse_url
 from signald.core import ice
+from signald.core.limits import Overflow
 from signald.core.messages import IceServer
+from signald.core.session import AuthMode
+from signald.signing_keys import HMAC, PUBLIC
 
 WORKER: Final = "{worker}"
 """Stands in an endpoint for the worker's number, where workers cannot or should not share it."""
@@ -117,6 +122,12 @@ def _prefix(text: str) -> str:
     return text
 
 
+def _text(text: str) -> str:
+    if len(text) > 1024 or not text.isprintable():
+        raise ValueError("must be at most 1024 printable characters")
+    return text
+
+
 def _file(text: str) -> str:
     if text and not os.path.isfile(text):
         raise ValueError("is not a file")
@@ -130,6 +141,31 @@ def _secret(shortest: int) -> Callable[[str], str]:
         return text
 
     return parse
+
+
+def _choice(of: type[StrEnum]) -> Callable[[str], StrEnum]:
+    parse = _one_of(tuple(of))
+    return lambda text: of(parse(text))
+
+
+def _algorithms(text: str) -> frozenset[str]:
+    algorithms = frozenset(word.strip() for word in text.split(",") if word.strip())
+    if not algorithms <= {*HMAC, *PUBLIC}:
+        raise ValueError(f"must be some of {', '.join((*HMAC, *PUBLIC))}, apart by commas")
+    if algorithms & HMAC.keys() and algorithms & {*PUBLIC}:
+        raise ValueError("must be for secrets (HS…) or for public keys, not for both: one would be taken for the other")
+    return algorithms
+
+
+def _jwks(text: str) -> str:
+    if text.startswith(("https://", "http://")):
+        parts = urlsplit(text)
+        if not text.isascii() or not parts.hostname or parts.username is not None or parts.fragment:
+            raise ValueError("must be an https:// URL without user and password, or a file")
+        if parts.scheme == "http" and parts.hostname not in {"localhost", "127.0.0.1", "::1"}:
+            raise ValueError("must be https://: who changes the keys on their way is every user")
+        return text
+    return _file(text)
 
 
 def _one_of(words: tuple[str, ...]) -> Callable[[str], str]:
@@ -245,6 +281,47 @@ SETTINGS: Final = (
         secret=True,
     ),
     Setting("TURN_TTL", "3600", "Seconds for which such a password is good", _integer(60, 30 * 86400)),
+    Setting(
+        "AUTH_MODE",
+        "off",
+        "`off`: no token is looked at; `optional`: a token names the user; `required`: nobody waits without one",
+        _choice(AuthMode),
+    ),
+    Setting(
+        "JWT_SECRET",
+        "",
+        "What tokens (JWT) are signed with, shared with whoever issues them: 32 bytes or more",
+        _secret(32),
+        secret=True,
+    ),
+    Setting("JWT_PUBLIC_KEY_FILE", "", "Or the PEM file of the issuer's public key (RSA, EC, Ed25519)", _file),
+    Setting("JWT_JWKS", "", "Or the issuer's JWKS: an `https://` URL, or a file", _jwks),
+    Setting(
+        "JWT_ALGORITHMS",
+        "",
+        "Algorithms that are accepted, apart by commas; empty: the usual one of the key, such as HS256, RS256, ES256",
+        _algorithms,
+    ),
+    Setting("JWT_ISSUER", "", "What a token's `iss` must be; empty: anything", _text),
+    Setting(
+        "JWT_AUDIENCE",
+        "",
+        "What a token's `aud` must be or contain; empty: tokens that have one are refused",
+        _text,
+    ),
+    Setting("JWT_LEEWAY_SECONDS", "10", "By how much the clocks of issuer and server may differ", _seconds(0, 600)),
+    Setting(
+        "MAX_CONNECTIONS_PER_USER",
+        "0",
+        "Connections of one user to this process; 0: any number",
+        _integer(0, 1_000_000),
+    ),
+    Setting(
+        "USER_OVERFLOW",
+        "refuse",
+        "With one connection too many: `refuse` the newest, or `replace` the oldest",
+        _choice(Overflow),
+    ),
     Setting("DEMO", "true", "Whether `/` is the demo page; else a line of text", _switch),
     Setting(
         "FAST_PATH",
@@ -295,6 +372,16 @@ class Settings:
     ice_servers: tuple[IceServer, ...] = field(repr=False)
     turn_secret: str = field(repr=False)
     turn_ttl: int
+    auth_mode: AuthMode
+    jwt_secret: str = field(repr=False)
+    jwt_public_key_file: str
+    jwt_jwks: str
+    jwt_algorithms: frozenset[str]
+    jwt_issuer: str
+    jwt_audience: str
+    jwt_leeway_seconds: float
+    max_connections_per_user: int
+    user_overflow: Overflow
     demo: bool
     fast_path: bool
     trusted_proxies: tuple[addresses.Network, ...]
@@ -334,6 +421,7 @@ def parse(environment: Mapping[str, str], options: Mapping[str, list[str]] | Non
 
 def _check_together(chosen: Settings) -> None:
     _check_turn(chosen)
+    _check_auth(chosen)
     if chosen.workers == 1:
         return
     begin = f"WORKERS={chosen.workers}: more than one process "
@@ -354,6 +442,20 @@ def _check_turn(chosen: Settings) -> None:
         )
     if chosen.turn_secret and not lacking:
         raise SettingsError("TURN_SECRET: ICE_SERVERS names no TURN server that could use it")
+
+
+def _check_auth(chosen: Settings) -> None:
+    keys = [name for name in ("jwt_secret", "jwt_public_key_file", "jwt_jwks") if getattr(chosen, name)]
+    if chosen.auth_mode is AuthMode.OFF:
+        if keys:  # a slip must not open the server to all
+            raise SettingsError(f"{keys[0].upper()} is set, but AUTH_MODE is off: make it optional or required")
+        return
+    if len(keys) != 1:
+        raise SettingsError(
+            f"AUTH_MODE={chosen.auth_mode}: set exactly one of JWT_SECRET, JWT_PUBLIC_KEY_FILE and JWT_JWKS"
+        )
+    if keys != ["jwt_secret"] and chosen.jwt_algorithms & HMAC.keys():
+        raise SettingsError(f"JWT_ALGORITHMS: {', '.join(HMAC)} are for JWT_SECRET, not for public keys")
 
 
 def _shown(setting: Setting, text: str) -> str:

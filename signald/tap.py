@@ -5,14 +5,15 @@ import random
 import secrets
 import time
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Any
 
 from OpenSSL.crypto import Error as CryptoError
-from twisted.application.service import IService
+from twisted.application.service import IService, Service
 from twisted.internet.interfaces import IAddress
 from twisted.python import usage
 
-from signald import __version__, addresses, settings
+from signald import __version__, addresses, jwks, settings, signing_keys
 from signald.brokers.interface import Broker
 from signald.brokers.memory import MemoryBroker
 from signald.brokers.redis.broker import RedisBroker
@@ -23,7 +24,7 @@ from signald.check import Check, describe, store_probe
 from signald.connections import Connections
 from signald.core.ice import IceServers
 from signald.core.ids import ClientId, RoomId
-from signald.core.session import Policy
+from signald.core.session import AuthMode, Policy
 from signald.counts import Counts, Drop
 from signald.deadlines import Deadlines
 from signald.endpoints import DualStackEndpoint
@@ -31,11 +32,14 @@ from signald.endpoints import parse as parse_endpoint
 from signald.floods import Floods
 from signald.front import Addressed, FrontFactory
 from signald.heartbeat import Heartbeat
+from signald.identity import Keys as TokenKeys
+from signald.identity import Verifier
 from signald.metrics import Gauges, LoopLag, Metrics
 from signald.notify import Notify
 from signald.process import ProcessService
 from signald.service import Daemon, Listener
 from signald.settings import SETTINGS, Settings, SettingsError
+from signald.users import Users
 from signald.web.resources import Probes, make_admin_site, make_site
 from signald.websocket.base import WebSockets
 from signald.websocket.fast import FastConnection, Output
@@ -133,6 +137,32 @@ def _make_broker(chosen: Settings, reactor: Any, counts: Counts) -> Broker:
     )
 
 
+def _token_keys(chosen: Settings, reactor: Any) -> TokenKeys:
+    pinned, where = chosen.jwt_algorithms, chosen.jwt_jwks
+    if where:
+        fetch = jwks.from_url(where, reactor) if "://" in where else jwks.from_file(where)
+        return jwks.Jwks(fetch, where, pinned, reactor)
+    name = "JWT_SECRET" if chosen.jwt_secret else "JWT_PUBLIC_KEY_FILE"
+    try:
+        if chosen.jwt_secret:
+            return signing_keys.from_secret(chosen.jwt_secret, pinned)
+        return signing_keys.from_pem(Path(chosen.jwt_public_key_file).read_bytes(), pinned)
+    except (OSError, ValueError) as error:
+        raise SettingsError(f"{name}: {error}") from None
+
+
+def _make_users(chosen: Settings, reactor: Any, unix_time: Callable[[], float]) -> Users | None:
+    """Who checks tokens, a service; None if nobody does."""
+    if chosen.auth_mode is AuthMode.OFF:
+        return None
+    keys = _token_keys(chosen, reactor)
+    verifier = Verifier(keys, chosen.jwt_issuer, chosen.jwt_audience, chosen.jwt_leeway_seconds)
+    users = Users(verifier.verify, reactor, unix_time, chosen.max_connections_per_user, chosen.user_overflow)
+    if isinstance(keys, Service):
+        keys.setServiceParent(users)
+    return users
+
+
 def make_daemon(chosen: Settings, reactor: Any, unix_time: Callable[[], float] = time.time) -> Daemon:
     """Wire the whole daemon.
 
@@ -147,15 +177,17 @@ def make_daemon(chosen: Settings, reactor: Any, unix_time: Callable[[], float] =
     counts = Counts(CALLS)
     broker = _make_broker(chosen, reactor, counts)
     ice = IceServers(chosen.ice_servers, chosen.turn_secret, chosen.turn_ttl)
+    users = _make_users(chosen, reactor, unix_time)
     connections = Connections(
         broker,
         reactor,
         lambda: ClientId(_new_id()),
-        Policy(chosen.requeue_on_partner_leave, chosen.rematch_delay_seconds),
+        Policy(chosen.requeue_on_partner_leave, chosen.rematch_delay_seconds, chosen.auth_mode),
         chosen.max_msg_per_second,
         counts,
         addresses.normalise if chosen.log_full_addresses else addresses.truncate,
         lambda client: ice.given_to(client, unix_time()),
+        users,
     )
     heartbeat = Heartbeat(reactor, chosen.heartbeat_seconds, counts)
     handshakes = Deadlines(reactor, chosen.handshake_timeout_seconds, counts, Drop.HANDSHAKE_TIMEOUT)
@@ -174,6 +206,9 @@ def make_daemon(chosen: Settings, reactor: Any, unix_time: Callable[[], float] =
     listeners = _listeners(chosen, reactor, front, make_admin_site(probes, reactor))
     daemon = Daemon(reactor, listeners, front, websockets, connections, broker, chosen.drain_seconds, describe(chosen))
     notify = Notify(reactor, os.environ, lambda: f"{len(connections)} clients on instance {broker.instance}")
+    if users is not None:
+        users.on_expiry(connections.token_expired)
+        users.setServiceParent(daemon)
     for service in (heartbeat, handshakes, closings, floods, lag, notify):
         service.setServiceParent(daemon)
     return daemon

@@ -5,5 +5,8 @@ from typing import NewType
 ClientId = NewType("ClientId", str)
 """One WebSocket connection. Unique over all instances, never used again."""
 
+UserId = NewType("UserId", str)
+"""Who a person is for the operator: the ``sub`` of a token that was checked. May have many connections."""
+
 RoomId = NewType("RoomId", str)
 """Two matched clients. Unique over all instances, never used again."""

@@ -1,4 +1,6 @@
-"""The limit on how many messages a client may send."""
+"""Limits on what clients may do."""
+
+from enum import StrEnum
 
 
 class MessageRate:
@@ -27,3 +29,10 @@ class MessageRate:
             return False
         self._tokens = tokens - 1.0
         return True
+
+
+class Overflow(StrEnum):
+    """What happens when a user has one connection too many."""
+
+    REFUSE = "refuse"
+    REPLACE = "replace"

@@ -1,14 +1,15 @@
 """First come, first served: the queue of waiting clients and the rooms of matched ones.
 
 This is the reference for every broker. Each operation costs the same however many clients wait or are paired: a queue
-in which each newcomer is matched at once can only hold tickets that may not meet each other, which are few.
+in which each newcomer is matched at once can only hold tickets that may not meet each other, which are few: those that
+`next` keeps apart, and those of one user, whose connections the operator may limit.
 """
 
 from collections import OrderedDict
 
 import msgspec
 
-from signald.core.ids import ClientId, RoomId
+from signald.core.ids import ClientId, RoomId, UserId
 
 
 class Ticket(msgspec.Struct, frozen=True, gc=False):
@@ -20,6 +21,7 @@ class Ticket(msgspec.Struct, frozen=True, gc=False):
         since: When the client became waiting; seconds, monotonic, of its own instance.
         avoid: The partner that the client left with ``next``, if it was queued by that.
         avoid_until: Seconds; up to then the two are not matched with each other again.
+        user: Whose client it is; None if nobody knows.
     """
 
     client: ClientId
@@ -27,6 +29,7 @@ class Ticket(msgspec.Struct, frozen=True, gc=False):
     since: float
     avoid: ClientId | None = None
     avoid_until: float = 0.0
+    user: UserId | None = None
 
     def avoids(self, other: "Ticket", now: float) -> bool:
         """Whether this client should not meet the other one yet."""
@@ -34,8 +37,10 @@ class Ticket(msgspec.Struct, frozen=True, gc=False):
 
 
 def compatible(one: Ticket, other: Ticket, now: float) -> bool:
-    """Whether two tickets may be matched: never a client with itself, and no quick rematch after ``next``."""
-    return one.client != other.client and not one.avoids(other, now) and not other.avoids(one, now)
+    """Whether two tickets may be matched: never a client or a user with itself, no quick rematch after ``next``."""
+    if one.client == other.client or (one.user is not None and one.user == other.user):
+        return False
+    return not one.avoids(other, now) and not other.avoids(one, now)
 
 
 class Queue:

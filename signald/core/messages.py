@@ -33,7 +33,7 @@ MAX_TOKEN_LENGTH: Final = 8192
 
 
 class ErrorCode(StrEnum):
-    """What the ``code`` of an ``error`` message can be. The connection stays open after each of them."""
+    """What the ``code`` of an ``error`` message can be. The connection stays open, but for repeated AUTH_FAILED."""
 
     INVALID_FORMAT = "INVALID_FORMAT"
     """Not JSON, not an object, a field missing or of the wrong type, too deeply nested, a binary frame."""
@@ -49,6 +49,13 @@ class ErrorCode(StrEnum):
 
     RATE_LIMIT = "RATE_LIMIT"
     """More than MAX_MSG_PER_SECOND messages in a second; the message was dropped."""
+
+    AUTH_REQUIRED = "AUTH_REQUIRED"
+    """``available`` or ``next`` without a good token on a server that wants one, or the token of a waiting client has
+    expired: it waits no longer."""
+
+    AUTH_FAILED = "AUTH_FAILED"
+    """The token is not accepted, or its user has too many connections. The third in a row closes the connection."""
 
 
 class ProtocolError(Exception):
@@ -78,7 +85,7 @@ CandidateValue = Annotated[
 
 
 class Auth(msgspec.Struct, tag="auth", gc=False):
-    """Say who you are. No reply on success; without a token configured on the server any ``userId`` is accepted."""
+    """Say who you are. No reply on success; a server that checks no tokens accepts any ``userId``."""
 
     userId: (
         Annotated[str, Meta(max_length=MAX_USER_ID_LENGTH, description="The user's name for the server.")]
@@ -130,11 +137,12 @@ Signal = Offer | Answer | Ice
 ClientMessage = Auth | Available | Offer | Answer | Ice | Next | Leave | Ping
 
 REFUSALS: Final[Mapping[type[msgspec.Struct], tuple[ErrorCode, ...]]] = {
-    Available: (ErrorCode.ALREADY_PAIRED,),
+    Auth: (ErrorCode.AUTH_FAILED,),
+    Available: (ErrorCode.ALREADY_PAIRED, ErrorCode.AUTH_REQUIRED),
     Offer: (ErrorCode.NOT_PAIRED,),
     Answer: (ErrorCode.NOT_PAIRED,),
     Ice: (ErrorCode.NOT_PAIRED,),
-    Next: (ErrorCode.NOT_PAIRED,),
+    Next: (ErrorCode.NOT_PAIRED, ErrorCode.AUTH_REQUIRED),
 }
 """What a well-formed message brings in the wrong state. INVALID_FORMAT and RATE_LIMIT can follow any message."""
 

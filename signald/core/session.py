@@ -7,18 +7,21 @@
                            │ └──leave──► IDLE        └──partner gone───────► WAITING, or IDLE without requeue
     any ──disconnected──► CLOSED
 
+A token goes to whoever can check it, and what it proves comes back; then the client's tickets carry the user. An
+operator may want that before anybody waits (`Policy.auth`).
+
 The rules stand in `TRANSITIONS`, every state with every input. The session never guesses: that it is paired it knows
 from the broker alone, and what is said about an older ticket or room is recognised by its id and ignored.
 """
 
 from collections.abc import Callable, Mapping
-from enum import Enum
+from enum import Enum, StrEnum
 from typing import Any, Final
 
 import msgspec
 
 from signald.core import messages
-from signald.core.ids import ClientId, RoomId
+from signald.core.ids import ClientId, RoomId, UserId
 from signald.core.matching import Ticket
 from signald.core.messages import (
     Answer,
@@ -66,11 +69,29 @@ class PartnerGone(msgspec.Struct, frozen=True, gc=False):
     room: RoomId
 
 
+class Identified(msgspec.Struct, frozen=True, gc=False):
+    """The client's token is good: it is this user until then (seconds, monotonic)."""
+
+    user: UserId
+    until: float
+
+
+class TokenRefused(msgspec.Struct, frozen=True, gc=False):
+    """The client's token is not accepted; `blame` if it is the client's fault."""
+
+    why: str
+    blame: bool = True
+
+
+class TokenExpired(msgspec.Struct, frozen=True, gc=False):
+    """Time has come to look whether the client's token is still good."""
+
+
 class Disconnected(msgspec.Struct, frozen=True, gc=False):
     """The connection is gone, or will be in a moment: nothing more is sent to this client."""
 
 
-Input = ClientMessage | PartnerFound | PartnerGone | Disconnected
+Input = ClientMessage | PartnerFound | PartnerGone | Identified | TokenRefused | TokenExpired | Disconnected
 
 # --- effects ----------------------------------------------------------------------------------------------------------
 
@@ -87,6 +108,30 @@ class TellMatched(msgspec.Struct, frozen=True, gc=False):
     room: RoomId
     partner: ClientId
     initiator: bool
+
+
+class Refuse(msgspec.Struct, frozen=True, gc=False):
+    """Tell the client of its mistake."""
+
+    problem: ProtocolError
+
+
+class VerifyToken(msgspec.Struct, frozen=True, gc=False):
+    """Check this token; the answer is `Identified` or `TokenRefused`."""
+
+    token: str
+
+
+class Close(msgspec.Struct, frozen=True, gc=False):
+    """Close the connection, after what the client is still to be told.
+
+    Attributes:
+        code: As on the wire (RFC 6455 7.4).
+        reason: At most 123 bytes.
+    """
+
+    code: int
+    reason: str
 
 
 class Enqueue(msgspec.Struct, frozen=True, gc=False):
@@ -114,11 +159,28 @@ class LeaveRoom(msgspec.Struct, frozen=True, gc=False):
     room: RoomId
 
 
-Effect = Send | TellMatched | Enqueue | Withdraw | Relay | LeaveRoom
+Effect = Send | TellMatched | Refuse | VerifyToken | Close | Enqueue | Withdraw | Relay | LeaveRoom
 Effects = tuple[Effect, ...]
 
 _NOTHING: Final[Effects] = ()
 _PONG: Final[Effects] = (Send(messages.PONG),)
+
+
+POLICY_VIOLATION: Final = 1008
+"""Close code for a client that does not keep to the rules (RFC 6455 7.4.1)."""
+
+BAD_TOKENS_AT_MOST: Final = 3
+"""In a row; then the connection is closed: a client that has no good token must not go on trying."""
+
+_EXPIRED: Final = ProtocolError(ErrorCode.AUTH_REQUIRED, "your token has expired: you wait no longer")
+
+
+class AuthMode(StrEnum):
+    """What a token is for."""
+
+    OFF = "off"
+    OPTIONAL = "optional"
+    REQUIRED = "required"
 
 
 class Policy(msgspec.Struct, frozen=True):
@@ -127,16 +189,29 @@ class Policy(msgspec.Struct, frozen=True):
     Attributes:
         requeue_on_partner_leave: Whether a client whose partner left waits again at once.
         rematch_delay_s: How long after ``next`` the two are kept apart.
+        auth: Whether tokens are looked at, and whether nobody waits without one.
     """
 
     requeue_on_partner_leave: bool = True
     rematch_delay_s: float = 3.0
+    auth: AuthMode = AuthMode.OFF
 
 
 class Session:
     """The state of one client. `receive` is its only door."""
 
-    __slots__ = ("_heads", "_tickets", "client", "partner", "policy", "room", "state", "ticket")
+    __slots__ = (
+        "_bad_tokens",
+        "_heads",
+        "_tickets",
+        "client",
+        "identity",
+        "partner",
+        "policy",
+        "room",
+        "state",
+        "ticket",
+    )
 
     def __init__(self, client: ClientId, policy: Policy) -> None:
         self.client = client
@@ -145,6 +220,8 @@ class Session:
         self.ticket: Ticket | None = None
         self.room: RoomId | None = None
         self.partner: ClientId | None = None
+        self.identity: Identified | None = None
+        self._bad_tokens = 0
         self._tickets = 0
         self._heads: dict[type[Any], bytes] | None = None
 
@@ -163,12 +240,28 @@ class Session:
         """
         return TRANSITIONS[self.state][type(given)](self, given, now)
 
+    def user(self, now: float) -> UserId | None:
+        """Whose client this is at this time (seconds, monotonic); None if it has not proved it."""
+        identity = self.identity
+        return identity.user if identity is not None and now < identity.until else None
+
+    def _may_wait(self, now: float) -> bool:
+        return self.policy.auth is not AuthMode.REQUIRED or self.user(now) is not None
+
+    def _need_identity(self, now: float) -> None:
+        if not self._may_wait(now):
+            raise ProtocolError(ErrorCode.AUTH_REQUIRED, "send auth with a good token first")
+
     # Each of these is a cell of the table. None is called from outside.
+
+    def _available(self, given: Input, now: float) -> Effects:
+        self._need_identity(now)
+        return self._enqueue(given, now)
 
     def _enqueue(self, given: Input, now: float, avoid: ClientId | None = None) -> Effects:
         self._tickets += 1
         delay = self.policy.rematch_delay_s if avoid is not None else 0.0
-        self.ticket = Ticket(self.client, self._tickets, now, avoid, now + delay)
+        self.ticket = Ticket(self.client, self._tickets, now, avoid, now + delay, self.user(now))
         self.state = State.WAITING
         return (Enqueue(self.ticket),)
 
@@ -198,6 +291,7 @@ class Session:
         return (LeaveRoom(room),) if room else _NOTHING
 
     def _next(self, given: Input, now: float) -> Effects:
+        self._need_identity(now)
         partner = self.partner
         return self._leave(given, now) + self._enqueue(given, now, avoid=partner)
 
@@ -205,13 +299,44 @@ class Session:
         if given.room != self.room:
             return _NOTHING
         self._leave(given, now)
-        told = (Send(messages.PARTNER_LEFT),)
-        return told + self._enqueue(given, now) if self.policy.requeue_on_partner_leave else told
+        told: Effects = (Send(messages.PARTNER_LEFT),)
+        if not self.policy.requeue_on_partner_leave:
+            return told
+        return told + (self._enqueue(given, now) if self._may_wait(now) else (Refuse(_EXPIRED),))
 
     def _close(self, given: Input, now: float) -> Effects:
         left = self._withdraw(given, now) + self._leave(given, now)
         self.state = State.CLOSED
         return left
+
+    def _auth(self, given: Auth, now: float) -> Effects:
+        if self.policy.auth is AuthMode.OFF or not given.token:
+            return _NOTHING
+        return (VerifyToken(given.token),)
+
+    def _identify(self, given: Identified, now: float) -> Effects:
+        self.identity = given
+        self._bad_tokens = 0
+        return _NOTHING
+
+    def _identify_waiting(self, given: Identified, now: float) -> Effects:
+        self._identify(given, now)
+        if self.ticket is None or self.ticket.user == given.user:
+            return _NOTHING
+        # The ticket names somebody else, or nobody: a new one, at the tail.
+        return self._withdraw(given, now) + self._enqueue(given, now)
+
+    def _token_refused(self, given: TokenRefused, now: float) -> Effects:
+        self._bad_tokens += given.blame
+        told = Refuse(ProtocolError(ErrorCode.AUTH_FAILED, given.why))
+        if self._bad_tokens < BAD_TOKENS_AT_MOST:
+            return (told,)
+        return told, Close(POLICY_VIOLATION, "too many bad tokens")
+
+    def _expire_waiting(self, given: Input, now: float) -> Effects:
+        if self.identity is None or now < self.identity.until:
+            return _NOTHING
+        return (*self._withdraw(given, now), Refuse(_EXPIRED))
 
     def _pong(self, given: Input, now: float) -> Effects:
         return _PONG
@@ -231,8 +356,8 @@ _S = Session
 
 TRANSITIONS: Final[Mapping[State, Mapping[type[Any], _Rule]]] = {
     State.IDLE: {
-        Auth: _S._ignore,
-        Available: _S._enqueue,
+        Auth: _S._auth,
+        Available: _S._available,
         Offer: _S._not_paired,
         Answer: _S._not_paired,
         Ice: _S._not_paired,
@@ -241,10 +366,13 @@ TRANSITIONS: Final[Mapping[State, Mapping[type[Any], _Rule]]] = {
         Ping: _S._pong,
         PartnerFound: _S._ignore,
         PartnerGone: _S._ignore,
+        Identified: _S._identify,
+        TokenRefused: _S._token_refused,
+        TokenExpired: _S._ignore,
         Disconnected: _S._close,
     },
     State.WAITING: {
-        Auth: _S._ignore,
+        Auth: _S._auth,
         Available: _S._ignore,
         Offer: _S._not_paired,
         Answer: _S._not_paired,
@@ -254,10 +382,13 @@ TRANSITIONS: Final[Mapping[State, Mapping[type[Any], _Rule]]] = {
         Ping: _S._pong,
         PartnerFound: _S._pair,
         PartnerGone: _S._ignore,
+        Identified: _S._identify_waiting,
+        TokenRefused: _S._token_refused,
+        TokenExpired: _S._expire_waiting,
         Disconnected: _S._close,
     },
     State.PAIRED: {
-        Auth: _S._ignore,
+        Auth: _S._auth,
         Available: _S._already_paired,
         Offer: _S._relay,
         Answer: _S._relay,
@@ -267,6 +398,9 @@ TRANSITIONS: Final[Mapping[State, Mapping[type[Any], _Rule]]] = {
         Ping: _S._pong,
         PartnerFound: _S._ignore,
         PartnerGone: _S._partner_gone,
+        Identified: _S._identify,
+        TokenRefused: _S._token_refused,
+        TokenExpired: _S._ignore,
         Disconnected: _S._close,
     },
     State.CLOSED: {
@@ -282,6 +416,9 @@ TRANSITIONS: Final[Mapping[State, Mapping[type[Any], _Rule]]] = {
             Ping,
             PartnerFound,
             PartnerGone,
+            Identified,
+            TokenRefused,
+            TokenExpired,
             Disconnected,
         )
     },

@@ -155,13 +155,15 @@ class ClientConnection:
     def stopProducing(self) -> None:
         """The transport is gone."""
 
-    def _opened(self) -> None:
-        """The handshake is done."""
+    def _opened(self, token: str | None = None) -> None:
+        """The handshake is done; maybe it brought a token."""
         try:
             self.shared.handshakes.done(self)
             self.transport.registerProducer(self, True)
             self._client = self.shared.connections.open(self, self.address)  # type: ignore[arg-type]
             self.shared.heartbeat.watch(self._client)
+            if token is not None:
+                self.shared.connections.show_token(self._client, token)
         except Exception:
             self._failed()
 

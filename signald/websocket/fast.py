@@ -17,7 +17,7 @@ from twisted.logger import Logger
 from twisted.protocols.policies import ProtocolWrapper
 from twisted.python.failure import Failure
 
-from signald.websocket import handshake
+from signald.websocket import bearer, handshake
 from signald.websocket.base import ClientConnection, Refused, WebSockets
 from signald.websocket.rfc6455 import WebSocketConnection
 
@@ -253,7 +253,7 @@ class FastConnection(ClientConnection):
                 pass  # Autobahn says so
             else:
                 self._write(handshake.answer(upgrade.key, protocol))
-                self._opened()
+                self._opened(bearer.offered(upgrade.protocols) or bearer.in_query(upgrade.query))
                 return rest
         slow = self._give_way()
         self.shared.handshakes.begin(slow)

@@ -23,11 +23,13 @@ class Upgrade(NamedTuple):
         key: ``Sec-WebSocket-Key``.
         origin: ``Origin``; None if there is none.
         protocols: The subprotocols offered, in order.
+        query: What stands behind the ``?`` of the target.
     """
 
     key: bytes
     origin: str | None
     protocols: tuple[str, ...]
+    query: str = ""
 
 
 def read(head: bytes) -> Upgrade | None:
@@ -69,7 +71,8 @@ def read(head: bytes) -> Upgrade | None:
         protocols = tuple(word.strip() for word in offered.decode("ascii").split(","))
         if len(set(protocols)) != len(protocols) or not all(protocols):
             return None
-    return Upgrade(key, None if origin is None else origin.decode("ascii"), protocols)
+    query = line.split(b" ")[1].partition(b"?")[2].decode("ascii")
+    return Upgrade(key, None if origin is None else origin.decode("ascii"), protocols, query)
 
 
 def _is_key(key: bytes) -> bool:

@@ -12,6 +12,7 @@ from twisted.logger import Logger
 from signald import __version__
 from signald.connections import Client
 from signald.core.messages import MAX_MESSAGE_BYTES
+from signald.websocket import bearer
 from signald.websocket.base import ClientConnection, Refused, WebSockets
 
 TEXT: Final = 1
@@ -49,6 +50,7 @@ class WebSocketConnection(ClientConnection, WebSocketServerProtocol):  # type: i
         ClientConnection.__init__(self, shared)
         WebSocketServerProtocol.__init__(self)
         self._unread = b""
+        self._token: str | None = None
 
     def adopt(self, client: Client | None, *, paused: bool, backlog: int, closing: bool) -> None:
         """Take over a connection whose handshake is done, as it stands between two frames.
@@ -106,13 +108,15 @@ class WebSocketConnection(ClientConnection, WebSocketServerProtocol):  # type: i
     def onConnect(self, request: ConnectionRequest) -> str | None:
         """The handshake's headers are here."""
         try:
+            self._token = bearer.offered(request.protocols) or next(iter(request.params.get("token", ())), None)
             return self.shared.accept(request.origin, request.protocols)
         except Refused as refused:
             raise ConnectionDeny(refused.status, refused.reason) from None
 
     def onOpen(self) -> None:
         """The handshake is done. Autobahn swallows what is raised in these, so they are met in the base."""
-        self._opened()
+        token, self._token = self._token, None
+        self._opened(token)
 
     def onMessage(self, payload: bytes, isBinary: bool) -> None:
         """A whole message."""

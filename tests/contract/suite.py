@@ -11,7 +11,7 @@ from twisted.internet.defer import Deferred, ensureDeferred
 from twisted.trial.unittest import TestCase
 
 from signald.brokers.interface import Broker, BrokerEvents
-from signald.core.ids import ClientId, RoomId
+from signald.core.ids import ClientId, RoomId, UserId
 from signald.core.matching import Ticket
 from signald.core.session import PartnerFound
 
@@ -134,13 +134,13 @@ class BrokerContract(TestCase):
         seconds: float = reactor.seconds()
         return seconds
 
-    async def enqueue(self, client: str, avoid: str | None = None) -> Ticket:
+    async def enqueue(self, client: str, avoid: str | None = None, user: str | None = None) -> Ticket:
         """A client becomes waiting, and the store knows it."""
         self._numbers[client] = self._numbers.get(client, 0) + 1
         now = self.now()
         avoided = None if avoid is None else ClientId(avoid)
         until = now + REMATCH_DELAY_S if avoid else now
-        ticket = Ticket(ClientId(client), self._numbers[client], now, avoided, until)
+        ticket = Ticket(ClientId(client), self._numbers[client], now, avoided, until, UserId(user) if user else None)
         self.events.tickets[client] = ticket
         self.broker(client).enqueue(ticket)
         await self.settle()
@@ -214,6 +214,39 @@ class BrokerContract(TestCase):
         await self.enqueue("B")
         await self.paired("a", "B")
         self.assertEqual(len(self.events.matches), 2)
+
+    async def test_one_user_is_never_matched_with_itself(self) -> None:
+        """Somebody with two tabs, here or on another instance, is called by the other tab."""
+        ada = "ada|<ada@example.org>|\u00e4"
+        for client in ("a", "b", "C", "D"):
+            await self.enqueue(client, user=ada)
+        await self.settle()
+        self.assertEqual(self.events.asked, [])
+        await self.enqueue("E", user="bob")
+        await self.paired("a", "E")
+        await self.enqueue("f")
+        await self.paired("b", "f")
+        self.withdraw("C")
+        await self.settle()
+        await self.enqueue("g", user="bob")
+        await self.paired("D", "g")
+        self.assertNotIn("C", self.events.asked)
+        self.assertEqual(self.events.left, [])
+
+    async def test_one_user_after_next(self) -> None:
+        """Who is named and says `next` stays in the queue as a ghost, filed in a form that nobody takes out."""
+        await self.enqueue("a", user="ada")
+        await self.enqueue("B", user="bob")
+        await self.paired("a", "B")
+        self.leave("a")
+        await self.events.until(lambda: bool(self.events.left))
+        await self.enqueue("a", avoid="B", user="ada")
+        self.withdraw("a")
+        await self.settle()
+        await self.enqueue("B", user="bob")
+        await self.enqueue("c")
+        await self.paired("B", "c")
+        self.assertEqual(self.events.asked.count("a"), 1)
 
     async def test_enqueued_twice(self) -> None:
         """A client stands in the queue twice, and is matched a second time as a ghost of itself."""

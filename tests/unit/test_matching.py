@@ -3,7 +3,7 @@
 import hypothesis.strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, consumes, invariant, rule
 
-from signald.core.ids import ClientId, RoomId
+from signald.core.ids import ClientId, RoomId, UserId
 from signald.core.matching import Queue, Room, Rooms, Ticket, compatible
 
 CLIENTS = [ClientId(name) for name in "abcdef"]
@@ -26,10 +26,11 @@ class QueueModel(RuleBasedStateMachine):
         client=st.sampled_from(CLIENTS),
         avoid=st.none() | st.sampled_from(CLIENTS),
         seconds=st.sampled_from([0.0, 1.0, 5.0]),
+        user=st.none() | st.sampled_from([UserId("ada"), UserId("bob")]),
     )
-    def new(self, client: ClientId, avoid: ClientId | None, seconds: float) -> Ticket:
+    def new(self, client: ClientId, avoid: ClientId | None, seconds: float, user: UserId | None) -> Ticket:
         self.numbers += 1
-        return Ticket(client, self.numbers, self.now, avoid, self.now + seconds)
+        return Ticket(client, self.numbers, self.now, avoid, self.now + seconds, user)
 
     @rule(ticket=consumes(tickets))
     def serve(self, ticket: Ticket) -> None:
@@ -67,7 +68,7 @@ class QueueModel(RuleBasedStateMachine):
         self.now += seconds
 
     def may_meet(self, one: Ticket, other: Ticket) -> bool:
-        if one.client == other.client:
+        if one.client == other.client or (one.user and one.user == other.user):
             return False
         for ticket, partner in ((one, other), (other, one)):
             if ticket.avoid == partner.client and self.now < ticket.avoid_until:
@@ -98,6 +99,21 @@ def test_compatible() -> None:
         assert compatible(avoiding, ticket("b"), now) is may
         assert compatible(ticket("b"), avoiding, now) is may
         assert compatible(avoiding, ticket("c"), now)
+
+
+def test_one_user_is_never_matched_with_itself() -> None:
+    """Somebody with two tabs is called by the other tab, and strangers who said no name wait for ever."""
+    ada, again = (Ticket(ClientId(client), 1, 0.0, user=UserId("ada")) for client in "ab")
+    bob, nobody, stranger = Ticket(ClientId("c"), 1, 0.0, user=UserId("bob")), ticket("d"), ticket("e")
+    assert not compatible(ada, again, 0.0)
+    assert not compatible(again, ada, 0.0)
+    for one, other in ((ada, bob), (ada, nobody), (nobody, ada), (nobody, stranger)):
+        assert compatible(one, other, 0.0)
+    queue = Queue()
+    queue.add(ada)
+    queue.add(again)
+    assert queue.match(bob, 0.0) == ada
+    assert queue.match(ada, 0.0) is None
 
 
 def test_an_old_ticket_does_not_withdraw_a_new_one() -> None:

@@ -341,6 +341,8 @@ def test_error_codes() -> None:
         "NOT_PAIRED",
         "ALREADY_PAIRED",
         "RATE_LIMIT",
+        "AUTH_REQUIRED",
+        "AUTH_FAILED",
     }
 
 

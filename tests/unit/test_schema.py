@@ -19,7 +19,7 @@ from signald.connections import Connections
 from signald.core import messages
 from signald.core.ids import ClientId, RoomId
 from signald.core.messages import CLIENT_MESSAGES, REFUSALS, SERVER_MESSAGES, ErrorCode, ProtocolError
-from signald.core.session import TRANSITIONS, Policy, Session, State
+from signald.core.session import TRANSITIONS, AuthMode, Policy, Session, State, VerifyToken
 from signald.counts import Counts
 
 ROOT = Path(__file__).parents[2]
@@ -145,17 +145,20 @@ def test_the_schema_takes_what_parse_takes(message: dict[str, Any]) -> None:
 
 def test_refusals_are_those_of_the_session() -> None:
     """The documentation says which messages bring which error."""
-    required: dict[str, Any] = {"sdp": b'""', "candidate": b"null"}
+    required: dict[str, Any] = {"sdp": b'""', "candidate": b"null", "token": "t"}
     for message in CLIENT_MESSAGES:
         fields = {name: required[name] for name in message.__struct_fields__ if name in required}
         refused = set()
         for state in State:
-            session = Session(ClientId("a"), Policy())
-            session.room = RoomId("r")
-            try:
-                TRANSITIONS[state][message](session, message(**fields), 0.0)
-            except ProtocolError as problem:
-                refused.add(problem.code)
+            for auth in AuthMode:
+                session = Session(ClientId("a"), Policy(auth=auth))
+                session.room = RoomId("r")
+                try:
+                    effects = TRANSITIONS[state][message](session, message(**fields), 0.0)
+                except ProtocolError as problem:
+                    refused.add(problem.code)
+                else:
+                    refused |= {ErrorCode.AUTH_FAILED for effect in effects if isinstance(effect, VerifyToken)}
         assert refused == set(REFUSALS.get(message, ())), message.__name__
 
 
@@ -202,6 +205,11 @@ def test_what_is_sent_is_what_the_schema_says() -> None:
     connections.closed(b, "test")
     for _ in range(10):
         connections.receive(a, b'{"type":"ping"}')
+    required = Policy(auth=AuthMode.REQUIRED)
+    strict = Connections(broker, clock, lambda: ClientId("stranger"), required, 12, Counts())
+    stranger = strict.open(wires[0])
+    strict.receive(stranger, b'{"type":"available"}')
+    strict.receive(stranger, b'{"type":"auth","token":"t"}')
     sent = wires[0].received + wires[1].received
     for message in sent:
         FROM_SERVER.validate(message)

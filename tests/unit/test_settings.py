@@ -45,6 +45,24 @@ BAD: Mapping[str, tuple[str, ...]] = {
         '[{"urls":"turn:hunter2@a","username":"u","credential":"c"}]',
     ),
     "TURN_SECRET": ("hunter2", "x" * 15),
+    "AUTH_MODE": ("maybe", "true"),
+    "JWT_SECRET": ("x", "x" * 31),
+    "JWT_PUBLIC_KEY_FILE": ("/does/not/exist.pem", "/"),
+    "JWT_JWKS": (
+        "/does/not/exist.json",
+        "http://issuer.example/jwks",
+        "https://",
+        "https://user:hunter2@issuer.example/jwks",
+        "https://issuer.example/jwks#x",
+        "https://issu\u00e9r.example",
+        "ftp://issuer.example/jwks",
+    ),
+    "JWT_ALGORITHMS": ("none", "hs256", "HS256,none", "HS256,RS256", "RS256 ES256", "RS1"),
+    "JWT_ISSUER": ("x" * 1025, "a\x00b"),
+    "JWT_AUDIENCE": ("x" * 1025, "a\x00b"),
+    "JWT_LEEWAY_SECONDS": ("-1", "601", "x"),
+    "MAX_CONNECTIONS_PER_USER": ("-1", "x", "1.5"),
+    "USER_OVERFLOW": ("drop",),
     "TURN_TTL": ("0", "59", "x", "1h", "2592001"),
     "DEMO": ("maybe",),
     "DRAIN_SECONDS": ("-1", "x", "3601"),
@@ -147,6 +165,23 @@ def test_instance_id_is_random_by_default() -> None:
     assert settings.parse({"INSTANCE_ID": "web-1.a_B"}).instance_id == "web-1.a_B"
 
 
+def test_tokens_and_their_keys() -> None:
+    """An operator who sets a key and forgets the mode opens the server to all; or tokens are checked by a wrong key."""
+    secret, url = {"JWT_SECRET": "s" * 32}, {"JWT_JWKS": "https://issuer.example/jwks"}
+    on = {"AUTH_MODE": "Required"}
+    for keys in ({}, secret | url, secret | url | {"JWT_PUBLIC_KEY_FILE": __file__}):
+        with pytest.raises(SettingsError, match=r"^AUTH_MODE=required: set exactly one"):
+            settings.parse(on | keys)
+    for keys in (secret, url):
+        with pytest.raises(SettingsError, match=r"^JWT_\w+ is set, but AUTH_MODE is off"):
+            settings.parse(keys)
+    with pytest.raises(SettingsError, match=r"^JWT_ALGORITHMS: HS256.* not for public keys"):
+        settings.parse(on | url | {"JWT_ALGORITHMS": "HS256"})
+    assert settings.parse(on | url | {"JWT_ALGORITHMS": "ES256, ES384,"}).jwt_algorithms == {"ES256", "ES384"}
+    assert settings.parse(on | {"JWT_JWKS": "http://127.0.0.1:1/jwks"}).jwt_jwks == "http://127.0.0.1:1/jwks"
+    assert settings.parse(on | secret).auth_mode == "required"
+
+
 def test_turn_needs_a_password() -> None:
     """Browsers throw on a TURN server without one, and no page gets a call."""
     with pytest.raises(SettingsError, match=r"^ICE_SERVERS: .*TURN_SECRET"):
@@ -171,6 +206,7 @@ def test_secrets_are_never_shown() -> None:
     shared = settings.parse(
         {"ICE_SERVERS": '[{"urls":"turn:a"},{"urls":"turn:b","username":"u","credential":"hunter2"}]'}
         | {"TURN_SECRET": "hunter2 hunter2 hunter2"}
+        | {"AUTH_MODE": "required", "JWT_SECRET": "hunter2 hunter2 hunter2 hunter2 hunter2"}
     )
     assert "hunter2" not in repr(shared)
 
@@ -225,6 +261,16 @@ def test_every_setting_is_an_option(tmp_path: Path) -> None:
         "ice-servers": "stun:a",
         "turn-secret": "s" * 16,
         "turn-ttl": "60",
+        "auth-mode": "optional",
+        "jwt-secret": "s" * 32,
+        "jwt-public-key-file": str(certificates),
+        "jwt-jwks": "https://issuer.example/jwks",
+        "jwt-algorithms": "RS256, PS256",
+        "jwt-issuer": "issuer",
+        "jwt-audience": "audience",
+        "jwt-leeway-seconds": "5",
+        "max-connections-per-user": "3",
+        "user-overflow": "replace",
         "demo": "false",
         "drain-seconds": "5",
         "fast-path": "false",
@@ -239,7 +285,8 @@ def test_every_setting_is_an_option(tmp_path: Path) -> None:
     }
     assert set(good) == {setting.option for setting in SETTINGS}
     store = ("--redis-url", "redis://store")  # without one there is no second worker
-    needs = {"turn-secret": ["--ice-servers=turn:a"]}
+    needs = {"turn-secret": ["--ice-servers=turn:a"], "auth-mode": ["--jwt-secret", "s" * 32]}
+    needs |= {key: ["--auth-mode=required"] for key in ("jwt-secret", "jwt-public-key-file", "jwt-jwks")}
     default = options(*store)
     for option, value in good.items():
         chosen = options(*store, *needs.get(option, ()), f"--{option}", value)

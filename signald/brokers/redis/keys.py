@@ -7,6 +7,10 @@ What an operator sees there, with the default prefix::
     webrtc:signal:<id>      stream       letters to an instance
 """
 
+import base64
+import hashlib
+
+from signald.core.ids import UserId
 from signald.core.matching import Ticket
 
 
@@ -32,9 +36,15 @@ class Keys:
 
 
 def file_ticket(instance: str, ticket: Ticket, *, avoiding: bool) -> str:
-    """A ticket as it stands in the queue: ``instance|client|number|avoid``."""
+    """A ticket as it stands in the queue: ``instance|client|number|avoid``, and ``|user`` if it is known."""
     avoid = ticket.avoid if avoiding and ticket.avoid is not None else ""
-    return f"{instance}|{ticket.client}|{ticket.number}|{avoid}"
+    user = "" if ticket.user is None else f"|{_digest(ticket.user)}"
+    return f"{instance}|{ticket.client}|{ticket.number}|{avoid}{user}"
+
+
+def _digest(user: UserId) -> str:
+    """A user's name for the store: of one length, without separators, and not to be read by whoever looks there."""
+    return base64.urlsafe_b64encode(hashlib.sha256(user.encode()).digest()[:15]).decode()
 
 
 def parse_ticket(filed: str) -> tuple[str, str, int]:
@@ -43,5 +53,7 @@ def parse_ticket(filed: str) -> tuple[str, str, int]:
     Raises:
         ValueError: It is no ticket.
     """
-    instance, client, number, _ = filed.split("|")
-    return instance, client, int(number)
+    match filed.split("|"):
+        case [instance, client, number, _] | [instance, client, number, _, _]:
+            return instance, client, int(number)
+    raise ValueError("not a ticket")

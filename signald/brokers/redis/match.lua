@@ -2,7 +2,7 @@
 --
 -- KEYS[1]  the queue: a sorted set of tickets by place
 -- ARGV[1]  prefix of the instances' lease keys
--- ARGV[2]  the ticket, as it is filed: instance|client|number|avoid
+-- ARGV[2]  the ticket, as it is filed: instance|client|number|avoid, and |user if it is known
 -- ARGV[3]  how it may have been filed before ('' if the same)
 -- ARGV[4]  its place: microseconds since 1970 of the store's clock at which it began to wait; '' if it has none yet
 -- ARGV[5]  microseconds for which it has waited by its owner's clock (makes the place when there is none)
@@ -26,7 +26,7 @@ for i = 6, #ARGV do
 end
 
 local function parse(ticket)
-    return string.match(ticket, '^([^|]*)|([^|]*)|[^|]*|(.*)$')
+    return string.match(ticket, '^([^|]*)|([^|]*)|[^|]*|([^|]*)|?(.*)$')
 end
 
 local alive = {}
@@ -37,7 +37,7 @@ local function is_alive(instance)
     return alive[instance]
 end
 
-local _, client, avoid = parse(own)
+local _, client, avoid, user = parse(own)
 local from, seen = 0, 0
 while seen < SEEN_AT_MOST do
     local tickets = redis.call('ZRANGE', queue, from, from + 9)
@@ -46,10 +46,12 @@ while seen < SEEN_AT_MOST do
     end
     for _, ticket in ipairs(tickets) do
         seen = seen + 1
-        local instance, their_client, their_avoid = parse(ticket)
+        local instance, their_client, their_avoid, their_user = parse(ticket)
         if instance == nil or not is_alive(instance) then
             redis.call('ZREM', queue, ticket)
         elseif their_client == client or their_client == avoid or their_avoid == client or shunned[instance] then
+            from = from + 1
+        elseif user ~= '' and their_user == user then
             from = from + 1
         else
             redis.call('ZREM', queue, ticket, own, former)
