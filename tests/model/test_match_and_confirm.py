@@ -71,7 +71,7 @@ def explore(layout: str, words: int, faults: int, seconds: int) -> tuple[int, in
     [
         ("1 + 1", 3, 0, 0),
         ("1 + 1", 2, 0, 1),
-        ("1 + 1", 2, 1, 1),
+        ("1 + 1", 2, 1, 0),
         ("2 + 1", 3, 0, 0),
         ("1 + 1 + 1", 3, 0, 0),
     ],
