@@ -1,7 +1,6 @@
 """What has happened in this process since it started, in plain numbers: cheap where it happens, read when asked."""
 
 from bisect import bisect_left
-from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from enum import StrEnum
 from typing import Final
@@ -77,7 +76,8 @@ class Counts:
         self.clients = 0
         self.relayed: dict[type, int] = dict.fromkeys((Offer, Answer, Ice), 0)
         self.errors: dict[ErrorCode, int] = dict.fromkeys(ErrorCode, 0)
-        self.closes: dict[int, int] = defaultdict(int)
+        self.closes: dict[int, int] = dict.fromkeys((0, *sorted(CLOSE_CODES)), 0)
+        """By code; 0 for all others."""
         self.drops: dict[Drop, int] = dict.fromkeys(Drop, 0)
         self.floods = 0
         self.handshakes_refused: dict[int, int] = dict.fromkeys((400, 403, 503), 0)

@@ -36,7 +36,7 @@ from signald.identity import Keys as TokenKeys
 from signald.identity import Verifier
 from signald.metrics import Gauges, LoopLag, Metrics
 from signald.notify import Notify
-from signald.process import ProcessService
+from signald.process import ProcessService, raise_file_limit
 from signald.service import Daemon, Listener
 from signald.settings import SETTINGS, Settings, SettingsError
 from signald.users import Users
@@ -197,6 +197,7 @@ def make_daemon(chosen: Settings, reactor: Any, unix_time: Callable[[], float] =
     lag = LoopLag(reactor)
     gauges: Gauges = {
         "connected": ("Clients that are connected.", lambda: len(connections)),
+        "clients_limit": ("Clients for which there are file descriptors.", raise_file_limit),
         "loop_lag_seconds": ("How late the event loop was at worst, since the last scrape.", lag.worst),
     }
     probes = Probes(lambda: daemon.health(), lambda: not daemon.stopping, Metrics(counts, broker, gauges).text)

@@ -1,5 +1,6 @@
 """What operators watch: the metrics of a real service, the dashboard and the alerts that are made of them."""
 
+import json
 import re
 import subprocess
 import urllib.request
@@ -16,7 +17,7 @@ from tests.support.service import Service, meet, talk
 
 ROOT = Path(__file__).parents[2]
 OPS = ROOT / "ops"
-MONITORING = ROOT / "docs" / "monitoring.md"
+OPERATIONS = ROOT / "docs" / "operations.md"
 
 
 def _scrape(instance: DaemonProcess) -> str:
@@ -112,3 +113,70 @@ def test_store_that_does_not_answer(tmp_path: Path) -> None:
         assert other.expect("ice")["candidate"]["candidate"] == "held"
         service.wait_joined()
         assert _value(_scrape(service[0]), "signald_held_relay_bytes") == 0
+
+
+def _expressions() -> list[str]:
+    """What the dashboard asks Prometheus for."""
+    dashboard = json.loads((OPS / "grafana.json").read_text())
+    asked = [target["expr"] for panel in dashboard["panels"] for target in panel.get("targets", ())]
+    queries = [variable["query"] for variable in dashboard["templating"]["list"] if variable["type"] == "query"]
+    assert len(asked) > 20 and len(queries) == 1
+    return asked
+
+
+def test_dashboard_shows_what_there_is(scraped: str) -> None:
+    """A panel would be empty for ever, or a metric would be on none."""
+    shown = _mentioned((OPS / "grafana.json").read_text())
+    assert shown - _names(scraped) == set()
+    families = {re.sub("_(bucket|count|sum)$", "", name) for name in shown}
+    assert {name for name in _families(scraped) if name.startswith("signald_")} - families == set()
+
+
+def test_dashboard_asks_what_prometheus_understands(tmp_path: Path) -> None:
+    """A panel would show an error."""
+    rules = "groups:\n  - name: dashboard\n    rules:\n"
+    for number, expression in enumerate(_expressions()):
+        expression = expression.replace("$__rate_interval", "5m")
+        rules += f"      - record: panel:{number}\n        expr: {json.dumps(expression)}\n"
+    (tmp_path / "rules.yaml").write_text(rules)
+    subprocess.run(["promtool", "check", "rules", str(tmp_path / "rules.yaml")], check=True, capture_output=True)
+
+
+def test_dashboard_panels_stand_beside_each_other() -> None:
+    """Grafana would push panels that overlap to places where nobody looks for them."""
+    taken: set[tuple[int, int]] = set()
+    panels = json.loads((OPS / "grafana.json").read_text())["panels"]
+    for panel in panels:
+        place = panel["gridPos"]
+        cells = {
+            (x, y)
+            for x in range(place["x"], place["x"] + place["w"])
+            for y in range(place["y"], place["y"] + place["h"])
+        }
+        assert max(x for x, _ in cells) < 24 and not cells & taken, panel["title"]
+        taken |= cells
+    assert len({panel["id"] for panel in panels}) == len(panels)
+
+
+def test_alerts(scraped: str) -> None:
+    """An alert would never fire, or at all times, or say nothing of what to do."""
+    for words in (["check", "config", "prometheus.yaml"], ["test", "rules", "alerts_test.yaml"]):
+        done = subprocess.run(["promtool", *words], cwd=OPS, capture_output=True, text=True)
+        assert done.returncode == 0, done.stdout + done.stderr
+    alerts = (OPS / "alerts.yaml").read_text()
+    assert _mentioned(alerts) - _names(scraped) == set()
+    names = re.findall(r"- alert: (\w+)", alerts)
+    assert len(re.findall(r"labels: \{severity: (?:critical|warning)\}", alerts)) == len(names)
+    assert alerts.count(" summary: ") == alerts.count(" todo: ") == len(names)
+    tested = (OPS / "alerts_test.yaml").read_text()
+    assert [name for name in names if name not in tested] == []
+
+
+def test_operators_are_told_of_all(scraped: str) -> None:
+    """Whoever is woken by an alert would find nothing about it."""
+    chapter = OPERATIONS.read_text().partition("\n## Monitoring\n")[2].partition("\n## ")[0]
+    first_cells = re.findall(r"^\|([^|]+)\|", chapter, re.MULTILINE)
+    explained = {name for cell in first_cells for name in re.findall(r"`(\w+)`", cell)}
+    ours = {name for name in _families(scraped) if name.startswith("signald_")}
+    alerts = set(re.findall(r"- alert: (\w+)", (OPS / "alerts.yaml").read_text()))
+    assert explained == ours | alerts
