@@ -15,7 +15,7 @@ def modules_after(statement: str) -> set[str]:
 
 def test_the_core_knows_no_network() -> None:
     """The rules of pairing cannot be read, tested or used without Twisted."""
-    names = "messages, session, matching, limits, ids"
+    names = "messages, session, matching, limits, ids, ice"
     loaded = modules_after(f"from signald.core import {names}")
     assert "signald.core.session" in loaded
     assert not {name for name in loaded if name.split(".")[0] in {"twisted", "autobahn", "txaio", "zope", "asyncio"}}
@@ -25,6 +25,12 @@ def test_the_broker_interface_knows_no_network() -> None:
     """A broker cannot be written without Twisted."""
     loaded = modules_after("import signald.brokers.interface")
     assert not {name for name in loaded if name.split(".")[0] in {"twisted", "autobahn", "txredisapi"}}
+
+
+def test_tokens_are_checked_without_network() -> None:
+    """A token cannot be tried in a shell; or checking one asks the network, and everybody waits."""
+    loaded = modules_after("import signald.identity, signald.signing_keys")
+    assert not {name for name in loaded if name.split(".")[0] in {"twisted", "autobahn"}}
 
 
 def test_no_reactor_is_installed() -> None:

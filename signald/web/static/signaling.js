@@ -67,7 +67,8 @@
  * The server refused a message; the connection stays open.
  * @typedef {object} ErrorMessage
  * @property {"error"} type
- * @property {"INVALID_FORMAT" | "UNKNOWN_TYPE" | "NOT_PAIRED" | "ALREADY_PAIRED" | "RATE_LIMIT" | (string & {})} code
+ * @property {"INVALID_FORMAT" | "UNKNOWN_TYPE" | "NOT_PAIRED" | "ALREADY_PAIRED" | "RATE_LIMIT" | "AUTH_REQUIRED"
+ *   | "AUTH_FAILED" | (string & {})} code
  * @property {string} message
  */
 

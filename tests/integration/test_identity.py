@@ -1,0 +1,32 @@
+"""Known users over several processes and one store."""
+
+import time
+
+from tests.support.client import Client
+from tests.support.redis import RedisServer
+from tests.support.service import Service, meet
+from tests.support.tokens import SECRET, sign
+
+
+def known(client: Client, user: str) -> Client:
+    """The client, once it has shown a token."""
+    client.send("auth", token=sign({"sub": user, "exp": time.time() + 600}))
+    assert client.sync() == []
+    return client
+
+
+def test_one_user_on_two_instances(store: RedisServer) -> None:
+    """Somebody with a tab here and a tab there calls itself, while others wait; or known users do not meet at all."""
+    with Service(store.url, store.url, AUTH_MODE="required", JWT_SECRET=SECRET) as service:
+        here, there, other = (service.client(number) for number in (0, 1, 1))
+        here.send("available")
+        assert here.receive()["code"] == "AUTH_REQUIRED"
+        for client in (here, there):
+            known(client, "ada@example.org")
+            client.send("available")
+            assert client.sync() == []
+        meet(here, known(other, "bob"))
+        assert there.sync() == []
+        filed = store.command("ZRANGE", "webrtc:waiting", 0, -1)
+        assert [b"ada" in ticket for ticket in filed] == [False], "no name stands in the store"
+        assert service.errors() == []
