@@ -6,7 +6,7 @@ so nothing here imports a WebSocket.
 
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any, Protocol
+from typing import Any, Final, Protocol
 
 from msgspec import UNSET, UnsetType
 from twisted.internet.interfaces import IReactorTime
@@ -14,9 +14,11 @@ from twisted.logger import Logger
 
 from signald import addresses
 from signald.brokers.interface import Broker, BrokerEvents
+from signald.conduct import Conduct
 from signald.core import messages
 from signald.core.ids import ClientId, RoomId
 from signald.core.limits import MessageRate
+from signald.core.matching import Ticket
 from signald.core.messages import Auth, ErrorCode, IceServer, ProtocolError
 from signald.core.session import (
     Close,
@@ -44,6 +46,10 @@ from signald.counts import Counts
 _RATE_LIMIT = ProtocolError(ErrorCode.RATE_LIMIT, "too many messages: this one was dropped")
 _DISCONNECTED = Disconnected()
 _TOKEN_EXPIRED = TokenExpired()
+
+
+POLICY_VIOLATION: Final = 1008
+"""RFC 6455 7.4.1."""
 
 
 class Connection(Protocol):
@@ -132,6 +138,7 @@ class Connections:
         show_address: What the log may show of an address.
         ice_servers: What a client is told of STUN and TURN servers.
         identities: Check tokens.
+        conduct: What a client may do besides; by default anything.
     """
 
     _log = Logger()
@@ -147,8 +154,11 @@ class Connections:
         show_address: Callable[[str], str] = addresses.truncate,
         ice_servers: Callable[[ClientId], list[IceServer] | UnsetType] = lambda client: UNSET,
         identities: Identities | None = None,
+        conduct: Conduct | None = None,
     ) -> None:
         self._identities = Nobody() if identities is None else identities
+        self._conduct = conduct or Conduct(clock)
+        self._parse = self._conduct.parse
         self._ice_servers = ice_servers
         self._show_address = show_address
         self._broker = broker
@@ -204,7 +214,7 @@ class Connections:
             self._refuse(client, _RATE_LIMIT)
             return
         try:
-            message = messages.parse(text)
+            message = self._parse(text)
             effects = client.session.receive(message, now)
         except ProtocolError as problem:
             self._refuse(client, problem)
@@ -239,6 +249,7 @@ class Connections:
         self._identities.forget(client)
         room = client.session.room
         self._input(client, _DISCONNECTED)
+        self._conduct.forget(client.id)
         self._log.info(
             "client {client} from {address} gone after {seconds} s and {messages} messages: {reason}",
             client=client.id,
@@ -295,6 +306,8 @@ class Connections:
         self._counts.errors[problem.code] += 1
         client.connection.send(messages.error(problem))
         client.connection.useless()
+        if problem is _RATE_LIMIT and not self._conduct.forgives(client.id, client.address):
+            client.connection.close(POLICY_VIOLATION, "too many messages above the rate limit")
 
     # --- effects ------------------------------------------------------------------------------------------------------
 
@@ -343,7 +356,11 @@ class Connections:
         if self._ending is not None:
             client.connection.close(*self._ending)
             return
-        self._broker.enqueue(effect.ticket)
+        self._conduct.when_due(client.id, lambda: self._enqueue_now(client, effect.ticket))
+
+    def _enqueue_now(self, client: Client, ticket: Ticket) -> None:
+        if client.session.ticket == ticket:  # it may have left meanwhile
+            self._broker.enqueue(ticket)
 
     def _withdraw(self, client: Client, effect: Withdraw) -> None:
         self._broker.withdraw(effect.ticket)
@@ -353,6 +370,8 @@ class Connections:
 
     def _leave(self, client: Client, effect: LeaveRoom) -> None:
         self._broker.leave(effect.room, client.session.client)
+        if client.session.state is not State.CLOSED:
+            self._conduct.left(client.id)
         if self._ending is not None:
             client.connection.close(*self._ending)
 

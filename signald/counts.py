@@ -28,6 +28,8 @@ class Drop(StrEnum):
     """The first request did not come, or not whole."""
     CLOSING_TIMEOUT = "closing_timeout"
     """A close frame was not answered."""
+    CROWDED = "crowded"
+    """It was the oldest of too many whose handshake is not finished."""
 
 
 class Histogram:
@@ -80,7 +82,7 @@ class Counts:
         """By code; 0 for all others."""
         self.drops: dict[Drop, int] = dict.fromkeys(Drop, 0)
         self.floods = 0
-        self.handshakes_refused: dict[int, int] = dict.fromkeys((400, 403, 503), 0)
+        self.handshakes_refused: dict[int, int] = dict.fromkeys((400, 403, 429, 503), 0)
         """By the status of the response; only those that this program can give."""
         self.received_bytes = 0
         self.sent_bytes = 0

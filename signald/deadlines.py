@@ -4,6 +4,7 @@ One sweep a second serves all; a client costs no timer of its own.
 """
 
 from collections import OrderedDict
+from itertools import islice
 from typing import Protocol
 
 from twisted.application.service import Service
@@ -68,6 +69,11 @@ class Deadlines(Service):
     def done(self, what: Overdue) -> None:
         """It was done in time. Harmless when it was not watched."""
         self._due.pop(what, None)
+
+    def drop_oldest(self) -> None:
+        """Drop what has taken longest so far."""
+        self._counts.drops[Drop.CROWDED] += 1
+        self._drop(list(islice(self._due, 1)))
 
     def expire(self) -> None:
         """Drop everything that is not done yet, now."""

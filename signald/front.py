@@ -16,6 +16,8 @@ from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from signald.addresses import Network, client_address, forwarded_for
+from signald.admission import Admission
+from signald.counts import Counts
 from signald.deadlines import Deadlines, Overdue
 
 MAX_HEAD_BYTES = 16 * 1024
@@ -71,6 +73,8 @@ class Front(Protocol):
             self.transport.setTcpNoDelay(True)
         self.factory.handshakes.begin(self)
         self.factory.open.add(self)
+        if self.factory.admission.is_crowded(len(self.factory.handshakes)):
+            self.factory.handshakes.drop_oldest()
 
     def dataReceived(self, data: bytes) -> None:
         """Collect the head; decide when it is whole."""
@@ -86,10 +90,7 @@ class Front(Protocol):
         elif has_body(head[:end]):
             self._refuse(_NO_BODY)
         elif wants_websocket(head[:end]):
-            websocket = self.factory.websockets(self.transport.getPeer())
-            websocket.address = self._address(head[: end + 2])
-            self.factory.handshakes.begin(websocket)
-            self._hand_over(websocket, head)
+            self._enter(head, self._address(head[: end + 2]))
         else:
             self._hand_over(self.factory.web(self.transport.getPeer()), head)
 
@@ -105,6 +106,17 @@ class Front(Protocol):
         """The client's own address, from the connection or from what a trusted proxy says."""
         peer = getattr(self.transport.getPeer(), "host", "")
         return client_address(peer, forwarded_for(head), self.factory.trusted)
+
+    def _enter(self, head: bytes, address: str) -> None:
+        refusal = self.factory.admission.enter(address)
+        if refusal is not None:
+            self.factory.counts.handshake_refused(refusal)
+            self._refuse(_answer(b"%d %b" % (refusal, refusal.phrase.encode()), b"try again later"))
+            return
+        websocket = self.factory.websockets(self.transport.getPeer())
+        websocket.address = address
+        self.factory.handshakes.begin(websocket)
+        self._hand_over(websocket, head)
 
     def _refuse(self, answer: bytes) -> None:
         self.transport.write(answer)
@@ -133,6 +145,8 @@ class FrontFactory(Factory):
         websockets: Makes the WebSocket side for a peer address; its `address` is set to the client's.
         web: Makes the HTTP side for a peer address.
         handshakes: Ends connections that do not say in time what they want.
+        admission: Says who may connect.
+        counts: Where to count who may not.
         trusted: Networks of proxies whose ``X-Forwarded-For`` is believed.
     """
 
@@ -143,12 +157,16 @@ class FrontFactory(Factory):
         websockets: Callable[[IAddress], Addressed],
         web: Callable[[IAddress], Any],
         handshakes: Deadlines,
+        admission: Admission,
+        counts: Counts,
         trusted: Sequence[Network] = (),
     ) -> None:
         self.trusted = trusted
         self.websockets = websockets
         self.web = web
         self.handshakes = handshakes
+        self.admission = admission
+        self.counts = counts
         self.open: set[Front] = set()
 
     def acceptableProtocols(self) -> list[bytes]:

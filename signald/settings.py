@@ -247,6 +247,56 @@ SETTINGS: Final = (
         _integer(1, 1_000_000_000),
     ),
     Setting(
+        "MAX_BYTES_PER_SECOND",
+        "0",
+        "Bytes of one client that are read in a second, the rest later; 0: no limit but that on messages",
+        _integer(0, 1_000_000_000),
+    ),
+    Setting(
+        "MAX_SDP_BYTES",
+        "0",
+        "Size of `sdp` in offers and answers, as JSON; above it `INVALID_FORMAT`; 0: what a message of 64 KiB holds",
+        _integer(0, 65536),
+    ),
+    Setting("MAX_CANDIDATE_BYTES", "0", "The same for `candidate`", _integer(0, 65536)),
+    Setting(
+        "MATCHES_PER_MINUTE",
+        "0",
+        "Partners that one client may leave in a minute; above it the next match waits; 0: any number",
+        _integer(0, 1_000_000),
+    ),
+    Setting(
+        "MAX_CONNECTIONS",
+        "0",
+        "WebSockets of one process; above it 503; 0: what the limit on open files allows",
+        _integer(0, 1_000_000_000),
+    ),
+    Setting(
+        "MAX_HALF_OPEN",
+        "0",
+        "Connections that have not said yet what they want; above it the oldest is dropped; 0: a quarter of all",
+        _integer(0, 1_000_000_000),
+    ),
+    Setting(
+        "MAX_CONNECTIONS_PER_ADDRESS",
+        "0",
+        "WebSockets of one IPv4 address or IPv6 /64; above it 429; 0: any number, as many share one behind NAT",
+        _integer(0, 1_000_000_000),
+    ),
+    Setting(
+        "HANDSHAKES_PER_ADDRESS_PER_SECOND",
+        "0",
+        "New WebSockets of one address in a second; above it 429; 0: any number",
+        _integer(0, 1_000_000_000),
+    ),
+    Setting(
+        "VIOLATIONS_PER_MINUTE",
+        "0",
+        "Messages above MAX_MSG_PER_SECOND after which a client is closed with 1008 and its address banned; 0: never",
+        _integer(0, 1_000_000_000),
+    ),
+    Setting("BAN_SECONDS", "60", "How long a ban of an address lasts; 0: nobody is banned", _seconds(0, 1_000_000)),
+    Setting(
         "HEARTBEAT_SECONDS",
         "30",
         "Between two pings of a client; one that did not answer the last is dropped",
@@ -366,6 +416,16 @@ class Settings:
     redis_ca_file: str
     instance_id: str
     max_msg_per_second: int
+    max_bytes_per_second: int
+    max_sdp_bytes: int
+    max_candidate_bytes: int
+    matches_per_minute: int
+    max_connections: int
+    max_half_open: int
+    max_connections_per_address: int
+    handshakes_per_address_per_second: int
+    violations_per_minute: int
+    ban_seconds: float
     heartbeat_seconds: float
     handshake_timeout_seconds: float
     drain_seconds: float

@@ -14,6 +14,7 @@ from twisted.internet.interfaces import IAddress
 from twisted.python import usage
 
 from signald import __version__, addresses, jwks, settings, signing_keys
+from signald.admission import Admission, Bans, MemoryBans
 from signald.brokers.interface import Broker
 from signald.brokers.memory import MemoryBroker
 from signald.brokers.redis.broker import RedisBroker
@@ -21,7 +22,9 @@ from signald.brokers.redis.connection import make_endpoint
 from signald.brokers.redis.keys import Keys
 from signald.brokers.redis.store import CALLS
 from signald.check import Check, describe, store_probe
+from signald.conduct import Conduct
 from signald.connections import Connections
+from signald.core import messages
 from signald.core.ice import IceServers
 from signald.core.ids import ClientId, RoomId
 from signald.core.session import AuthMode, Policy
@@ -42,9 +45,12 @@ from signald.settings import SETTINGS, Settings, SettingsError
 from signald.users import Users
 from signald.web.resources import Probes, make_admin_site, make_site
 from signald.websocket.base import WebSockets
-from signald.websocket.fast import FastConnection, Output
+from signald.websocket.fast import FastConnection, MeteredConnection, Output
 from signald.websocket.rfc6455 import WebSocketFactory
 from signald.workers import WORKER_VARIABLE, SharingReactor, Workers, end_with_parent
+
+HALF_OPEN_SHARE = 4
+"""Of all connections, the part that may not have said yet what they want: 1 in so many."""
 
 CLOSING_TIMEOUT_S = 3.0
 """How long a client may take to answer a close frame."""
@@ -176,6 +182,15 @@ def make_daemon(chosen: Settings, reactor: Any, unix_time: Callable[[], float] =
     """
     counts = Counts(CALLS)
     broker = _make_broker(chosen, reactor, counts)
+    bans = MemoryBans(reactor.seconds, chosen.ban_seconds)
+    admission = _make_admission(chosen, bans, reactor)
+    conduct = Conduct(
+        reactor,
+        parse=messages.bounded(chosen.max_sdp_bytes, chosen.max_candidate_bytes),
+        matches_per_minute=chosen.matches_per_minute,
+        violations_per_minute=chosen.violations_per_minute,
+        bans=bans,
+    )
     ice = IceServers(chosen.ice_servers, chosen.turn_secret, chosen.turn_ttl)
     users = _make_users(chosen, reactor, unix_time)
     connections = Connections(
@@ -188,31 +203,50 @@ def make_daemon(chosen: Settings, reactor: Any, unix_time: Callable[[], float] =
         addresses.normalise if chosen.log_full_addresses else addresses.truncate,
         lambda client: ice.given_to(client, unix_time()),
         users,
+        conduct,
     )
     heartbeat = Heartbeat(reactor, chosen.heartbeat_seconds, counts)
     handshakes = Deadlines(reactor, chosen.handshake_timeout_seconds, counts, Drop.HANDSHAKE_TIMEOUT)
     closings = Deadlines(reactor, CLOSING_TIMEOUT_S, counts, Drop.CLOSING_TIMEOUT)
-    floods = Floods(reactor, counts)
-    websockets = WebSockets(connections, heartbeat, handshakes, closings, chosen.allowed_origin, counts, floods)
+    floods = Floods(reactor, counts, chosen.max_bytes_per_second)
+    websockets = WebSockets(
+        connections, heartbeat, handshakes, closings, chosen.allowed_origin, counts, floods, admission
+    )
     lag = LoopLag(reactor)
     gauges: Gauges = {
         "connected": ("Clients that are connected.", lambda: len(connections)),
-        "clients_limit": ("Clients for which there are file descriptors.", raise_file_limit),
+        "clients_limit": ("Clients for which there is room.", lambda: admission.max_connections),
+        "half_open": ("Connections that have not finished their handshake.", lambda: len(handshakes)),
+        "banned_addresses": ("Addresses that may not connect for now.", lambda: len(bans)),
         "loop_lag_seconds": ("How late the event loop was at worst, since the last scrape.", lag.worst),
     }
     probes = Probes(lambda: daemon.health(), lambda: not daemon.stopping, Metrics(counts, broker, gauges).text)
     site = make_site(probes, demo=chosen.demo, metrics=chosen.public_metrics, reactor=reactor)
     protocols = _protocols(chosen, websockets, reactor)
-    front = FrontFactory(protocols, site.buildProtocol, handshakes, chosen.trusted_proxies)
+    front = FrontFactory(protocols, site.buildProtocol, handshakes, admission, counts, chosen.trusted_proxies)
     listeners = _listeners(chosen, reactor, front, make_admin_site(probes, reactor))
     daemon = Daemon(reactor, listeners, front, websockets, connections, broker, chosen.drain_seconds, describe(chosen))
     notify = Notify(reactor, os.environ, lambda: f"{len(connections)} clients on instance {broker.instance}")
     if users is not None:
         users.on_expiry(connections.token_expired)
         users.setServiceParent(daemon)
-    for service in (heartbeat, handshakes, closings, floods, lag, notify):
+    for service in (heartbeat, handshakes, closings, floods, conduct, lag, notify):
         service.setServiceParent(daemon)
     return daemon
+
+
+def _make_admission(chosen: Settings, bans: Bans, reactor: Any) -> Admission:
+    room = raise_file_limit()
+    connections = min(chosen.max_connections or room, room)
+    return Admission(
+        reactor.seconds,
+        bans,
+        max_sockets=room,
+        max_connections=connections,
+        max_half_open=chosen.max_half_open or max(1, connections // HALF_OPEN_SHARE),
+        per_address=chosen.max_connections_per_address,
+        handshakes_per_second=chosen.handshakes_per_address_per_second,
+    )
 
 
 def _protocols(chosen: Settings, shared: WebSockets, reactor: Any) -> Callable[[IAddress], Addressed]:
@@ -221,7 +255,8 @@ def _protocols(chosen: Settings, shared: WebSockets, reactor: Any) -> Callable[[
     if not chosen.fast_path:
         return autobahn
     output = Output(reactor)
-    return lambda peer: FastConnection(shared, output, autobahn)
+    fast = MeteredConnection if chosen.max_bytes_per_second else FastConnection
+    return lambda peer: fast(shared, output, autobahn)
 
 
 def _listeners(chosen: Settings, reactor: Any, front: Any, admin: Any) -> list[Listener]:

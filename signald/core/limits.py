@@ -1,6 +1,13 @@
-"""Limits on what clients may do."""
+"""How much a client, a user or an address may use."""
 
+from collections.abc import Hashable
 from enum import StrEnum
+from ipaddress import IPv6Address, ip_address, ip_network
+
+MINUTE_S = 60.0
+
+IPV6_BITS = 64
+"""Of one household: whoever has one address of a /64 has them all (RFC 6177)."""
 
 
 class MessageRate:
@@ -36,3 +43,62 @@ class Overflow(StrEnum):
 
     REFUSE = "refuse"
     REPLACE = "replace"
+
+
+class Window:
+    """Counts for each key, in spans of time that are the same for all: no more keys than came in the last span.
+
+    Args:
+        limit: How often in a span; 0 allows everything.
+        span_s: Seconds.
+    """
+
+    def __init__(self, limit: int, span_s: float) -> None:
+        self.limit = limit
+        self._span_s = span_s
+        self._ends = 0.0
+        self._counts: dict[Hashable, int] = {}
+
+    def allows(self, key: Hashable, now: float) -> bool:
+        """Count one; false if it is one too many."""
+        if not self.limit:
+            return True
+        if now >= self._ends:
+            self._ends = now + self._span_s
+            self._counts.clear()
+        count = self._counts[key] = self._counts.get(key, 0) + 1
+        return count <= self.limit
+
+
+class Skips:
+    """How long somebody who leaves many partners has to wait for the next one; a minute's worth may be left at once.
+
+    Args:
+        per_minute: Partners that one client may leave; 0 never makes it wait.
+    """
+
+    def __init__(self, per_minute: int) -> None:
+        self._interval_s = MINUTE_S / per_minute if per_minute else 0.0
+        self._paid: dict[Hashable, float] = {}
+
+    def left(self, key: Hashable, now: float) -> None:
+        """A partner was left."""
+        if self._interval_s:
+            self._paid[key] = max(self._paid.get(key, now), now) + self._interval_s
+
+    def wait(self, key: Hashable, now: float) -> float:
+        """Seconds until the next partner."""
+        return max(0.0, self._paid.get(key, now) - now - MINUTE_S)
+
+    def forget(self, key: Hashable) -> None:
+        """It is gone."""
+        self._paid.pop(key, None)
+
+
+def household(address: str) -> str:
+    """What counts as one address: an IPv4 address, or the /64 of an IPv6 address; anything else as it is."""
+    try:
+        parsed = ip_address(address)
+    except ValueError:
+        return address
+    return str(ip_network((parsed, IPV6_BITS), strict=False)) if isinstance(parsed, IPv6Address) else address

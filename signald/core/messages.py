@@ -258,6 +258,26 @@ def parse(text: bytes) -> ClientMessage:
     return message
 
 
+def bounded(max_sdp_bytes: int, max_candidate_bytes: int) -> Callable[[bytes], ClientMessage]:
+    """A `parse` that also refuses payloads above these sizes in bytes of JSON; 0 for no limit but MAX_MESSAGE_BYTES."""
+    if not max_sdp_bytes and not max_candidate_bytes:
+        return parse
+    limits: dict[type[Any], tuple[str, int]] = {
+        Offer: ("sdp", max_sdp_bytes or MAX_MESSAGE_BYTES),
+        Answer: ("sdp", max_sdp_bytes or MAX_MESSAGE_BYTES),
+        Ice: ("candidate", max_candidate_bytes or MAX_MESSAGE_BYTES),
+    }
+
+    def parse_bounded(text: bytes) -> ClientMessage:
+        message = parse(text)
+        limit = limits.get(type(message))
+        if limit is not None and len(memoryview(getattr(message, limit[0]))) > limit[1]:
+            raise ProtocolError(ErrorCode.INVALID_FORMAT, f"`{limit[0]}` is larger than {limit[1]} bytes")
+        return message
+
+    return parse_bounded
+
+
 def _explain(text: bytes, error: Exception) -> ProtocolError:
     if isinstance(error, RecursionError):
         return ProtocolError(ErrorCode.INVALID_FORMAT, f"nested more than {MAX_NESTING} levels deep")

@@ -8,6 +8,7 @@ from twisted.logger import Logger
 from zope.interface import implementer
 
 from signald import origins
+from signald.admission import Admission
 from signald.connections import Client, Connections
 from signald.core.messages import SUBPROTOCOL
 from signald.counts import Counts, Drop
@@ -51,6 +52,7 @@ class WebSockets:
         allowed_origins: Normalised; empty allows all.
         counts: Where to count what happens.
         floods: Slows down whoever sends too much.
+        admission: Is told who left.
     """
 
     def __init__(
@@ -62,6 +64,7 @@ class WebSockets:
         allowed_origins: frozenset[str],
         counts: Counts,
         floods: Floods,
+        admission: Admission,
     ) -> None:
         self.connections = connections
         self.heartbeat = heartbeat
@@ -70,6 +73,7 @@ class WebSockets:
         self.allowed_origins = allowed_origins
         self.counts = counts
         self.floods = floods
+        self.admission = admission
         self.refuse_all = False
         """Whether the end has begun."""
         self.open: set[Overdue] = set()
@@ -205,6 +209,7 @@ class ClientConnection:
         self.shared.handshakes.done(self)
         self.shared.closings.done(self)
         self.shared.floods.forget(self)
+        self.shared.admission.leave(self.address)
         self.shared.open.discard(self)
         self._over(None, f"connection lost: {why}")
 

@@ -306,6 +306,17 @@ class FastConnection(ClientConnection):
         return slow
 
 
+class MeteredConnection(FastConnection):
+    """A `FastConnection` of whose client not all bytes are read at once: MAX_BYTES_PER_SECOND."""
+
+    __slots__ = ()
+
+    def dataReceived(self, data: bytes) -> None:
+        """See `FastConnection.dataReceived`."""
+        self.shared.floods.read(self, len(data))
+        super().dataReceived(data)
+
+
 def _is_utf8(text: bytes) -> bool:
     try:
         text.decode()

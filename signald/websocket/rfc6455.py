@@ -81,6 +81,8 @@ class WebSocketConnection(ClientConnection, WebSocketServerProtocol):  # type: i
     def dataReceived(self, data: bytes) -> None:
         """See `IProtocol.dataReceived`."""
         self.shared.counts.received_bytes += len(data)
+        if self.shared.floods.max_bytes:
+            self.shared.floods.read(self, len(data))
         self._unread += data
         # Autobahn copies what is left after each frame, which many small ones would make expensive.
         while self._unread and not self._held:

@@ -62,6 +62,7 @@ class MemoryTransport:
         self._producer: Any = None
         self._paused = False
         self._flushing = False
+        self.host = "192.0.2.1"
         self.disconnecting = False
         self.unread = b""
         self._reading = True
@@ -124,7 +125,7 @@ class MemoryTransport:
         self.loseConnection()
 
     def getPeer(self) -> IPv4Address:
-        return IPv4Address("TCP", "192.0.2.1", 50000)
+        return IPv4Address("TCP", self.host, 50000)
 
     def getHost(self) -> IPv4Address:
         return IPv4Address("TCP", "192.0.2.2", 8080)
@@ -349,9 +350,10 @@ class MemoryDaemon:
             self.clock.advance(min(step, left))
             self.settle()
 
-    def connect(self) -> MemoryClient:
-        """A TCP connection that has not said anything yet."""
+    def connect(self, host: str = "192.0.2.1") -> MemoryClient:
+        """A TCP connection, from an address, that has not said anything yet."""
         client = MemoryClient(self)
+        client.transport.host = host
         protocol = self._factory.buildProtocol(client.transport.getPeer())
         client.transport.protocol = protocol
         protocol.makeConnection(client.transport)
