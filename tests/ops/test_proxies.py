@@ -21,7 +21,8 @@ CLAIMED = "203.0.113.9"
 """What a client claims to be."""
 
 
-def _free_ports(count: int) -> list[int]:
+def free_ports(count: int) -> list[int]:
+    """So many TCP ports of 127.0.0.1 that nobody listens on."""
     with ExitStack() as stack:
         free = [stack.enter_context(socket.create_server(("127.0.0.1", 0))) for _ in range(count)]
         return [listener.getsockname()[1] for listener in free]
@@ -57,7 +58,8 @@ class Proxy:
             assert self.process.poll() is None and time.monotonic() < deadline, "the proxy does not serve"
 
 
-def _answers(port: int) -> bool:
+def answers(port: int) -> bool:
+    """Whether something serves HTTP on a port."""
     try:
         with socket.create_connection(("127.0.0.1", port), PATIENCE_S) as connection:
             connection.sendall(b"GET /healthz HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
@@ -91,7 +93,8 @@ def _nginx(folder: Path, ports: list[int], instances: list[DaemonProcess], autho
     return checked
 
 
-def _haproxy(folder: Path, ports: list[int], instances: list[DaemonProcess], authority: Authority) -> list[str]:
+def haproxy(folder: Path, ports: list[int], instances: list[DaemonProcess], authority: Authority) -> list[str]:
+    """The command of HAProxy with the recommended configuration: for HTTP on the first port, for HTTPS on the other."""
     key, chain = authority.issue("haproxy", "haproxy")
     (folder / "signald.pem").write_text(chain.read_text() + key.read_text())
     configuration = _adapt(
@@ -110,15 +113,15 @@ def _haproxy(folder: Path, ports: list[int], instances: list[DaemonProcess], aut
     return [_program("haproxy"), "-db", "-f", str(folder / "haproxy.cfg")]
 
 
-@pytest.fixture(params=[_nginx, _haproxy], ids=["nginx", "haproxy"])
+@pytest.fixture(params=[_nginx, haproxy], ids=["nginx", "haproxy"])
 def proxy(request: pytest.FixtureRequest, tmp_path: Path, authority: Authority) -> Iterator[Proxy]:
     options = ("--trusted-proxies=127.0.0.1", "--log-full-addresses")
     with DaemonProcess(*options) as first, DaemonProcess(*options) as second:
-        ports = _free_ports(2)
+        ports = free_ports(2)
         command = request.param(tmp_path, ports, [first, second], authority)
         proxy = Proxy(command, ports[0], ports[1], [first, second])
         try:
-            proxy.wait(lambda: _answers(ports[0]))
+            proxy.wait(lambda: answers(ports[0]))
             yield proxy
         finally:
             proxy.process.terminate()

@@ -123,9 +123,9 @@ class DaemonProcess:
         """Send a signal."""
         self._process.send_signal(number)
 
-    def wait_exit(self) -> int:
+    def wait_exit(self, within_s: float = PATIENCE_S) -> int:
         """Wait for its end; gives the exit status, negative for a signal's number."""
-        status = self._process.wait(PATIENCE_S)
+        status = self._process.wait(within_s)
         self._reader.join(PATIENCE_S)
         return status
 
