@@ -10,5 +10,5 @@ certificate again and closes no connection. `TRUSTED_PROXIES` says whose `X-Forw
 `LOG_FORMAT=json`, `LOG_LEVEL`, `LOG_FULL_ADDRESSES`; priorities for the journal; one line for each client that is over.
 
 `/metrics` for Prometheus on `ADMIN_LISTEN`, with what clients experience, what the store takes and who is dropped and why;
-a dashboard and alerts are in `ops/`. `DRAIN_SECONDS` lets calls that are being set up finish before the end: behind a balancer, instances
-are replaced one by one without a lost call. `--check` looks at settings and store, and exits.
+a dashboard and alerts are in `ops/`. `DRAIN_SECONDS` lets calls that are being set up finish before the end: behind a
+balancer, instances are replaced one by one without a lost call. `--check` looks at settings and store, and exits.
