@@ -20,6 +20,7 @@ _TYPES: Final = {
     "svg": b"image/svg+xml",
 }
 
+# Of every response, errors too.
 _HEADERS: Final[Mapping[bytes, bytes]] = {
     b"content-security-policy": (
         b"default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; "
@@ -39,6 +40,8 @@ class OneRequest(HTTPChannel):
     def checkPersistence(self, request: Any, version: bytes) -> bool:
         """Close after each response, and say so."""
         request.responseHeaders.setRawHeaders(b"connection", [b"close"])
+        for name, value in _HEADERS.items():
+            request.responseHeaders.setRawHeaders(name, [value])
         return False
 
 
@@ -59,8 +62,6 @@ class _Body(_Root):
 
     def render_GET(self, request: Request) -> bytes:
         request.setHeader(b"content-type", self._type)
-        for name, value in _HEADERS.items():
-            request.setHeader(name, value)
         return self._body
 
 
