@@ -14,7 +14,8 @@ from typing import Any
 from signald.brokers.redis.keys import file_ticket, parse_ticket
 from signald.brokers.redis.letters import Claim, Envelope, Left, Letter, Relayed, Sync, decode
 from signald.brokers.redis.links import Incoming, Outgoing
-from signald.brokers.redis.pairing import Filed, Pairing, Taken
+from signald.brokers.redis.outside import Filed, Taken
+from signald.brokers.redis.pairing import Pairing
 from signald.core.ids import ClientId, RoomId
 from signald.core.matching import Ticket
 from signald.core.messages import Available, Ice, Leave, Next, ProtocolError
@@ -486,11 +487,11 @@ def _pairing(pairing: Pairing) -> list[Any]:
         (stay.ticket, stay.place, stay.claim, stay.seeking, stay.sought_at, stay.seeks)
         for stay in pairing._stays.values()
     ]
-    remote = [(room.id, room.client, room.partner, room.instance, room.held_bytes) for room in pairing._remote.values()]
+    remote = [(room.id, room.client, room.partner, room.instance, room.held_bytes) for room in pairing._remote]
     claims = [(room, stay.ticket.client) for room, stay in pairing._claims.items()]
     return [
         stays, pairing._queue.oldest(), claims, pairing._deadlines, pairing._avoiding, list(pairing._local.values()),
-        remote, pairing._away_since, pairing._alone, pairing._looked_at, pairing._held_bytes,
+        remote, pairing._away_since, pairing._alone, pairing._looked_at, pairing.held_bytes,
     ]  # fmt: skip
 
 

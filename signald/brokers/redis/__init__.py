@@ -4,7 +4,9 @@ Who knows whom, lowest first::
 
     letters      what instances say to each other          (pure)
     links        numbered batches: order, once, gaps        (pure)
-    pairing      tickets, claims, rooms                     (pure: no clock, no I/O)
+    rooms        rooms with other instances, held relays    (pure)
+    outside      what the pairing asks for, and gets        (pure)
+    pairing      tickets, claims, rooms: match and confirm  (pure: no clock, no I/O)
     keys, url    names in the store, where the store is     (pure)
     connection   one connection to the store                (the only file that imports txredisapi)
     store        the store's operations: Lua scripts, streams

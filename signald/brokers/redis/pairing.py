@@ -10,7 +10,7 @@ Pure: time is passed in, what goes out goes to `Outside`, and outcomes of the st
 from collections import deque
 from collections.abc import Callable, Mapping
 from itertools import islice
-from typing import Any, Final, Protocol
+from typing import Any, Final
 
 import msgspec
 
@@ -27,6 +27,8 @@ from signald.brokers.redis.letters import (
     Released,
     Sync,
 )
+from signald.brokers.redis.outside import Filed, Outcome, Outside, Taken
+from signald.brokers.redis.rooms import RemoteRoom, RemoteRooms
 from signald.core.ids import ClientId, RoomId
 from signald.core.matching import Queue, Room, Ticket
 from signald.core.session import PartnerFound
@@ -42,50 +44,6 @@ LOOK_AGAIN_S: Final = 1.0
 
 LOOK_AGAIN_AT_MOST: Final = 16
 """How many tickets are looked after at once, oldest first. In a healthy service few wait at all."""
-
-MAX_HELD_ROOM_BYTES: Final = 256 * 1024
-"""Relays of one room on their way to the store: 1,000 candidates. Beyond it the room ends for both."""
-
-MAX_HELD_BYTES: Final = 64 * 1024 * 1024
-"""The same for all rooms of this instance."""
-
-
-class Filed(msgspec.Struct, frozen=True):
-    """The ticket stands in the store's queue, at this place (see `match.lua`)."""
-
-    place: int
-
-
-class Taken(msgspec.Struct, frozen=True):
-    """Another ticket was taken out for this one; neither stands in the queue now."""
-
-    place: int
-    instance: str
-    client: ClientId
-    number: int
-
-
-Outcome = Filed | Taken
-
-
-class Outside(Protocol):
-    """Where the pairing's wishes go. None of these calls back at once."""
-
-    def seek(self, ticket: Ticket, place: int | None, waited_s: float, *, avoiding: bool) -> None:
-        """Let the store find a partner for a ticket, or file it. The outcome comes by `Pairing.sought`."""
-        ...
-
-    def unfile(self, ticket: Ticket) -> None:
-        """Take a ticket out of the store's queue, if it stands there."""
-        ...
-
-    def send(self, instance: str, letter: Letter) -> None:
-        """Send a letter to another instance."""
-        ...
-
-    def suspect(self, instance: str) -> None:
-        """An instance did not answer: leave its tickets alone for a while."""
-        ...
 
 
 class Pending(msgspec.Struct, frozen=True):
@@ -121,19 +79,6 @@ class Stay:
         return self.seeking or self.claim is not None
 
 
-class RemoteRoom:
-    """A room with a client of another instance."""
-
-    __slots__ = ("client", "held_bytes", "id", "instance", "partner")
-
-    def __init__(self, id: RoomId, client: ClientId, partner: ClientId, instance: str) -> None:
-        self.id = id
-        self.client = client
-        self.partner = partner
-        self.instance = instance
-        self.held_bytes = 0
-
-
 class Pairing:
     """The state of one instance.
 
@@ -157,9 +102,7 @@ class Pairing:
         self._deadlines: deque[Pending] = deque()
         self._avoiding: deque[Ticket] = deque()
         self._local: dict[RoomId, Room] = {}
-        self._remote: dict[RoomId, RemoteRoom] = {}
-        self._by_instance: dict[str, set[RoomId]] = {}
-        self._held_bytes = 0
+        self._remote = RemoteRooms()
         self._away_since: float | None = None
         self._alone = False
         self._looked_at = 0.0
@@ -177,7 +120,7 @@ class Pairing:
     @property
     def held_bytes(self) -> int:
         """Bytes of relays that are on their way to the store."""
-        return self._held_bytes
+        return self._remote.held_bytes
 
     def tickets(self) -> list[Ticket]:
         """The waiting tickets, oldest first."""
@@ -185,9 +128,7 @@ class Pairing:
 
     def instances(self) -> set[str]:
         """Every instance with which this one has a room or a claim."""
-        return {instance for instance, rooms in self._by_instance.items() if rooms} | {
-            stay.claim.instance for stay in self._claims.values() if stay.claim
-        }
+        return self._remote.instances() | {stay.claim.instance for stay in self._claims.values() if stay.claim}
 
     # --- calls of the broker interface --------------------------------------------------------------------------------
 
@@ -221,7 +162,7 @@ class Pairing:
         if local is not None:
             self._events.partner_left(local.partner_of(client), room)
             return
-        remote = self._close(room)
+        remote = self._remote.close(room)
         if remote is not None:
             self._outside.send(remote.instance, Left(room))
 
@@ -234,13 +175,10 @@ class Pairing:
         remote = self._remote.get(room)
         if remote is None:
             return
-        size = len(text)
-        if remote.held_bytes + size > MAX_HELD_ROOM_BYTES or self._held_bytes + size > MAX_HELD_BYTES:
+        if self._remote.hold(remote, text):
+            self._outside.send(remote.instance, Relayed(room, text))
+        else:
             self._end(remote)
-            return
-        remote.held_bytes += size
-        self._held_bytes += size
-        self._outside.send(remote.instance, Relayed(room, text))
 
     # --- the store and the time ---------------------------------------------------------------------------------------
 
@@ -304,24 +242,20 @@ class Pairing:
 
     def delivered(self, relayed: Relayed) -> None:
         """A relay is in the store, or will never be: it is no longer held."""
-        size = len(relayed.text)
-        self._held_bytes -= size
-        remote = self._remote.get(relayed.room)
-        if remote is not None:
-            remote.held_bytes -= size
+        self._remote.delivered(relayed)
 
     def lost(self, instance: str, now: float) -> None:
         """Letters of this instance were lost: rooms that may have missed something end for both sides."""
-        for room in list(self._by_instance.get(instance, ())):
-            self._end(self._remote[room])
+        for room in self._remote.of(instance):
+            self._end(room)
         self.unanswered(instance, now)
 
     def gone(self, instance: str, now: float) -> None:
         """This instance is dead, or another process under its name."""
-        for room in list(self._by_instance.get(instance, ())):
-            remote = self._close(room)
-            if remote is not None:
-                self._events.partner_left(remote.client, room)
+        for room in self._remote.of(instance):
+            # What the events of one room bring about may have closed another.
+            if self._remote.close(room.id) is not None:
+                self._events.partner_left(room.client, room.id)
         self.unanswered(instance, now)
 
     def unanswered(self, instance: str, now: float) -> None:
@@ -334,7 +268,7 @@ class Pairing:
     def check(self, instance: str) -> None:
         """Let the other side compare the rooms that both have, or will have if it has confirmed our claims."""
         claimed = {room for room, stay in self._claims.items() if stay.claim and stay.claim.instance == instance}
-        self._outside.send(instance, Check(sorted(claimed | self._by_instance.get(instance, set()))))
+        self._outside.send(instance, Check(sorted(claimed.union(room.id for room in self._remote.of(instance)))))
 
     def _claimed(self, instance: str, claim: Claim, now: float) -> None:
         stay = self._stay(claim.client, claim.number)
@@ -345,12 +279,12 @@ class Pairing:
         self._forget(stay)
         if stay.may_be_filed:
             self._outside.unfile(stay.ticket)
-        self._open(RemoteRoom(claim.room, claim.client, claim.claimant, instance))
+        self._remote.open(RemoteRoom(claim.room, claim.client, claim.claimant, instance))
         # Who waited longer offers: it is the first to know.
         if self._events.matched(PartnerFound(stay.ticket, claim.room, claim.claimant, initiator=True)):
             self._outside.send(instance, Confirm(claim.room))
         else:
-            self._close(claim.room)
+            self._remote.close(claim.room)
             self._outside.send(instance, Refuse(claim.room))
 
     def _confirmed(self, instance: str, confirm: Confirm, now: float) -> None:
@@ -363,16 +297,16 @@ class Pairing:
         self._forget(stay)
         if stay.may_be_filed:
             self._outside.unfile(stay.ticket)
-        self._open(RemoteRoom(confirm.room, stay.ticket.client, partner, instance))
+        self._remote.open(RemoteRoom(confirm.room, stay.ticket.client, partner, instance))
         if not self._events.matched(PartnerFound(stay.ticket, confirm.room, partner, initiator=False)):
-            self._close(confirm.room)
+            self._remote.close(confirm.room)
             self._outside.send(instance, Left(confirm.room))
 
     def _refused(self, instance: str, refuse: Refuse, now: float) -> None:
         self._unclaim(refuse.room, now)
 
     def _left(self, instance: str, left: Left, now: float) -> None:
-        remote = self._close(left.room)
+        remote = self._remote.close(left.room)
         if remote is not None:
             self._events.partner_left(remote.client, left.room)
         else:
@@ -392,11 +326,11 @@ class Pairing:
 
     def _checked(self, instance: str, check: Check, now: float) -> None:
         theirs = set(check.rooms)
-        ours = self._by_instance.get(instance, set())
-        for room in theirs - ours:
+        ours = {room.id: room for room in self._remote.of(instance)}
+        for room in theirs - set(ours):
             self._outside.send(instance, Left(room))
-        for room in list(ours - theirs):
-            self._end(self._remote[room])
+        for room in set(ours) - theirs:
+            self._end(ours[room])
 
     def _said_goodbye(self, instance: str, goodbye: Goodbye, now: float) -> None:
         self.gone(instance, now)
@@ -486,21 +420,8 @@ class Pairing:
         else:
             self.enqueue(newer.ticket, now)
 
-    def _open(self, room: RemoteRoom) -> None:
-        self._remote[room.id] = room
-        self._by_instance.setdefault(room.instance, set()).add(room.id)
-
-    def _close(self, room: RoomId) -> RemoteRoom | None:
-        remote = self._remote.pop(room, None)
-        if remote is not None:
-            rooms = self._by_instance[remote.instance]
-            rooms.discard(room)
-            if not rooms:
-                del self._by_instance[remote.instance]
-        return remote
-
     def _end(self, remote: RemoteRoom) -> None:
-        self._close(remote.id)
+        self._remote.close(remote.id)
         self._outside.send(remote.instance, Left(remote.id))
         self._events.partner_left(remote.client, remote.id)
 

@@ -17,7 +17,7 @@ from twisted.python.failure import Failure
 from signald.brokers.redis.connection import StoreConnection
 from signald.brokers.redis.keys import Keys, file_ticket, parse_ticket
 from signald.brokers.redis.letters import Envelope, decode
-from signald.brokers.redis.pairing import Filed, Outcome, Taken
+from signald.brokers.redis.outside import Filed, Outcome, Taken
 from signald.brokers.redis.url import StoreAddress
 from signald.core.ids import ClientId
 from signald.core.matching import Ticket

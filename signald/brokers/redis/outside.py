@@ -1,0 +1,47 @@
+"""What the pairing asks of the world outside of it, and what the store answers."""
+
+from typing import Protocol
+
+import msgspec
+
+from signald.brokers.redis.letters import Letter
+from signald.core.ids import ClientId
+from signald.core.matching import Ticket
+
+
+class Filed(msgspec.Struct, frozen=True):
+    """The ticket stands in the store's queue, at this place (see `match.lua`)."""
+
+    place: int
+
+
+class Taken(msgspec.Struct, frozen=True):
+    """Another ticket was taken out for this one; neither stands in the queue now."""
+
+    place: int
+    instance: str
+    client: ClientId
+    number: int
+
+
+Outcome = Filed | Taken
+
+
+class Outside(Protocol):
+    """Where the pairing's wishes go. None of these calls back at once."""
+
+    def seek(self, ticket: Ticket, place: int | None, waited_s: float, *, avoiding: bool) -> None:
+        """Let the store find a partner for a ticket, or file it. The outcome comes by `Pairing.sought`."""
+        ...
+
+    def unfile(self, ticket: Ticket) -> None:
+        """Take a ticket out of the store's queue, if it stands there."""
+        ...
+
+    def send(self, instance: str, letter: Letter) -> None:
+        """Send a letter to another instance."""
+        ...
+
+    def suspect(self, instance: str) -> None:
+        """An instance did not answer: leave its tickets alone for a while."""
+        ...

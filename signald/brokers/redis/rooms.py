@@ -1,0 +1,91 @@
+"""The rooms that one client of this instance shares with one of another instance, and what they hold."""
+
+from collections.abc import Iterator
+from typing import Final
+
+from signald.brokers.redis.letters import Relayed
+from signald.core.ids import ClientId, RoomId
+
+MAX_HELD_ROOM_BYTES: Final = 256 * 1024
+"""Relays of one room on their way to the store: 1,000 candidates. Beyond it the room ends for both."""
+
+MAX_HELD_BYTES: Final = 64 * 1024 * 1024
+"""The same for all rooms of this instance."""
+
+
+class RemoteRoom:
+    """A room with a client of another instance."""
+
+    __slots__ = ("client", "held_bytes", "id", "instance", "partner")
+
+    def __init__(self, id: RoomId, client: ClientId, partner: ClientId, instance: str) -> None:
+        self.id = id
+        self.client = client
+        self.partner = partner
+        self.instance = instance
+        self.held_bytes = 0
+
+
+class RemoteRooms:
+    """All of them, by id and by instance."""
+
+    __slots__ = ("_by_instance", "_rooms", "held_bytes")
+
+    def __init__(self) -> None:
+        self._rooms: dict[RoomId, RemoteRoom] = {}
+        self._by_instance: dict[str, set[RoomId]] = {}
+        self.held_bytes = 0
+        """Bytes of relays that are on their way to the store."""
+
+    def __len__(self) -> int:
+        return len(self._rooms)
+
+    def __contains__(self, room: RoomId) -> bool:
+        return room in self._rooms
+
+    def __iter__(self) -> Iterator[RemoteRoom]:
+        return iter(self._rooms.values())
+
+    def get(self, room: RoomId) -> RemoteRoom | None:
+        """The room with an id, or None if it is unknown."""
+        return self._rooms.get(room)
+
+    def instances(self) -> set[str]:
+        """Every instance with which there is a room."""
+        return set(self._by_instance)
+
+    def of(self, instance: str) -> list[RemoteRoom]:
+        """The rooms with one instance."""
+        return [self._rooms[room] for room in self._by_instance.get(instance, ())]
+
+    def open(self, room: RemoteRoom) -> None:
+        """Remember a room."""
+        self._rooms[room.id] = room
+        self._by_instance.setdefault(room.instance, set()).add(room.id)
+
+    def close(self, room: RoomId) -> RemoteRoom | None:
+        """Forget a room; None if it is unknown."""
+        closed = self._rooms.pop(room, None)
+        if closed is not None:
+            rooms = self._by_instance[closed.instance]
+            rooms.discard(room)
+            if not rooms:
+                del self._by_instance[closed.instance]
+        return closed
+
+    def hold(self, room: RemoteRoom, text: bytes) -> bool:
+        """Count a relay that is on its way; false if there is no place for it."""
+        size = len(text)
+        if room.held_bytes + size > MAX_HELD_ROOM_BYTES or self.held_bytes + size > MAX_HELD_BYTES:
+            return False
+        room.held_bytes += size
+        self.held_bytes += size
+        return True
+
+    def delivered(self, relayed: Relayed) -> None:
+        """A relay is in the store, or will never be: it is no longer held."""
+        size = len(relayed.text)
+        self.held_bytes -= size
+        room = self._rooms.get(relayed.room)
+        if room is not None:
+            room.held_bytes -= size
