@@ -3,6 +3,8 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 PORT ?= 8080
+# Tests wait more than they compute. `make test PARALLEL=` runs them one by one.
+PARALLEL ?= -n 4 --dist loadfile
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .PHONY: run test test-image check lint types bench docs system-packages clean
@@ -11,7 +13,7 @@ run: $(VENV)/run
 	$(BIN)/twistd -n --pidfile= signald --port $(PORT)
 
 test: $(VENV)/dev system-packages
-	CI=$(CI) $(BIN)/python -m pytest $(ARGS)
+	CI=$(CI) $(BIN)/python -m pytest $(PARALLEL) $(ARGS)
 
 # Builds the Dockerfile without Docker and runs the result: root, a Debian machine and some minutes.
 test-image: $(VENV)/dev

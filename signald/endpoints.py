@@ -1,6 +1,6 @@
 """Where to listen: Twisted's endpoint strings, and a port on all addresses."""
 
-from typing import Any
+from typing import Any, Final
 
 from twisted.internet.defer import Deferred
 from twisted.internet.endpoints import TCP4ServerEndpoint, TCP6ServerEndpoint, serverFromString
@@ -10,7 +10,7 @@ from twisted.internet.interfaces import IListeningPort
 from signald import tls
 from signald.settings import WORKER
 
-BACKLOG = 4096
+BACKLOG: Final = 4096
 """Connections that the kernel keeps for us (it may say less: net.core.somaxconn). One too many is tried again by its
 client only after a second, so Twisted's 50 make a long wait of a short storm."""
 
@@ -45,6 +45,8 @@ def parse(words: str, reactor: Any, worker: str) -> Any:
         ValueError: It makes no sense; the message says why.
     """
     words = words.replace(WORKER, worker)
+    if words.startswith(("tcp:", "tcp6:")) and "backlog=" not in words:
+        words = f"{words}:backlog={BACKLOG}"
     try:
         if words.startswith("ssl:"):
             return tls.parse(reactor, words, DualStackEndpoint)

@@ -111,9 +111,10 @@ def test_reset_storm(daemon: DaemonProcess, attacked: Attacked) -> None:
 def test_connect_storm(daemon: DaemonProcess, attacked: Attacked) -> None:
     """After a restart all clients come back in one moment: they would time out, and come again."""
     with attacked(grows_mib=96):
-        sockets = [connect(daemon.port) for _ in range(raise_file_limit(1500))]
-        for each in sockets:
-            each.sendall(handshake())
+        sockets = []
+        for _ in range(raise_file_limit(1500)):
+            sockets.append(connect(daemon.port))
+            sockets[-1].sendall(handshake())
         for each in sockets:
             assert each.recv(4096).startswith(b"HTTP/1.1 101")
         for each in sockets:
