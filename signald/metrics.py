@@ -98,7 +98,7 @@ class Metrics(Collector):
         yield InfoMetricFamily(
             "signald_build",
             "What runs here.",
-            value={"version": __version__, "python": platform.python_version(), "instance": self._broker.instance},
+            value={"version": __version__, "python": platform.python_version(), "instance_id": self._broker.instance},
         )
         for name, (meaning, ask) in self._gauges.items():
             yield GaugeMetricFamily(f"signald_{name}", meaning, value=ask())
