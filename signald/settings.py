@@ -3,22 +3,17 @@
 The table `SETTINGS` makes the options of ``twistd signald`` and the README's table. An option wins over the variable.
 """
 
-import os
-import re
-import secrets
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from enum import StrEnum
 from typing import Any, Final
-from urllib.parse import urlsplit
 
-from signald import addresses, logs, origins
-from signald.brokers.redis.url import StoreAddress, parse_url
+from signald import addresses, logs, values
+from signald.brokers.redis.url import StoreAddress
 from signald.core import ice
 from signald.core.limits import Overflow
 from signald.core.messages import IceServer
 from signald.core.session import AuthMode
-from signald.signing_keys import HMAC, PUBLIC
+from signald.signing_keys import HMAC
 
 WORKER: Final = "{worker}"
 """Stands in an endpoint for the worker's number, where workers cannot or should not share it."""
@@ -61,258 +56,141 @@ class Setting:
     @property
     def is_switch(self) -> bool:
         """Whether the bare option, without a value, means true."""
-        return self.parse is _switch
-
-
-def _switch(text: str) -> bool:
-    value = text.lower()
-    if value in {"1", "true", "yes", "on"}:
-        return True
-    if value in {"", "0", "false", "no", "off"}:
-        return False
-    raise ValueError("must be true or false")
-
-
-def _integer(lowest: int, highest: int) -> Callable[[str], int]:
-    def parse(text: str) -> int:
-        if not re.fullmatch(r"[+-]?[0-9]{1,18}", text) or not lowest <= int(text) <= highest:
-            raise ValueError(f"must be a whole number from {lowest} to {highest}")
-        return int(text)
-
-    return parse
-
-
-def _seconds(lowest: float, highest: float) -> Callable[[str], float]:
-    def parse(text: str) -> float:
-        if not re.fullmatch(r"[0-9]{1,9}(\.[0-9]{1,9})?", text) or not lowest <= float(text) <= highest:
-            raise ValueError(f"must be a number of seconds from {lowest:g} to {highest:g}")
-        return float(text)
-
-    return parse
-
-
-def _origins(text: str) -> frozenset[str]:
-    if text.strip() == "*":
-        return frozenset()
-    allowed = frozenset(origins.normalise(origin) for origin in text.split(",") if origin.strip())
-    if text and not allowed:  # a slip must not open the server to all
-        raise ValueError("names no origin; leave it empty, or write *, to allow all")
-    return allowed
-
-
-def _instance_id(text: str) -> str:
-    if not text:
-        return secrets.token_hex(4)
-    if not re.fullmatch(r"[A-Za-z0-9._-]{1,64}", text):
-        raise ValueError("must be 1 to 64 letters, digits, dots, dashes or underscores")
-    return text
-
-
-def _workers(text: str) -> int:
-    return len(os.sched_getaffinity(0)) if text == "auto" else _integer(1, 256)(text)
-
-
-def _redis_url(text: str) -> StoreAddress | None:
-    return parse_url(text) if text else None
-
-
-def _prefix(text: str) -> str:
-    if not re.fullmatch(r"[!-~]{1,64}", text) or re.search(r"[*?\[\]\\^]", text):
-        raise ValueError("must be 1 to 64 visible ASCII characters without *, ?, [, ], ^ and backslash")
-    return text
-
-
-def _text(text: str) -> str:
-    if len(text) > 1024 or not text.isprintable():
-        raise ValueError("must be at most 1024 printable characters")
-    return text
-
-
-def _file(text: str) -> str:
-    if text and not os.path.isfile(text):
-        raise ValueError("is not a file")
-    return text
-
-
-def _secret(shortest: int) -> Callable[[str], str]:
-    def parse(text: str) -> str:
-        if text and len(text.encode()) < shortest:
-            raise ValueError(f"must be at least {shortest} bytes long: whoever sees its work could guess a shorter one")
-        return text
-
-    return parse
-
-
-def _choice(of: type[StrEnum]) -> Callable[[str], StrEnum]:
-    parse = _one_of(tuple(of))
-    return lambda text: of(parse(text))
-
-
-def _algorithms(text: str) -> frozenset[str]:
-    algorithms = frozenset(word.strip() for word in text.split(",") if word.strip())
-    if not algorithms <= {*HMAC, *PUBLIC}:
-        raise ValueError(f"must be some of {', '.join((*HMAC, *PUBLIC))}, apart by commas")
-    if algorithms & HMAC.keys() and algorithms & {*PUBLIC}:
-        raise ValueError("must be for secrets (HS…) or for public keys, not for both: one would be taken for the other")
-    return algorithms
-
-
-def _jwks(text: str) -> str:
-    if text.startswith(("https://", "http://")):
-        parts = urlsplit(text)
-        if not text.isascii() or not parts.hostname or parts.username is not None or parts.fragment:
-            raise ValueError("must be an https:// URL without user and password, or a file")
-        if parts.scheme == "http" and parts.hostname not in {"localhost", "127.0.0.1", "::1"}:
-            raise ValueError("must be https://: who changes the keys on their way is every user")
-        return text
-    return _file(text)
-
-
-def _one_of(words: tuple[str, ...]) -> Callable[[str], str]:
-    def parse(text: str) -> str:
-        if text.lower() not in words:
-            raise ValueError(f"must be one of {', '.join(words)}")
-        return text.lower()
-
-    return parse
-
-
-def _endpoint(text: str) -> str:
-    if ":" not in text:
-        raise ValueError("must be a Twisted endpoint, for example tcp:8080:interface=127.0.0.1")
-    return text
+        return self.parse is values.switch
 
 
 SETTINGS: Final = (
-    Setting("PORT", "8080", "TCP port, HTTP and WebSocket on the same one", _integer(0, 65535)),
+    Setting("PORT", "8080", "TCP port, HTTP and WebSocket on the same one", values.integer(0, 65535)),
     Setting(
         "LISTEN",
         "",
         "Twisted endpoints to listen on, in place of PORT: `tcp:8080:interface=127.0.0.1`, `unix:/run/signald.sock`, …",
-        _endpoint,
+        values.endpoint,
         many=True,
     ),
     Setting(
         "ADMIN_LISTEN",
         "",
         "Endpoints for the operator alone, with `/metrics`; `{worker}` stands for the worker's number",
-        _endpoint,
+        values.endpoint,
         many=True,
     ),
-    Setting("PUBLIC_METRICS", "false", "Whether `/metrics` is on the public port too", _switch),
+    Setting("PUBLIC_METRICS", "false", "Whether `/metrics` is on the public port too", values.switch),
     Setting(
         "ALLOWED_ORIGIN",
         "",
         "Origins of web pages that may connect, apart by commas; empty: all",
-        _origins,
+        values.origin_list,
     ),
     Setting(
         "REQUEUE_ON_PARTNER_LEAVE",
         "true",
         "Whether a client whose partner left waits for the next one at once",
-        _switch,
+        values.switch,
     ),
     Setting(
         "REMATCH_DELAY_SECONDS",
         "3",
         "How long after `next` the same two are kept apart, if nobody else comes",
-        _seconds(0, 3600),
+        values.seconds(0, 3600),
     ),
     Setting(
         "REDIS_URL",
         "",
         "The store through which many processes behave as one: `redis://`, `rediss://` (TLS), `unix://`, with "
         "`user:password@` and `/database`; empty: one process, in memory",
-        _redis_url,
+        values.redis_url,
         secret=True,
     ),
-    Setting("REDIS_PREFIX", "webrtc:", "Before every key and stream in the store", _prefix),
+    Setting("REDIS_PREFIX", "webrtc:", "Before every key and stream in the store", values.prefix),
     Setting(
         "REDIS_CA_FILE",
         "",
         "PEM file of the certificates to trust for `rediss://`; empty: the system's",
-        _file,
+        values.file,
     ),
     Setting(
         "WORKERS",
         "1",
         "Processes that share the ports, each an instance of its own on the store; `auto`: one for each core",
-        _workers,
+        values.workers,
     ),
-    Setting("INSTANCE_ID", "", "Label of this process in logs and health; empty: random", _instance_id),
+    Setting("INSTANCE_ID", "", "Label of this process in logs and health; empty: random", values.instance_id),
     Setting(
         "MAX_MSG_PER_SECOND",
         "40",
         "Messages of one client in a second; above it they are dropped with `RATE_LIMIT`",
-        _integer(1, 1_000_000_000),
+        values.integer(1, 1_000_000_000),
     ),
     Setting(
         "MAX_BYTES_PER_SECOND",
         "0",
         "Bytes of one client that are read in a second, the rest later; 0: no limit but that on messages",
-        _integer(0, 1_000_000_000),
+        values.integer(0, 1_000_000_000),
     ),
     Setting(
         "MAX_SDP_BYTES",
         "0",
         "Size of `sdp` in offers and answers, as JSON; above it `INVALID_FORMAT`; 0: what a message of 64 KiB holds",
-        _integer(0, 65536),
+        values.integer(0, 65536),
     ),
-    Setting("MAX_CANDIDATE_BYTES", "0", "The same for `candidate`", _integer(0, 65536)),
+    Setting("MAX_CANDIDATE_BYTES", "0", "The same for `candidate`", values.integer(0, 65536)),
     Setting(
         "MATCHES_PER_MINUTE",
         "0",
         "Partners that one client may leave in a minute; above it the next match waits; 0: any number",
-        _integer(0, 1_000_000),
+        values.integer(0, 1_000_000),
     ),
     Setting(
         "MAX_CONNECTIONS",
         "0",
         "WebSockets of one process; above it 503; 0: what the limit on open files allows",
-        _integer(0, 1_000_000_000),
+        values.integer(0, 1_000_000_000),
     ),
     Setting(
         "MAX_HALF_OPEN",
         "0",
         "Connections that have not said yet what they want; above it the oldest is dropped; 0: a quarter of all",
-        _integer(0, 1_000_000_000),
+        values.integer(0, 1_000_000_000),
     ),
     Setting(
         "MAX_CONNECTIONS_PER_ADDRESS",
         "0",
         "WebSockets of one IPv4 address or IPv6 /64; above it 429; 0: any number, as many share one behind NAT",
-        _integer(0, 1_000_000_000),
+        values.integer(0, 1_000_000_000),
     ),
     Setting(
         "HANDSHAKES_PER_ADDRESS_PER_SECOND",
         "0",
         "New WebSockets of one address in a second; above it 429; 0: any number",
-        _integer(0, 1_000_000_000),
+        values.integer(0, 1_000_000_000),
     ),
     Setting(
         "VIOLATIONS_PER_MINUTE",
         "0",
         "Messages above MAX_MSG_PER_SECOND after which a client is closed with 1008 and its address banned; 0: never",
-        _integer(0, 1_000_000_000),
+        values.integer(0, 1_000_000_000),
     ),
-    Setting("BAN_SECONDS", "60", "How long a ban of an address lasts; 0: nobody is banned", _seconds(0, 1_000_000)),
+    Setting(
+        "BAN_SECONDS", "60", "How long a ban of an address lasts; 0: nobody is banned", values.seconds(0, 1_000_000)
+    ),
     Setting(
         "HEARTBEAT_SECONDS",
         "30",
         "Between two pings of a client; one that did not answer the last is dropped",
-        _seconds(0.1, 3600),
+        values.seconds(0.1, 3600),
     ),
     Setting(
         "HANDSHAKE_TIMEOUT_SECONDS",
         "10",
         "For the first request of a connection; after it the connection is dropped",
-        _seconds(0.1, 3600),
+        values.seconds(0.1, 3600),
     ),
     Setting(
         "DRAIN_SECONDS",
         "0",
         "How long, at SIGTERM, calls that are being set up may take to finish before all clients are closed",
-        _seconds(0, 3600),
+        values.seconds(0, 3600),
     ),
     Setting(
         "ICE_SERVERS",
@@ -327,57 +205,59 @@ SETTINGS: Final = (
         "",
         "What the TURN servers without a password of their own have as `static-auth-secret` (coturn): each client gets "
         "a password for TURN_TTL",
-        _secret(16),
+        values.secret(16),
         secret=True,
     ),
-    Setting("TURN_TTL", "3600", "Seconds for which such a password is good", _integer(60, 30 * 86400)),
+    Setting("TURN_TTL", "3600", "Seconds for which such a password is good", values.integer(60, 30 * 86400)),
     Setting(
         "AUTH_MODE",
         "off",
         "`off`: no token is looked at; `optional`: a token names the user; `required`: nobody waits without one",
-        _choice(AuthMode),
+        values.choice(AuthMode),
     ),
     Setting(
         "JWT_SECRET",
         "",
         "What tokens (JWT) are signed with, shared with whoever issues them: 32 bytes or more",
-        _secret(32),
+        values.secret(32),
         secret=True,
     ),
-    Setting("JWT_PUBLIC_KEY_FILE", "", "Or the PEM file of the issuer's public key (RSA, EC, Ed25519)", _file),
-    Setting("JWT_JWKS", "", "Or the issuer's JWKS: an `https://` URL, or a file", _jwks),
+    Setting("JWT_PUBLIC_KEY_FILE", "", "Or the PEM file of the issuer's public key (RSA, EC, Ed25519)", values.file),
+    Setting("JWT_JWKS", "", "Or the issuer's JWKS: an `https://` URL, or a file", values.jwks),
     Setting(
         "JWT_ALGORITHMS",
         "",
         "Algorithms that are accepted, apart by commas; empty: the usual one of the key, such as HS256, RS256, ES256",
-        _algorithms,
+        values.algorithms,
     ),
-    Setting("JWT_ISSUER", "", "What a token's `iss` must be; empty: anything", _text),
+    Setting("JWT_ISSUER", "", "What a token's `iss` must be; empty: anything", values.plain_text),
     Setting(
         "JWT_AUDIENCE",
         "",
         "What a token's `aud` must be or contain; empty: tokens that have one are refused",
-        _text,
+        values.plain_text,
     ),
-    Setting("JWT_LEEWAY_SECONDS", "10", "By how much the clocks of issuer and server may differ", _seconds(0, 600)),
+    Setting(
+        "JWT_LEEWAY_SECONDS", "10", "By how much the clocks of issuer and server may differ", values.seconds(0, 600)
+    ),
     Setting(
         "MAX_CONNECTIONS_PER_USER",
         "0",
         "Connections of one user to this process; 0: any number",
-        _integer(0, 1_000_000),
+        values.integer(0, 1_000_000),
     ),
     Setting(
         "USER_OVERFLOW",
         "refuse",
         "With one connection too many: `refuse` the newest, or `replace` the oldest",
-        _choice(Overflow),
+        values.choice(Overflow),
     ),
-    Setting("DEMO", "true", "Whether `/` is the demo page; else a line of text", _switch),
+    Setting("DEMO", "true", "Whether `/` is the demo page; else a line of text", values.switch),
     Setting(
         "FAST_PATH",
         "true",
         "Whether usual frames are read by our own code; else all by Autobahn, at twice the cost",
-        _switch,
+        values.switch,
     ),
     Setting(
         "TRUSTED_PROXIES",
@@ -385,17 +265,20 @@ SETTINGS: Final = (
         "Networks of proxies, apart by commas, whose `X-Forwarded-For` is believed: `127.0.0.1, 10.0.0.0/8`",
         addresses.parse_networks,
     ),
-    Setting("LOG_FORMAT", "text", "`text` for people, `json` for machines", _one_of(logs.FORMATS)),
+    Setting("LOG_FORMAT", "text", "`text` for people, `json` for machines", values.one_of(logs.FORMATS)),
     Setting(
-        "LOG_LEVEL", "info", "The lowest level that is logged: `debug`, `info`, `warn`, `error`", _one_of(logs.LEVELS)
+        "LOG_LEVEL",
+        "info",
+        "The lowest level that is logged: `debug`, `info`, `warn`, `error`",
+        values.one_of(logs.LEVELS),
     ),
     Setting(
         "LOG_FULL_ADDRESSES",
         "false",
         "Whether the log shows whole addresses of clients; else their network, /24 or /48",
-        _switch,
+        values.switch,
     ),
-    Setting("DEBUG", "", "Verbose logging: the same as LOG_LEVEL=debug", _switch),
+    Setting("DEBUG", "", "Verbose logging: the same as LOG_LEVEL=debug", values.switch),
 )
 
 
@@ -462,7 +345,7 @@ def parse(environment: Mapping[str, str], options: Mapping[str, list[str]] | Non
         SettingsError: A value makes no sense.
     """
     options = options or {}
-    values: dict[str, Any] = {}
+    parsed: dict[str, Any] = {}
     for setting in SETTINGS:
         given = options.get(setting.option)
         if given:
@@ -471,11 +354,12 @@ def parse(environment: Mapping[str, str], options: Mapping[str, list[str]] | Non
             text = environment.get(setting.variable, "").strip() or setting.default
             source, texts = setting.variable, text.split() if setting.many else [text]
         try:
-            parsed = [setting.parse(text.strip()) for text in texts]
+            each = [setting.parse(text.strip()) for text in texts]
         except ValueError as error:
             raise SettingsError(f"{source}{_shown(setting, texts[-1])}: {error}") from None
-        values[setting.field] = tuple(parsed) if setting.many else parsed[-1]
-    _check_together(chosen := Settings(**values))
+        parsed[setting.field] = tuple(each) if setting.many else each[-1]
+    chosen = Settings(**parsed)
+    _check_together(chosen)
     return chosen
 
 
