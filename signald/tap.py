@@ -1,19 +1,18 @@
-"""``twistd signald``: the options, and the wiring of everything. Only this module reads settings."""
+"""``twistd signald``: the wiring of everything. Only this module reads settings."""
 
 import os
 import random
 import secrets
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from OpenSSL.crypto import Error as CryptoError
 from twisted.application.service import IService, Service
 from twisted.internet.interfaces import IAddress
-from twisted.python import usage
 
-from signald import __version__, addresses, jwks, settings, signing_keys
+from signald import addresses, jwks, signing_keys
 from signald.admission import Admission, Bans, MemoryBans
 from signald.brokers.interface import Broker
 from signald.brokers.memory import MemoryBroker
@@ -39,9 +38,10 @@ from signald.identity import Keys as TokenKeys
 from signald.identity import Verifier
 from signald.metrics import Gauges, LoopLag, Metrics
 from signald.notify import Notify
+from signald.options import Options
 from signald.process import ProcessService, raise_file_limit
 from signald.service import Daemon, Listener
-from signald.settings import SETTINGS, Settings, SettingsError
+from signald.settings import Settings, SettingsError
 from signald.users import Users
 from signald.web.resources import Probes, make_admin_site, make_site
 from signald.websocket.base import WebSockets
@@ -49,69 +49,13 @@ from signald.websocket.fast import FastConnection, MeteredConnection, Output
 from signald.websocket.rfc6455 import WebSocketFactory
 from signald.workers import WORKER_VARIABLE, SharingReactor, Workers, end_with_parent
 
+__all__ = ["Options", "makeService"]  # what twistd looks for
+
 HALF_OPEN_SHARE = 4
 """Of all connections, the part that may not have said yet what they want: 1 in so many."""
 
 CLOSING_TIMEOUT_S = 3.0
 """How long a client may take to answer a close frame."""
-
-
-def _help(setting: settings.Setting) -> str:
-    return f"{setting.meaning} [default: {setting.default or 'empty'}]".replace("`", "")
-
-
-_ROWS = {row.variable: row for row in SETTINGS}
-
-
-class Options(usage.Options):
-    """One option for each row of `signald.settings.SETTINGS`."""
-
-    synopsis = "[options]"
-    longdesc = "Each option is also an environment variable (--port is PORT); the option wins."
-    optParameters = [[row.option, None, None, _help(row)] for row in SETTINGS if not row.many]  # noqa: RUF012
-
-    optFlags = [["check", None, "Look at the settings, ask the store, say what is wrong, and exit."]]  # noqa: RUF012
-
-    settings: Settings
-    words: Sequence[str] = ()
-
-    def __init__(self) -> None:
-        super().__init__()
-        self._listen: list[str] = []
-        self._admin_listen: list[str] = []
-
-    def opt_version(self) -> None:
-        """Show signald's version and exit."""
-        print(f"signald {__version__}")  # noqa: T201 - asked for
-        raise SystemExit(0)
-
-    def opt_listen(self, endpoint: str) -> None:  # noqa: D102 - its docstring is the help text, see below
-        self._listen.append(endpoint)
-
-    def opt_admin_listen(self, endpoint: str) -> None:  # noqa: D102 - the same
-        self._admin_listen.append(endpoint)
-
-    for _row, _option in ((_ROWS["LISTEN"], opt_listen), (_ROWS["ADMIN_LISTEN"], opt_admin_listen)):
-        _option.__doc__ = _help(_row) + " May be given more than once."
-
-    def parseOptions(self, options: Sequence[str] | None = None) -> None:
-        """Let a bare ``--debug`` mean ``--debug=true``, as for every setting that is true or false."""
-        switches = {f"--{row.option}" for row in SETTINGS if row.is_switch}
-        given = list(options or [])
-        for at, word in enumerate(given):
-            if word in switches and (at + 1 == len(given) or given[at + 1].startswith("-")):
-                given[at] = f"{word}=true"
-        self.words = given
-        super().parseOptions(given)
-
-    def postOptions(self) -> None:
-        """Read all settings. A mistake ends the start with one line: a UsageError would print all help before it."""
-        given = {row.option: [self[row.option]] for row in SETTINGS if not row.many and self[row.option] is not None}
-        given |= {"listen": self._listen, "admin-listen": self._admin_listen}
-        try:
-            self.settings = settings.parse(os.environ, given)
-        except SettingsError as error:
-            raise SystemExit(f"signald: {error}") from None
 
 
 def _new_id() -> str:
