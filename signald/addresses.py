@@ -88,6 +88,9 @@ def client_address(peer: str, forwarded: Sequence[str], trusted: Sequence[Networ
 
 def truncate(address: str) -> str:
     """The network of an address, for logs: ``192.0.2.0/24``, ``2001:db8:1::/48``."""
+    network, _, host = address.rpartition(".")
+    if host.isdigit() and network.count(".") == 2 and ":" not in network:  # said at the end of each IPv4 client
+        return f"{network}.0/{IPV4_BITS}"
     parsed = _parse(address)
     if parsed is None:
         return address

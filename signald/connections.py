@@ -10,7 +10,6 @@ from typing import Any, Final, Protocol
 
 from msgspec import UNSET, UnsetType
 from twisted.internet.interfaces import IReactorTime
-from twisted.logger import Logger
 
 from signald import addresses
 from signald.brokers.interface import Broker, BrokerEvents
@@ -42,6 +41,7 @@ from signald.core.session import (
     Withdraw,
 )
 from signald.counts import Counts
+from signald.logs import ClientLog
 
 _RATE_LIMIT = ProtocolError(ErrorCode.RATE_LIMIT, "too many messages: this one was dropped")
 _DISCONNECTED = Disconnected()
@@ -141,7 +141,7 @@ class Connections:
         conduct: What a client may do besides; by default anything.
     """
 
-    _log = Logger()
+    _log = ClientLog()
 
     def __init__(
         self,

@@ -10,12 +10,13 @@ import os
 import sys
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
-from typing import Any, Final, TextIO
+from typing import Any, ClassVar, Final, TextIO
 
 from twisted.logger import (
     FileLogObserver,
     FilteringLogObserver,
     ILogObserver,
+    Logger,
     LogLevel,
     LogLevelFilterPredicate,
     eventAsText,
@@ -86,6 +87,18 @@ def goes_to_journal(out: TextIO, environment: Mapping[str, str]) -> bool:
     return environment.get("JOURNAL_STREAM") == f"{stat.st_dev}:{stat.st_ino}"
 
 
+class ClientLog(Logger):
+    """For what is said of each client: an event that nobody will see is not even made."""
+
+    shown: ClassVar[Any] = LogLevel.debug
+    """The lowest level that is shown; `make_observer` sets it for the process."""
+
+    def emit(self, level: Any, format: str | None = None, **fields: object) -> None:
+        """See `Logger.emit`."""
+        if level >= ClientLog.shown:
+            super().emit(level, format, **fields)
+
+
 def make_observer(
     *, level: str, look: str, instance: str, out: TextIO | None = None, environment: Mapping[str, str]
 ) -> ILogObserver:
@@ -98,10 +111,11 @@ def make_observer(
         out: Where to write; standard output if None.
         environment: Tells whether that is the journal.
     """
+    lowest = ClientLog.shown = LogLevel.levelWithName(level)
     stream = out or sys.stdout
     journal = goes_to_journal(stream, environment)
     format_event = _as_json(instance) if look == "json" else _as_journal if journal else _as_text
     return FilteringLogObserver(
         FileLogObserver(stream, _with_priority(format_event) if journal else format_event),
-        [LogLevelFilterPredicate(LogLevel.levelWithName(level))],
+        [LogLevelFilterPredicate(lowest)],
     )

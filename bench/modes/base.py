@@ -43,6 +43,7 @@ class Mode(ABC):
         """Environment variables that the workload asks of every server."""
         return {
             "MAX_MSG_PER_SECOND": "1000000",
+            "LOG_LEVEL": "warn",  # the peer logs nothing
             "REQUEUE_ON_PARTNER_LEAVE": "false",
             "DEMO": "false",
         }
