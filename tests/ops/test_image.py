@@ -53,7 +53,7 @@ def _mirror() -> str:
         found = re.search(r"^(?:URIs:|deb(?: \[.*?\])?)\s+(\S+)", lines, re.MULTILINE)
         if found:
             return found[1]
-    return "http://deb.debian.org/debian"
+    raise AssertionError("no source of Debian's packages is configured here")
 
 
 def _pid(daemon: DaemonProcess) -> int:
