@@ -60,6 +60,15 @@ class Addressed(Overdue, typing.Protocol):
     address: str
 
 
+def hand_over(transport: Any, protocol: Any) -> None:
+    """Let another protocol have a transport, from the next byte on."""
+    if isinstance(transport, ProtocolWrapper):  # TLS, PROXY protocol
+        transport.wrappedProtocol = protocol
+    else:
+        transport.protocol = protocol
+    protocol.makeConnection(transport)
+
+
 class Front(Protocol):
     """Reads the head of the first request, then hands the transport over."""
 
@@ -128,12 +137,7 @@ class Front(Protocol):
 
     def _hand_over(self, protocol: Any, head: bytes) -> None:
         self._forget()
-        transport = self.transport
-        if isinstance(transport, ProtocolWrapper):  # TLS, PROXY protocol
-            transport.wrappedProtocol = protocol
-        else:
-            transport.protocol = protocol
-        protocol.makeConnection(transport)
+        hand_over(self.transport, protocol)
         protocol.dataReceived(head)
 
 

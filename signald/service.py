@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
-from twisted.internet.defer import Deferred, DeferredList
+from twisted.internet.defer import Deferred, DeferredList, maybeDeferred
 from twisted.internet.interfaces import IListeningPort
 from twisted.internet.task import deferLater
 from twisted.logger import Logger
@@ -122,12 +122,12 @@ class Daemon(ProcessService):
             await self._say_goodbye()
         except Exception:
             self._log.failure("while stopping")
-        await Deferred.fromCoroutine(_await(super().stopService()))
+        await maybeDeferred(super().stopService)
 
     async def _say_goodbye(self) -> None:
         clock = self._reactor
         await self._drain()
-        await DeferredList([Deferred.fromCoroutine(_stop_listening(port)) for port in self._ports], consumeErrors=True)
+        await DeferredList([maybeDeferred(port.stopListening) for port in self._ports], consumeErrors=True)
         # Who has not finished its handshake would become a client in the midst of this.
         self._front.handshakes.expire()
         self._connections.close_all(GOING_AWAY, COME_BACK)
@@ -177,12 +177,3 @@ class Daemon(ProcessService):
 
     def _not_listening(self, failure: Any, words: str) -> None:
         self._deaf = f"cannot listen on {words}: {failure.value}"
-
-
-async def _stop_listening(port: IListeningPort) -> None:
-    await Deferred.fromCoroutine(_await(port.stopListening()))
-
-
-async def _await(maybe: Any) -> None:
-    if isinstance(maybe, Deferred):
-        await maybe

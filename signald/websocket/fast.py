@@ -14,9 +14,9 @@ from twisted.internet.interfaces import IAddress, IReactorTime
 from twisted.internet.protocol import connectionDone
 from twisted.internet.tcp import Connection as TCPConnection
 from twisted.logger import Logger
-from twisted.protocols.policies import ProtocolWrapper
 from twisted.python.failure import Failure
 
+from signald.front import hand_over
 from signald.websocket import bearer, handshake
 from signald.websocket.base import ClientConnection, Refused, WebSockets
 from signald.websocket.rfc6455 import WebSocketConnection
@@ -298,11 +298,7 @@ class FastConnection(ClientConnection):
         if shared.floods.forget(self):
             transport.resumeProducing()
         shared.open.discard(self)
-        if isinstance(transport, ProtocolWrapper):
-            transport.wrappedProtocol = slow
-        else:
-            transport.protocol = slow
-        slow.makeConnection(transport)
+        hand_over(transport, slow)
         return slow
 
 
