@@ -14,6 +14,15 @@ export type MAX_USER_ID_LENGTH = 256;
 /** Characters of `token`; a signed JWT is 300 to 2,000. */
 export type MAX_TOKEN_LENGTH = 8192;
 
+/** Characters of a report's `reason`. */
+export type MAX_REASON_LENGTH = 100;
+
+/** Characters of a report's `text`. */
+export type MAX_REPORT_LENGTH = 500;
+
+/** Characters of an id that a client names; those that are given out have 16. */
+export type MAX_CLIENT_ID_LENGTH = 64;
+
 /** What a client may send. */
 export type ClientMessage =
   | Auth
@@ -23,7 +32,9 @@ export type ClientMessage =
   | Ice
   | Next
   | Leave
-  | Ping;
+  | Ping
+  | Report
+  | Block;
 
 /** Say who you are. No reply on success; a server that checks no tokens accepts any `userId`. */
 export interface Auth {
@@ -73,6 +84,24 @@ export interface Leave {
 /** Answered by `pong`. */
 export interface Ping {
   type: "ping";
+}
+
+/** Tell the operator of the partner, or of the last one. No reply on success; nothing else changes. */
+export interface Report {
+  type: "report";
+  /** What it is, in a word that the page chose. */
+  reason: string;
+  /** What happened, in the client's words. */
+  text?: string | null;
+  /** Whom it is about, as in `matched`: the partner or the last one before; without it the partner, or if there is none the last one. */
+  partnerId?: string | null;
+}
+
+/** Never meet the partner, or the last one, again. Does not leave it: `next` or `leave` does. */
+export interface Block {
+  type: "block";
+  /** Whom it is about, as in `matched`: the partner or the last one before; without it the partner, or if there is none the last one. */
+  partnerId?: string | null;
 }
 
 /** What the server may send. */

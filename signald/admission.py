@@ -7,63 +7,17 @@ proxy's word, is counted only in all.
 from collections import Counter
 from collections.abc import Callable
 from http import HTTPStatus
-from typing import Final, Protocol
+from typing import Protocol
 
 from signald.core.limits import Window, household
 
-MAX_BANS: Final = 100_000
-"""Addresses that are banned at one time, 10 MB; the oldest ban ends early for one more."""
-
 
 class Bans(Protocol):
-    """Addresses that may not connect for a time."""
+    """Who may not come in; see `signald.bans.Bans`."""
 
-    def ban(self, address: str) -> None:
-        """Ban an address, from now on."""
-        ...
-
-    def holds(self, address: str) -> bool:
+    def holds_address(self, address: str) -> bool:
         """Whether an address is banned now. Answers at once: it is asked at each handshake."""
         ...
-
-
-class MemoryBans:
-    """Bans of this process.
-
-    Args:
-        now: Seconds, monotonic.
-        seconds: How long a ban lasts; 0 bans nobody.
-    """
-
-    def __init__(self, now: Callable[[], float], seconds: float) -> None:
-        self._now = now
-        self._seconds = seconds
-        self._until: dict[str, float] = {}
-
-    def __len__(self) -> int:
-        self._forget()
-        return len(self._until)
-
-    def ban(self, address: str) -> None:
-        """See `Bans.ban`."""
-        if address and self._seconds:
-            self._forget()
-            household_ = household(address)
-            self._until.pop(household_, None)
-            self._until[household_] = self._now() + self._seconds
-
-    def holds(self, address: str) -> bool:
-        """See `Bans.holds`."""
-        return bool(self._until) and self._until.get(household(address), 0.0) > self._now()
-
-    def _forget(self) -> None:
-        """All last equally long, so the first to end stand first."""
-        now = self._now()
-        while self._until:
-            oldest = next(iter(self._until))
-            if self._until[oldest] > now and len(self._until) < MAX_BANS:
-                return
-            del self._until[oldest]
 
 
 class Admission:
@@ -131,7 +85,7 @@ class Admission:
             return HTTPStatus.SERVICE_UNAVAILABLE
         if not address:
             return None
-        if self._bans.holds(address):
+        if self._bans.holds_address(address):
             return HTTPStatus.FORBIDDEN
         if self._handshakes.limit and not self._handshakes.allows(household(address), self._now()):
             return HTTPStatus.TOO_MANY_REQUESTS

@@ -1,7 +1,7 @@
 """What a client may do besides sending messages: leave so many partners, break the rate limit so often."""
 
 import heapq
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 from itertools import count
 
 from twisted.application.service import Service
@@ -9,9 +9,8 @@ from twisted.internet.interfaces import IReactorTime
 from twisted.internet.task import LoopingCall
 from twisted.logger import Logger
 
-from signald.admission import Bans
 from signald.core import messages
-from signald.core.ids import ClientId
+from signald.core.ids import ClientId, UserId
 from signald.core.limits import MINUTE_S, Skips, Window
 from signald.core.messages import ClientMessage
 
@@ -25,9 +24,10 @@ class Conduct(Service):
     Args:
         clock: Tells the time, and when a wait is over.
         parse: Reads messages; see `signald.core.messages.parse`.
-        matches_per_minute: Partners that a client may leave in a minute before it has to wait for the next; 0: any.
+        matches_per_minute: Partners that a client, or a user on this instance, may leave in a minute before it has to
+            wait for the next; 0: any.
         violations_per_minute: Messages above the rate limit after which a client is closed; 0: never.
-        bans: Is told of the addresses of those.
+        ban_address: Is told of the addresses of those.
     """
 
     _log = Logger()
@@ -39,15 +39,16 @@ class Conduct(Service):
         parse: Callable[[bytes], ClientMessage] = messages.parse,
         matches_per_minute: int = 0,
         violations_per_minute: int = 0,
-        bans: Bans | None = None,
+        ban_address: Callable[[str], None] = lambda address: None,
     ) -> None:
         self.parse = parse
         self._now = clock.seconds
         self._skips = Skips(matches_per_minute)
         self._violations = Window(violations_per_minute, MINUTE_S)
-        self._bans = bans
+        self._ban_address = ban_address
         self._order = count()
         self._waiting: list[tuple[float, int, Callable[[], None]]] = []
+        self._sweep_at = 0.0
         self._beats = LoopingCall(self._beat)
         self._beats.clock = clock
 
@@ -67,31 +68,43 @@ class Conduct(Service):
         """Whether a client that sent too much may stay; if not its address is banned."""
         if self._violations.allows(client, self._now()):
             return True
-        if self._bans is not None:
-            self._bans.ban(address)
+        self._ban_address(address)
         return False
 
-    def left(self, client: ClientId) -> None:
+    def left(self, client: ClientId, user: UserId | None) -> None:
         """A client left its partner, by its own will."""
-        self._skips.left(client, self._now())
+        for who in _who(client, user):
+            self._skips.left(who, self._now())
 
-    def when_due(self, client: ClientId, enqueue: Callable[[], None]) -> None:
-        """Call `enqueue` as soon as the client may have its next partner: mostly at once."""
-        wait = self._skips.wait(client, self._now())
-        if wait:
-            heapq.heappush(self._waiting, (self._now() + wait, next(self._order), enqueue))
-        else:
+    def when_due(self, client: ClientId, user: UserId | None, enqueue: Callable[[], None]) -> bool:
+        """Call `enqueue` as soon as a client and its user may have the next partner: mostly at once.
+
+        Returns:
+            Whether it has to wait.
+        """
+        wait = max(self._skips.wait(who, self._now()) for who in _who(client, user))
+        if not wait:
             enqueue()
+            return False
+        heapq.heappush(self._waiting, (self._now() + wait, next(self._order), enqueue))
+        return True
 
     def forget(self, client: ClientId) -> None:
-        """A client is gone."""
+        """A client is gone. What its user has left counts on."""
         self._skips.forget(client)
 
     def _beat(self) -> None:
         now = self._now()
+        if now >= self._sweep_at:
+            self._sweep_at = now + MINUTE_S
+            self._skips.sweep(now)
         while self._waiting and self._waiting[0][0] <= now:
             enqueue = heapq.heappop(self._waiting)[2]
             try:
                 enqueue()
             except Exception:
                 self._log.failure("could not let a client go on")
+
+
+def _who(client: ClientId, user: UserId | None) -> tuple[Hashable, ...]:
+    return (client,) if user is None else (client, ("user", user))

@@ -6,6 +6,7 @@ so nothing here imports a WebSocket.
 
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
+from itertools import islice
 from typing import Any, Final, Protocol
 
 from msgspec import UNSET, UnsetType
@@ -15,10 +16,11 @@ from signald import addresses
 from signald.brokers.interface import Broker, BrokerEvents
 from signald.conduct import Conduct
 from signald.core import messages
-from signald.core.ids import ClientId, RoomId
+from signald.core.ids import ClientId, RoomId, UserId
 from signald.core.limits import MessageRate
 from signald.core.matching import Ticket
 from signald.core.messages import Auth, ErrorCode, IceServer, ProtocolError
+from signald.core.moderation import FileReport, KeepApart
 from signald.core.session import (
     Close,
     Disconnected,
@@ -43,6 +45,7 @@ from signald.core.session import (
 from signald.counts import Counts
 from signald.logs import ClientLog
 
+_TOO_MANY_REPORTS = ProtocolError(ErrorCode.RATE_LIMIT, "too many reports: this one was dropped")
 _RATE_LIMIT = ProtocolError(ErrorCode.RATE_LIMIT, "too many messages: this one was dropped")
 _DISCONNECTED = Disconnected()
 _TOKEN_EXPIRED = TokenExpired()
@@ -139,6 +142,8 @@ class Connections:
         ice_servers: What a client is told of STUN and TURN servers.
         identities: Check tokens.
         conduct: What a client may do besides; by default anything.
+        report: Takes what a client says of another, with its own address; false: it says too much.
+        departed: Told of each client that has gone, with its user.
     """
 
     _log = ClientLog()
@@ -155,7 +160,11 @@ class Connections:
         ice_servers: Callable[[ClientId], list[IceServer] | UnsetType] = lambda client: UNSET,
         identities: Identities | None = None,
         conduct: Conduct | None = None,
+        report: Callable[[FileReport, str], bool] = lambda report, address: True,
+        departed: Callable[[Client, UserId | None], None] = lambda client, user: None,
     ) -> None:
+        self._file = report
+        self._departed = departed
         self._identities = Nobody() if identities is None else identities
         self._conduct = conduct or Conduct(clock)
         self._parse = self._conduct.parse
@@ -181,6 +190,8 @@ class Connections:
             Withdraw: self._withdraw,
             Relay: self._relay,
             LeaveRoom: self._leave,
+            FileReport: self._file_report,
+            KeepApart: self._keep_apart,
         }
 
     def __len__(self) -> int:
@@ -188,6 +199,14 @@ class Connections:
 
     def __iter__(self) -> Iterator[Client]:
         return iter(list(self._clients.values()))
+
+    def find(self, client: ClientId) -> Client | None:
+        """The client with this id, if it is here."""
+        return self._clients.get(client)
+
+    def first(self, at_most: int) -> list[Client]:
+        """Those who came first, so many at most."""
+        return list(islice(self._clients.values(), at_most))
 
     # --- from the wire ------------------------------------------------------------------------------------------------
 
@@ -247,6 +266,7 @@ class Connections:
 
     def _depart(self, client: Client, why: str) -> None:
         self._identities.forget(client)
+        self._departed(client, client.session.user(self._now()))
         room = client.session.room
         self._input(client, _DISCONNECTED)
         self._conduct.forget(client.id)
@@ -307,6 +327,7 @@ class Connections:
         client.connection.send(messages.error(problem))
         client.connection.useless()
         if problem is _RATE_LIMIT and not self._conduct.forgives(client.id, client.address):
+            self._counts.violators += 1
             client.connection.close(POLICY_VIOLATION, "too many messages above the rate limit")
 
     # --- effects ------------------------------------------------------------------------------------------------------
@@ -356,7 +377,10 @@ class Connections:
         if self._ending is not None:
             client.connection.close(*self._ending)
             return
-        self._conduct.when_due(client.id, lambda: self._enqueue_now(client, effect.ticket))
+        delayed = self._conduct.when_due(
+            client.id, effect.ticket.user, lambda: self._enqueue_now(client, effect.ticket)
+        )
+        self._counts.matches_delayed += delayed
 
     def _enqueue_now(self, client: Client, ticket: Ticket) -> None:
         if client.session.ticket == ticket:  # it may have left meanwhile
@@ -371,9 +395,17 @@ class Connections:
     def _leave(self, client: Client, effect: LeaveRoom) -> None:
         self._broker.leave(effect.room, client.session.client)
         if client.session.state is not State.CLOSED:
-            self._conduct.left(client.id)
+            self._conduct.left(client.id, client.session.user(self._now()))
         if self._ending is not None:
             client.connection.close(*self._ending)
+
+    def _file_report(self, client: Client, effect: FileReport) -> None:
+        if not self._file(effect, client.address):
+            self._refuse(client, _TOO_MANY_REPORTS)
+
+    def _keep_apart(self, client: Client, effect: KeepApart) -> None:
+        self._counts.blocks += 1
+        self._broker.keep_apart(effect.one, effect.other)
 
     def _close(self, client: Client, effect: Close) -> None:
         client.connection.close(effect.code, effect.reason)

@@ -60,28 +60,38 @@ class Counts:
     """
 
     __slots__ = (
+        "blocks",
         "clients",
         "closes",
         "drops",
         "errors",
         "floods",
         "handshakes_refused",
+        "matches_delayed",
         "received_bytes",
         "relayed",
+        "reports",
         "sent_bytes",
         "store_calls",
         "store_failures",
+        "violators",
         "waits",
     )
 
     def __init__(self, store_calls: Iterable[str] = ()) -> None:
+        self.blocks = 0
         self.clients = 0
+        self.reports = 0
         self.relayed: dict[type, int] = dict.fromkeys((Offer, Answer, Ice), 0)
         self.errors: dict[ErrorCode, int] = dict.fromkeys(ErrorCode, 0)
         self.closes: dict[int, int] = dict.fromkeys((0, *sorted(CLOSE_CODES)), 0)
         """By code; 0 for all others."""
         self.drops: dict[Drop, int] = dict.fromkeys(Drop, 0)
         self.floods = 0
+        self.matches_delayed = 0
+        """Clients that had to wait since they left too many partners."""
+        self.violators = 0
+        """Clients that were closed since they broke the rate limit too often."""
         self.handshakes_refused: dict[int, int] = dict.fromkeys((400, 403, 429, 503), 0)
         """By the status of the response; only those that this program can give."""
         self.received_bytes = 0

@@ -6,6 +6,7 @@ Counters are plain numbers (`signald.counts`), gauges are asked when somebody sc
 import platform
 from collections.abc import Callable, Iterable, Mapping
 from itertools import accumulate
+from types import MappingProxyType
 from typing import Any, Final
 
 from prometheus_client import CollectorRegistry, ProcessCollector, generate_latest
@@ -78,9 +79,17 @@ class Metrics(Collector):
         counts: Of this process.
         broker: Waiting clients, rooms, the store.
         gauges: Name without prefix to help text and how to ask.
+        webhooks: How to ask for the count of each result.
     """
 
-    def __init__(self, counts: Counts, broker: Broker, gauges: Gauges) -> None:
+    def __init__(
+        self,
+        counts: Counts,
+        broker: Broker,
+        gauges: Gauges,
+        webhooks: Mapping[str, Callable[[], int]] = MappingProxyType({}),
+    ) -> None:
+        self._webhooks = webhooks
         self._counts = counts
         self._broker = broker
         self._gauges = gauges
@@ -109,6 +118,12 @@ class Metrics(Collector):
         yield _counter("received_bytes", "Bytes read from clients.", counts.received_bytes)
         yield _counter("sent_bytes", "Bytes written to clients.", counts.sent_bytes)
         yield _counter("floods", "Seconds for which a client that flooded was not read from.", counts.floods)
+        yield _counter("reports", "Reports of clients about each other.", counts.reports)
+        yield _counter("blocks", "Times that a client blocked another.", counts.blocks)
+        yield _counter("matches_delayed", "Clients above MATCHES_PER_MINUTE that had to wait.", counts.matches_delayed)
+        yield _counter("violators_closed", "Clients closed for VIOLATIONS_PER_MINUTE.", counts.violators)
+        webhooks = {result: ask() for result, ask in self._webhooks.items()}
+        yield _counters("webhooks", "Reports that were posted to the operator.", "result", webhooks)
         yield _counters("drops", "Connections that were ended here.", "reason", counts.drops)
         yield _counters("handshakes_refused", "Handshakes refused.", "status", counts.handshakes_refused)
         yield _counters("relayed", "Messages relayed to partners.", "type", counts.relayed_by_type())

@@ -8,7 +8,7 @@ from twisted.internet.interfaces import IListeningPort
 from twisted.internet.task import deferLater
 from twisted.logger import Logger
 
-from signald.brokers.interface import Broker
+from signald.brokers.interface import Broker, ModerationEvents
 from signald.connections import Connections
 from signald.front import FrontFactory
 from signald.process import ProcessService, raise_file_limit
@@ -45,6 +45,7 @@ class Daemon(ProcessService):
         websockets: The open connections.
         connections: The clients.
         broker: Started before the first client, stopped after the last.
+        moderation: Hears of bans and questions of other instances.
         drain_s: How long calls that are being set up may take to finish at the end.
         description: Lines about the settings, logged at the start.
     """
@@ -59,6 +60,7 @@ class Daemon(ProcessService):
         websockets: WebSockets,
         connections: Connections,
         broker: Broker,
+        moderation: ModerationEvents,
         drain_s: float,
         description: Iterable[str],
     ) -> None:
@@ -68,6 +70,7 @@ class Daemon(ProcessService):
         self._websockets = websockets
         self._connections = connections
         self._broker = broker
+        self._moderation = moderation
         self._ports: list[IListeningPort] = []
         self._certificates: list[Certificate] = []
         self._drain_s = drain_s
@@ -105,7 +108,7 @@ class Daemon(ProcessService):
         self._started = self._reactor.seconds()
         for line in self._description:
             self._log.info("{line}", line=line)
-        self._broker.start(self._connections)
+        self._broker.start(self._connections, self._moderation)
         self._log.info(
             "instance {instance}: room for {clients} clients",
             instance=self._broker.instance,

@@ -252,6 +252,33 @@ SETTINGS: Final = (
         "With one connection too many: `refuse` the newest, or `replace` the oldest",
         values.choice(Overflow),
     ),
+    Setting(
+        "BLOCK_DAYS",
+        "90",
+        "How long two users stay apart after one has blocked the other; clients without a user: as long as they stay",
+        values.integer(1, 3650),
+    ),
+    Setting(
+        "REPORT_WEBHOOK_URL",
+        "",
+        "`https://` URL to which each `report` of a client is posted; empty: reports are in the log alone",
+        values.https_url,
+        secret=True,
+    ),
+    Setting(
+        "REPORT_WEBHOOK_SECRET",
+        "",
+        "What these posts are signed with, as Standard Webhooks has it: `whsec_` and base64, or any text",
+        values.webhook_secret,
+        secret=True,
+    ),
+    Setting(
+        "ADMIN_TOKEN",
+        "",
+        "Who shows it on ADMIN_LISTEN may list, kick and ban clients; empty: nobody may",
+        values.secret(16),
+        secret=True,
+    ),
     Setting("DEMO", "true", "Whether `/` is the demo page; else a line of text", values.switch),
     Setting(
         "FAST_PATH",
@@ -325,6 +352,10 @@ class Settings:
     jwt_leeway_seconds: float
     max_connections_per_user: int
     user_overflow: Overflow
+    block_days: int
+    report_webhook_url: str = field(repr=False)
+    report_webhook_secret: bytes = field(repr=False)
+    admin_token: str = field(repr=False)
     demo: bool
     fast_path: bool
     trusted_proxies: tuple[addresses.Network, ...]
@@ -366,6 +397,7 @@ def parse(environment: Mapping[str, str], options: Mapping[str, list[str]] | Non
 def _check_together(chosen: Settings) -> None:
     _check_turn(chosen)
     _check_auth(chosen)
+    _check_moderation(chosen)
     if chosen.workers == 1:
         return
     begin = f"WORKERS={chosen.workers}: more than one process "
@@ -400,6 +432,13 @@ def _check_auth(chosen: Settings) -> None:
         )
     if keys != ["jwt_secret"] and chosen.jwt_algorithms & HMAC.keys():
         raise SettingsError(f"JWT_ALGORITHMS: {', '.join(HMAC)} are for JWT_SECRET, not for public keys")
+
+
+def _check_moderation(chosen: Settings) -> None:
+    if bool(chosen.report_webhook_url) != bool(chosen.report_webhook_secret):
+        raise SettingsError("REPORT_WEBHOOK_URL and REPORT_WEBHOOK_SECRET: set both or none")
+    if chosen.admin_token and not chosen.admin_listen:
+        raise SettingsError("ADMIN_TOKEN: set ADMIN_LISTEN too, the endpoint on which it is shown")
 
 
 def _shown(setting: Setting, text: str) -> str:

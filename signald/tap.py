@@ -7,13 +7,15 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 from OpenSSL.crypto import Error as CryptoError
 from twisted.application.service import IService, Service
 from twisted.internet.interfaces import IAddress
 
-from signald import addresses, jwks, signing_keys
-from signald.admission import Admission, Bans, MemoryBans
+from signald import addresses, jwks, signing_keys, webhook
+from signald.admission import Admission
+from signald.bans import Bans
 from signald.brokers.interface import Broker
 from signald.brokers.memory import MemoryBroker
 from signald.brokers.redis.broker import RedisBroker
@@ -25,7 +27,7 @@ from signald.conduct import Conduct
 from signald.connections import Connections
 from signald.core import messages
 from signald.core.ice import IceServers
-from signald.core.ids import ClientId, RoomId
+from signald.core.ids import ClientId, RoomId, UserId
 from signald.core.session import AuthMode, Policy
 from signald.counts import Counts, Drop
 from signald.deadlines import Deadlines
@@ -36,14 +38,18 @@ from signald.front import Addressed, FrontFactory
 from signald.heartbeat import Heartbeat
 from signald.identity import Keys as TokenKeys
 from signald.identity import Verifier
-from signald.metrics import Gauges, LoopLag, Metrics
+from signald.metrics import LoopLag, Metrics
+from signald.moderation import Moderation, Traces
 from signald.notify import Notify
 from signald.options import Options
 from signald.process import ProcessService, raise_file_limit
+from signald.reports import Reports
 from signald.service import Daemon, Listener
 from signald.settings import Settings, SettingsError
 from signald.users import Users
+from signald.web.admin import Api
 from signald.web.resources import Probes, make_admin_site, make_site
+from signald.webhook import Webhook
 from signald.websocket.base import WebSockets
 from signald.websocket.fast import FastConnection, MeteredConnection, Output
 from signald.websocket.rfc6455 import WebSocketFactory
@@ -54,6 +60,8 @@ __all__ = ["Options", "makeService"]  # what twistd looks for
 HALF_OPEN_SHARE = 4
 """Of all connections, the part that may not have said yet what they want: 1 in so many."""
 
+DAY_S = 86400.0
+
 CLOSING_TIMEOUT_S = 3.0
 """How long a client may take to answer a close frame."""
 
@@ -63,13 +71,13 @@ def _new_id() -> str:
     return secrets.token_urlsafe(12)
 
 
-def _make_broker(chosen: Settings, reactor: Any, counts: Counts) -> Broker:
+def _make_broker(chosen: Settings, reactor: Any, counts: Counts, unix_time: Callable[[], float]) -> Broker:
     def new_room_id() -> RoomId:
         return RoomId(_new_id())
 
-    address = chosen.redis_url
+    address, block_s = chosen.redis_url, chosen.block_days * DAY_S
     if address is None:
-        return MemoryBroker(reactor, new_room_id, chosen.instance_id)
+        return MemoryBroker(reactor, new_room_id, chosen.instance_id, block_s)
     try:
         endpoint = make_endpoint(address, chosen.redis_ca_file, reactor)
     except (OSError, ValueError, CryptoError) as error:
@@ -83,6 +91,8 @@ def _make_broker(chosen: Settings, reactor: Any, counts: Counts) -> Broker:
         reactor,
         new_room_id,
         random.random,
+        unix_time,
+        block_s,
         counts.store_called,
     )
 
@@ -101,16 +111,27 @@ def _token_keys(chosen: Settings, reactor: Any) -> TokenKeys:
         raise SettingsError(f"{name}: {error}") from None
 
 
-def _make_users(chosen: Settings, reactor: Any, unix_time: Callable[[], float]) -> Users | None:
+def _make_users(
+    chosen: Settings, reactor: Any, unix_time: Callable[[], float], banned: Callable[[UserId], bool]
+) -> Users | None:
     """Who checks tokens, a service; None if nobody does."""
     if chosen.auth_mode is AuthMode.OFF:
         return None
     keys = _token_keys(chosen, reactor)
     verifier = Verifier(keys, chosen.jwt_issuer, chosen.jwt_audience, chosen.jwt_leeway_seconds)
-    users = Users(verifier.verify, reactor, unix_time, chosen.max_connections_per_user, chosen.user_overflow)
+    users = Users(verifier.verify, reactor, unix_time, chosen.max_connections_per_user, chosen.user_overflow, banned)
     if isinstance(keys, Service):
         keys.setServiceParent(users)
     return users
+
+
+def _make_webhook(chosen: Settings, reactor: Any, unix_time: Callable[[], float]) -> Webhook | None:
+    """What takes reports to the operator; None if nothing does."""
+    if not chosen.report_webhook_url:
+        return None
+    post = webhook.from_url(chosen.report_webhook_url, reactor)
+    where = urlsplit(chosen.report_webhook_url).hostname or ""
+    return Webhook(post, where, chosen.report_webhook_secret, _new_id, unix_time, reactor, random.random)
 
 
 def make_daemon(chosen: Settings, reactor: Any, unix_time: Callable[[], float] = time.time) -> Daemon:
@@ -125,18 +146,21 @@ def make_daemon(chosen: Settings, reactor: Any, unix_time: Callable[[], float] =
         SettingsError: An endpoint cannot be understood.
     """
     counts = Counts(CALLS)
-    broker = _make_broker(chosen, reactor, counts)
-    bans = MemoryBans(reactor.seconds, chosen.ban_seconds)
+    broker = _make_broker(chosen, reactor, counts, unix_time)
+    bans = Bans(unix_time, chosen.ban_seconds, broker.share)
+    deliveries = _make_webhook(chosen, reactor, unix_time)
+    reports = Reports(lambda: broker.instance, counts, unix_time, None if deliveries is None else deliveries.deliver)
+    traces = Traces(reactor.seconds)
     admission = _make_admission(chosen, bans, reactor)
     conduct = Conduct(
         reactor,
         parse=messages.bounded(chosen.max_sdp_bytes, chosen.max_candidate_bytes),
         matches_per_minute=chosen.matches_per_minute,
         violations_per_minute=chosen.violations_per_minute,
-        bans=bans,
+        ban_address=bans.ban_address,
     )
     ice = IceServers(chosen.ice_servers, chosen.turn_secret, chosen.turn_ttl)
-    users = _make_users(chosen, reactor, unix_time)
+    users = _make_users(chosen, reactor, unix_time, bans.holds_user)
     connections = Connections(
         broker,
         reactor,
@@ -148,7 +172,10 @@ def make_daemon(chosen: Settings, reactor: Any, unix_time: Callable[[], float] =
         lambda client: ice.given_to(client, unix_time()),
         users,
         conduct,
+        reports.file,
+        traces.remember if chosen.admin_token else lambda client, user: None,
     )
+    moderation = Moderation(connections, broker, bans, traces, reactor.seconds)
     heartbeat = Heartbeat(reactor, chosen.heartbeat_seconds, counts)
     handshakes = Deadlines(reactor, chosen.handshake_timeout_seconds, counts, Drop.HANDSHAKE_TIMEOUT)
     closings = Deadlines(reactor, CLOSING_TIMEOUT_S, counts, Drop.CLOSING_TIMEOUT)
@@ -157,20 +184,42 @@ def make_daemon(chosen: Settings, reactor: Any, unix_time: Callable[[], float] =
         connections, heartbeat, handshakes, closings, chosen.allowed_origin, counts, floods, admission
     )
     lag = LoopLag(reactor)
-    gauges: Gauges = {
+    gauges: dict[str, tuple[str, Callable[[], float]]] = {
         "connected": ("Clients that are connected.", lambda: len(connections)),
         "clients_limit": ("Clients for which there is room.", lambda: admission.max_connections),
         "half_open": ("Connections that have not finished their handshake.", lambda: len(handshakes)),
-        "banned_addresses": ("Addresses that may not connect for now.", lambda: len(bans)),
+        "bans": ("Addresses and users that may not come in for now.", lambda: len(bans.in_force())),
         "loop_lag_seconds": ("How late the event loop was at worst, since the last scrape.", lag.worst),
     }
-    probes = Probes(lambda: daemon.health(), lambda: not daemon.stopping, Metrics(counts, broker, gauges).text)
+    webhooks: dict[str, Callable[[], int]] = {}
+    if deliveries is not None:
+        gauges["webhooks_queued"] = ("Reports that wait to be posted.", lambda: len(deliveries))
+        webhooks = {
+            "delivered": lambda: deliveries.delivered,
+            "failed": lambda: deliveries.failed,
+            "lost": lambda: deliveries.lost,
+        }
+    metrics = Metrics(counts, broker, gauges, webhooks)
+    probes = Probes(lambda: daemon.health(), lambda: not daemon.stopping, metrics.text)
     site = make_site(probes, demo=chosen.demo, metrics=chosen.public_metrics, reactor=reactor)
     protocols = _protocols(chosen, websockets, reactor)
     front = FrontFactory(protocols, site.buildProtocol, handshakes, admission, counts, chosen.trusted_proxies)
-    listeners = _listeners(chosen, reactor, front, make_admin_site(probes, reactor))
-    daemon = Daemon(reactor, listeners, front, websockets, connections, broker, chosen.drain_seconds, describe(chosen))
+    api = Api(moderation, chosen.admin_token, users_known=users is not None)
+    listeners = _listeners(chosen, reactor, front, make_admin_site(probes, api, reactor))
+    daemon = Daemon(
+        reactor,
+        listeners,
+        front,
+        websockets,
+        connections,
+        broker,
+        moderation,
+        chosen.drain_seconds,
+        describe(chosen),
+    )
     notify = Notify(reactor, os.environ, lambda: f"{len(connections)} clients on instance {broker.instance}")
+    if deliveries is not None:
+        deliveries.setServiceParent(daemon)
     if users is not None:
         users.on_expiry(connections.token_expired)
         users.setServiceParent(daemon)

@@ -32,6 +32,7 @@ class Users(MultiService):
         unix_time: Seconds since 1970.
         at_most: Connections of one user on this instance; 0 for any number.
         overflow: Whether the newest is refused or the oldest closed.
+        banned: Whether a user may not come in.
     """
 
     _log = Logger()
@@ -43,6 +44,7 @@ class Users(MultiService):
         unix_time: Callable[[], float],
         at_most: int,
         overflow: Overflow,
+        banned: Callable[[UserId], bool] = lambda user: False,
     ) -> None:
         super().__init__()
         self._verify = verify
@@ -50,6 +52,7 @@ class Users(MultiService):
         self._unix_time = unix_time
         self._at_most = at_most
         self._overflow = overflow
+        self._banned = banned
         self._expired: Callable[[Client], None] = lambda client: None
         self._known: dict[Client, Identified] = {}
         self._of_user: dict[UserId, dict[Client, None]] = {}  # oldest first
@@ -86,6 +89,8 @@ class Users(MultiService):
             identity = self._verify(token, unix_time)
         except AuthError as error:
             return TokenRefused(str(error), error.blame)
+        if self._banned(identity.user):
+            return TokenRefused("this user is banned")
         others = [other for other in self._of_user.get(identity.user, ()) if other is not client]
         if 0 < self._at_most <= len(others):
             if self._overflow is Overflow.REFUSE:

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from enum import StrEnum
 from urllib.parse import urlsplit
 
-from signald import origins
+from signald import origins, webhook
 from signald.brokers.redis.url import StoreAddress, parse_url
 from signald.signing_keys import HMAC, PUBLIC
 
@@ -126,14 +126,25 @@ def algorithms(text: str) -> frozenset[str]:
 
 def jwks(text: str) -> str:
     """A path or an https URL of a JSON Web Key Set, or empty."""
-    if text.startswith(("https://", "http://")):
-        parts = urlsplit(text)
-        if not text.isascii() or not parts.hostname or parts.username is not None or parts.fragment:
-            raise ValueError("must be an https:// URL without user and password, or a file")
-        if parts.scheme == "http" and parts.hostname not in {"localhost", "127.0.0.1", "::1"}:
-            raise ValueError("must be https://: who changes the keys on their way is every user")
-        return text
-    return file(text)
+    return https_url(text) if text.startswith(("https://", "http://")) else file(text)
+
+
+def https_url(text: str) -> str:
+    """An https URL, or an http one of this machine, or empty."""
+    if not text:
+        return ""
+    parts = urlsplit(text)
+    hidden = parts.username is not None or parts.fragment
+    if parts.scheme not in {"https", "http"} or not text.isascii() or not parts.hostname or hidden:
+        raise ValueError("must be an https:// URL without user, password and fragment")
+    if parts.scheme == "http" and parts.hostname not in {"localhost", "127.0.0.1", "::1"}:
+        raise ValueError("must be https://: who is on the way could read and change what goes over it")
+    return text
+
+
+def webhook_secret(text: str) -> bytes:
+    """What webhooks are signed with, or nothing."""
+    return webhook.parse_secret(text) if text else b""
 
 
 def one_of(words: tuple[str, ...]) -> Callable[[str], str]:

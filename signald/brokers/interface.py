@@ -10,12 +10,17 @@ call (memory), maybe much later (a store). What a broker guarantees:
   cannot be delivered ends the room for both: never a silent gap.
 - **Lifetime.** A room ends once for each side: by that side's `leave` or by one `partner_left`. What an instance
   keeps for others expires when the instance does.
+- **Moderation.** A ban reaches every instance that lives, and those that start later, for as long as it lasts; one
+  that was cut off hears of it when it is back. Two who are kept apart are matched by no instance that can ask the
+  store.
 """
 
-from typing import Protocol
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple, Protocol
 
 from signald.core.ids import ClientId, RoomId
 from signald.core.matching import Ticket
+from signald.core.moderation import Ban, Party
 from signald.core.session import PartnerFound
 
 
@@ -39,10 +44,40 @@ class BrokerEvents(Protocol):
         ...
 
 
+class ModerationEvents(Protocol):
+    """What a broker tells the instance of bans and questions. None of these may raise."""
+
+    def banned(self, bans: Sequence[Ban]) -> None:
+        """Bans of other instances; some may be known already."""
+        ...
+
+    def bans(self) -> Sequence[Ban]:
+        """All bans that this instance knows, for a store that may have lost them."""
+        ...
+
+    def asked(self, question: bytes) -> bytes:
+        """Answer a question that was put to all instances, this one included."""
+        ...
+
+
+class Answers(NamedTuple):
+    """What the instances said.
+
+    Attributes:
+        by_instance: Each one's answer.
+        silent: Instances that live and did not answer in time.
+        reached_all: Whether all were asked: not while the store is away.
+    """
+
+    by_instance: Mapping[str, bytes]
+    silent: Sequence[str] = ()
+    reached_all: bool = True
+
+
 class Broker(Protocol):
     """Pairs waiting clients and carries messages between partners."""
 
-    def start(self, events: BrokerEvents) -> None:
+    def start(self, events: BrokerEvents, moderation: ModerationEvents) -> None:
         """Begin; called once, before any other call. A store that cannot be reached is no error."""
         ...
 
@@ -64,6 +99,18 @@ class Broker(Protocol):
 
     def leave(self, room: RoomId, client: ClientId) -> None:
         """A client left its room; its partner gets `BrokerEvents.partner_left`. Harmless when done twice."""
+        ...
+
+    def keep_apart(self, one: Party, other: Party) -> None:
+        """These two are not to be matched any more: their users for BLOCK_DAYS, else these clients."""
+        ...
+
+    def share(self, bans: Sequence[Ban]) -> None:
+        """Let all other instances know of bans."""
+        ...
+
+    async def ask(self, question: bytes) -> Answers:
+        """Put a question to all instances, this one included. Ends in bounded time, and never fails."""
         ...
 
     @property

@@ -1,13 +1,14 @@
 """The broker of a single process: the core's queue and rooms, and nothing else."""
 
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
 
-from signald.brokers.interface import Broker, BrokerEvents
+from signald.brokers.interface import Answers, Broker, BrokerEvents, ModerationEvents
 from signald.core.ids import ClientId, RoomId
 from signald.core.matching import Queue, Room, Rooms, Ticket
+from signald.core.moderation import Ban, Blocks, Party
 from signald.core.session import PartnerFound
 
 
@@ -18,25 +19,28 @@ class MemoryBroker:
         clock: Tells the time, and when two who were kept apart after ``next`` may meet again.
         new_room_id: Makes an id that was never used.
         instance: How this process is called.
+        block_s: How long two stay apart who are to; seconds.
     """
 
     store_reachable: bool | None = None
     held_bytes: int = 0
 
-    def __init__(self, clock: IReactorTime, new_room_id: Callable[[], RoomId], instance: str) -> None:
+    def __init__(self, clock: IReactorTime, new_room_id: Callable[[], RoomId], instance: str, block_s: float) -> None:
         self.instance = instance
         self._clock = clock
         self._new_room_id = new_room_id
-        self._queue = Queue()
+        self._blocks = Blocks(block_s)
+        self._queue = Queue(self._blocks)
         self._rooms = Rooms()
         # Tickets that avoid somebody, by the time at which they stop. The delay is the same for all, so they come in
         # that order and one timer serves the first of them.
         self._avoiding: deque[Ticket] = deque()
         self._timer: IDelayedCall | None = None
 
-    def start(self, events: BrokerEvents) -> None:
+    def start(self, events: BrokerEvents, moderation: ModerationEvents) -> None:
         """See `Broker.start`."""
         self._events = events
+        self._moderation = moderation
 
     async def stop(self) -> None:
         """See `Broker.stop`."""
@@ -67,6 +71,17 @@ class MemoryBroker:
         if ended is not None:
             self._events.partner_left(ended.partner_of(client), room)
 
+    def keep_apart(self, one: Party, other: Party) -> None:
+        """See `Broker.keep_apart`."""
+        self._blocks.add(one, other, self._clock.seconds())
+
+    def share(self, bans: Sequence[Ban]) -> None:
+        """See `Broker.share`. There is nobody else."""
+
+    async def ask(self, question: bytes) -> Answers:
+        """See `Broker.ask`."""
+        return Answers({self.instance: self._moderation.asked(question)})
+
     @property
     def waiting(self) -> int:
         """How many clients wait."""
@@ -82,8 +97,9 @@ class MemoryBroker:
             room = Room(self._new_room_id(), other.client, ticket.client)
             self._rooms.open(room)
             # Who waited longer is told first and offers: with a store between the two it is the first to know.
-            if self._events.matched(PartnerFound(other, room.id, ticket.client, initiator=True)):
-                if not self._events.matched(PartnerFound(ticket, room.id, other.client, initiator=False)):
+            if self._events.matched(PartnerFound(other, room.id, ticket.client, initiator=True, user=ticket.user)):
+                found = PartnerFound(ticket, room.id, other.client, initiator=False, user=other.user)
+                if not self._events.matched(found):
                     self.leave(room.id, ticket.client)
                 return
             # It went in the same turn: its room was none, and the next one is asked.

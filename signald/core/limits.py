@@ -90,6 +90,10 @@ class Skips:
         """Seconds until the next partner."""
         return max(0.0, self._paid.get(key, now) - now - MINUTE_S)
 
+    def sweep(self, now: float) -> None:
+        """Forget who has paid for all that it left."""
+        self._paid = {key: paid for key, paid in self._paid.items() if paid > now}
+
     def forget(self, key: Hashable) -> None:
         """It is gone."""
         self._paid.pop(key, None)

@@ -2,7 +2,7 @@
 
 This is the reference for every broker. Each operation costs the same however many clients wait or are paired: a queue
 in which each newcomer is matched at once can only hold tickets that may not meet each other, which are few: those that
-`next` keeps apart, and those of one user, whose connections the operator may limit.
+`next` or `block` keeps apart, and those of one user, whose connections the operator may limit.
 """
 
 from collections import OrderedDict
@@ -10,6 +10,7 @@ from collections import OrderedDict
 import msgspec
 
 from signald.core.ids import ClientId, RoomId, UserId
+from signald.core.moderation import Blocks, Party
 
 
 class Ticket(msgspec.Struct, frozen=True, gc=False):
@@ -31,6 +32,10 @@ class Ticket(msgspec.Struct, frozen=True, gc=False):
     avoid_until: float = 0.0
     user: UserId | None = None
 
+    def party(self) -> Party:
+        """Who it is that waits."""
+        return Party(self.client, self.user)
+
     def avoids(self, other: "Ticket", now: float) -> bool:
         """Whether this client should not meet the other one yet."""
         return self.avoid == other.client and now < self.avoid_until
@@ -44,11 +49,16 @@ def compatible(one: Ticket, other: Ticket, now: float) -> bool:
 
 
 class Queue:
-    """Waiting tickets, oldest first, at most one for each client."""
+    """Waiting tickets, oldest first, at most one for each client.
 
-    __slots__ = ("_tickets",)
+    Args:
+        blocks: Who is never matched with whom.
+    """
 
-    def __init__(self) -> None:
+    __slots__ = ("_blocks", "_tickets")
+
+    def __init__(self, blocks: Blocks) -> None:
+        self._blocks = blocks
         self._tickets: OrderedDict[ClientId, Ticket] = OrderedDict()
 
     def __len__(self) -> int:
@@ -79,8 +89,9 @@ class Queue:
         Returns:
             The partner's ticket, or None: then nothing has changed.
         """
+        blocks = self._blocks
         for other in self._tickets.values():
-            if compatible(ticket, other, now):
+            if compatible(ticket, other, now) and not (blocks and blocks.apart(ticket.party(), other.party())):
                 del self._tickets[other.client]
                 self.withdraw(ticket)
                 return other

@@ -31,6 +31,15 @@ MAX_USER_ID_LENGTH: Final = 256
 MAX_TOKEN_LENGTH: Final = 8192
 """Characters of ``token``; a signed JWT is 300 to 2,000."""
 
+MAX_REASON_LENGTH: Final = 100
+"""Characters of a report's ``reason``."""
+
+MAX_REPORT_LENGTH: Final = 500
+"""Characters of a report's ``text``."""
+
+MAX_CLIENT_ID_LENGTH: Final = 64
+"""Characters of an id that a client names; those that are given out have 16."""
+
 
 class ErrorCode(StrEnum):
     """What the ``code`` of an ``error`` message can be. The connection stays open, but for repeated AUTH_FAILED."""
@@ -42,13 +51,13 @@ class ErrorCode(StrEnum):
     """``type`` is a string, but no message type of section "client to server"."""
 
     NOT_PAIRED = "NOT_PAIRED"
-    """``offer``, ``answer``, ``ice`` or ``next`` without a partner."""
+    """``offer``, ``answer``, ``ice`` or ``next`` without a partner; ``report`` or ``block`` of nobody who was met."""
 
     ALREADY_PAIRED = "ALREADY_PAIRED"
     """``available`` while there is a partner; ``next`` or ``leave`` comes first."""
 
     RATE_LIMIT = "RATE_LIMIT"
-    """More than MAX_MSG_PER_SECOND messages in a second; the message was dropped."""
+    """More than MAX_MSG_PER_SECOND messages in a second, or too many reports; the message was dropped."""
 
     AUTH_REQUIRED = "AUTH_REQUIRED"
     """``available`` or ``next`` without a good token on a server that wants one, or the token of a waiting client has
@@ -133,8 +142,42 @@ class Ping(msgspec.Struct, tag="ping", gc=False):
     """Answered by ``pong``."""
 
 
+PartnerId = (
+    Annotated[
+        str,
+        Meta(
+            max_length=MAX_CLIENT_ID_LENGTH,
+            description="Whom it is about, as in `matched`: the partner or the last one before; "
+            "without it the partner, or if there is none the last one.",
+        ),
+    ]
+    | UnsetType
+    | None
+)
+
+
+class Report(msgspec.Struct, tag="report", gc=False):
+    """Tell the operator of the partner, or of the last one. No reply on success; nothing else changes."""
+
+    reason: Annotated[
+        str, Meta(min_length=1, max_length=MAX_REASON_LENGTH, description="What it is, in a word that the page chose.")
+    ]
+    text: (
+        Annotated[str, Meta(max_length=MAX_REPORT_LENGTH, description="What happened, in the client's words.")]
+        | UnsetType
+        | None
+    ) = UNSET
+    partnerId: PartnerId = UNSET
+
+
+class Block(msgspec.Struct, tag="block", gc=False):
+    """Never meet the partner, or the last one, again. Does not leave it: ``next`` or ``leave`` does."""
+
+    partnerId: PartnerId = UNSET
+
+
 Signal = Offer | Answer | Ice
-ClientMessage = Auth | Available | Offer | Answer | Ice | Next | Leave | Ping
+ClientMessage = Auth | Available | Offer | Answer | Ice | Next | Leave | Ping | Report | Block
 
 REFUSALS: Final[Mapping[type[msgspec.Struct], tuple[ErrorCode, ...]]] = {
     Auth: (ErrorCode.AUTH_FAILED,),
@@ -143,6 +186,8 @@ REFUSALS: Final[Mapping[type[msgspec.Struct], tuple[ErrorCode, ...]]] = {
     Answer: (ErrorCode.NOT_PAIRED,),
     Ice: (ErrorCode.NOT_PAIRED,),
     Next: (ErrorCode.NOT_PAIRED, ErrorCode.AUTH_REQUIRED),
+    Report: (ErrorCode.NOT_PAIRED,),
+    Block: (ErrorCode.NOT_PAIRED,),
 }
 """What a well-formed message brings in the wrong state. INVALID_FORMAT and RATE_LIMIT can follow any message."""
 
@@ -319,7 +364,18 @@ def message_type(message: type[msgspec.Struct]) -> str:
     return str(message.__struct_config__.tag)
 
 
-CLIENT_MESSAGES: Final[tuple[type[msgspec.Struct], ...]] = (Auth, Available, Offer, Answer, Ice, Next, Leave, Ping)
+CLIENT_MESSAGES: Final[tuple[type[msgspec.Struct], ...]] = (
+    Auth,
+    Available,
+    Offer,
+    Answer,
+    Ice,
+    Next,
+    Leave,
+    Ping,
+    Report,
+    Block,
+)
 SERVER_MESSAGES: Final[tuple[type[msgspec.Struct], ...]] = (
     Ready,
     Matched,

@@ -19,6 +19,7 @@ from enum import Enum, StrEnum
 from typing import Any, Final
 
 import msgspec
+from msgspec import UnsetType
 
 from signald.core import messages
 from signald.core.ids import ClientId, RoomId, UserId
@@ -27,6 +28,7 @@ from signald.core.messages import (
     Answer,
     Auth,
     Available,
+    Block,
     ClientMessage,
     ErrorCode,
     Ice,
@@ -35,8 +37,10 @@ from signald.core.messages import (
     Offer,
     Ping,
     ProtocolError,
+    Report,
     Signal,
 )
+from signald.core.moderation import Encounter, FileReport, KeepApart, Party
 
 
 class State(Enum):
@@ -55,12 +59,13 @@ class State(Enum):
 
 
 class PartnerFound(msgspec.Struct, frozen=True, gc=False):
-    """The broker matched this client's ticket."""
+    """The broker matched this client's ticket; `user` is the partner's, if it has proved who it is."""
 
     ticket: Ticket
     room: RoomId
     partner: ClientId
     initiator: bool
+    user: UserId | None = None
 
 
 class PartnerGone(msgspec.Struct, frozen=True, gc=False):
@@ -159,7 +164,9 @@ class LeaveRoom(msgspec.Struct, frozen=True, gc=False):
     room: RoomId
 
 
-Effect = Send | TellMatched | Refuse | VerifyToken | Close | Enqueue | Withdraw | Relay | LeaveRoom
+Effect = (
+    Send | TellMatched | Refuse | VerifyToken | Close | Enqueue | Withdraw | Relay | LeaveRoom | FileReport | KeepApart
+)
 Effects = tuple[Effect, ...]
 
 _NOTHING: Final[Effects] = ()
@@ -203,6 +210,8 @@ class Session:
     __slots__ = (
         "_bad_tokens",
         "_heads",
+        "_met",
+        "_reported",
         "_tickets",
         "client",
         "identity",
@@ -223,6 +232,8 @@ class Session:
         self.identity: Identified | None = None
         self._bad_tokens = 0
         self._tickets = 0
+        self._met: tuple[Encounter, ...] = ()  # the last two, newest first
+        self._reported: tuple[Encounter, ...] = ()
         self._heads: dict[type[Any], bytes] | None = None
 
     def receive(self, given: Input, now: float) -> Effects:
@@ -276,6 +287,7 @@ class Session:
         self.ticket = None
         self.room = given.room
         self.partner = given.partner
+        self._met = (Encounter(given.room, Party(given.partner, given.user)), *self._met[:1])
         self.state = State.PAIRED
         return (TellMatched(given.room, given.partner, given.initiator),)
 
@@ -338,6 +350,28 @@ class Session:
             return _NOTHING
         return (*self._withdraw(given, now), Refuse(_EXPIRED))
 
+    def _party(self, now: float) -> Party:
+        return Party(self.client, self.user(now))
+
+    def _find(self, partner: str | UnsetType | None) -> Encounter:
+        for met in self._met:
+            if not partner or met.partner.client == partner:
+                return met
+        raise ProtocolError(
+            ErrorCode.NOT_PAIRED,
+            "`partnerId` is neither the partner nor the last one" if partner else "there was no partner yet",
+        )
+
+    def _report(self, given: Report, now: float) -> Effects:
+        met = self._find(given.partnerId)
+        if met in self._reported:
+            raise ProtocolError(ErrorCode.RATE_LIMIT, "you have reported this partner already")
+        self._reported = (met, *self._reported[:1])
+        return (FileReport(self._party(now), met, given.reason, given.text or ""),)
+
+    def _block(self, given: Block, now: float) -> Effects:
+        return (KeepApart(self._party(now), self._find(given.partnerId).partner),)
+
     def _pong(self, given: Input, now: float) -> Effects:
         return _PONG
 
@@ -364,6 +398,8 @@ TRANSITIONS: Final[Mapping[State, Mapping[type[Any], _Rule]]] = {
         Next: _S._not_paired,
         Leave: _S._ignore,
         Ping: _S._pong,
+        Report: _S._report,
+        Block: _S._block,
         PartnerFound: _S._ignore,
         PartnerGone: _S._ignore,
         Identified: _S._identify,
@@ -380,6 +416,8 @@ TRANSITIONS: Final[Mapping[State, Mapping[type[Any], _Rule]]] = {
         Next: _S._not_paired,
         Leave: _S._withdraw,
         Ping: _S._pong,
+        Report: _S._report,
+        Block: _S._block,
         PartnerFound: _S._pair,
         PartnerGone: _S._ignore,
         Identified: _S._identify_waiting,
@@ -396,6 +434,8 @@ TRANSITIONS: Final[Mapping[State, Mapping[type[Any], _Rule]]] = {
         Next: _S._next,
         Leave: _S._leave,
         Ping: _S._pong,
+        Report: _S._report,
+        Block: _S._block,
         PartnerFound: _S._ignore,
         PartnerGone: _S._partner_gone,
         Identified: _S._identify,
@@ -414,6 +454,8 @@ TRANSITIONS: Final[Mapping[State, Mapping[type[Any], _Rule]]] = {
             Next,
             Leave,
             Ping,
+            Report,
+            Block,
             PartnerFound,
             PartnerGone,
             Identified,

@@ -11,6 +11,7 @@ from twisted.web.resource import IResource, Resource
 from twisted.web.server import Request, Site
 
 from signald import __version__
+from signald.web.admin import Api, Bans, Clients
 
 _TYPES: Final = {
     "css": b"text/css; charset=utf-8",
@@ -139,14 +140,18 @@ class Probes(NamedTuple):
     metrics: Callable[[], bytes]
 
 
-def make_admin_site(probes: Probes, reactor: Any) -> Site:
+def make_admin_site(probes: Probes, api: Api, reactor: Any) -> Site:
     """What is for the operator alone.
 
     Args:
         probes: What is asked.
+        api: Looks at clients, and closes them.
         reactor: Times out idle connections.
     """
-    return _site(_probed(probes, metrics=True), reactor)
+    root = _probed(probes, metrics=True)
+    root.putChild(b"clients", Clients(api))
+    root.putChild(b"bans", Bans(api))
+    return _site(root, reactor)
 
 
 def _probed(probes: Probes, *, metrics: bool) -> _Root:

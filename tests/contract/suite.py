@@ -4,21 +4,25 @@ An implementation subclasses `BrokerContract` and makes brokers: one, or two ins
 sleeps: a test waits for events, and that something does not happen is shown by what would have come after it.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from twisted.internet.defer import Deferred, ensureDeferred
+from twisted.internet.task import deferLater
 from twisted.trial.unittest import TestCase
 
-from signald.brokers.interface import Broker, BrokerEvents
+from signald.brokers.interface import Answers, Broker, BrokerEvents, ModerationEvents
 from signald.core.ids import ClientId, RoomId, UserId
 from signald.core.matching import Ticket
+from signald.core.moderation import Ban, BanKind, Party
 from signald.core.session import PartnerFound
 
 PATIENCE_S = 10.0
 """For what comes in milliseconds from a store that lives."""
 
 REMATCH_DELAY_S = 0.3
+
+BLOCK_S = 3600.0
 
 
 class Recorder:
@@ -86,6 +90,30 @@ class Recorder:
                 waiting.callback(None)
 
 
+class Moderator:
+    """Hears of bans and questions on one instance."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self.known: dict[str, Ban] = {}
+
+    def banned(self, bans: Sequence[Ban]) -> None:
+        """See `ModerationEvents.banned`."""
+        self.known.update((ban.key, ban) for ban in bans)
+
+    def bans(self) -> list[Ban]:
+        """See `ModerationEvents.bans`."""
+        return list(self.known.values())
+
+    def asked(self, question: bytes) -> bytes:
+        """See `ModerationEvents.asked`."""
+        return f"{self.name} heard {question.decode()}".encode()
+
+
+def _moderator_conforms(moderator: Moderator) -> ModerationEvents:
+    return moderator
+
+
 def _recorder_conforms(recorder: Recorder) -> BrokerEvents:
     return recorder
 
@@ -95,6 +123,7 @@ class BrokerContract(TestCase):
 
     __test__ = False
     timeout = 60
+    moderators: list[Moderator]
 
     async def make(self, events: BrokerEvents) -> list[Broker]:
         """Started brokers, one for each instance, of which all report to `events`."""
@@ -155,6 +184,15 @@ class BrokerContract(TestCase):
         room, _ = self.events.rooms.pop(client)
         self.broker(client).leave(room, ClientId(client))
         return room
+
+    async def until(self, holds: Callable[[], bool]) -> None:
+        """Wait until something holds of which no event tells."""
+        from twisted.internet import reactor  # noqa: TID251
+
+        began = self.now()
+        while not holds():
+            self.assertLess(self.now() - began, PATIENCE_S)
+            await deferLater(reactor, 0.01)
 
     def relay(self, client: str, text: bytes) -> None:
         """A client says something to its partner."""
@@ -232,6 +270,65 @@ class BrokerContract(TestCase):
         await self.paired("D", "g")
         self.assertNotIn("C", self.events.asked)
         self.assertEqual(self.events.left, [])
+
+    async def test_partners_are_known_to_each_other(self) -> None:
+        """A report would not say who it is about, and a block would end with the connection."""
+        for one, other in (("a", "b"), ("c", "D"), ("E", "f")):
+            await self.enqueue(one, user=f"user {one}")
+            await self.enqueue(other, user=f"user {other}")
+            await self.paired(one, other)
+            users = {found.ticket.client: found.user for found in self.events.matches[-2:]}
+            self.assertEqual(users, {one: f"user {other}", other: f"user {one}"})
+        await self.pair("g", "H")
+        self.assertEqual([found.user for found in self.events.matches[-2:]], [None, None])
+
+    async def test_who_is_kept_apart_never_meets(self) -> None:
+        """Somebody who was blocked is called again, or who blocked is called by the one that it fled from."""
+        parties = {
+            "a": Party(ClientId("a"), UserId("ada")),
+            "B": Party(ClientId("B"), UserId("bob")),
+            "c": Party(ClientId("c")),
+            "D": Party(ClientId("D")),
+        }
+        for one, other in (("a", "B"), ("c", "D"), ("a", "D")):
+            self.broker(one).keep_apart(parties[one], parties[other])
+        await self.settle()
+        await self.enqueue("a", user="ada")
+        await self.enqueue("B", user="bob")
+        await self.enqueue("B2", user="bob")  # the block is about the users, wherever they are
+        await self.enqueue("D")
+        await self.settle()
+        await self.paired("B", "D")
+        self.assertNotIn("a", self.events.rooms)
+        self.withdraw("B2")
+        await self.enqueue("c")
+        await self.paired("a", "c")
+        self.assertEqual(len(self.events.matches), 4)
+
+    async def test_a_block_keeps_nobody_else(self) -> None:
+        """One block takes somebody out of the queue of all."""
+        self.broker("a").keep_apart(Party(ClientId("a")), Party(ClientId("B")))
+        await self.settle()
+        await self.enqueue("a")
+        await self.enqueue("B")
+        await self.enqueue("c")
+        await self.paired("a", "c")
+        await self.enqueue("D")
+        await self.paired("B", "D")
+
+    async def test_all_are_asked(self) -> None:
+        """An operator who looks for a client does not find it, since it is on another instance."""
+        for broker in self.brokers:
+            answers = await broker.ask(b"who is there?")
+            expected = {other.instance: f"{other.instance} heard who is there?".encode() for other in self.brokers}
+            self.assertEqual(answers, Answers(expected))
+
+    async def test_bans_reach_all(self) -> None:
+        """Who was banned comes back through another instance."""
+        ban = Ban(BanKind.USER, "mallory", self.now() + 60, self.now(), "spam")
+        self.moderators[0].known[ban.key] = ban
+        self.brokers[0].share([ban])
+        await self.until(lambda: all(moderator.known == {ban.key: ban} for moderator in self.moderators))
 
     async def test_one_user_after_next(self) -> None:
         """Who is named and says `next` stays in the queue as a ghost, filed in a form that nobody takes out."""

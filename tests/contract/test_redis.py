@@ -7,7 +7,7 @@ from typing import Any
 
 from twisted.internet.task import deferLater
 
-from signald.brokers.interface import Broker, BrokerEvents
+from signald.brokers.interface import Answers, Broker, BrokerEvents
 from signald.brokers.redis.broker import RedisBroker
 from signald.brokers.redis.connection import make_endpoint
 from signald.brokers.redis.keys import Keys
@@ -16,6 +16,7 @@ from signald.brokers.redis.links import Outgoing
 from signald.brokers.redis.url import parse_url
 from signald.core.ids import ClientId, RoomId
 from signald.core.matching import Ticket
+from signald.core.moderation import BLOCKS_EACH, Ban, BanKind, Party
 from tests.contract import suite
 from tests.support.redis import RedisServer
 
@@ -46,26 +47,28 @@ class Redis(suite.BrokerContract):
 
         self.reactor: Any = reactor
         self.prefix = f"test {next(_PREFIXES)}:"
-        address = parse_url(self.store.url)
-        endpoint = make_endpoint(address, "", reactor)
-        rooms = count()
-        self.redis_brokers = [
-            RedisBroker(
-                name,
-                f"boot of {name}",
-                endpoint,
-                address,
-                Keys(self.prefix),
-                reactor,
-                lambda: RoomId(f"room {next(rooms)}"),
-                lambda: 0.5,
-            )
-            for name in ("one", "two")
-        ]
-        for broker in self.redis_brokers:
-            broker.start(events)
+        self._rooms = count()
+        self.redis_brokers = [self._broker(name) for name in ("one", "two")]
+        self.moderators = [suite.Moderator(broker.instance) for broker in self.redis_brokers]
+        for broker, moderator in zip(self.redis_brokers, self.moderators, strict=True):
+            broker.start(events, moderator)
         await self.joined()
         return list(self.redis_brokers)
+
+    def _broker(self, name: str) -> RedisBroker:
+        address = parse_url(self.store.url)
+        return RedisBroker(
+            name,
+            f"boot of {name}",
+            make_endpoint(address, "", self.reactor),
+            address,
+            Keys(self.prefix),
+            self.reactor,
+            lambda: RoomId(f"room {next(self._rooms)}"),
+            lambda: 0.5,
+            self.reactor.seconds,
+            suite.BLOCK_S,
+        )
 
     async def joined(self) -> None:
         """Wait until both reach the store."""
@@ -87,7 +90,15 @@ class Redis(suite.BrokerContract):
 
     async def clean(self) -> None:
         await deferLater(self.reactor, 0)
-        self.assertEqual(self.store.keys(self.prefix) - self.left_behind, set(), "something is left in the store")
+        left = {key for key in self.store.keys(self.prefix) if not key.startswith(self._lasting)} - self.left_behind
+        self.assertEqual(left, set(), "something is left in the store")
+        for key in self.store.keys(self.prefix) - self.left_behind:
+            self.assertGreater(self.store.command("TTL", key), 0, f"{key} stays for ever")
+
+    @property
+    def _lasting(self) -> tuple[str, ...]:
+        """What outlives the instances."""
+        return (f"{self.prefix}apart:", f"{self.prefix}bans")
 
     left_behind: frozenset[str] = frozenset()
 
@@ -145,14 +156,105 @@ class Redis(suite.BrokerContract):
         self.leave("x")
         await self.enqueue("x", avoid="y")
         await self.enqueue("y", avoid="x")
-        self.store.kill()
-        while any(broker.store_reachable for broker in self.redis_brokers):
-            await deferLater(self.reactor, 0.01)
-        self.store.start()
-        await self.joined()
+        await self._restart()
         await self.events.until(lambda: "x" in self.events.rooms)
         await self.paired("x", "y")
         await self.pair("a", "B")
+
+    # --- moderation ---------------------------------------------------------------------------------------------------
+
+    def ban(self, value: str, seconds: float = 60.0) -> Ban:
+        """A ban that was said now."""
+        return Ban(BanKind.ADDRESS, value, self.now() + seconds, self.now())
+
+    async def test_bans_are_there_for_who_comes_later(self) -> None:
+        """A restart of an instance would let in who was banned."""
+        ban = self.ban("192.0.2.1")
+        self.moderators[0].known[ban.key] = ban
+        self.redis_brokers[0].share([ban])
+        await self.until(lambda: bool(self.moderators[1].known))
+        moderator = await self._newcomer()
+        self.assertEqual(moderator.known, {ban.key: ban})
+
+    async def test_bans_survive_an_empty_store(self) -> None:
+        """A restart of the store would let in who was banned."""
+        ban = self.ban("192.0.2.1")
+        self.moderators[0].known[ban.key] = ban
+        self.redis_brokers[0].share([ban])
+        await self.until(lambda: bool(self.moderators[1].known))
+        await self._restart()
+        await self.until(lambda: self.store.command("HLEN", f"{self.prefix}bans") == 1)
+        self.assertEqual((await self._newcomer()).known, {ban.key: ban})
+
+    async def test_bans_and_blocks_said_while_the_store_was_away(self) -> None:
+        """A ban or a block during an outage would be forgotten, but for the instance on which it was said."""
+        self.store.kill()
+        await self.until(lambda: not any(broker.store_reachable for broker in self.redis_brokers))
+        ban = self.ban("192.0.2.1")
+        self.moderators[0].known[ban.key] = ban
+        self.redis_brokers[0].share([ban])
+        self.redis_brokers[0].keep_apart(Party(ClientId("a")), Party(ClientId("B")))
+        self.store.start()
+        await self.joined()
+        await self.until(lambda: self.moderators[1].known == {ban.key: ban})
+        await self.enqueue("a")
+        await self.enqueue("B")
+        await self.enqueue("C")
+        await self.paired("a", "C")
+
+    async def test_a_late_word_does_not_undo_a_later_one(self) -> None:
+        """A ban that was lifted comes back with an instance that was cut off."""
+        early = self.ban("192.0.2.1")
+        lifted = Ban(early.kind, early.value, early.until, early.at + 1, lifted=True)
+        for ban in (lifted, early):
+            await self.redis_brokers[0]._store.save_bans([ban])
+        self.assertEqual((await self._newcomer()).known, {early.key: lifted})
+
+    async def test_bans_that_are_over_are_swept(self) -> None:
+        """The list of bans in the store grows for ever."""
+        over, lasting = self.ban("192.0.2.1", 0.0), self.ban("192.0.2.2")
+        await self.redis_brokers[0]._store.save_bans([over, lasting])
+        self.assertEqual((await self._newcomer()).known, {lasting.key: lasting})
+        self.assertEqual(self.store.command("HLEN", f"{self.prefix}bans"), 1)
+
+    async def test_a_question_ends_in_time(self) -> None:
+        """An operator's request hangs, because one process does or the store is away, and nobody says so."""
+        self.store.command("ZADD", f"{self.prefix}instances", int(self.now()), "hung")
+        self._live("hung")
+        self.left_behind = frozenset(self.prefix + key for key in ("instance:hung", "signal:hung", "instances"))
+        answers = await self.redis_brokers[0].ask(b"?")
+        self.assertEqual(answers, Answers({"one": b"one heard ?", "two": b"two heard ?"}, ("hung",)))
+        self.store.kill()
+        await self.until(lambda: not self.redis_brokers[0].store_reachable)
+        answers = await self.redis_brokers[0].ask(b"?")
+        self.assertEqual(answers, Answers({"one": b"one heard ?"}, (), reached_all=False))
+        self.store.start()
+
+    async def test_blocks_are_bounded_and_end(self) -> None:
+        """One client fills the store with blocks."""
+        store = self.redis_brokers[0]._store
+        for number in range(BLOCKS_EACH + 5):
+            await store.keep_apart(Party(ClientId("a")), Party(ClientId(f"b{number}")), 10.0)
+        key = f"{self.prefix}apart:c:a"
+        self.assertEqual(self.store.command("ZCARD", key), BLOCKS_EACH)
+        self.assertLessEqual(self.store.command("TTL", key), 10)
+
+    async def _newcomer(self) -> suite.Moderator:
+        """Start another instance; gives what it heard."""
+        moderator = suite.Moderator("three")
+        broker = self._broker("three")
+        self.redis_brokers.append(broker)
+        self.brokers.append(broker)
+        broker.start(self.events, moderator)
+        await self.joined()
+        return moderator
+
+    async def _restart(self) -> None:
+        """Restart the store, empty."""
+        self.store.kill()
+        await self.until(lambda: not any(broker.store_reachable for broker in self.redis_brokers))
+        self.store.start()
+        await self.joined()
 
     async def test_scripts_are_loaded_again(self) -> None:
         """After SCRIPT FLUSH nobody is matched any more."""

@@ -19,6 +19,7 @@ from signald.brokers.redis.pairing import Pairing
 from signald.core.ids import ClientId, RoomId
 from signald.core.matching import Ticket
 from signald.core.messages import Available, Ice, Leave, Next, ProtocolError
+from signald.core.moderation import Blocks
 from signald.core.session import (
     Disconnected,
     Effects,
@@ -52,7 +53,7 @@ class Instance:
         self.name = name
         self.died_at: int | None = None
         self.connected = True
-        self.pairing = Pairing(name, self, self, world.new_room_id)
+        self.pairing = Pairing(name, self, self, world.new_room_id, Blocks(3600.0))
         self.sessions = {ClientId(client): Session(ClientId(client), Policy(rematch_delay_s=1.0)) for client in clients}
         self.commands: deque[Step] = deque()
         self.replies: deque[Step] = deque()

@@ -2,8 +2,9 @@
 
 import pytest
 
-from signald import admission
-from signald.admission import Admission, MemoryBans
+from signald.admission import Admission
+from signald.bans import Bans
+from signald.core import moderation
 from signald.core.limits import Skips, Window, household
 
 
@@ -27,7 +28,7 @@ def test_household() -> None:
 
 def test_crowded() -> None:
     """Silent connections would use up the open files, and no client could come any more."""
-    who = Admission(Time(), MemoryBans(Time(), 60), max_sockets=10, max_connections=10, max_half_open=4)
+    who = Admission(Time(), Bans(Time(), 60), max_sockets=10, max_connections=10, max_half_open=4)
     assert [who.is_crowded(half_open) for half_open in (1, 4, 5)] == [False, False, True]
     for _ in range(8):
         assert who.enter("") is None
@@ -36,7 +37,7 @@ def test_crowded() -> None:
 
 def test_nothing_is_kept_of_who_left() -> None:
     """Each address that ever connected would cost memory."""
-    bans = MemoryBans(Time(), 60)
+    bans = Bans(Time(), 60)
     who = Admission(Time(), bans, max_sockets=10, max_connections=10, max_half_open=4, per_address=2)
     for number in range(5):
         who.enter(f"192.0.2.{number}")
@@ -47,25 +48,25 @@ def test_nothing_is_kept_of_who_left() -> None:
 
 def test_bans_end_and_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     """Somebody with many addresses could fill the memory with bans."""
-    monkeypatch.setattr(admission, "MAX_BANS", 3)
+    monkeypatch.setattr(moderation, "MAX_BANS", 3)
     time = Time()
-    bans = MemoryBans(time, 60)
+    bans = Bans(time, 60)
     for number in range(5):
-        bans.ban(f"192.0.2.{number}")
-    assert [bans.holds(f"192.0.2.{number}") for number in range(5)] == [False, False, True, True, True]
+        bans.ban_address(f"192.0.2.{number}")
+    assert [bans.holds_address(f"192.0.2.{number}") for number in range(5)] == [False, False, True, True, True]
     time.now += 61
-    assert not bans.holds("192.0.2.4")
-    assert len(bans) == 0
+    assert not bans.holds_address("192.0.2.4")
+    assert not bans.in_force()
 
 
 def test_no_ban_without_an_address_or_a_time() -> None:
     """Everybody behind a UNIX socket would be banned for the fault of one."""
-    bans = MemoryBans(Time(), 60)
-    bans.ban("")
-    assert not bans.holds("")
-    none = MemoryBans(Time(), 0)
-    none.ban("192.0.2.1")
-    assert not none.holds("192.0.2.1")
+    bans = Bans(Time(), 60)
+    bans.ban_address("")
+    assert not bans.holds_address("")
+    none = Bans(Time(), 0)
+    none.ban_address("192.0.2.1")
+    assert not none.holds_address("192.0.2.1")
 
 
 def test_window_forgets() -> None:

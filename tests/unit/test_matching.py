@@ -5,6 +5,7 @@ from hypothesis.stateful import Bundle, RuleBasedStateMachine, consumes, invaria
 
 from signald.core.ids import ClientId, RoomId, UserId
 from signald.core.matching import Queue, Room, Rooms, Ticket, compatible
+from signald.core.moderation import Blocks
 
 CLIENTS = [ClientId(name) for name in "abcdef"]
 
@@ -16,7 +17,9 @@ class QueueModel(RuleBasedStateMachine):
 
     def __init__(self) -> None:
         super().__init__()
-        self.queue = Queue()
+        self.blocks = Blocks(1e9)
+        self.queue = Queue(self.blocks)
+        self.blocked: list[tuple[str, str]] = []
         self.model: list[Ticket] = []
         self.now = 0.0
         self.numbers = 0
@@ -63,6 +66,12 @@ class QueueModel(RuleBasedStateMachine):
         if expected is not None:
             self.model = [other for other in self.model if other not in (expected, ticket)]
 
+    @rule(one=tickets, other=tickets)
+    def block(self, one: Ticket, other: Ticket) -> None:
+        if one.client != other.client:
+            self.blocks.add(one.party(), other.party(), self.now)
+            self.blocked.append((one.party().names()[0], other.party().names()[0]))
+
     @rule(seconds=st.sampled_from([0.5, 1.0, 4.0]))
     def wait(self, seconds: float) -> None:
         self.now += seconds
@@ -73,7 +82,11 @@ class QueueModel(RuleBasedStateMachine):
         for ticket, partner in ((one, other), (other, one)):
             if ticket.avoid == partner.client and self.now < ticket.avoid_until:
                 return False
-        return True
+        names, others = one.party().names(), other.party().names()
+        return not any(
+            (first in names and second in others) or (second in names and first in others)
+            for first, second in self.blocked
+        )
 
     @invariant()
     def same(self) -> None:
@@ -109,7 +122,7 @@ def test_one_user_is_never_matched_with_itself() -> None:
     assert not compatible(again, ada, 0.0)
     for one, other in ((ada, bob), (ada, nobody), (nobody, ada), (nobody, stranger)):
         assert compatible(one, other, 0.0)
-    queue = Queue()
+    queue = Queue(Blocks(1e9))
     queue.add(ada)
     queue.add(again)
     assert queue.match(bob, 0.0) == ada
@@ -118,7 +131,7 @@ def test_one_user_is_never_matched_with_itself() -> None:
 
 def test_an_old_ticket_does_not_withdraw_a_new_one() -> None:
     """A late word about the last stay costs a client its place."""
-    queue = Queue()
+    queue = Queue(Blocks(1e9))
     queue.add(ticket("a", 2))
     assert not queue.withdraw(ticket("a", 1))
     assert ticket("a", 1) not in queue
@@ -128,7 +141,7 @@ def test_an_old_ticket_does_not_withdraw_a_new_one() -> None:
 
 def test_match_takes_its_own_ticket_out_too() -> None:
     """A client that is matched by a timer stays in the queue as a ghost."""
-    queue = Queue()
+    queue = Queue(Blocks(1e9))
     queue.add(ticket("a"))
     queue.add(ticket("b"))
     assert queue.match(ticket("b"), 0.0) == ticket("a")

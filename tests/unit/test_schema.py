@@ -14,6 +14,7 @@ from jsonschema import Draft202012Validator
 from twisted.internet.task import Clock
 
 from signald import schema
+from signald.bans import Bans
 from signald.brokers.memory import MemoryBroker
 from signald.connections import Connections
 from signald.core import messages
@@ -21,6 +22,7 @@ from signald.core.ids import ClientId, RoomId
 from signald.core.messages import CLIENT_MESSAGES, REFUSALS, SERVER_MESSAGES, ErrorCode, ProtocolError
 from signald.core.session import TRANSITIONS, AuthMode, Policy, Session, State, VerifyToken
 from signald.counts import Counts
+from signald.moderation import Moderation, Traces
 
 ROOT = Path(__file__).parents[2]
 SCHEMA = schema.json_schema()
@@ -145,7 +147,7 @@ def test_the_schema_takes_what_parse_takes(message: dict[str, Any]) -> None:
 
 def test_refusals_are_those_of_the_session() -> None:
     """The documentation says which messages bring which error."""
-    required: dict[str, Any] = {"sdp": b'""', "candidate": b"null", "token": "t"}
+    required: dict[str, Any] = {"sdp": b'""', "candidate": b"null", "token": "t", "reason": "spam"}
     for message in CLIENT_MESSAGES:
         fields = {name: required[name] for name in message.__struct_fields__ if name in required}
         refused = set()
@@ -184,9 +186,9 @@ def test_what_is_sent_is_what_the_schema_says() -> None:
     """Relayed messages and their heads are put together by hand, not by the classes that the schema comes from."""
     clock = Clock()
     numbers = iter(range(100))
-    broker = MemoryBroker(clock, lambda: RoomId(f"room{next(numbers)}"), "here")
+    broker = MemoryBroker(clock, lambda: RoomId(f"room{next(numbers)}"), "here", 3600.0)
     connections = Connections(broker, clock, lambda: ClientId(f"client{next(numbers)}"), Policy(), 12, Counts())
-    broker.start(connections)
+    broker.start(connections, Moderation(connections, broker, Bans(lambda: 0.0), Traces(clock.seconds), clock.seconds))
     wires = [Wire(), Wire()]
     a, b = [connections.open(wire) for wire in wires]
     for client in (a, b):

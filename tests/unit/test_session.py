@@ -10,7 +10,21 @@ from msgspec import Raw
 from signald.core import session
 from signald.core.ids import ClientId, RoomId, UserId
 from signald.core.matching import Ticket
-from signald.core.messages import Answer, Auth, Available, ErrorCode, Ice, Leave, Next, Offer, Ping, ProtocolError
+from signald.core.messages import (
+    Answer,
+    Auth,
+    Available,
+    Block,
+    ErrorCode,
+    Ice,
+    Leave,
+    Next,
+    Offer,
+    Ping,
+    ProtocolError,
+    Report,
+)
+from signald.core.moderation import Encounter, FileReport, KeepApart, Party
 from signald.core.session import (
     AuthMode,
     Close,
@@ -35,6 +49,7 @@ from signald.core.session import (
 )
 
 CLIENT, PARTNER, ROOM = ClientId("client"), ClientId("partner"), RoomId("room")
+MET = Encounter(ROOM, Party(PARTNER))
 POLICY = Policy(requeue_on_partner_leave=True, rematch_delay_s=3.0)
 NOW = 100.0
 ADA, BOB = UserId("ada"), UserId("bob")
@@ -50,6 +65,8 @@ INPUTS: dict[type[Any], Any] = {
     Next: Next(),
     Leave: Leave(),
     Ping: Ping(),
+    Report: Report("spam", "it sells things"),
+    Block: Block(),
     PartnerFound: PartnerFound(Ticket(CLIENT, 1, NOW), ROOM, PARTNER, initiator=True),
     PartnerGone: PartnerGone(ROOM),
     Identified: Identified(ADA, NOW + 60),
@@ -110,7 +127,11 @@ BAD = ProtocolError(ErrorCode.AUTH_FAILED, "it is bad")
 MATCHED = TellMatched(ROOM, PARTNER, initiator=True)
 
 ILLEGAL: dict[tuple[State, type[Any]], ErrorCode] = {
-    **{(state, kind): ErrorCode.NOT_PAIRED for state in (State.IDLE, State.WAITING) for kind in (*RELAYED, Next)},
+    **{
+        (state, kind): ErrorCode.NOT_PAIRED
+        for state in (State.IDLE, State.WAITING)
+        for kind in (*RELAYED, Next, Report, Block)
+    },
     (State.PAIRED, Available): ErrorCode.ALREADY_PAIRED,
 }
 
@@ -140,6 +161,8 @@ LEGAL: dict[tuple[State, type[Any]], tuple[State, Effects]] = {
         (LeaveRoom(ROOM), Enqueue(Ticket(CLIENT, 2, NOW, PARTNER, NOW + 3.0))),
     ),
     (State.PAIRED, Leave): (State.IDLE, (LeaveRoom(ROOM),)),
+    (State.PAIRED, Report): (State.PAIRED, (FileReport(Party(CLIENT), MET, "spam", "it sells things"),)),
+    (State.PAIRED, Block): (State.PAIRED, (KeepApart(Party(CLIENT), MET.partner),)),
     (State.PAIRED, PartnerFound): (State.PAIRED, NOTHING),
     (State.PAIRED, PartnerGone): (
         State.WAITING,
@@ -191,6 +214,56 @@ def test_illegal_changes_nothing(cell: tuple[State, type[Any]]) -> None:
         client.receive(INPUTS[kind], NOW)
     assert caught.value.code is ILLEGAL[cell]
     assert facts(client) == before
+
+
+def meet(client: Session, room: str, partner: str, user: str | None = None) -> None:
+    """Make a client that is not paired the partner of somebody."""
+    client.receive(Available(), NOW)
+    ticket = client.ticket
+    assert ticket is not None
+    known = None if user is None else UserId(user)
+    client.receive(PartnerFound(ticket, RoomId(room), ClientId(partner), initiator=True, user=known), NOW)
+
+
+def test_reports_and_blocks_are_about_who_was_meant() -> None:
+    """The next partner, who has just been matched, is reported or blocked for what the last one did."""
+    client = idle()
+    for number in range(3):
+        meet(client, f"room {number}", f"partner {number}", user=f"user {number}")
+        client.receive(Leave(), NOW)
+    last, before = [
+        Encounter(RoomId(f"room {n}"), Party(ClientId(f"partner {n}"), UserId(f"user {n}"))) for n in (2, 1)
+    ]
+    for given, expected in ((None, last), ("partner 2", last), ("partner 1", before)):
+        assert client.receive(Block(given), NOW) == (KeepApart(Party(CLIENT), expected.partner),)
+    assert client.receive(Report("spam", None, "partner 1"), NOW) == (FileReport(Party(CLIENT), before, "spam", ""),)
+    for kind in (Block(partnerId="partner 0"), Report("spam", partnerId="partner 0")):
+        with pytest.raises(ProtocolError) as caught:
+            client.receive(kind, NOW)
+        assert caught.value.code is ErrorCode.NOT_PAIRED
+
+
+def test_one_report_for_each_partner() -> None:
+    """One angry client sends the moderators a hundred reports of the same person."""
+    client = idle()
+    for number in range(3):
+        meet(client, f"room {number}", f"partner {number}")
+        client.receive(Leave(), NOW)
+    for partner in ("partner 2", "partner 1"):
+        assert client.receive(Report("spam", partnerId=partner), NOW)
+    for again in (None, "partner 2", "partner 1"):
+        with pytest.raises(ProtocolError) as caught:
+            client.receive(Report("spam", partnerId=again), NOW)
+        assert caught.value.code is ErrorCode.RATE_LIMIT
+
+
+def test_a_report_says_who_proved_to_be_whom() -> None:
+    """A ban could only be on an address."""
+    client = idle(OPTIONAL)
+    client.receive(Identified(ADA, NOW + 60), NOW)
+    meet(client, "room", "partner", user="bob")
+    (filed,) = client.receive(Report("spam"), NOW)
+    assert filed == FileReport(Party(CLIENT, ADA), Encounter(ROOM, Party(PARTNER, BOB)), "spam", "")
 
 
 def test_an_old_match_is_ignored() -> None:

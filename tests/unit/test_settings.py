@@ -73,6 +73,10 @@ BAD: Mapping[str, tuple[str, ...]] = {
     "JWT_LEEWAY_SECONDS": ("-1", "601", "x"),
     "MAX_CONNECTIONS_PER_USER": ("-1", "x", "1.5"),
     "USER_OVERFLOW": ("drop",),
+    "BLOCK_DAYS": ("0", "3651", "x"),
+    "REPORT_WEBHOOK_URL": ("x", "http://mod.example/x", "https://", "https://u:hunter2@mod.example/x", "/tmp"),
+    "REPORT_WEBHOOK_SECRET": ("hunter2", "whsec_hunter2", "whsec_%%%%%%%%%%%%%%%%%%%%%%%%"),
+    "ADMIN_TOKEN": ("hunter2", "x" * 15),
     "TURN_TTL": ("0", "59", "x", "1h", "2592001"),
     "DEMO": ("maybe",),
     "DRAIN_SECONDS": ("-1", "x", "3601"),
@@ -291,6 +295,10 @@ def test_every_setting_is_an_option(tmp_path: Path) -> None:
         "jwt-leeway-seconds": "5",
         "max-connections-per-user": "3",
         "user-overflow": "replace",
+        "block-days": "7",
+        "report-webhook-url": "https://mod.example/hook",
+        "report-webhook-secret": "whsec_" + "c2VjcmV0" * 5,
+        "admin-token": "t" * 16,
         "demo": "false",
         "drain-seconds": "5",
         "fast-path": "false",
@@ -307,6 +315,11 @@ def test_every_setting_is_an_option(tmp_path: Path) -> None:
     store = ("--redis-url", "redis://store")  # without one there is no second worker
     needs = {"turn-secret": ["--ice-servers=turn:a"], "auth-mode": ["--jwt-secret", "s" * 32]}
     needs |= {key: ["--auth-mode=required"] for key in ("jwt-secret", "jwt-public-key-file", "jwt-jwks")}
+    needs |= {
+        "report-webhook-url": ["--report-webhook-secret", "s" * 16],
+        "report-webhook-secret": ["--report-webhook-url=https://mod.example"],
+        "admin-token": ["--admin-listen=tcp:9100"],
+    }
     default = options(*store)
     for option, value in good.items():
         chosen = options(*store, *needs.get(option, ()), f"--{option}", value)

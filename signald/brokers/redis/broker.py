@@ -5,7 +5,7 @@ sockets stay, rooms go on, what must be said is kept and said later, and clients
 other.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, Final
 
 from twisted.internet.defer import Deferred
@@ -14,15 +14,17 @@ from twisted.internet.task import LoopingCall, deferLater
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
-from signald.brokers.interface import Broker, BrokerEvents
+from signald.brokers.interface import Answers, Broker, BrokerEvents, ModerationEvents
+from signald.brokers.redis.fleet import Fleet
 from signald.brokers.redis.keys import Keys
-from signald.brokers.redis.letters import Claim, Envelope, Goodbye, Left, Letter, Relayed, Sync
+from signald.brokers.redis.letters import Answer, Ask, Banned, Claim, Envelope, Goodbye, Left, Letter, Relayed, Sync
 from signald.brokers.redis.links import Incoming, Outgoing
 from signald.brokers.redis.pairing import Pairing
 from signald.brokers.redis.store import Observe, Store, unobserved
 from signald.brokers.redis.url import StoreAddress
 from signald.core.ids import ClientId, RoomId
 from signald.core.matching import Ticket
+from signald.core.moderation import Ban, Blocks, Party
 
 TICK_S: Final = 0.25
 """How often timeouts are looked at."""
@@ -53,6 +55,8 @@ class RedisBroker:
         clock: A reactor.
         new_room_id: Makes an id that was never used.
         jitter: A random number from 0 to 1 at each call.
+        unix_time: Seconds since 1970.
+        block_s: How long two stay apart who are to; seconds.
         observe: Told of each call of the store; see `store.Observe`.
     """
 
@@ -68,8 +72,12 @@ class RedisBroker:
         clock: Any,
         new_room_id: Callable[[], RoomId],
         jitter: Callable[[], float],
+        unix_time: Callable[[], float],
+        block_s: float,
         observe: Observe = unobserved,
     ) -> None:
+        self._unix_time = unix_time
+        self._block_s = block_s
         self._label = instance
         self._boot = boot
         self._clock = clock
@@ -118,9 +126,13 @@ class RedisBroker:
         """See `Broker.held_bytes`."""
         return self._pairing.held_bytes
 
-    def start(self, events: BrokerEvents) -> None:
+    def start(self, events: BrokerEvents, moderation: ModerationEvents) -> None:
         """See `Broker.start`."""
-        self._pairing = Pairing(self.instance, self, events, self._new_room_id)
+        blocks = Blocks(self._block_s)
+        self._pairing = Pairing(self.instance, self, events, self._new_room_id, blocks)
+        self._fleet = Fleet(
+            self._store, self.send, moderation, blocks, self._block_s, self._clock.seconds, self._unix_time
+        )
         self._pairing.away(self._clock.seconds())
         self._store.start()
         for calls, interval_s in ((self._ticks, TICK_S), (self._renewals, RENEW_S)):
@@ -162,6 +174,18 @@ class RedisBroker:
         """See `Broker.leave`."""
         self._pairing.leave(room, client)
 
+    def keep_apart(self, one: Party, other: Party) -> None:
+        """See `Broker.keep_apart`."""
+        self._fleet.keep_apart(one, other)
+
+    def share(self, bans: Sequence[Ban]) -> None:
+        """See `Broker.share`."""
+        self._fleet.share(bans)
+
+    async def ask(self, question: bytes) -> Answers:
+        """See `Broker.ask`."""
+        return await self._fleet.ask(question)
+
     # --- Outside of the pairing ---------------------------------------------------------------------------------------
 
     def seek(self, ticket: Ticket, place: int | None, waited_s: float, *, avoiding: bool) -> None:
@@ -198,6 +222,7 @@ class RedisBroker:
             await self._store.renew(())
         self._missing.clear()
         await self._tidy()
+        await self._fleet.up()
         now = self._clock.seconds()
         # What was sent just before the connection was lost may be done after this: look again when it must be over.
         self._tidy_at = now + 5.0
@@ -261,6 +286,9 @@ class RedisBroker:
         for letter in letters:
             if type(letter) is Claim and letter.room in over:
                 continue
+            if isinstance(letter, Answer | Ask | Banned):
+                self._fleet.read(sender, letter)
+                continue
             self._pairing.read(sender, letter, now)
             if type(letter) is Goodbye:
                 self._unlink(sender)
@@ -309,6 +337,7 @@ class RedisBroker:
     def _tick(self) -> None:
         now = self._clock.seconds()
         self._pairing.tick(now)
+        self._fleet.tick()
         if self._shunned:
             self._shunned = {instance: until for instance, until in self._shunned.items() if until > now}
         if self._tidy_at and now >= self._tidy_at and self._store.reachable:

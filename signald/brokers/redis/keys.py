@@ -3,8 +3,11 @@
 What an operator sees there, with the default prefix::
 
     webrtc:waiting          sorted set   every waiting ticket of all instances, by the time since when it waits
+    webrtc:instances        sorted set   all instances, by the time at which each renewed its lease
     webrtc:instance:<id>    string       the lease of an instance: exists while the instance lives
     webrtc:signal:<id>      stream       letters to an instance
+    webrtc:bans             hash         who may not come in: what it is about, to a JSON object
+    webrtc:apart:<name>     sorted set   whom a client (c:…) or user (u:…) is kept apart from, by the time since when
 """
 
 import base64
@@ -12,6 +15,7 @@ import hashlib
 
 from signald.core.ids import UserId
 from signald.core.matching import Ticket
+from signald.core.moderation import Party
 
 
 class Keys:
@@ -24,6 +28,9 @@ class Keys:
     def __init__(self, prefix: str) -> None:
         self.waiting = f"{prefix}waiting"
         self.lease_prefix = f"{prefix}instance:"
+        self.instances = f"{prefix}instances"
+        self.bans = f"{prefix}bans"
+        self.apart_prefix = f"{prefix}apart:"
         self._stream_prefix = f"{prefix}signal:"
 
     def lease(self, instance: str) -> str:
@@ -45,6 +52,12 @@ def file_ticket(instance: str, ticket: Ticket, *, avoiding: bool) -> str:
 def _digest(user: UserId) -> str:
     """A user's name for the store: of one length, without separators, and not to be read by whoever looks there."""
     return base64.urlsafe_b64encode(hashlib.sha256(user.encode()).digest()[:15]).decode()
+
+
+def names(party: Party) -> list[str]:
+    """A client's names in the store for being kept apart from others; the one that lasts longest comes first."""
+    client = f"c:{party.client}"
+    return [client] if party.user is None else [f"u:{_digest(party.user)}", client]
 
 
 def parse_ticket(filed: str) -> tuple[str, str, int]:

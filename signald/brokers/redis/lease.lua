@@ -2,12 +2,14 @@
 --
 -- KEYS[1]  the lease
 -- KEYS[2]  the stream in which letters to this instance stand
--- KEYS[3…] leases of other instances
+-- KEYS[3]  all instances: a sorted set by the time at which each renewed its lease (seconds since 1970)
+-- KEYS[4…] leases of other instances
 -- ARGV[1]  this process's boot id, the value of its lease
 -- ARGV[2]  milliseconds that the lease lasts
 -- ARGV[3]  milliseconds that the stream lasts: longer, so that an instance which was cut off for a while loses nothing
 -- ARGV[4]  stream id up to which letters were read ('' if none): they are removed, but for the last
 -- ARGV[5]  '1' for the first time in this process: letters to another process of this name are none of its business
+-- ARGV[6]  this instance's name
 --
 -- Returns {'kept' | 'taken' | 'other', '1' if the stream was made anew, boot id or '' of each other lease…}.
 -- 'other': another process holds this name; nothing was changed.
@@ -32,8 +34,13 @@ elseif ARGV[4] ~= '' then
 end
 redis.call('PEXPIRE', stream, ARGV[3])
 
+local now, lasting = redis.call('TIME')[1], math.ceil(ARGV[2] / 1000)
+redis.call('ZREMRANGEBYSCORE', KEYS[3], '-inf', now - lasting)
+redis.call('ZADD', KEYS[3], now, ARGV[6])
+redis.call('EXPIRE', KEYS[3], lasting)
+
 local reply = {status, made}
-for i = 3, #KEYS do
-    reply[i] = redis.call('GET', KEYS[i]) or ''
+for i = 4, #KEYS do
+    reply[i - 1] = redis.call('GET', KEYS[i]) or ''
 end
 return reply

@@ -8,7 +8,8 @@ from typing import Final
 
 import msgspec
 
-from signald.core.ids import ClientId, RoomId
+from signald.core.ids import ClientId, RoomId, UserId
+from signald.core.moderation import Ban
 
 
 class Claim(msgspec.Struct, array_like=True, tag=1, frozen=True, gc=False):
@@ -21,18 +22,21 @@ class Claim(msgspec.Struct, array_like=True, tag=1, frozen=True, gc=False):
         claimant: Who took the ticket.
         client: Whose ticket it is.
         number: The ticket's number.
+        user: The claimant's, if it has proved who it is.
     """
 
     room: RoomId
     claimant: ClientId
     client: ClientId
     number: int
+    user: UserId | None = None
 
 
 class Confirm(msgspec.Struct, array_like=True, tag=2, frozen=True, gc=False):
-    """The owner's client is paired in this room; the claimant's is to follow."""
+    """The owner's client, maybe of a known user, is paired in this room; the claimant's is to follow."""
 
     room: RoomId
+    user: UserId | None = None
 
 
 class Refuse(msgspec.Struct, array_like=True, tag=3, frozen=True, gc=False):
@@ -75,7 +79,27 @@ class Goodbye(msgspec.Struct, array_like=True, tag=9, frozen=True, gc=False):
     """The sender stops; it has left all rooms, and answers no claim any more."""
 
 
-Letter = Claim | Confirm | Refuse | Left | Relayed | Released | Check | Sync | Goodbye
+class Banned(msgspec.Struct, array_like=True, tag=10, frozen=True, gc=False):
+    """Bans that were said on the sender's side."""
+
+    bans: list[Ban]
+
+
+class Ask(msgspec.Struct, array_like=True, tag=11, frozen=True, gc=False):
+    """A question that every instance answers with `Answer` (see `signald.brokers.interface.Broker.ask`)."""
+
+    number: int
+    question: bytes
+
+
+class Answer(msgspec.Struct, array_like=True, tag=12, frozen=True, gc=False):
+    """To the question of this number."""
+
+    number: int
+    text: bytes
+
+
+Letter = Claim | Confirm | Refuse | Left | Relayed | Released | Check | Sync | Goodbye | Banned | Ask | Answer
 
 
 class Envelope(msgspec.Struct, array_like=True, frozen=True, gc=False):

@@ -1,6 +1,7 @@
 -- Find a partner for a ticket, or file it in the queue: one atomic step.
 --
 -- KEYS[1]  the queue: a sorted set of tickets by place
+-- KEYS[2…] those whom the ticket's client, and its user if it is known, are kept apart from: sorted sets of names
 -- ARGV[1]  prefix of the instances' lease keys
 -- ARGV[2]  the ticket, as it is filed: instance|client|number|avoid, and |user if it is known
 -- ARGV[3]  how it may have been filed before ('' if the same)
@@ -37,6 +38,25 @@ local function is_alive(instance)
     return alive[instance]
 end
 
+local apart_from = nil -- asked for only when there is somebody to meet
+local function is_apart(their_client, their_user)
+    if apart_from == nil then
+        apart_from = {}
+        for i = 2, #KEYS do
+            if redis.call('EXISTS', KEYS[i]) == 1 then
+                table.insert(apart_from, KEYS[i])
+            end
+        end
+    end
+    for _, key in ipairs(apart_from) do
+        if redis.call('ZSCORE', key, 'c:' .. their_client)
+            or (their_user ~= '' and redis.call('ZSCORE', key, 'u:' .. their_user)) then
+            return true
+        end
+    end
+    return false
+end
+
 local _, client, avoid, user = parse(own)
 local from, seen = 0, 0
 while seen < SEEN_AT_MOST do
@@ -51,7 +71,7 @@ while seen < SEEN_AT_MOST do
             redis.call('ZREM', queue, ticket)
         elseif their_client == client or their_client == avoid or their_avoid == client or shunned[instance] then
             from = from + 1
-        elseif user ~= '' and their_user == user then
+        elseif (user ~= '' and their_user == user) or is_apart(their_client, their_user) then
             from = from + 1
         else
             redis.call('ZREM', queue, ticket, own, former)

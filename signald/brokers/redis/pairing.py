@@ -31,6 +31,7 @@ from signald.brokers.redis.outside import Filed, Outcome, Outside, Taken
 from signald.brokers.redis.rooms import RemoteRoom, RemoteRooms
 from signald.core.ids import ClientId, RoomId
 from signald.core.matching import Queue, Room, Ticket
+from signald.core.moderation import Blocks
 from signald.core.session import PartnerFound
 
 CLAIM_TIMEOUT_S: Final = 2.0
@@ -87,17 +88,23 @@ class Pairing:
         outside: Where wishes go.
         events: Who is told of matches, relays and partners that left.
         new_room_id: Makes an id that was never used.
+        blocks: Who is kept apart, as far as this process knows; what the store knows counts besides.
     """
 
     def __init__(
-        self, instance: str, outside: Outside, events: BrokerEvents, new_room_id: Callable[[], RoomId]
+        self,
+        instance: str,
+        outside: Outside,
+        events: BrokerEvents,
+        new_room_id: Callable[[], RoomId],
+        blocks: Blocks,
     ) -> None:
         self.instance = instance
         self._outside = outside
         self._events = events
         self._new_room_id = new_room_id
         self._stays: dict[ClientId, Stay] = {}
-        self._queue = Queue()  # the same tickets, oldest first: for the time without a store, and to look after
+        self._queue = Queue(blocks)  # the same tickets, oldest first: for the time without a store, and to look after
         self._claims: dict[RoomId, Stay] = {}
         self._deadlines: deque[Pending] = deque()
         self._avoiding: deque[Ticket] = deque()
@@ -232,7 +239,8 @@ class Pairing:
             stay.claim = claim
             self._claims[claim.room] = stay
             self._deadlines.append(claim)
-            self._outside.send(claim.instance, Claim(claim.room, ticket.client, outcome.client, outcome.number))
+            letter = Claim(claim.room, ticket.client, outcome.client, outcome.number, ticket.user)
+            self._outside.send(claim.instance, letter)
 
     # --- other instances ----------------------------------------------------------------------------------------------
 
@@ -281,8 +289,9 @@ class Pairing:
             self._outside.unfile(stay.ticket)
         self._remote.open(RemoteRoom(claim.room, claim.client, claim.claimant, instance))
         # Who waited longer offers: it is the first to know.
-        if self._events.matched(PartnerFound(stay.ticket, claim.room, claim.claimant, initiator=True)):
-            self._outside.send(instance, Confirm(claim.room))
+        found = PartnerFound(stay.ticket, claim.room, claim.claimant, initiator=True, user=claim.user)
+        if self._events.matched(found):
+            self._outside.send(instance, Confirm(claim.room, stay.ticket.user))
         else:
             self._remote.close(claim.room)
             self._outside.send(instance, Refuse(claim.room))
@@ -298,7 +307,8 @@ class Pairing:
         if stay.may_be_filed:
             self._outside.unfile(stay.ticket)
         self._remote.open(RemoteRoom(confirm.room, stay.ticket.client, partner, instance))
-        if not self._events.matched(PartnerFound(stay.ticket, confirm.room, partner, initiator=False)):
+        found = PartnerFound(stay.ticket, confirm.room, partner, initiator=False, user=confirm.user)
+        if not self._events.matched(found):
             self._remote.close(confirm.room)
             self._outside.send(instance, Left(confirm.room))
 
@@ -411,8 +421,9 @@ class Pairing:
                 self._outside.unfile(stay.ticket)
         room = Room(self._new_room_id(), older.ticket.client, newer.ticket.client)
         self._local[room.id] = room
-        told = self._events.matched(PartnerFound(older.ticket, room.id, room.second, initiator=True))
-        if told and self._events.matched(PartnerFound(newer.ticket, room.id, room.first, initiator=False)):
+        one, other = older.ticket, newer.ticket
+        told = self._events.matched(PartnerFound(one, room.id, room.second, initiator=True, user=other.user))
+        if told and self._events.matched(PartnerFound(other, room.id, room.first, initiator=False, user=one.user)):
             return
         del self._local[room.id]
         if told:

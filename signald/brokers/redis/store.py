@@ -1,26 +1,28 @@
 """What an instance does with the store: tickets, leases, and letters in streams.
 
 Two connections: one for commands, whose order is the order of everything that leaves this instance, and one that
-waits for letters. Commands used: EVALSHA, SCRIPT LOAD, ZREM, ZSCAN, XADD with NOMKSTREAM, XREAD; all are in Redis 6.2
-and later and in Valkey.
+waits for letters. Commands used: EVALSHA, SCRIPT LOAD, ZREM, ZSCAN, XADD with NOMKSTREAM, XREAD, ZRANGE, HSCAN, HDEL;
+all are in Redis 6.2 and later and in Valkey.
 """
 
 import hashlib
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
 from importlib.resources import files
 from typing import Any, Final, Protocol
 
+import msgspec
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IStreamClientEndpoint
 from twisted.python.failure import Failure
 
 from signald.brokers.redis.connection import StoreConnection
-from signald.brokers.redis.keys import Keys, file_ticket, parse_ticket
+from signald.brokers.redis.keys import Keys, file_ticket, names, parse_ticket
 from signald.brokers.redis.letters import Envelope, decode
 from signald.brokers.redis.outside import Filed, Outcome, Taken
 from signald.brokers.redis.url import StoreAddress
 from signald.core.ids import ClientId
 from signald.core.matching import Ticket
+from signald.core.moderation import BLOCKS_EACH, Ban, Party
 
 LEASE_MS: Final = 8_000
 """How long an instance is taken for alive without a sign of life."""
@@ -38,8 +40,15 @@ READ_AT_MOST: Final = 200
 """Batches in one read."""
 
 
-CALLS: Final = ("match", "lease", "goodbye", "append", "unfile", "scan")
-"""The kinds of calls that an `Observe` is told of: the scripts, XADD, ZREM and ZSCAN."""
+PAGE: Final = 500
+"""As many tickets or bans are read or written in one call; the store does nothing else meanwhile."""
+
+CALLS: Final = ("match", "lease", "goodbye", "apart", "ban", "append", "unfile", "scan")
+"""The kinds of calls that an `Observe` is told of: the scripts, XADD, ZREM, and looking through what there is."""
+
+
+_encode_ban = msgspec.json.Encoder().encode
+_decode_ban = msgspec.json.Decoder(Ban).decode
 
 
 class Observe(Protocol):
@@ -65,6 +74,8 @@ class Script:
 _MATCH = Script("match")
 _LEASE = Script("lease")
 _GOODBYE = Script("goodbye")
+_APART = Script("apart")
+_BAN = Script("ban")
 
 
 class Store:
@@ -147,7 +158,7 @@ class Store:
         former = file_ticket(self.instance, ticket, avoiding=not avoiding)
         reply = await self._script(
             _MATCH,
-            [self._keys.waiting],
+            [self._keys.waiting, *(self._keys.apart_prefix + name for name in names(ticket.party()))],
             self._keys.lease_prefix,
             filed,
             former if former != filed else "",
@@ -174,18 +185,12 @@ class Store:
             instance: Whose tickets.
             waiting: Gives those that wait. Asked after the queue was read: what it then does not know was withdrawn.
         """
-        cursor = b"0"
-        while True:
-            cursor, found = await self._call(
-                "scan", "ZSCAN", self._keys.waiting, cursor, "MATCH", f"{instance}|*", "COUNT", "500"
-            )
+        async for found in self._pages("ZSCAN", self._keys.waiting, "MATCH", f"{instance}|*"):
             keep = {(ticket.client, ticket.number) for ticket in waiting()}
             filed = [ticket.decode() for ticket in found[::2]]
             stale = [ticket for ticket in filed if parse_ticket(ticket)[1:] not in keep]
             if stale:
                 await self._call("unfile", "ZREM", self._keys.waiting, *stale)
-            if cursor == b"0":
-                return
 
     async def renew(self, others: Sequence[str]) -> tuple[str, list[str]]:
         """Take or keep the lease (``lease.lua``).
@@ -196,7 +201,7 @@ class Store:
         Returns:
             ``kept``, ``taken`` or ``other``, and the boot ids of the others, empty for those without a lease.
         """
-        keys = [self._keys.lease(self.instance), self._keys.stream(self.instance)]
+        keys = [self._keys.lease(self.instance), self._keys.stream(self.instance), self._keys.instances]
         status, made, *boots = await self._script(
             _LEASE,
             keys + [self._keys.lease(other) for other in others],
@@ -205,6 +210,7 @@ class Store:
             str(STREAM_MS),
             self._position if self._position != "0-0" else "",
             "1" if self._fresh else "0",
+            self.instance,
         )
         if status != b"other":
             self._fresh = False
@@ -231,8 +237,46 @@ class Store:
         await self._take_out(instance, "")
 
     async def _take_out(self, instance: str, boot: str) -> None:
-        if await self._script(_GOODBYE, [self._keys.lease(instance), self._keys.stream(instance)], boot):
+        keys = [self._keys.lease(instance), self._keys.stream(instance), self._keys.instances]
+        if await self._script(_GOODBYE, keys, boot, instance):
             await self.unfile_strangers(instance, tuple)
+
+    async def keep_apart(self, one: Party, other: Party, lasting_s: float) -> None:
+        """Let no instance match these two any more (``apart.lua``)."""
+        pair = [names(one)[0], names(other)[0]]
+        await self._script(
+            _APART, [self._keys.apart_prefix + name for name in pair], *pair, str(int(lasting_s)), BLOCKS_EACH
+        )
+
+    async def save_bans(self, bans: Sequence[Ban]) -> None:
+        """Write bans down (``ban.lua``)."""
+        for start in range(0, len(bans), PAGE):
+            part = bans[start : start + PAGE]
+            await self._script(_BAN, [self._keys.bans], *(text for ban in part for text in (ban.key, _encode_ban(ban))))
+
+    async def load_bans(self, unix_time: float) -> list[Ban]:
+        """All bans; those that are over (seconds since 1970) are taken out."""
+        bans: list[Ban] = []
+        async for found in self._pages("HSCAN", self._keys.bans):
+            page = [_decode_ban(text) for text in found[1::2]]
+            bans += [ban for ban in page if ban.until > unix_time]
+            over = [ban.key for ban in page if ban.until <= unix_time]
+            if over:
+                await self._call("unfile", "HDEL", self._keys.bans, *over)
+        return bans
+
+    async def instances(self) -> list[str]:
+        """All instances that have renewed their lease of late."""
+        return [name.decode() for name in await self._call("scan", "ZRANGE", self._keys.instances, 0, -1)]
+
+    async def _pages(self, command: str, key: str, *options: str) -> AsyncIterator[list[bytes]]:
+        """What stands under a key, some at a time."""
+        cursor = b"0"
+        while True:
+            cursor, found = await self._call("scan", command, key, cursor, *options, "COUNT", PAGE)
+            yield found
+            if cursor == b"0":
+                return
 
     async def _script(self, script: Script, keys: Sequence[str], *arguments: Any) -> Any:
         return await self._call(script.name, "EVALSHA", script.sha, len(keys), *keys, *arguments)
@@ -247,7 +291,7 @@ class Store:
         return self._commands.call(*command).addBoth(over)
 
     async def _commands_up(self) -> None:
-        for script in (_MATCH, _LEASE, _GOODBYE):
+        for script in (_MATCH, _LEASE, _GOODBYE, _APART, _BAN):
             await self._commands.call("SCRIPT", "LOAD", script.text)
         await self._up()
 

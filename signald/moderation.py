@@ -1,0 +1,233 @@
+"""What the operator does with clients, wherever they are: look, kick, ban, lift.
+
+Each verb is put as a question to all instances (`signald.brokers.interface.Broker.ask`); the one that has the client
+acts. Bans are known to all of them.
+"""
+
+from collections import OrderedDict
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any, Final
+
+import msgspec
+from msgspec import UNSET, UnsetType
+from twisted.logger import Logger
+
+from signald.bans import Bans
+from signald.brokers.interface import Answers, Broker, ModerationEvents
+from signald.connections import POLICY_VIOLATION, Client, Connections
+from signald.core.ids import ClientId, UserId
+from signald.core.limits import household
+from signald.core.moderation import Ban, BanKind
+
+REMEMBERED_S: Final = 3600.0
+"""How long who has gone can still be banned by its client id: reports are read later than they are written."""
+
+REMEMBERED: Final = 100_000
+"""As many; 20 MB."""
+
+
+class ClientFacts(msgspec.Struct, rename="camel"):
+    """What an operator sees of a client. Times in seconds."""
+
+    client_id: str
+    instance_id: str
+    state: str
+    connected_seconds: float
+    messages: int
+    user_id: str | UnsetType = UNSET
+    room_id: str | UnsetType = UNSET
+    partner_id: str | UnsetType = UNSET
+    address: str | UnsetType = UNSET
+
+
+class Look(msgspec.Struct, tag="look"):
+    """Who is there? At most so many, in the order of connecting, or the one client. Answered by `ClientFacts`."""
+
+    limit: int
+    addresses: bool
+    client: ClientId | None = None
+
+
+class Kick(msgspec.Struct, tag="kick"):
+    """Close this client. Answered by whether it was there."""
+
+    client: ClientId
+    reason: str
+
+
+class BanClient(msgspec.Struct, tag="ban"):
+    """Ban whoever is or was this client. Answered by the bans.
+
+    Attributes:
+        kinds: What to ban of it; empty: its user, or if that is not known its address.
+    """
+
+    client: ClientId
+    kinds: list[BanKind]
+    seconds: float
+    reason: str
+
+
+_decode_question = msgspec.json.Decoder(Look | Kick | BanClient).decode
+_encode = msgspec.json.Encoder().encode
+
+
+class Traces:
+    """Who was here a short while ago: user and address by client id.
+
+    Args:
+        now: Seconds, monotonic.
+    """
+
+    def __init__(self, now: Callable[[], float]) -> None:
+        self._now = now
+        self._gone: OrderedDict[ClientId, tuple[float, UserId | None, str]] = OrderedDict()
+
+    def remember(self, client: Client, user: UserId | None) -> None:
+        """A client has gone."""
+        now = self._now()
+        self._gone[client.id] = (now, user, client.address)
+        while self._gone:
+            when, _, _ = next(iter(self._gone.values()))
+            if len(self._gone) <= REMEMBERED and now - when < REMEMBERED_S:
+                return
+            self._gone.popitem(last=False)
+
+    def find(self, client: ClientId) -> tuple[UserId | None, str] | None:
+        """Its user and address, if it is remembered."""
+        found = self._gone.get(client)
+        return None if found is None or self._now() - found[0] >= REMEMBERED_S else found[1:]
+
+
+class Moderation:
+    """The operator's hand on this instance. Implements `ModerationEvents`.
+
+    Args:
+        connections: The clients of this instance.
+        broker: Reaches the other instances.
+        bans: Of all instances.
+        traces: Who was here a short while ago.
+        now: Seconds, monotonic.
+    """
+
+    _log = Logger()
+
+    def __init__(
+        self, connections: Connections, broker: Broker, bans: Bans, traces: Traces, now: Callable[[], float]
+    ) -> None:
+        self._connections = connections
+        self._broker = broker
+        self._bans = bans
+        self._traces = traces
+        self._now = now
+        self._answers: Mapping[type[Any], Callable[[Any], object]] = {
+            Look: self._look,
+            Kick: self._kick,
+            BanClient: self._ban_client,
+        }
+
+    # --- for the operator ---------------------------------------------------------------------------------------------
+
+    async def ask(self, question: Look | Kick | BanClient) -> Answers:
+        """Put a question to all instances."""
+        return await self._broker.ask(_encode(question))
+
+    def ban(self, kind: BanKind, value: str, seconds: float, reason: str) -> Ban:
+        """Ban a user or an address, and close who is concerned, on every instance."""
+        ban = self._bans.say(kind, value, seconds, reason)
+        self._log.warn("{kind} banned for {seconds} s: {reason}", kind=kind.value, seconds=seconds, reason=reason)
+        self._close_banned([ban])
+        return ban
+
+    def lift(self, kind: BanKind, value: str) -> bool:
+        """End a ban on every instance; false if there is none."""
+        ban = self._bans.lift(kind, value)
+        if ban is not None:
+            self._log.warn("a ban on one {kind} was lifted", kind=kind.value)
+        return ban is not None
+
+    def in_force(self) -> list[Ban]:
+        """All bans, in the order in which they were said."""
+        return self._bans.in_force()
+
+    # --- from the broker ----------------------------------------------------------------------------------------------
+
+    def banned(self, bans: Sequence[Ban]) -> None:
+        """See `ModerationEvents.banned`."""
+        self._close_banned(self._bans.merge(bans))
+
+    def bans(self) -> Sequence[Ban]:
+        """See `ModerationEvents.bans`."""
+        return self._bans.known()
+
+    def asked(self, question: bytes) -> bytes:
+        """See `ModerationEvents.asked`. What cannot be understood, of a newer version, is answered with null."""
+        try:
+            asked = _decode_question(question)
+            return _encode(self._answers[type(asked)](asked))
+        except Exception:
+            self._log.failure("a question of the operator")
+            return b"null"
+
+    # --- here ---------------------------------------------------------------------------------------------------------
+
+    def _look(self, asked: Look) -> list[ClientFacts]:
+        clients: Iterable[Client]
+        if asked.client is None:
+            clients = self._connections.first(asked.limit)
+        else:
+            client = self._connections.find(asked.client)
+            clients = () if client is None else (client,)
+        return [self._facts(client, asked.addresses) for client in clients]
+
+    def _facts(self, client: Client, addresses: bool) -> ClientFacts:
+        session, now = client.session, self._now()
+        return ClientFacts(
+            client_id=client.id,
+            instance_id=self._broker.instance,
+            state=session.state.value,
+            connected_seconds=round(now - client.opened, 1),
+            messages=client.messages,
+            user_id=session.user(now) or UNSET,
+            room_id=session.room or UNSET,
+            partner_id=session.partner or UNSET,
+            address=client.address if addresses else UNSET,
+        )
+
+    def _kick(self, asked: Kick) -> bool:
+        client = self._connections.find(asked.client)
+        if client is not None:
+            self._log.warn("client {client} kicked: {reason}", client=client.id, reason=asked.reason)
+            client.connection.close(POLICY_VIOLATION, _short(asked.reason))
+        return client is not None
+
+    def _ban_client(self, asked: BanClient) -> list[Ban]:
+        client = self._connections.find(asked.client)
+        found = (client.session.user(self._now()), client.address) if client else self._traces.find(asked.client)
+        if found is None:
+            return []
+        user, address = found
+        kinds = asked.kinds or [BanKind.USER if user else BanKind.ADDRESS]
+        values = {BanKind.USER: user, BanKind.ADDRESS: address}
+        return [self.ban(kind, value, asked.seconds, asked.reason) for kind in kinds if (value := values[kind])]
+
+    def _close_banned(self, bans: Sequence[Ban]) -> None:
+        """Close whom bans concern; those that nobody said concern only who comes later."""
+        banned = {ban.key: ban for ban in bans if not ban.automatic}
+        if not banned:
+            return
+        now = self._now()
+        for client in self._connections:
+            user = client.session.user(now)
+            ban = banned.get(f"{BanKind.ADDRESS}:{household(client.address)}") or banned.get(f"{BanKind.USER}:{user}")
+            if ban is not None:
+                client.connection.close(POLICY_VIOLATION, _short(f"banned: {ban.reason}" if ban.reason else "banned"))
+
+
+def _short(reason: str) -> str:
+    """What fits into a close frame: 123 bytes (RFC 6455 5.5.1)."""
+    return reason.encode()[:123].decode(errors="ignore")
+
+
+def _conforms(moderation: Moderation) -> ModerationEvents:
+    return moderation
