@@ -1,0 +1,354 @@
+"""Reports, blocks, kicks and bans over several processes and one store, as an operator's tools see them."""
+
+import json
+import threading
+import time
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from queue import Queue
+
+import pytest
+
+from tests.support.client import Client, Closed
+from tests.support.daemon import DaemonProcess
+from tests.support.operator import TOKEN, Operator
+from tests.support.redis import RedisServer, free_port
+from tests.support.service import Service, meet, met, until
+from tests.support.tokens import SECRET, sign
+
+MODERATED = {"ADMIN_TOKEN": TOKEN, "AUTH_MODE": "optional", "JWT_SECRET": SECRET, "REMATCH_DELAY_SECONDS": "0"}
+
+
+class Moderated(Service):
+    """Two instances, each with an admin endpoint of its own.
+
+    Args:
+        store: Which both use.
+        variables: More settings.
+    """
+
+    def __init__(self, store: RedisServer, **variables: str) -> None:
+        all_variables = {"ADMIN_LISTEN": "tcp:0:interface=127.0.0.1", **MODERATED, **variables}
+        super().__init__(store.url, store.url, joined=True, **all_variables)
+        for instance in self:
+            instance.wait_for("listening on", times=2)
+
+    def operator(self, number: int) -> Operator:
+        """Who asks one instance."""
+        return Operator(_admin_port(self[number]))
+
+
+def _admin_port(daemon: DaemonProcess) -> int:
+    (admin,) = [port for port in daemon.ports if port != daemon.port]
+    return admin
+
+
+def known(client: Client, user: str) -> Client:
+    """The client, once it has shown a token."""
+    client.send("auth", token=sign({"sub": user, "exp": time.time() + 600}))
+    assert client.sync() == []
+    return client
+
+
+def closed(client: Client) -> int | None:
+    """With which code a client is closed; waits for it."""
+    with pytest.raises(Closed) as caught:
+        client.expect("pong")
+    return caught.value.code
+
+
+@pytest.fixture
+def hook() -> Iterator["Hook"]:
+    """A webhook's endpoint."""
+    with Hook() as running:
+        yield running
+
+
+class Hook:
+    """An HTTP server that keeps what is posted to it."""
+
+    def __init__(self) -> None:
+        self.posted: Queue[tuple[dict[str, str], dict[str, object]]] = Queue()
+        keep = self.posted.put
+
+        class Handler(BaseHTTPRequestHandler):
+            def do_POST(self) -> None:
+                body = self.rfile.read(int(self.headers["content-length"]))
+                keep(({name.lower(): value for name, value in self.headers.items()}, json.loads(body)))
+                self.send_response(204)
+                self.end_headers()
+
+            def log_message(self, format: str, *args: object) -> None: ...
+
+        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.url = f"http://127.0.0.1:{self._server.server_port}/reports?key=hidden"
+        self._thread = threading.Thread(target=self._server.serve_forever)
+
+    def __enter__(self) -> "Hook":
+        self._thread.start()
+        return self
+
+    def __exit__(self, *reason: object) -> None:
+        self._server.shutdown()
+        self._thread.join()
+        self._server.server_close()
+
+
+def test_a_report_reaches_the_operator(store: RedisServer, hook: Hook) -> None:
+    """Who is harassed presses a button, and nobody ever hears of it."""
+    with Moderated(store, REPORT_WEBHOOK_URL=hook.url, REPORT_WEBHOOK_SECRET="s" * 16) as service:
+        ada, bob = known(service.client(0), "ada"), known(service.client(1), "bob")
+        room = meet(ada, bob)
+        bob.send("leave")
+        ada.expect("partner-left")
+        ada.send("report", reason="spam", text="sells \u00e4nd\n{room}")
+        assert ada.sync() == []
+        headers, report = hook.posted.get(timeout=30)
+        assert abs(float(str(report.pop("time"))) - time.time()) < 60
+        assert report == {
+            "type": "report",
+            "instanceId": "a",
+            "roomId": room,
+            "reporter": {"clientId": ada.id, "userId": "ada"},
+            "reported": {"clientId": bob.id, "userId": "bob"},
+            "reason": "spam",
+            "text": "sells \u00e4nd\n{room}",
+        }
+        assert headers["content-type"] == "application/json"
+        assert set(headers) >= {"webhook-id", "webhook-timestamp", "webhook-signature"}
+        service[0].wait_for(f"client {ada.id} reports client {bob.id} in room {room}: 'spam': 'sells \u00e4nd\\n")
+        assert "hidden" not in service[0].log
+        ada.send("report", reason="spam")
+        assert ada.expect("error")["code"] == "RATE_LIMIT"
+        assert service.errors() == []
+
+
+def test_who_is_blocked_is_not_met_again(store: RedisServer) -> None:
+    """Somebody is called again and again by the one whom it has blocked, through another tab or after a restart."""
+    with Moderated(store) as service:
+        ada, bob = known(service.client(0), "ada"), known(service.client(1), "bob")
+        meet(ada, bob)
+        ada.send("block")
+        ada.send("next")
+        assert bob.expect("partner-left")
+        assert ada.sync() == [] == bob.sync()
+        again, other = known(service.client(0), "bob"), service.client(1)
+        again.send("available")
+        assert again.sync() == []
+        service.restart(1)
+        service[1].wait_for("listening on", times=2)
+        service.wait_joined()
+        fresh = known(service.client(1), "ada")
+        ada.send("leave")
+        fresh.send("available")
+        assert fresh.sync() == []
+        other = service.client(1)
+        other.send("available")
+        met(again, other)
+        assert fresh.sync() == [] == ada.sync()
+        assert service.errors() == []
+
+
+def test_the_operator_sees_and_closes_clients_anywhere(store: RedisServer) -> None:
+    """A moderator finds only who happens to be on the instance that it asks, or sees where people live."""
+    with Moderated(store) as service:
+        ada, bob, idle = known(service.client(0), "ada"), service.client(1), service.client(1)
+        room = meet(ada, bob)
+        operator = service.operator(0)
+        status, listed = operator.ask("GET", "/clients")
+        assert status == 200
+        assert (listed["complete"], listed["silent"]) == (True, [])
+        clients = {client.pop("clientId"): client for client in listed["clients"]}
+        assert set(clients) == {ada.id, bob.id, idle.id}
+        for client in clients.values():
+            assert 0 <= client.pop("connectedSeconds") < 60
+            assert client.pop("messages") >= 0
+        assert clients[ada.id] == {
+            "instanceId": "a",
+            "state": "paired",
+            "userId": "ada",
+            "roomId": room,
+            "partnerId": bob.id,
+        }
+        assert clients[idle.id] == {"instanceId": "b", "state": "idle"}
+        assert len(operator.ask("GET", "/clients?limit=1")[1]["clients"]) == 1
+        status, one = operator.ask("GET", f"/clients/{bob.id}?addresses=true")
+        assert (status, one["partnerId"], one["address"]) == (200, ada.id, "127.0.0.1")
+        assert operator.ask("GET", "/clients/nobody") == (404, {"error": "no such client"})
+        assert operator.ask("DELETE", f"/clients/{bob.id}?reason=enough") == (204, None)
+        assert closed(bob) == 1008
+        ada.expect("partner-left")
+        assert operator.ask("DELETE", f"/clients/{bob.id}")[0] == 404
+        service[1].wait_for(f"client {bob.id} kicked: enough")
+        assert service.errors() == []
+
+
+def test_a_banned_user_stays_out(store: RedisServer) -> None:
+    """Who was banned connects again, to another instance or with the next page load."""
+    with Moderated(store) as service:
+        mallory, ada = known(service.client(1), "mallory"), known(service.client(1), "ada")
+        ban = {"user": "mallory", "seconds": 600, "reason": "spam"}
+        status, answer = service.operator(0).ask("POST", "/bans", ban)
+        (said,) = answer["bans"]
+        assert 590 < said.pop("until") - time.time() <= 600
+        assert (status, said) == (201, {"kind": "user", "value": "mallory", "reason": "spam", "automatic": False})
+        assert closed(mallory) == 1008
+        assert ada.sync() == []
+        for number in (0, 1):
+            again = service.client(number)
+            again.send("auth", token=sign({"sub": "mallory", "exp": time.time() + 600}))
+            refused = again.expect("error")
+            assert (refused["code"], refused["message"]) == ("AUTH_FAILED", "this user is banned")
+            assert len(service.operator(number).ask("GET", "/bans")[1]["bans"]) == 1
+        assert service.operator(1).ask("DELETE", "/bans/user/mallory") == (204, None)
+        assert service.operator(1).ask("DELETE", "/bans/user/mallory")[0] == 404
+        until(lambda: service.operator(0).ask("GET", "/bans") == (200, {"bans": []}), "lifted everywhere")
+        known(service.client(0), "mallory")
+        assert service.errors() == []
+
+
+def test_a_banned_address_stays_out(store: RedisServer) -> None:
+    """A ban holds on one instance only, or for those who come later only, or a restart lifts it."""
+    with Moderated(store) as service:
+        here, there = service.client(0), service.client(1)
+        assert service.operator(0).ask("POST", "/bans", {"address": "127.0.0.1", "seconds": 600})[0] == 201
+        assert closed(here) == 1008 == closed(there)
+        service.restart(1)
+        service[1].wait_for("listening on", times=2)
+        service.wait_joined()
+        for number in (0, 1):
+            with pytest.raises(AssertionError, match="403"):
+                service.client(number)
+        assert service.operator(1).ask("DELETE", "/bans/address/127.0.0.1") == (204, None)
+        until(lambda: service.operator(0).ask("GET", "/bans") == (200, {"bans": []}), "lifted everywhere")
+        service.client(0)
+        service.client(1)
+        assert service.errors() == []
+
+
+def test_who_has_gone_can_be_banned_by_its_client_id(store: RedisServer) -> None:
+    """Reports are read later than they are written: by then the offender has another id."""
+    with Moderated(store) as service:
+        mallory, guest = known(service.client(1), "mallory"), service.client(1)
+        for client in (mallory, guest):
+            client.socket.close()
+        service[1].wait_clients(0)
+        operator = service.operator(0)
+        status, answer = operator.ask("POST", "/bans", {"client": mallory.id, "seconds": 600})
+        assert (status, [(ban["kind"], ban["value"]) for ban in answer["bans"]]) == (201, [("user", "mallory")])
+        status, answer = operator.ask("POST", "/bans", {"client": guest.id, "seconds": 600})
+        assert (status, [(ban["kind"], ban["value"]) for ban in answer["bans"]]) == (201, [("address", "127.0.0.1")])
+        assert operator.ask("POST", "/bans", {"client": "nobody", "seconds": 600})[0] == 404
+        assert service.errors() == []
+
+
+def test_a_flooder_is_banned_on_every_instance(store: RedisServer) -> None:
+    """On n instances somebody has to be banned n times."""
+    with Moderated(store, VIOLATIONS_PER_MINUTE="5", MAX_MSG_PER_SECOND="1", BAN_SECONDS="600") as service:
+        bystander = service.client(1)
+        flooder = service.client(0)
+        for _ in range(20):
+            flooder.send("ping")
+        with pytest.raises(Closed):
+            while True:
+                flooder.receive()
+        until(lambda: len(service.operator(1).ask("GET", "/bans")[1]["bans"]) == 1, "the other instance knows")
+        with pytest.raises(AssertionError, match="403"):
+            service.client(1)
+        bystander.send("ping")
+        assert bystander.expect("pong"), "an address is often shared: who is connected stays"
+        assert service.errors() == []
+
+
+def test_an_operator_can_act_while_the_store_is_away(store: RedisServer) -> None:
+    """In an outage, when somebody has to look, the operator's requests hang or do nothing."""
+    with Moderated(store) as service:
+        here, there = service.client(0), service.client(1)
+        store.kill()
+        service.wait_joined(joined=False)
+        operator = service.operator(0)
+        status, listed = operator.ask("GET", "/clients")
+        assert (status, listed["complete"], [c["clientId"] for c in listed["clients"]]) == (200, False, [here.id])
+        assert operator.ask("GET", f"/clients/{there.id}")[0] == 503
+        assert operator.ask("DELETE", f"/clients/{here.id}") == (204, None)
+        assert closed(here) == 1008
+        assert operator.ask("POST", "/bans", {"address": "127.0.0.1", "seconds": 600})[0] == 201
+        store.start(empty=True)
+        service.wait_joined()
+        assert closed(there) == 1008
+
+
+@pytest.mark.parametrize("token", [None, "", "wrong", TOKEN + "x", TOKEN[:-1]], ids=str)
+def test_only_who_has_the_token(moderated: int, token: str | None) -> None:
+    """Anybody who reaches the port could throw everybody out."""
+    stranger = Operator(moderated, token)
+    for method, path in (("GET", "/clients"), ("DELETE", "/clients/x"), ("GET", "/bans"), ("POST", "/bans")):
+        status, answer = stranger.ask(method, path)
+        assert status == 401
+        assert set(answer) == {"error"}
+        assert stranger.headers["www-authenticate"].startswith("Bearer")
+
+
+BAD = [
+    ("GET", "/clients?limit=0", None, 400, "limit"),
+    ("GET", "/clients?limit=x", None, 400, "limit"),
+    ("PUT", "/clients", None, 405, "GET"),
+    ("GET", "/clients/a/b", None, 404, "nothing here"),
+    ("DELETE", "/clients/x?reason=" + "x" * 101, None, 400, "reason"),
+    ("GET", "/bans/user/x", None, 405, "DELETE"),
+    ("GET", "/bans/planet/x", None, 404, "nothing here"),
+    ("DELETE", "/bans/address/192.0.2.9", None, 404, "no ban"),
+    ("POST", "/bans", b"", 400, "JSON"),
+    ("POST", "/bans", b"\xff", 400, ""),
+    ("POST", "/bans", b"[]", 400, "object"),
+    ("POST", "/bans", b"x" * 20_000, 413, "16384"),
+    ("POST", "/bans", {"seconds": 60}, 400, "exactly one"),
+    ("POST", "/bans", {"address": "192.0.2.1"}, 400, "seconds"),
+    ("POST", "/bans", {"address": "192.0.2.1", "client": "x", "seconds": 60}, 400, "exactly one"),
+    ("POST", "/bans", {"address": "", "seconds": 60}, 400, "address"),
+    ("POST", "/bans", {"client": "", "seconds": 60}, 400, "client"),
+    ("POST", "/bans", {"client": "x", "seconds": 60}, 404, "no such client"),
+    ("POST", "/bans", {"client": "x", "seconds": 60, "kinds": ["planet"]}, 400, "kinds"),
+    ("POST", "/bans", {"address": "example.org", "seconds": 60}, 400, "address"),
+    ("POST", "/bans", {"address": "192.0.2.1", "seconds": 0}, 400, "seconds"),
+    ("POST", "/bans", {"address": "192.0.2.1", "seconds": 1e300}, 400, "seconds"),
+    ("POST", "/bans", {"address": "192.0.2.1", "second": 60}, 400, "second"),
+    ("POST", "/bans", {"address": "192.0.2.1", "seconds": 60, "reason": "x" * 101}, 400, "reason"),
+    ("POST", "/bans", {"user": "ada", "seconds": 60}, 409, "AUTH_MODE"),
+]
+
+
+@pytest.mark.parametrize(("method", "path", "body", "status", "word"), BAD)
+def test_mistakes_are_told(moderated: int, method: str, path: str, body: object, status: int, word: str) -> None:
+    """An operator in a hurry gets a traceback, or a ban that is not the one that was meant."""
+    operator = Operator(moderated)
+    answered, answer = operator.ask(method, path, body)
+    assert (answered, word in answer["error"]) == (status, True), (answered, answer)
+    assert operator.ask("GET", "/bans") == (200, {"bans": []})
+
+
+def test_ipv6_is_banned_by_its_network(moderated: int) -> None:
+    """Who has one address of a /64 has them all."""
+    operator = Operator(moderated)
+    status, answer = operator.ask("POST", "/bans", {"address": "2001:DB8::1", "seconds": 60})
+    assert (status, answer["bans"][0]["value"]) == (201, "2001:db8::/64")
+    assert operator.ask("DELETE", "/bans/address/2001:db8::%2F64") == (204, None)
+    assert operator.ask("POST", "/bans", {"address": "2001:db8::2", "seconds": 60})[0] == 201
+    assert operator.ask("DELETE", "/bans/address/2001:db8::7") == (204, None)
+
+
+def test_without_a_token_there_is_no_api() -> None:
+    """An operator who has not thought of it leaves a door open."""
+    port = free_port()
+    with DaemonProcess(variables={"ADMIN_LISTEN": f"tcp:{port}:interface=127.0.0.1"}, ready=2):
+        assert Operator(port, "").ask("GET", "/clients") == (403, {"error": "set ADMIN_TOKEN to use this"})
+
+
+@pytest.fixture(scope="module")
+def moderated() -> Iterator[int]:
+    """The admin port of a daemon without a store."""
+    port = free_port()
+    variables = {"ADMIN_LISTEN": f"tcp:{port}:interface=127.0.0.1", "ADMIN_TOKEN": TOKEN}
+    with DaemonProcess(variables=variables, ready=2) as daemon:
+        yield port
+        assert daemon.errors == []
