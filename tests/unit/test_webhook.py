@@ -24,6 +24,7 @@ from signald.webhook import (
     MAX_QUEUED,
     STOP_WITHIN_S,
     Webhook,
+    from_url,
     parse_secret,
     signed,
 )
@@ -451,3 +452,11 @@ def test_broken_secrets(text: str, words: str) -> None:
     with pytest.raises(ValueError, match=words) as error:
         parse_secret(text)
     assert not text or text[6:] == "" or text[6:] not in str(error.value)
+
+
+@pytest.mark.parametrize("slip", [" ", "\n", "\x7f", "ä"])
+def test_broken_urls(slip: str) -> None:
+    """What in the URL is secret is in the log, with each attempt."""
+    with pytest.raises(ValueError, match="ASCII") as error:
+        from_url(f"https://hooks.example/hidden{slip}", Clock())
+    assert "hidden" not in str(error.value)
