@@ -57,7 +57,12 @@ def scraped(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     with (
         RedisServer(folder) as store,
         Service(
-            store.url, store.url, LISTEN="tcp:0:interface=127.0.0.1", ADMIN_LISTEN="tcp:0:interface=127.0.0.1"
+            store.url,
+            store.url,
+            LISTEN="tcp:0:interface=127.0.0.1",
+            ADMIN_LISTEN="tcp:0:interface=127.0.0.1",
+            REPORT_WEBHOOK_URL="http://127.0.0.1:1/",
+            REPORT_WEBHOOK_SECRET="a secret for tests",
         ) as service,
         service.client(0) as one,
         service.client(1) as other,

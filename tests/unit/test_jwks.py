@@ -2,6 +2,7 @@
 
 from collections.abc import Awaitable
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from twisted.internet.defer import Deferred
 from twisted.internet.task import Clock
@@ -101,7 +102,9 @@ class Fetches(SynchronousTestCase):
 
     def test_a_file(self) -> None:
         """Keys in a file are not read, or fill the memory."""
-        path = Path(self.mktemp())
+        folder = TemporaryDirectory()
+        self.addCleanup(folder.cleanup)
+        path = Path(folder.name) / "jwks.json"
         path.write_bytes(OLD)
         fetch = jwks.from_file(str(path))
         self.assertEqual(self.successResultOf(Deferred.fromCoroutine(fetch())), OLD)  # type: ignore[arg-type]
