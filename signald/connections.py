@@ -394,8 +394,7 @@ class Connections:
 
     def _leave(self, client: Client, effect: LeaveRoom) -> None:
         self._broker.leave(effect.room, client.session.client)
-        if client.session.state is not State.CLOSED:
-            self._conduct.left(client.id, client.session.user(self._now()))
+        self._conduct.left(client.id, client.session.user(self._now()))
         if self._ending is not None:
             client.connection.close(*self._ending)
 

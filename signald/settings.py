@@ -435,8 +435,10 @@ def _check_auth(chosen: Settings) -> None:
 
 
 def _check_moderation(chosen: Settings) -> None:
-    if bool(chosen.report_webhook_url) != bool(chosen.report_webhook_secret):
-        raise SettingsError("REPORT_WEBHOOK_URL and REPORT_WEBHOOK_SECRET: set both or none")
+    if chosen.report_webhook_url and not chosen.report_webhook_secret:
+        raise SettingsError("REPORT_WEBHOOK_URL: set REPORT_WEBHOOK_SECRET too, or nobody knows who posts there")
+    if chosen.report_webhook_secret and not chosen.report_webhook_url:
+        raise SettingsError("REPORT_WEBHOOK_SECRET: set REPORT_WEBHOOK_URL too")
     if chosen.admin_token and not chosen.admin_listen:
         raise SettingsError("ADMIN_TOKEN: set ADMIN_LISTEN too, the endpoint on which it is shown")
 

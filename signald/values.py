@@ -135,7 +135,8 @@ def https_url(text: str) -> str:
         return ""
     parts = urlsplit(text)
     hidden = parts.username is not None or parts.fragment
-    if parts.scheme not in {"https", "http"} or not text.isascii() or not parts.hostname or hidden:
+    visible = not re.search(r"[^!-~]", text)
+    if parts.scheme not in {"https", "http"} or not visible or not parts.hostname or hidden:
         raise ValueError("must be an https:// URL without user, password and fragment")
     if parts.scheme == "http" and parts.hostname not in {"localhost", "127.0.0.1", "::1"}:
         raise ValueError("must be https://: who is on the way could read and change what goes over it")

@@ -1,7 +1,8 @@
 """What a client and an address may use: connections, handshakes, bytes, matches, sizes, patience."""
 
 from tests.support.frames import PING, TEXT, client_frame, handshake
-from tests.support.memory import MemoryClient, MemoryDaemon, MemoryTest
+from tests.support.memory import STARTED_AT, MemoryClient, MemoryDaemon, MemoryTest
+from tests.support.tokens import SECRET, sign
 
 
 class Limits(MemoryTest):
@@ -136,6 +137,37 @@ class Limits(MemoryTest):
         self.assertEqual(spammer.types(), [])
         daemon.advance(4)
         self.assertEqual(spammer.types(), ["matched"])
+
+    def test_matches_of_a_user(self) -> None:
+        """Somebody leafs through everybody all the same: with a new connection for each."""
+        daemon = self.start(
+            MATCHES_PER_MINUTE="3",
+            REMATCH_DELAY_SECONDS="0",
+            AUTH_MODE="optional",
+            JWT_SECRET=SECRET,
+            JWT_LEEWAY_SECONDS="0",
+        )
+        waiting = []
+        for number in range(4):
+            spammer = daemon.client()
+            spammer.send("auth", token=sign({"sub": "mallory", "exp": STARTED_AT + 3600}))
+            spammer.send("available")
+            partner = daemon.client()
+            partner.send("available")
+            waiting.append(spammer.types())
+            if number % 2:
+                spammer.send("leave")
+            spammer.vanish()
+            partner.vanish()
+        self.assertEqual(waiting, [["matched"]] * 4)
+        last = daemon.client()
+        last.send("auth", token=sign({"sub": "mallory", "exp": STARTED_AT + 3600}))
+        last.send("available")
+        partner = daemon.client()
+        partner.send("available")
+        self.assertEqual(last.types(), [])
+        daemon.advance(22)
+        self.assertEqual(last.types(), ["matched"])
 
     def test_who_is_left_does_not_wait(self) -> None:
         """The victims of somebody who skips would have to wait for it."""
