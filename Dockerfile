@@ -8,10 +8,15 @@ ARG PYTHON=3.13
 
 FROM python:${PYTHON}-slim AS build
 WORKDIR /src
+COPY requirements requirements
+# Nothing is installed whose hash is not known: neither libraries nor what makes signald's own wheel.
+RUN python3 -m venv /build \
+ && /build/bin/pip install --no-cache-dir --require-hashes -r requirements/build.txt \
+ && python3 -m venv --without-pip /opt/signald \
+ && python3 -m pip --python /opt/signald/bin/python install --no-cache-dir --require-hashes -r requirements/run.txt
 COPY . .
-RUN python3 -m pip wheel --no-cache-dir --wheel-dir /wheels .
-RUN python3 -m venv --without-pip /opt/signald \
- && python3 -m pip --python /opt/signald/bin/python install --no-cache-dir --no-index --find-links /wheels signald
+RUN /build/bin/pip wheel --no-cache-dir --no-deps --no-index --no-build-isolation --wheel-dir /wheels . \
+ && python3 -m pip --python /opt/signald/bin/python install --no-cache-dir --no-deps --no-index /wheels/signald-*.whl
 # Twisted's list of plugins (twisted/plugins/dropin.cache): it could not be written later.
 RUN /opt/signald/bin/twistd signald --version
 

@@ -7,7 +7,7 @@ PORT ?= 8080
 PARALLEL ?= -n 4 --dist loadfile
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: run test test-image check lint types bench docs system-packages clean
+.PHONY: run test test-image check lint types bench docs lock system-packages clean
 
 run: $(VENV)/run
 	$(BIN)/twistd -n --pidfile= signald --port $(PORT)
@@ -34,6 +34,15 @@ bench: $(VENV)/bench
 
 docs: $(VENV)/run
 	$(BIN)/python -m signald.schema
+
+# Versions and hashes for the image, newest of each that setup.py allows.
+LOCK = $(BIN)/uv pip compile -q --upgrade --universal --python-version 3.11 --generate-hashes --no-annotate \
+	--no-emit-index-url --custom-compile-command "make lock"
+lock: $(VENV)/bin/python
+	$(BIN)/python -m pip install -q uv
+	$(LOCK) setup.py -o requirements/run.txt
+	$(BIN)/python -c 'import tomllib; print(*tomllib.load(open("pyproject.toml", "rb"))["build-system"]["requires"])' \
+	| tr " " "\n" | $(LOCK) - -o requirements/build.txt
 
 # An editable install hides the plugin from twistd unless it is made in this mode.
 $(VENV)/run: setup.py pyproject.toml | $(VENV)/bin/python

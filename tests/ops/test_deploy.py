@@ -6,6 +6,7 @@ import subprocess
 import sys
 import tomllib
 from collections.abc import Iterator
+from importlib.metadata import requires
 from pathlib import Path
 from typing import Any
 
@@ -13,12 +14,31 @@ import kubernetes_validate
 import pytest
 import yaml
 from compose_spec.models import ComposeSpecification
+from packaging.requirements import Requirement
 
 from signald.settings import SETTINGS
 
 ROOT = Path(__file__).parents[2]
 DEPLOY = ROOT / "docs" / "deploy"
 VARIABLES = {row.variable for row in SETTINGS}
+
+
+def test_locked_versions_are_those_that_are_asked_for() -> None:
+    """The image is built of libraries that signald was never tried with, or of files that somebody exchanged."""
+    wanted = {
+        Requirement(text).name.lower(): Requirement(text) for text in requires("signald") or () if "extra" not in text
+    }
+    wanted["setuptools"] = Requirement(
+        tomllib.loads((ROOT / "pyproject.toml").read_text())["build-system"]["requires"][0]
+    )
+    locked: dict[str, list[str]] = {}
+    for name in ("run", "build"):
+        text = (ROOT / "requirements" / f"{name}.txt").read_text()
+        for package in re.split(r"^(?=[a-z])", re.sub("^#.*\n", "", text, flags=re.MULTILINE), flags=re.MULTILINE)[1:]:
+            assert "--hash=sha256:" in package, package
+            locked.setdefault(package.partition("==")[0], []).append(re.split(r"==|[ ;]", package)[1])
+    for name, requirement in wanted.items():
+        assert all(requirement.specifier.contains(version) for version in locked[name]), (name, locked[name])
 
 
 def _blocks(language: str) -> list[str]:
@@ -63,6 +83,7 @@ def test_build_context_holds_no_secret() -> None:
         "pyproject.toml",
         "README.md",
         "LICENSE",
+        "requirements",
         "signald",
         "twisted",
     }

@@ -65,15 +65,13 @@ def _pid(daemon: DaemonProcess) -> int:
 @pytest.fixture(scope="module")
 def image(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Image]:
     work = tmp_path_factory.mktemp("image")
-    base, wheels, own = work / "base", work / "wheels", work / "own"
+    base, wheels = work / "base", work / "wheels"
     _run("debootstrap", "--variant=minbase", "--include=python3,python3-pip", "bookworm", base, _mirror())
     (base / "etc/pip.conf").write_text("[global]\nno-index = true\nfind-links = /wheelhouse\n")
     version = _run("chroot", base, "python3", "-c", "import sys; print('%d.%d' % sys.version_info[:2])")
-    pip = (sys.executable, "-m", "pip")
-    _run(*pip, "wheel", "-q", "--no-deps", "-w", own, ".")
-    binary = ("--only-binary=:all:", f"--python-version={version}", "-d", wheels)
-    _run(*pip, "download", "-q", *binary, next(own.glob("signald-*.whl")), "setuptools>=77")
-    next(wheels.glob("signald-*.whl")).unlink()
+    binary = ("--require-hashes", "--only-binary=:all:", f"--python-version={version}", "-d", wheels)
+    for locked in ("run", "build"):
+        _run(sys.executable, "-m", "pip", "download", "-q", *binary, "-r", f"requirements/{locked}.txt")
 
     buildah = ("buildah", "--root", work / "storage", "--runroot", work / "run", "--storage-driver", "vfs")
     name = (
