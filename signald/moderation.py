@@ -5,71 +5,26 @@ acts. Bans are known to all of them.
 """
 
 from collections import OrderedDict
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Final
 
-import msgspec
-from msgspec import UNSET, UnsetType
+from msgspec import UNSET
 from twisted.logger import Logger
 
+from signald import questions
 from signald.bans import Bans
 from signald.brokers.interface import Answers, Broker, ModerationEvents
 from signald.connections import POLICY_VIOLATION, Client, Connections
 from signald.core.ids import ClientId, UserId
 from signald.core.limits import household
 from signald.core.moderation import Ban, BanKind
+from signald.questions import BanClient, ClientFacts, Kick, Look, Question
 
 REMEMBERED_S: Final = 3600.0
 """How long who has gone can still be banned by its client id: reports are read later than they are written."""
 
 REMEMBERED: Final = 100_000
 """As many; 20 MB."""
-
-
-class ClientFacts(msgspec.Struct, rename="camel"):
-    """What an operator sees of a client. Times in seconds."""
-
-    client_id: str
-    instance_id: str
-    state: str
-    connected_seconds: float
-    messages: int
-    user_id: str | UnsetType = UNSET
-    room_id: str | UnsetType = UNSET
-    partner_id: str | UnsetType = UNSET
-    address: str | UnsetType = UNSET
-
-
-class Look(msgspec.Struct, tag="look"):
-    """Who is there? At most so many, in the order of connecting, or the one client. Answered by `ClientFacts`."""
-
-    limit: int
-    addresses: bool
-    client: ClientId | None = None
-
-
-class Kick(msgspec.Struct, tag="kick"):
-    """Close this client. Answered by whether it was there."""
-
-    client: ClientId
-    reason: str
-
-
-class BanClient(msgspec.Struct, tag="ban"):
-    """Ban whoever is or was this client. Answered by the bans.
-
-    Attributes:
-        kinds: What to ban of it; empty: its user, or if that is not known its address.
-    """
-
-    client: ClientId
-    kinds: list[BanKind]
-    seconds: float
-    reason: str
-
-
-_decode_question = msgspec.json.Decoder(Look | Kick | BanClient).decode
-_encode = msgspec.json.Encoder().encode
 
 
 class Traces:
@@ -120,17 +75,21 @@ class Moderation:
         self._bans = bans
         self._traces = traces
         self._now = now
-        self._answers: Mapping[type[Any], Callable[[Any], object]] = {
+        self._answers: dict[type[Any], Callable[[Any], object]] = {
             Look: self._look,
             Kick: self._kick,
             BanClient: self._ban_client,
         }
 
+    def on_question(self, kind: type[Question], answer: Callable[[Any], object]) -> None:
+        """Say who answers another kind of question."""
+        self._answers[kind] = answer
+
     # --- for the operator ---------------------------------------------------------------------------------------------
 
-    async def ask(self, question: Look | Kick | BanClient) -> Answers:
+    async def ask(self, question: Question) -> Answers:
         """Put a question to all instances."""
-        return await self._broker.ask(_encode(question))
+        return await self._broker.ask(questions.encode(question))
 
     def ban(self, kind: BanKind, value: str, seconds: float, reason: str) -> Ban:
         """Ban a user or an address, and close who is concerned, on every instance."""
@@ -163,11 +122,11 @@ class Moderation:
     def asked(self, question: bytes) -> bytes:
         """See `ModerationEvents.asked`. What cannot be understood, of a newer version, is answered with null."""
         try:
-            asked = _decode_question(question)
-            return _encode(self._answers[type(asked)](asked))
+            asked = questions.decode(question)
+            return questions.encode(self._answers[type(asked)](asked))
         except Exception:
             self._log.failure("a question of the operator")
-            return b"null"
+            return questions.NOT_UNDERSTOOD
 
     # --- here ---------------------------------------------------------------------------------------------------------
 

@@ -243,7 +243,7 @@ SETTINGS: Final = (
     Setting(
         "MAX_CONNECTIONS_PER_USER",
         "0",
-        "Connections of one user to this process; 0: any number",
+        "Connections of one user; 0: any number",
         values.integer(0, 1_000_000),
     ),
     Setting(

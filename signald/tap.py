@@ -4,7 +4,7 @@ import os
 import random
 import secrets
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -16,7 +16,7 @@ from twisted.internet.interfaces import IAddress
 from signald import addresses, jwks, signing_keys, webhook
 from signald.admission import Admission
 from signald.bans import Bans
-from signald.brokers.interface import Broker
+from signald.brokers.interface import Answers, Broker
 from signald.brokers.memory import MemoryBroker
 from signald.brokers.redis.broker import RedisBroker
 from signald.brokers.redis.connection import make_endpoint
@@ -43,6 +43,7 @@ from signald.moderation import Moderation, Traces
 from signald.notify import Notify
 from signald.options import Options
 from signald.process import ProcessService, raise_file_limit
+from signald.questions import Question, WhereIs
 from signald.reports import Reports
 from signald.service import Daemon, Listener
 from signald.settings import Settings, SettingsError
@@ -112,14 +113,26 @@ def _token_keys(chosen: Settings, reactor: Any) -> TokenKeys:
 
 
 def _make_users(
-    chosen: Settings, reactor: Any, unix_time: Callable[[], float], banned: Callable[[UserId], bool]
+    chosen: Settings,
+    reactor: Any,
+    unix_time: Callable[[], float],
+    banned: Callable[[UserId], bool],
+    ask: Callable[[Question], Awaitable[Answers]],
 ) -> Users | None:
     """Who checks tokens, a service; None if nobody does."""
     if chosen.auth_mode is AuthMode.OFF:
         return None
     keys = _token_keys(chosen, reactor)
     verifier = Verifier(keys, chosen.jwt_issuer, chosen.jwt_audience, chosen.jwt_leeway_seconds)
-    users = Users(verifier.verify, reactor, unix_time, chosen.max_connections_per_user, chosen.user_overflow, banned)
+    users = Users(
+        verifier.verify,
+        reactor,
+        unix_time,
+        chosen.max_connections_per_user,
+        chosen.user_overflow,
+        banned,
+        ask if chosen.redis_url else None,
+    )
     if isinstance(keys, Service):
         keys.setServiceParent(users)
     return users
@@ -160,7 +173,7 @@ def make_daemon(chosen: Settings, reactor: Any, unix_time: Callable[[], float] =
         ban_address=bans.ban_address,
     )
     ice = IceServers(chosen.ice_servers, chosen.turn_secret, chosen.turn_ttl)
-    users = _make_users(chosen, reactor, unix_time, bans.holds_user)
+    users = _make_users(chosen, reactor, unix_time, bans.holds_user, lambda question: moderation.ask(question))
     connections = Connections(
         broker,
         reactor,
@@ -222,6 +235,7 @@ def make_daemon(chosen: Settings, reactor: Any, unix_time: Callable[[], float] =
         deliveries.setServiceParent(daemon)
     if users is not None:
         users.on_expiry(connections.token_expired)
+        moderation.on_question(WhereIs, users.seats)
         users.setServiceParent(daemon)
     for service in (heartbeat, handshakes, closings, floods, conduct, lag, notify):
         service.setServiceParent(daemon)

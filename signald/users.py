@@ -1,7 +1,7 @@
 """Who is who on this instance: takes tokens, counts each user's connections, and knows when a token ends."""
 
 import math
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import Final, TypeVar
 
 from twisted.application.service import MultiService
@@ -10,17 +10,22 @@ from twisted.internet.interfaces import IReactorTime
 from twisted.internet.task import LoopingCall
 from twisted.logger import Logger
 
+from signald.brokers.interface import Answers
 from signald.connections import Client
 from signald.core.ids import UserId
 from signald.core.limits import Overflow
 from signald.core.session import POLICY_VIOLATION, Identified, TokenRefused
 from signald.identity import AuthError, Identity
+from signald.questions import Kick, Question, Seat, WhereIs, read
 
 SWEEP_S: Final = 1.0
 """Seconds between two looks at what expires: a token's end is kept to within this."""
 
+_TOO_MANY: Final = "this user has too many connections already"
+_REPLACED: Final = "a newer connection of the same user takes its place"
 
 _Key = TypeVar("_Key")
+_Value = TypeVar("_Value")
 
 
 class Users(MultiService):
@@ -30,9 +35,10 @@ class Users(MultiService):
         verify: Checks a token at a time (seconds since 1970); raises `AuthError`.
         clock: Tells the time and calls the sweep.
         unix_time: Seconds since 1970.
-        at_most: Connections of one user on this instance; 0 for any number.
+        at_most: Connections of one user; 0 for any number.
         overflow: Whether the newest is refused or the oldest closed.
         banned: Whether a user may not come in.
+        ask: Puts a question to all instances; None if there are no others.
     """
 
     _log = Logger()
@@ -45,6 +51,7 @@ class Users(MultiService):
         at_most: int,
         overflow: Overflow,
         banned: Callable[[UserId], bool] = lambda user: False,
+        ask: Callable[[Question], Awaitable[Answers]] | None = None,
     ) -> None:
         super().__init__()
         self._verify = verify
@@ -53,9 +60,10 @@ class Users(MultiService):
         self._at_most = at_most
         self._overflow = overflow
         self._banned = banned
+        self._ask = ask
         self._expired: Callable[[Client], None] = lambda client: None
         self._known: dict[Client, Identified] = {}
-        self._of_user: dict[UserId, dict[Client, None]] = {}  # oldest first
+        self._of_user: dict[UserId, dict[Client, float]] = {}  # oldest first, with the time since when
         self._ending: dict[int, dict[Client, None]] = {}  # by the second in which the token ends
         self._swept = 0
         self._sweeps = LoopingCall(self._sweep)
@@ -94,12 +102,26 @@ class Users(MultiService):
         others = [other for other in self._of_user.get(identity.user, ()) if other is not client]
         if 0 < self._at_most <= len(others):
             if self._overflow is Overflow.REFUSE:
-                return TokenRefused("this user has too many connections already")
+                return TokenRefused(_TOO_MANY)
             for other in others[: len(others) - self._at_most + 1]:
-                other.connection.close(POLICY_VIOLATION, "a newer connection of the same user takes its place")
+                other.connection.close(POLICY_VIOLATION, _REPLACED)
         identified = Identified(identity.user, self._now() + identity.expires - unix_time)
-        self._remember(client, identified)
+        is_new = self._remember(client, identified)
+        if is_new and self._at_most and self._ask is not None:
+            settled = Deferred.fromCoroutine(self._settle(identity.user, self._ask))
+            settled.addErrback(lambda failure: self._log.failure("the connections of a user", failure))
         return identified
+
+    def seats(self, asked: WhereIs) -> list[Seat]:
+        """The connections of a user on this instance."""
+        return [Seat(since, client.id) for client, since in self._of_user.get(asked.user, {}).items()]
+
+    async def _settle(self, user: UserId, ask: Callable[[Question], Awaitable[Answers]]) -> None:
+        """Close what a user has too much on all instances together. Who looks at the same time closes the same."""
+        seats = sorted(seat for seats in read(await ask(WhereIs(user)), list[Seat]) for seat in seats)
+        refuse = self._overflow is Overflow.REFUSE
+        for seat in seats[self._at_most :] if refuse else seats[: -self._at_most]:
+            await ask(Kick(seat.client, _TOO_MANY if refuse else _REPLACED))
 
     def forget(self, client: Client) -> None:
         """See `Identities.forget`."""
@@ -108,15 +130,18 @@ class Users(MultiService):
             _discard(self._of_user, known.user, client)
             _discard(self._ending, math.ceil(known.until), client)
 
-    def _remember(self, client: Client, identified: Identified) -> None:
+    def _remember(self, client: Client, identified: Identified) -> bool:
+        """Count a client to a user; gives whether it did not count before."""
         before = self._known.get(client)
-        if before is not None and before.user == identified.user:  # keeps its place among the user's connections
-            _discard(self._ending, math.ceil(before.until), client)
-        else:
+        is_new = before is None or before.user != identified.user
+        if is_new:
             self.forget(client)
+            self._of_user.setdefault(identified.user, {})[client] = self._unix_time()
+        elif before is not None:
+            _discard(self._ending, math.ceil(before.until), client)
         self._known[client] = identified
-        self._of_user.setdefault(identified.user, {})[client] = None
         self._ending.setdefault(math.ceil(identified.until), {})[client] = None
+        return is_new
 
     def _sweep(self) -> None:
         now = math.floor(self._now())
@@ -129,7 +154,7 @@ class Users(MultiService):
         self._swept = now
 
 
-def _discard(clients: dict[_Key, dict[Client, None]], key: _Key, client: Client) -> None:
+def _discard(clients: dict[_Key, dict[Client, _Value]], key: _Key, client: Client) -> None:
     of_key = clients.get(key)
     if of_key is not None:
         of_key.pop(client, None)

@@ -17,7 +17,7 @@ import hmac
 from collections.abc import Awaitable, Callable, Mapping
 from http import HTTPStatus
 from ipaddress import ip_address
-from typing import Annotated, Any, Final, Protocol
+from typing import Annotated, Final, Protocol
 
 import msgspec
 from msgspec import UNSET, Meta, UnsetType
@@ -30,7 +30,7 @@ from signald.brokers.interface import Answers
 from signald.core.ids import ClientId
 from signald.core.messages import MAX_CLIENT_ID_LENGTH, MAX_USER_ID_LENGTH
 from signald.core.moderation import Ban, BanKind
-from signald.moderation import BanClient, ClientFacts, Kick, Look
+from signald.questions import BanClient, ClientFacts, Kick, Look, Question, read
 
 MAX_BODY_BYTES: Final = 16 * 1024
 """Of a request. A ban is a few hundred bytes."""
@@ -69,7 +69,7 @@ class NewBan(msgspec.Struct, forbid_unknown_fields=True):
 class Operator(Protocol):
     """What can be done; see `signald.moderation.Moderation`."""
 
-    async def ask(self, question: Look | Kick | BanClient) -> Answers:
+    async def ask(self, question: Question) -> Answers:
         """Put a question to all instances."""
         ...
 
@@ -195,7 +195,7 @@ class Clients(_Endpoint):
     async def _list(self, request: Request) -> tuple[HTTPStatus, object]:
         limit = _number(request, b"limit", LISTED, LISTED_AT_MOST)
         answers = await self._api.operator.ask(Look(limit, addresses=_flag(request, b"addresses")))
-        clients = [client for found in _decoded(answers, list[ClientFacts]) for client in found]
+        clients = [client for found in read(answers, list[ClientFacts]) for client in found]
         return HTTPStatus.OK, {"clients": clients[:limit], **_reached(answers)}
 
 
@@ -213,7 +213,7 @@ class _Client(_Endpoint):
     async def _look(self, request: Request) -> tuple[HTTPStatus, object]:
         question = Look(1, addresses=_flag(request, b"addresses"), client=self._client)
         answers = await self._api.operator.ask(question)
-        found = [client for clients in _decoded(answers, list[ClientFacts]) for client in clients]
+        found = [client for clients in read(answers, list[ClientFacts]) for client in clients]
         if not found:
             raise _nobody(answers)
         return HTTPStatus.OK, found[0]
@@ -223,7 +223,7 @@ class _Client(_Endpoint):
         if len(reason) > 100:
             raise ApiError(HTTPStatus.BAD_REQUEST, "reason: at most 100 characters")
         answers = await self._api.operator.ask(Kick(self._client, reason))
-        if not any(_decoded(answers, bool)):
+        if not any(read(answers, bool)):
             raise _nobody(answers)
         return HTTPStatus.NO_CONTENT, None
 
@@ -258,7 +258,7 @@ class Bans(_Endpoint):
 
     async def _ban_client(self, client: ClientId, asked: NewBan) -> tuple[HTTPStatus, object]:
         answers = await self._api.operator.ask(BanClient(client, asked.kinds, asked.seconds, asked.reason))
-        bans = [ban for said in _decoded(answers, list[Ban]) for ban in said]
+        bans = [ban for said in read(answers, list[Ban]) for ban in said]
         if not bans:
             raise _nobody(answers)
         return HTTPStatus.CREATED, {"bans": [_shown(ban) for ban in bans]}
@@ -305,11 +305,6 @@ def _nobody(answers: Answers) -> ApiError:
 
 def _reached(answers: Answers) -> dict[str, object]:
     return {"complete": answers.reached_all and not answers.silent, "silent": answers.silent}
-
-
-def _decoded(answers: Answers, kind: Any) -> list[Any]:
-    """The answers of the instances, but for those that did not understand."""
-    return [msgspec.json.decode(text, type=kind) for text in answers.by_instance.values() if text != b"null"]
 
 
 def _shown(ban: Ban) -> dict[str, object]:

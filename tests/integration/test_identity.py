@@ -2,7 +2,9 @@
 
 import time
 
-from tests.support.client import Client
+import pytest
+
+from tests.support.client import Client, Closed
 from tests.support.redis import RedisServer
 from tests.support.service import Service, meet
 from tests.support.tokens import SECRET, sign
@@ -29,4 +31,25 @@ def test_one_user_on_two_instances(store: RedisServer) -> None:
         assert there.sync() == []
         filed = store.command("ZRANGE", "webrtc:waiting", 0, -1)
         assert [b"ada" in ticket for ticket in filed] == [False], "no name stands in the store"
+        assert service.errors() == []
+
+
+@pytest.mark.parametrize("overflow", ["refuse", "replace"])
+def test_connections_of_a_user_on_all_instances(store: RedisServer, overflow: str) -> None:
+    """A limit of one connection is one for each instance; or the wrong one of them is closed."""
+    variables = {"AUTH_MODE": "required", "JWT_SECRET": SECRET, "MAX_CONNECTIONS_PER_USER": "2"}
+    with Service(store.url, store.url, joined=True, USER_OVERFLOW=overflow, **variables) as service:
+        first, second, third = (service.client(number) for number in (0, 1, 0))
+        bob = known(service.client(1), "bob")
+        for client in (first, second):
+            known(client, "ada")
+        third.send("auth", token=sign({"sub": "ada", "exp": time.time() + 600}))
+        gone = third if overflow == "refuse" else first
+        with pytest.raises(Closed) as caught:
+            gone.expect("never")
+        assert caught.value.code == 1008
+        stays = [client for client in (first, second, third, bob) if client is not gone]
+        known(stays[0], "ada")
+        assert [client.sync() for client in stays] == [[], [], []]
+        meet(stays[0], bob)
         assert service.errors() == []
