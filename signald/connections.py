@@ -7,7 +7,7 @@ so nothing here imports a WebSocket.
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from itertools import islice
-from typing import Any, Final, Protocol
+from typing import Any, Protocol
 
 from msgspec import UNSET, UnsetType
 from twisted.internet.interfaces import IReactorTime
@@ -16,32 +16,26 @@ from signald import addresses
 from signald.brokers.interface import Broker, BrokerEvents
 from signald.conduct import Conduct
 from signald.core import messages
-from signald.core.ids import ClientId, RoomId, UserId
-from signald.core.limits import MessageRate
-from signald.core.matching import Ticket
-from signald.core.messages import Auth, ErrorCode, IceServer, ProtocolError
-from signald.core.moderation import FileReport, KeepApart
-from signald.core.session import (
+from signald.core.effects import (
+    POLICY_VIOLATION,
     Close,
-    Disconnected,
     Enqueue,
-    Identified,
-    Input,
+    FileReport,
+    KeepApart,
     LeaveRoom,
-    PartnerFound,
-    PartnerGone,
-    Policy,
     Refuse,
     Relay,
     Send,
-    Session,
-    State,
     TellMatched,
-    TokenExpired,
-    TokenRefused,
     VerifyToken,
     Withdraw,
 )
+from signald.core.ids import ClientId, RoomId, UserId
+from signald.core.inputs import Disconnected, Identified, Input, PartnerFound, PartnerGone, TokenExpired, TokenRefused
+from signald.core.limits import MessageRate
+from signald.core.matching import Ticket
+from signald.core.messages import Auth, ErrorCode, IceServer, ProtocolError
+from signald.core.session import Policy, Session, State
 from signald.counts import Counts
 from signald.logs import ClientLog
 
@@ -49,10 +43,6 @@ _TOO_MANY_REPORTS = ProtocolError(ErrorCode.RATE_LIMIT, "too many reports: this 
 _RATE_LIMIT = ProtocolError(ErrorCode.RATE_LIMIT, "too many messages: this one was dropped")
 _DISCONNECTED = Disconnected()
 _TOKEN_EXPIRED = TokenExpired()
-
-
-POLICY_VIOLATION: Final = 1008
-"""RFC 6455 7.4.1."""
 
 
 class Connection(Protocol):

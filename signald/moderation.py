@@ -14,7 +14,8 @@ from twisted.logger import Logger
 from signald import questions
 from signald.bans import Bans
 from signald.brokers.interface import Answers, Broker, ModerationEvents
-from signald.connections import POLICY_VIOLATION, Client, Connections
+from signald.connections import Client, Connections
+from signald.core.effects import POLICY_VIOLATION
 from signald.core.ids import ClientId, UserId
 from signald.core.limits import household
 from signald.core.moderation import Ban, BanKind

@@ -7,8 +7,9 @@ import msgspec
 from msgspec import UNSET, UnsetType
 from twisted.logger import Logger
 
+from signald.core.effects import FileReport
 from signald.core.limits import MINUTE_S, Window
-from signald.core.moderation import FileReport, Party
+from signald.core.moderation import Party
 from signald.counts import Counts
 
 REPORTS_PER_MINUTE: Final = 10

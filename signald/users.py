@@ -12,9 +12,10 @@ from twisted.logger import Logger
 
 from signald.brokers.interface import Answers
 from signald.connections import Client
+from signald.core.effects import POLICY_VIOLATION
 from signald.core.ids import UserId
+from signald.core.inputs import Identified, TokenRefused
 from signald.core.limits import Overflow
-from signald.core.session import POLICY_VIOLATION, Identified, TokenRefused
 from signald.identity import AuthError, Identity
 from signald.questions import Kick, Question, Seat, WhereIs, read
 

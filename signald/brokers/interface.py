@@ -19,9 +19,9 @@ from collections.abc import Mapping, Sequence
 from typing import NamedTuple, Protocol
 
 from signald.core.ids import ClientId, RoomId
+from signald.core.inputs import PartnerFound
 from signald.core.matching import Ticket
 from signald.core.moderation import Ban, Party
-from signald.core.session import PartnerFound
 
 
 class BrokerEvents(Protocol):

@@ -7,9 +7,9 @@ from twisted.internet.interfaces import IDelayedCall, IReactorTime
 
 from signald.brokers.interface import Answers, Broker, BrokerEvents, ModerationEvents
 from signald.core.ids import ClientId, RoomId
+from signald.core.inputs import PartnerFound
 from signald.core.matching import Queue, Room, Rooms, Ticket
 from signald.core.moderation import Ban, Blocks, Party
-from signald.core.session import PartnerFound
 
 
 class MemoryBroker:

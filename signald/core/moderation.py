@@ -56,29 +56,6 @@ class Encounter(msgspec.Struct, frozen=True, gc=False):
     partner: Party
 
 
-class FileReport(msgspec.Struct, frozen=True, gc=False):
-    """An effect: let the operator know.
-
-    Attributes:
-        by: Who reports.
-        about: Whom it met.
-        reason: A word that the page chose.
-        text: The client's own words, maybe empty.
-    """
-
-    by: Party
-    about: Encounter
-    reason: str
-    text: str
-
-
-class KeepApart(msgspec.Struct, frozen=True, gc=False):
-    """An effect: these two are never to meet again."""
-
-    one: Party
-    other: Party
-
-
 class Blocks:
     """Who is kept apart from whom.
 

@@ -22,14 +22,29 @@ import msgspec
 from msgspec import UnsetType
 
 from signald.core import messages
+from signald.core.effects import (
+    POLICY_VIOLATION,
+    Close,
+    Effects,
+    Enqueue,
+    FileReport,
+    KeepApart,
+    LeaveRoom,
+    Refuse,
+    Relay,
+    Send,
+    TellMatched,
+    VerifyToken,
+    Withdraw,
+)
 from signald.core.ids import ClientId, RoomId, UserId
+from signald.core.inputs import Disconnected, Identified, Input, PartnerFound, PartnerGone, TokenExpired, TokenRefused
 from signald.core.matching import Ticket
 from signald.core.messages import (
     Answer,
     Auth,
     Available,
     Block,
-    ClientMessage,
     ErrorCode,
     Ice,
     Leave,
@@ -40,7 +55,7 @@ from signald.core.messages import (
     Report,
     Signal,
 )
-from signald.core.moderation import Encounter, FileReport, KeepApart, Party
+from signald.core.moderation import Encounter, Party
 
 
 class State(Enum):
@@ -55,126 +70,9 @@ class State(Enum):
     __hash__ = object.__hash__
 
 
-# --- inputs besides the client's messages -----------------------------------------------------------------------------
-
-
-class PartnerFound(msgspec.Struct, frozen=True, gc=False):
-    """The broker matched this client's ticket; `user` is the partner's, if it has proved who it is."""
-
-    ticket: Ticket
-    room: RoomId
-    partner: ClientId
-    initiator: bool
-    user: UserId | None = None
-
-
-class PartnerGone(msgspec.Struct, frozen=True, gc=False):
-    """The broker says that a room has ended."""
-
-    room: RoomId
-
-
-class Identified(msgspec.Struct, frozen=True, gc=False):
-    """The client's token is good: it is this user until then (seconds, monotonic)."""
-
-    user: UserId
-    until: float
-
-
-class TokenRefused(msgspec.Struct, frozen=True, gc=False):
-    """The client's token is not accepted; `blame` if it is the client's fault."""
-
-    why: str
-    blame: bool = True
-
-
-class TokenExpired(msgspec.Struct, frozen=True, gc=False):
-    """Time has come to look whether the client's token is still good."""
-
-
-class Disconnected(msgspec.Struct, frozen=True, gc=False):
-    """The connection is gone, or will be in a moment: nothing more is sent to this client."""
-
-
-Input = ClientMessage | PartnerFound | PartnerGone | Identified | TokenRefused | TokenExpired | Disconnected
-
-# --- effects ----------------------------------------------------------------------------------------------------------
-
-
-class Send(msgspec.Struct, frozen=True, gc=False):
-    """Send this JSON text to the client itself."""
-
-    text: bytes
-
-
-class TellMatched(msgspec.Struct, frozen=True, gc=False):
-    """Tell the client of its partner, with the ICE servers of the moment."""
-
-    room: RoomId
-    partner: ClientId
-    initiator: bool
-
-
-class Refuse(msgspec.Struct, frozen=True, gc=False):
-    """Tell the client of its mistake."""
-
-    problem: ProtocolError
-
-
-class VerifyToken(msgspec.Struct, frozen=True, gc=False):
-    """Check this token; the answer is `Identified` or `TokenRefused`."""
-
-    token: str
-
-
-class Close(msgspec.Struct, frozen=True, gc=False):
-    """Close the connection, after what the client is still to be told.
-
-    Attributes:
-        code: As on the wire (RFC 6455 7.4).
-        reason: At most 123 bytes.
-    """
-
-    code: int
-    reason: str
-
-
-class Enqueue(msgspec.Struct, frozen=True, gc=False):
-    """Ask the broker for a partner."""
-
-    ticket: Ticket
-
-
-class Withdraw(msgspec.Struct, frozen=True, gc=False):
-    """Tell the broker that this ticket no longer waits."""
-
-    ticket: Ticket
-
-
-class Relay(msgspec.Struct, frozen=True, gc=False):
-    """Carry this JSON text to the partner in this room."""
-
-    room: RoomId
-    text: bytes
-
-
-class LeaveRoom(msgspec.Struct, frozen=True, gc=False):
-    """End this room; the broker tells the partner."""
-
-    room: RoomId
-
-
-Effect = (
-    Send | TellMatched | Refuse | VerifyToken | Close | Enqueue | Withdraw | Relay | LeaveRoom | FileReport | KeepApart
-)
-Effects = tuple[Effect, ...]
-
 _NOTHING: Final[Effects] = ()
 _PONG: Final[Effects] = (Send(messages.PONG),)
 
-
-POLICY_VIOLATION: Final = 1008
-"""Close code for a client that does not keep to the rules (RFC 6455 7.4.1)."""
 
 BAD_TOKENS_AT_MOST: Final = 3
 """In a row; then the connection is closed: a client that has no good token must not go on trying."""

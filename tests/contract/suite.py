@@ -13,9 +13,9 @@ from twisted.trial.unittest import TestCase
 
 from signald.brokers.interface import Answers, Broker, BrokerEvents, ModerationEvents
 from signald.core.ids import ClientId, RoomId, UserId
+from signald.core.inputs import PartnerFound
 from signald.core.matching import Ticket
 from signald.core.moderation import Ban, BanKind, Party
-from signald.core.session import PartnerFound
 
 PATIENCE_S = 10.0
 """For what comes in milliseconds from a store that lives."""

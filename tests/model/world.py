@@ -16,23 +16,13 @@ from signald.brokers.redis.letters import Claim, Envelope, Left, Letter, Relayed
 from signald.brokers.redis.links import Incoming, Outgoing
 from signald.brokers.redis.outside import Filed, Taken
 from signald.brokers.redis.pairing import Pairing
+from signald.core.effects import Effects, Enqueue, LeaveRoom, Relay, Withdraw
 from signald.core.ids import ClientId, RoomId
+from signald.core.inputs import Disconnected, PartnerFound, PartnerGone
 from signald.core.matching import Ticket
 from signald.core.messages import Available, Ice, Leave, Next, ProtocolError
 from signald.core.moderation import Blocks
-from signald.core.session import (
-    Disconnected,
-    Effects,
-    Enqueue,
-    LeaveRoom,
-    PartnerFound,
-    PartnerGone,
-    Policy,
-    Relay,
-    Session,
-    State,
-    Withdraw,
-)
+from signald.core.session import Policy, Session, State
 from tests.model import queue
 
 Step = tuple[Any, ...]

@@ -18,9 +18,10 @@ from signald.bans import Bans
 from signald.brokers.memory import MemoryBroker
 from signald.connections import Connections
 from signald.core import messages
+from signald.core.effects import VerifyToken
 from signald.core.ids import ClientId, RoomId
 from signald.core.messages import CLIENT_MESSAGES, REFUSALS, SERVER_MESSAGES, ErrorCode, ProtocolError
-from signald.core.session import TRANSITIONS, AuthMode, Policy, Session, State, VerifyToken
+from signald.core.session import TRANSITIONS, AuthMode, Policy, Session, State
 from signald.counts import Counts
 from signald.moderation import Moderation, Traces
 

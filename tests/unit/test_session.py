@@ -8,7 +8,22 @@ import pytest
 from msgspec import Raw
 
 from signald.core import session
+from signald.core.effects import (
+    Close,
+    Effects,
+    Enqueue,
+    FileReport,
+    KeepApart,
+    LeaveRoom,
+    Refuse,
+    Relay,
+    Send,
+    TellMatched,
+    VerifyToken,
+    Withdraw,
+)
 from signald.core.ids import ClientId, RoomId, UserId
+from signald.core.inputs import Disconnected, Identified, PartnerFound, PartnerGone, TokenExpired, TokenRefused
 from signald.core.matching import Ticket
 from signald.core.messages import (
     Answer,
@@ -24,29 +39,8 @@ from signald.core.messages import (
     ProtocolError,
     Report,
 )
-from signald.core.moderation import Encounter, FileReport, KeepApart, Party
-from signald.core.session import (
-    AuthMode,
-    Close,
-    Disconnected,
-    Effects,
-    Enqueue,
-    Identified,
-    LeaveRoom,
-    PartnerFound,
-    PartnerGone,
-    Policy,
-    Refuse,
-    Relay,
-    Send,
-    Session,
-    State,
-    TellMatched,
-    TokenExpired,
-    TokenRefused,
-    VerifyToken,
-    Withdraw,
-)
+from signald.core.moderation import Encounter, Party
+from signald.core.session import AuthMode, Policy, Session, State
 
 CLIENT, PARTNER, ROOM = ClientId("client"), ClientId("partner"), RoomId("room")
 MET = Encounter(ROOM, Party(PARTNER))

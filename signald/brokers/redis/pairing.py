@@ -30,9 +30,9 @@ from signald.brokers.redis.letters import (
 from signald.brokers.redis.outside import Filed, Outcome, Outside, Taken
 from signald.brokers.redis.rooms import RemoteRoom, RemoteRooms
 from signald.core.ids import ClientId, RoomId
+from signald.core.inputs import PartnerFound
 from signald.core.matching import Queue, Room, Ticket
 from signald.core.moderation import Blocks
-from signald.core.session import PartnerFound
 
 CLAIM_TIMEOUT_S: Final = 2.0
 """How long the owner of a ticket may take to answer a claim."""

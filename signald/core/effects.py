@@ -1,0 +1,105 @@
+"""What a session asks for; whoever feeds it runs these in order."""
+
+from typing import Final
+
+import msgspec
+
+from signald.core.ids import ClientId, RoomId
+from signald.core.matching import Ticket
+from signald.core.messages import ProtocolError
+from signald.core.moderation import Encounter, Party
+
+POLICY_VIOLATION: Final = 1008
+"""Close code for a client that does not keep to the rules (RFC 6455 7.4.1)."""
+
+
+class Send(msgspec.Struct, frozen=True, gc=False):
+    """Send this JSON text to the client itself."""
+
+    text: bytes
+
+
+class TellMatched(msgspec.Struct, frozen=True, gc=False):
+    """Tell the client of its partner, with the ICE servers of the moment."""
+
+    room: RoomId
+    partner: ClientId
+    initiator: bool
+
+
+class Refuse(msgspec.Struct, frozen=True, gc=False):
+    """Tell the client of its mistake."""
+
+    problem: ProtocolError
+
+
+class VerifyToken(msgspec.Struct, frozen=True, gc=False):
+    """Check this token; the answer is `Identified` or `TokenRefused`."""
+
+    token: str
+
+
+class Close(msgspec.Struct, frozen=True, gc=False):
+    """Close the connection, after what the client is still to be told.
+
+    Attributes:
+        code: As on the wire (RFC 6455 7.4).
+        reason: At most 123 bytes.
+    """
+
+    code: int
+    reason: str
+
+
+class Enqueue(msgspec.Struct, frozen=True, gc=False):
+    """Ask the broker for a partner."""
+
+    ticket: Ticket
+
+
+class Withdraw(msgspec.Struct, frozen=True, gc=False):
+    """Tell the broker that this ticket no longer waits."""
+
+    ticket: Ticket
+
+
+class Relay(msgspec.Struct, frozen=True, gc=False):
+    """Carry this JSON text to the partner in this room."""
+
+    room: RoomId
+    text: bytes
+
+
+class LeaveRoom(msgspec.Struct, frozen=True, gc=False):
+    """End this room; the broker tells the partner."""
+
+    room: RoomId
+
+
+class FileReport(msgspec.Struct, frozen=True, gc=False):
+    """Let the operator know of a partner.
+
+    Attributes:
+        by: Who reports.
+        about: Whom it met.
+        reason: A word that the page chose.
+        text: The client's own words, maybe empty.
+    """
+
+    by: Party
+    about: Encounter
+    reason: str
+    text: str
+
+
+class KeepApart(msgspec.Struct, frozen=True, gc=False):
+    """These two are never to meet again."""
+
+    one: Party
+    other: Party
+
+
+Effect = (
+    Send | TellMatched | Refuse | VerifyToken | Close | Enqueue | Withdraw | Relay | LeaveRoom | FileReport | KeepApart
+)
+Effects = tuple[Effect, ...]

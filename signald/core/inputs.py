@@ -1,0 +1,48 @@
+"""What a session receives besides the client's messages."""
+
+import msgspec
+
+from signald.core.ids import ClientId, RoomId, UserId
+from signald.core.matching import Ticket
+from signald.core.messages import ClientMessage
+
+
+class PartnerFound(msgspec.Struct, frozen=True, gc=False):
+    """The broker matched this client's ticket; `user` is the partner's, if it has proved who it is."""
+
+    ticket: Ticket
+    room: RoomId
+    partner: ClientId
+    initiator: bool
+    user: UserId | None = None
+
+
+class PartnerGone(msgspec.Struct, frozen=True, gc=False):
+    """The broker says that a room has ended."""
+
+    room: RoomId
+
+
+class Identified(msgspec.Struct, frozen=True, gc=False):
+    """The client's token is good: it is this user until then (seconds, monotonic)."""
+
+    user: UserId
+    until: float
+
+
+class TokenRefused(msgspec.Struct, frozen=True, gc=False):
+    """The client's token is not accepted; `blame` if it is the client's fault."""
+
+    why: str
+    blame: bool = True
+
+
+class TokenExpired(msgspec.Struct, frozen=True, gc=False):
+    """Time has come to look whether the client's token is still good."""
+
+
+class Disconnected(msgspec.Struct, frozen=True, gc=False):
+    """The connection is gone, or will be in a moment: nothing more is sent to this client."""
+
+
+Input = ClientMessage | PartnerFound | PartnerGone | Identified | TokenRefused | TokenExpired | Disconnected
