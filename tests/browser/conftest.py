@@ -23,6 +23,7 @@ from selenium.webdriver.common.keys import Keys
 from selenium.webdriver.support.ui import WebDriverWait
 
 from tests.support.daemon import DaemonProcess
+from tests.support.operator import Operator
 
 PATIENCE_S = 60
 """A call takes a second or two; a loaded machine gets thirty times that."""
@@ -53,16 +54,28 @@ REFUSED = "--deny-permission-prompts"
 
 
 class Daemon:
-    """A daemon that can be stopped and started again on the same port."""
+    """A daemon that can be stopped and started again on the same port.
 
-    def __init__(self, *options: str) -> None:
+    Args:
+        options: Of signald.
+        variables: Of its environment. With an ADMIN_TOKEN, it has an admin endpoint, too.
+    """
+
+    def __init__(self, *options: str, **variables: str) -> None:
+        if "ADMIN_TOKEN" in variables:
+            variables["ADMIN_LISTEN"] = "tcp:0:interface=127.0.0.1"
         self._options = options
-        self._process = DaemonProcess(*options)
+        self._variables = variables
+        self._process = self._started("--port=0")
         self.port = self._process.port
         self.url = f"http://127.0.0.1:{self.port}/"
 
+    def _started(self, port: str) -> DaemonProcess:
+        listeners = 2 if "ADMIN_TOKEN" in self._variables else 1
+        return DaemonProcess(port, *self._options, variables=self._variables, ready=listeners)
+
     def start(self) -> None:
-        self._process = DaemonProcess(f"--port={self.port}", *self._options)
+        self._process = self._started(f"--port={self.port}")
 
     def stop(self, how: signal.Signals = signal.SIGTERM) -> None:
         self._process.kill(how)
@@ -75,6 +88,19 @@ class Daemon:
     def clients(self) -> int:
         """How many are connected."""
         return int(self._process.health()["clients"])
+
+    @property
+    def log(self) -> str:
+        return self._process.log
+
+    def wait_for(self, words: str) -> None:
+        """Wait until the log holds these words."""
+        self._process.wait_for(words)
+
+    def operator(self) -> Operator:
+        """Who has the token that this daemon asks for."""
+        (port,) = [port for port in self._process.ports if port != self.port]
+        return Operator(port)
 
 
 class Page:
@@ -254,9 +280,9 @@ def open_page(_browsers: Callable[[tuple[str, ...], int], Chrome]) -> Iterator[O
 
 @pytest.fixture
 def daemon_with() -> Iterator[Callable[..., Daemon]]:
-    """Call it to start a daemon with options, for this test alone."""
+    """Call it to start a daemon with options and variables, for this test alone."""
     with ExitStack() as running:
-        yield lambda *options: running.enter_context(closing(Daemon(*options)))
+        yield lambda *options, **variables: running.enter_context(closing(Daemon(*options, **variables)))
 
 
 @pytest.fixture(scope="session")

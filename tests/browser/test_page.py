@@ -7,6 +7,7 @@ from selenium.webdriver.common.keys import Keys
 
 from .conftest import Daemon, Open, Page, in_call
 
+INPUTS = {"button", "textbox", "checkbox", "radio"}
 SIZES = [(390, 844), (320, 568), (844, 390), (820, 1180), (1280, 800)]
 
 
@@ -37,11 +38,24 @@ def test_every_control_has_a_name(daemon: Daemon, open_page: Open) -> None:
     names |= _control_names(a)
     a.click("help")
     names |= _control_names(a)
-    assert {"Next", "Leave", "Mute microphone", "Turn camera off", "Send", "Message to your partner"} <= names
+    a.click("shortcuts-close")
+    a.click("report")
+    names |= _control_names(a)
+    call = {
+        "Next",
+        "Leave",
+        "Mute microphone",
+        "Turn camera off",
+        "Send",
+        "Message to your partner",
+        "Report this person",
+    }
+    dialog = {"Nudity", "Something else", "What happened? If you like", "Never meet this person again", "Cancel"}
+    assert call | dialog <= names
 
 
 def _control_names(page: Page) -> set[str]:
-    controls = [node for node in _accessible(page) if node["role"]["value"] in {"button", "textbox", "checkbox"}]
+    controls = [node for node in _accessible(page) if node["role"]["value"] in INPUTS]
     nameless = [node for node in controls if not node.get("name", {}).get("value")]
     assert controls
     assert not nameless
@@ -95,7 +109,15 @@ def test_fits_every_screen(daemon: Daemon, open_page: Open) -> None:
         page.click("toggle-chat")
     for size in SIZES:
         _resize(page, *size)
-        _all_reachable(page, ["next", "leave", "mute", "camera-off", "toggle-chat", "chat-text"], *size)
+        _all_reachable(page, ["next", "leave", "mute", "camera-off", "report", "toggle-chat", "chat-text"], *size)
+    page.js("document.getElementById('report-dialog').showModal()")
+    for size in SIZES:
+        _resize(page, *size)
+        for control in ("report-title", "report-text", "report-cancel", "report-send"):
+            # On a small screen the dialog scrolls, but not sideways.
+            page.js("document.getElementById(arguments[0]).scrollIntoView()", control)
+            assert page.js("return document.getElementById('report-dialog').scrollLeft") == 0
+            _all_reachable(page, [control], *size)
 
 
 def _all_reachable(page: Page, controls: list[str], width: int, height: int) -> None:

@@ -12,6 +12,22 @@ import * as view from "./view.js";
 /** After a message that the server dropped for coming too fast. */
 const RATE_LIMIT_PAUSE_MS = 1_000;
 
+/** What became of a report that the server did not take, by the error's code. @type {Record<string, string>} */
+const REPORT_REFUSED = {
+  RATE_LIMIT: "Your report was not taken, because too many were sent in a short time.",
+  NOT_PAIRED: "Your report was not taken: you have met others since, and the server no longer knows whom you mean.",
+  UNKNOWN_TYPE: "Your report was not taken: this server does not know of reports.",
+};
+const REPORT_FAILED = "Your report was not taken.";
+const REPORT_NOT_SENT =
+  "Your report was not sent: the connection was lost meanwhile, and the server no longer knows whom you mean.";
+const REPORT_LOST = "Your report may not have arrived: the connection to the server was lost.";
+
+/**
+ * Somebody met on the connection `clientId`. The server remembers nobody of an earlier connection.
+ * @typedef {{ partnerId: string, clientId: string | null }} Met
+ */
+
 const { controls } = view;
 const client = new SignalingClient();
 
@@ -23,6 +39,12 @@ let localStream = null;
  * @type {{ call: Call, partnerId: string, attended: boolean } | null}
  */
 let current = null;
+/** The partner or, when it is gone, the last one: who can be reported. @type {Met | null} */
+let lastMet = null;
+/** Whom the open dialog is about: who was on the screen when it was opened. @type {Met | null} */
+let accused = null;
+/** The report that the server has not confirmed yet. @type {{ about: Met, thanks: string } | null} */
+let unconfirmed = null;
 /** What the server named for this connection. @type {RTCIceServer[] | undefined} */
 let iceServers;
 /** Whether the user wants to talk to someone: between Start and Leave. */
@@ -66,10 +88,17 @@ function next() {
 
 function leave() {
   if (!wanted) return;
-  wanted = false;
-  endCall();
+  stop();
   client.leave();
   client.close();
+}
+
+/** Be as before Start. */
+function stop() {
+  wanted = false;
+  accused = unconfirmed = null;
+  remember(null);
+  endCall();
   closeLocal();
   view.clearMessages();
   view.showChat(false);
@@ -103,6 +132,7 @@ client.on("matched", (message) => {
     send: client,
   });
   current = { call, partnerId: message.partnerId, attended: true };
+  remember({ partnerId: message.partnerId, clientId: client.clientId });
   call.on("state", (state) => callChanged(call, state));
   call.on("media", (stream) => call === current?.call && view.showRemote(stream));
   call.on("text", (text) => call === current?.call && view.addMessage("partner", text));
@@ -121,14 +151,35 @@ client.on("partner-left", () => {
 });
 
 client.on("error", ({ code }) => {
+  if (unconfirmed) {
+    unconfirmed = null;
+    view.showNotice(REPORT_REFUSED[code] ?? REPORT_FAILED);
+    return;
+  }
   if (!wanted || current) return; // A candidate that came after the partner had left, say.
   if (code === "NOT_PAIRED") client.available(); // The partner left just before Next was pressed.
   if (code === "ALREADY_PAIRED") client.next(); // The server has a room that this side has left.
   if (code === "RATE_LIMIT") setTimeout(() => wanted && !current && client.available(), RATE_LIMIT_PAUSE_MS);
 });
 
-client.on("close", () => {
+client.on("pong", () => {
+  if (!unconfirmed) return;
+  const { about, thanks } = unconfirmed;
+  unconfirmed = null;
+  view.showNotice(thanks);
+  if (lastMet === about) remember(null); // Once is enough: the server takes no second report.
+});
+
+client.on("close", ({ reason, willReconnect }) => {
   if (!wanted) return;
+  if (!willReconnect) {
+    stop();
+    view.showNotice(`The server has ended your connection${reason && `: ${reason}`}`);
+    return;
+  }
+  if (unconfirmed) view.showNotice(REPORT_LOST);
+  unconfirmed = null;
+  remember(null);
   if (current?.call.state === "connected" || current?.call.state === "interrupted") current.attended = false;
   else {
     endCall();
@@ -169,6 +220,12 @@ function partnerGone() {
   lookForPartner(() => client.available());
 }
 
+/** @param {Met | null} met */
+function remember(met) {
+  lastMet = met;
+  view.allowReport(met !== null);
+}
+
 /** @param {() => void} ask */
 function lookForPartner(ask) {
   view.showState(client.connected ? "waiting" : "reconnecting");
@@ -198,6 +255,27 @@ function writeMessage() {
   controls.chatText.focus();
 }
 
+function openReport() {
+  if (!lastMet) return;
+  accused = lastMet;
+  view.showReport();
+}
+
+function sendReport() {
+  if (!accused) return;
+  const { partnerId, clientId } = accused;
+  const { reason, text, block } = view.givenReport();
+  if (client.clientId === clientId) {
+    client.report({ reason, text, partnerId });
+    if (block) client.block({ partnerId });
+    // The server answers neither if all is well. Then the next answer is that to a ping.
+    client.ping();
+    const thanks = `Thank you for your report.${block ? " You will not meet this person again." : ""}`;
+    unconfirmed = { about: accused, thanks };
+  } else view.showNotice(REPORT_NOT_SENT);
+  if (current?.partnerId === partnerId) next();
+}
+
 controls.start.addEventListener("click", start);
 controls.next.addEventListener("click", next);
 controls.leave.addEventListener("click", leave);
@@ -205,6 +283,9 @@ controls.mute.addEventListener("click", () => toggleTrack("audio"));
 controls.cameraOff.addEventListener("click", () => toggleTrack("video"));
 controls.retryMedia.addEventListener("click", retryMedia);
 controls.dismissNotice.addEventListener("click", () => view.showNotice(""));
+controls.report.addEventListener("click", openReport);
+controls.reportCancel.addEventListener("click", view.closeReport);
+controls.reportForm.addEventListener("submit", sendReport);
 controls.help.addEventListener("click", view.showShortcuts);
 controls.toggleChat.addEventListener("click", () => view.showChat(document.body.dataset.chat === "closed"));
 
@@ -223,6 +304,7 @@ const SHORTCUTS = {
   KeyL: leave,
   KeyM: () => toggleTrack("audio"),
   KeyV: () => toggleTrack("video"),
+  KeyR: openReport,
   KeyC: writeMessage,
 };
 

@@ -87,14 +87,17 @@
  * @typedef {{ type: "auth", userId?: string, token?: string }
  *   | { type: "available" | "next" | "leave" | "ping" }
  *   | { type: "offer" | "answer", sdp: string }
- *   | { type: "ice", candidate: RTCIceCandidateInit | null }} ClientMessage
+ *   | { type: "ice", candidate: RTCIceCandidateInit | null }
+ *   | { type: "report", reason: string, text?: string, partnerId?: string }
+ *   | { type: "block", partnerId?: string }} ClientMessage
  */
 
 /**
  * Each event's name and its `detail`, which `on` hands to the listener.
  * @typedef {object} SignalingEvents
  * @property {{}} open  the WebSocket is open; `ready` follows
- * @property {{ code: number, reason: string, willReconnect: boolean }} close
+ * @property {{ code: number, reason: string, willReconnect: boolean }} close  `willReconnect` is false after `close()`,
+ *   and when the server wants this client no more (code 1008)
  * @property {{ attempt: number, delayMs: number }} reconnecting  the next attempt is made after delayMs
  * @property {ReadyMessage} ready
  * @property {MatchedMessage} matched
@@ -119,6 +122,11 @@ const PING_EVERY_MS = 25_000;
 const PONG_WITHIN_MS = 10_000;
 /** A WebSocket that did not open by then is given up; browsers wait for minutes. */
 const OPEN_WITHIN_MS = 10_000;
+/**
+ * Close code of a client that was thrown out, or whose place a newer connection of the same user has taken. It must not
+ * come back by itself: two pages of one user would throw each other out for ever.
+ */
+const POLICY_VIOLATION = 1008;
 
 /**
  * How long to wait before a reconnect attempt: doubles each time, with jitter so that the clients of a restarted
@@ -144,7 +152,7 @@ export function defaultUrl() {
 }
 
 /**
- * One signaling connection, kept up until `close()`.
+ * One signaling connection, kept up until `close()`, or until the server throws this client out.
  *
  * Every message of the server becomes a `CustomEvent` named by its type, the message as `detail`. Messages of
  * unknown type are ignored, as the protocol may grow. After a reconnect the server knows nothing of the earlier
@@ -199,9 +207,7 @@ export class SignalingClient extends EventTarget {
   /** Close for good; `connect()` starts again. */
   close() {
     if (!this.#wanted) return;
-    this.#wanted = false;
-    globalThis.removeEventListener("online", this.#retryNow);
-    clearTimeout(this.#retryTimer);
+    this.#giveUp();
     const socket = this.#socket;
     this.#release();
     socket?.close(1000);
@@ -258,6 +264,26 @@ export class SignalingClient extends EventTarget {
   /** Leave the partner, or the queue, and stay connected. */
   leave() {
     return this.#send({ type: "leave" });
+  }
+
+  /**
+   * Tell whoever runs the server of the partner or, also when it is gone, of the last one. No reply on success.
+   *
+   * @param {{ reason: string, text?: string, partnerId?: string }} report  `reason`: a word of the page's choice, at
+   *   most 100 characters; `text`: what happened, in the user's words, at most 500; `partnerId`: whom it is about, as
+   *   in `matched`, since the next partner may come while the user still writes
+   */
+  report({ reason, text, partnerId }) {
+    return this.#send({ type: "report", reason, text, partnerId });
+  }
+
+  /**
+   * Never meet the partner, or the last one, again. No reply on success. The call goes on: `next` or `leave` ends it.
+   *
+   * @param {{ partnerId?: string }} [whom]  as in `report`
+   */
+  block({ partnerId } = {}) {
+    return this.#send({ type: "block", partnerId });
   }
 
   /** Ask for a `pong`. The client does so by itself to notice a dead connection. */
@@ -332,11 +358,23 @@ export class SignalingClient extends EventTarget {
     const socket = this.#socket;
     this.#release();
     socket?.close();
+    if (code === POLICY_VIOLATION) {
+      this.#giveUp();
+      this.#emit("close", { code, reason, willReconnect: false });
+      return;
+    }
     this.#attempt += 1;
     const delayMs = backoffMs(this.#attempt);
     this.#retryTimer = setTimeout(() => this.#openSocket(), delayMs);
     this.#emit("close", { code, reason, willReconnect: true });
     if (this.#wanted) this.#emit("reconnecting", { attempt: this.#attempt, delayMs });
+  }
+
+  /** Neither try to connect again nor wait for a moment to do so. */
+  #giveUp() {
+    this.#wanted = false;
+    globalThis.removeEventListener("online", this.#retryNow);
+    clearTimeout(this.#retryTimer);
   }
 
   #release() {

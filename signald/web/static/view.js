@@ -76,6 +76,9 @@ export const controls = {
   retryMedia: element("retry-media", HTMLButtonElement),
   dismissNotice: element("dismiss-notice", HTMLButtonElement),
   help: element("help", HTMLButtonElement),
+  report: element("report", HTMLButtonElement),
+  reportForm: element("report-form", HTMLFormElement),
+  reportCancel: element("report-cancel", HTMLButtonElement),
   chatForm: element("chat-form", HTMLFormElement),
   chatText: element("chat-text", HTMLInputElement),
 };
@@ -89,6 +92,7 @@ const localVideo = element("local-video", HTMLVideoElement);
 const notice = element("notice", HTMLElement);
 const noticeText = element("notice-text", HTMLElement);
 const remoteVideo = element("remote-video", HTMLVideoElement);
+const reportDialog = element("report-dialog", HTMLDialogElement);
 const selfNote = element("self-note", HTMLElement);
 const shortcuts = element("shortcuts", HTMLDialogElement);
 const status = element("status", HTMLElement);
@@ -106,6 +110,8 @@ export function pageState() {
 /** @param {PageState} state */
 export function showState(state) {
   if (state === pageState()) return;
+  // What lies under a dialog has no focus and is not read out.
+  if (state === "idle") for (const dialog of [reportDialog, shortcuts]) dialog.close();
   const focused = document.activeElement;
   document.body.dataset.state = state;
   const words = WORDS[state];
@@ -194,6 +200,28 @@ export function showChat(open) {
 
 export function showShortcuts() {
   shortcuts.showModal();
+}
+
+/** @param {boolean} possible */
+export function allowReport(possible) {
+  if (!possible && document.activeElement === controls.report) controls.next.focus({ preventScroll: true });
+  controls.report.disabled = !possible;
+}
+
+/** Ask what is wrong, with nothing filled in yet. */
+export function showReport() {
+  controls.reportForm.reset();
+  reportDialog.showModal();
+}
+
+/** What the user has filled in. @returns {{ reason: string, text: string, block: boolean }} */
+export function givenReport() {
+  const given = new FormData(controls.reportForm);
+  return { reason: String(given.get("reason")), text: String(given.get("text")).trim(), block: given.has("block") };
+}
+
+export function closeReport() {
+  reportDialog.close();
 }
 
 /** @param {number} count */
