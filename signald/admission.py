@@ -12,7 +12,7 @@ from typing import Protocol
 from signald.core.limits import Window, household
 
 
-class Bans(Protocol):
+class BanList(Protocol):
     """Who may not come in; see `signald.bans.Bans`."""
 
     def holds_address(self, address: str) -> bool:
@@ -36,7 +36,7 @@ class Admission:
     def __init__(
         self,
         now: Callable[[], float],
-        bans: Bans,
+        bans: BanList,
         *,
         max_sockets: int,
         max_connections: int,

@@ -1,12 +1,13 @@
 """Who may not come in: addresses that did what no client does, and whom the operator has banned, on every instance."""
 
 from collections.abc import Callable, Sequence
+from typing import Final
 
 from signald.core.ids import UserId
 from signald.core.limits import household
 from signald.core.moderation import Ban, BanKind, BanTable
 
-AUTOMATIC = "too many messages above the rate limit"
+AUTOMATIC: Final = "too many messages above the rate limit"
 """The reason of a ban that nobody said."""
 
 
@@ -33,35 +34,35 @@ class Bans:
     def ban_address(self, address: str) -> None:
         """Ban an address for a short time, unless it is banned already. Who is connected from there stays."""
         if address and self._seconds and not self.holds_address(address):
-            self.say(BanKind.ADDRESS, address, self._seconds, AUTOMATIC, automatic=True)
+            self._say(BanKind.ADDRESS, household(address), self._seconds, AUTOMATIC, automatic=True)
 
-    def say(self, kind: BanKind, value: str, seconds: float, reason: str, *, automatic: bool = False) -> Ban:
-        """Ban somebody from now on, on every instance.
+    def say(self, kind: BanKind, value: str, seconds: float, reason: str) -> Ban:
+        """Ban somebody from now on, on every instance; a ban that there is ends with this one.
 
         Args:
             kind: What `value` is.
             value: A user, or any address of a household.
             seconds: How long.
             reason: For people.
-            automatic: See `Ban`.
         """
-        now = self._unix_time()
-        key = household(value) if kind is BanKind.ADDRESS else value
-        at = self._after(kind, key, now)
-        return self._spread(Ban(kind, key, now + seconds, at, reason, automatic=automatic))
+        return self._say(kind, _key(kind, value), seconds, reason)
 
-    def lift(self, kind: BanKind, value: str) -> Ban | None:
-        """End a ban before its time, on every instance; None if there is none."""
-        now = self._unix_time()
-        key = household(value) if kind is BanKind.ADDRESS else value
-        ban = self._table.find(kind, key, now)
-        if ban is None:
-            return None
-        return self._spread(Ban(kind, key, ban.until, self._after(kind, key, now), ban.reason, lifted=True))
+    def find(self, kind: BanKind, value: str) -> Ban | None:
+        """The ban on somebody that is in force."""
+        return self._find(kind, _key(kind, value))
+
+    def lift(self, kind: BanKind, value: str) -> bool:
+        """End a ban before its time, on every instance; false if there is none."""
+        key, now = _key(kind, value), self._unix_time()
+        bans = [ban for ban in self._table.words(kind, key) if ban.until > now]
+        for ban in bans:
+            self._say(kind, key, 0.0, ban.reason, automatic=ban.automatic)
+        return bool(bans)
 
     def merge(self, bans: Sequence[Ban]) -> list[Ban]:
         """Take over what other instances have said; gives what of it is news and in force."""
-        return [ban for ban in self._table.merge(bans, self._unix_time()) if not ban.lifted]
+        now = self._unix_time()
+        return [ban for ban in self._table.merge(bans, now) if ban.until > now]
 
     def holds_address(self, address: str) -> bool:
         """Whether an address is banned now. Asked at each handshake: costs nothing while nobody is."""
@@ -72,22 +73,28 @@ class Bans:
         return self._find(BanKind.USER, user) is not None
 
     def in_force(self) -> list[Ban]:
-        """All, in the order in which they were said."""
+        """All, each sort in the order in which they were said."""
         return self._table.in_force(self._unix_time())
 
     def known(self) -> list[Ban]:
-        """All that another instance should know, lifted ones too."""
+        """All that another instance should know."""
         return self._table.all(self._unix_time())
 
-    def _find(self, kind: BanKind, value: str) -> Ban | None:
-        return self._table.find(kind, value, self._unix_time())
+    def _find(self, kind: BanKind, key: str) -> Ban | None:
+        return self._table.find(kind, key, self._unix_time())
 
-    def _after(self, kind: BanKind, value: str, now: float) -> float:
-        """A time for what is said now: after what was said before, by whatever clock."""
-        said = self._table.last_word(kind, value)
-        return now if said is None or said.at < now else said.at + 0.001
-
-    def _spread(self, ban: Ban) -> Ban:
-        self._table.merge([ban], self._unix_time())
+    def _say(self, kind: BanKind, key: str, seconds: float, reason: str, *, automatic: bool = False) -> Ban:
+        now = at = self._unix_time()
+        until = keep = now + seconds
+        for before in self._table.words(kind, key):
+            if before.automatic is automatic:
+                # After what was said before, by whatever clock, and remembered as long as that is somewhere.
+                at, keep = max(at, before.at + 0.001), max(keep, before.keep)
+        ban = Ban(kind, key, until, at, keep, reason, automatic)
+        self._table.merge([ban], now)
         self._share([ban])
         return ban
+
+
+def _key(kind: BanKind, value: str) -> str:
+    return household(value) if kind is BanKind.ADDRESS else value

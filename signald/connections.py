@@ -39,7 +39,6 @@ from signald.core.session import Policy, Session, State
 from signald.counts import Counts
 from signald.logs import ClientLog
 
-_TOO_MANY_REPORTS = ProtocolError(ErrorCode.RATE_LIMIT, "too many reports: this one was dropped")
 _RATE_LIMIT = ProtocolError(ErrorCode.RATE_LIMIT, "too many messages: this one was dropped")
 _DISCONNECTED = Disconnected()
 _TOKEN_EXPIRED = TokenExpired()
@@ -132,7 +131,7 @@ class Connections:
         ice_servers: What a client is told of STUN and TURN servers.
         identities: Check tokens.
         conduct: What a client may do besides; by default anything.
-        report: Takes what a client says of another, with its own address; false: it says too much.
+        report: Takes what a client says of another, with its own address; gives why not, or nothing.
         departed: Told of each client that has gone, with its user.
     """
 
@@ -150,7 +149,7 @@ class Connections:
         ice_servers: Callable[[ClientId], list[IceServer] | UnsetType] = lambda client: UNSET,
         identities: Identities | None = None,
         conduct: Conduct | None = None,
-        report: Callable[[FileReport, str], bool] = lambda report, address: True,
+        report: Callable[[FileReport, str], str] = lambda report, address: "",
         departed: Callable[[Client, UserId | None], None] = lambda client, user: None,
     ) -> None:
         self._file = report
@@ -256,7 +255,7 @@ class Connections:
 
     def _depart(self, client: Client, why: str) -> None:
         self._identities.forget(client)
-        self._departed(client, client.session.user(self._now()))
+        self._departed(client, client.session.user)
         room = client.session.room
         self._input(client, _DISCONNECTED)
         self._conduct.forget(client.id)
@@ -384,17 +383,18 @@ class Connections:
 
     def _leave(self, client: Client, effect: LeaveRoom) -> None:
         self._broker.leave(effect.room, client.session.client)
-        self._conduct.left(client.id, client.session.user(self._now()))
+        self._conduct.left(client.id, client.session.user)
         if self._ending is not None:
             client.connection.close(*self._ending)
 
     def _file_report(self, client: Client, effect: FileReport) -> None:
-        if not self._file(effect, client.address):
-            self._refuse(client, _TOO_MANY_REPORTS)
+        refusal = self._file(effect, client.address)
+        if refusal:
+            self._refuse(client, ProtocolError(ErrorCode.RATE_LIMIT, refusal))
 
     def _keep_apart(self, client: Client, effect: KeepApart) -> None:
         self._counts.blocks += 1
-        self._broker.keep_apart(effect.one, effect.other)
+        self._broker.block(effect.by, effect.whom)
 
     def _close(self, client: Client, effect: Close) -> None:
         client.connection.close(effect.code, effect.reason)

@@ -8,7 +8,7 @@ from collections import OrderedDict
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Final
 
-from msgspec import UNSET
+from msgspec import UNSET, ValidationError
 from twisted.logger import Logger
 
 from signald import questions
@@ -19,7 +19,8 @@ from signald.core.effects import POLICY_VIOLATION
 from signald.core.ids import ClientId, UserId
 from signald.core.limits import household
 from signald.core.moderation import Ban, BanKind
-from signald.questions import BanClient, ClientFacts, Kick, Look, Question
+from signald.core.session import State
+from signald.questions import BanClient, Bannings, ClientFacts, ClientList, Kick, Look, Question
 
 REMEMBERED_S: Final = 3600.0
 """How long who has gone can still be banned by its client id: reports are read later than they are written."""
@@ -38,6 +39,9 @@ class Traces:
     def __init__(self, now: Callable[[], float]) -> None:
         self._now = now
         self._gone: OrderedDict[ClientId, tuple[float, UserId | None, str]] = OrderedDict()
+
+    def __len__(self) -> int:
+        return len(self._gone)
 
     def remember(self, client: Client, user: UserId | None) -> None:
         """A client has gone."""
@@ -95,19 +99,25 @@ class Moderation:
     def ban(self, kind: BanKind, value: str, seconds: float, reason: str) -> Ban:
         """Ban a user or an address, and close who is concerned, on every instance."""
         ban = self._bans.say(kind, value, seconds, reason)
-        self._log.warn("{kind} banned for {seconds} s: {reason}", kind=kind.value, seconds=seconds, reason=reason)
+        self._log.info(
+            "one {kind} banned for {seconds:g} s: {reason!r}", kind=kind.value, seconds=seconds, reason=reason
+        )
         self._close_banned([ban])
         return ban
 
+    def find(self, kind: BanKind, value: str) -> Ban | None:
+        """The ban on somebody that is in force."""
+        return self._bans.find(kind, value)
+
     def lift(self, kind: BanKind, value: str) -> bool:
         """End a ban on every instance; false if there is none."""
-        ban = self._bans.lift(kind, value)
-        if ban is not None:
-            self._log.warn("a ban on one {kind} was lifted", kind=kind.value)
-        return ban is not None
+        lifted = self._bans.lift(kind, value)
+        if lifted:
+            self._log.info("a ban on one {kind} was lifted", kind=kind.value)
+        return lifted
 
     def in_force(self) -> list[Ban]:
-        """All bans, in the order in which they were said."""
+        """All bans, each sort in the order in which they were said."""
         return self._bans.in_force()
 
     # --- from the broker ----------------------------------------------------------------------------------------------
@@ -124,31 +134,35 @@ class Moderation:
         """See `ModerationEvents.asked`. What cannot be understood, of a newer version, is answered with null."""
         try:
             asked = questions.decode(question)
-            return questions.encode(self._answers[type(asked)](asked))
+        except ValidationError:
+            return questions.NOT_UNDERSTOOD
+        answer = self._answers.get(type(asked))
+        try:
+            return questions.NOT_UNDERSTOOD if answer is None else questions.encode(answer(asked))
         except Exception:
-            self._log.failure("a question of the operator")
+            self._log.failure("a question about clients")
             return questions.NOT_UNDERSTOOD
 
     # --- here ---------------------------------------------------------------------------------------------------------
 
-    def _look(self, asked: Look) -> list[ClientFacts]:
+    def _look(self, asked: Look) -> ClientList:
         clients: Iterable[Client]
         if asked.client is None:
             clients = self._connections.first(asked.limit)
         else:
             client = self._connections.find(asked.client)
             clients = () if client is None else (client,)
-        return [self._facts(client, asked.addresses) for client in clients]
+        return ClientList(len(self._connections), [self._facts(client, asked.addresses) for client in clients])
 
     def _facts(self, client: Client, addresses: bool) -> ClientFacts:
-        session, now = client.session, self._now()
+        session = client.session
         return ClientFacts(
             client_id=client.id,
             instance_id=self._broker.instance,
             state=session.state.value,
-            connected_seconds=round(now - client.opened, 1),
+            connected_seconds=round(self._now() - client.opened, 1),
             messages=client.messages,
-            user_id=session.user(now) or UNSET,
+            user_id=session.user or UNSET,
             room_id=session.room or UNSET,
             partner_id=session.partner or UNSET,
             address=client.address if addresses else UNSET,
@@ -157,31 +171,35 @@ class Moderation:
     def _kick(self, asked: Kick) -> bool:
         client = self._connections.find(asked.client)
         if client is not None:
-            self._log.warn("client {client} kicked: {reason}", client=client.id, reason=asked.reason)
+            self._log.info("client {client} kicked: {reason!r}", client=client.id, reason=asked.reason)
             client.connection.close(POLICY_VIOLATION, _short(asked.reason))
         return client is not None
 
-    def _ban_client(self, asked: BanClient) -> list[Ban]:
+    def _ban_client(self, asked: BanClient) -> Bannings:
         client = self._connections.find(asked.client)
-        found = (client.session.user(self._now()), client.address) if client else self._traces.find(asked.client)
+        found = (client.session.user, client.address) if client else self._traces.find(asked.client)
         if found is None:
-            return []
+            return Bannings(found=False, bans=[])
         user, address = found
-        kinds = asked.kinds or [BanKind.USER if user else BanKind.ADDRESS]
+        kinds = asked.kinds or {BanKind.USER if user else BanKind.ADDRESS}
         values = {BanKind.USER: user, BanKind.ADDRESS: address}
-        return [self.ban(kind, value, asked.seconds, asked.reason) for kind in kinds if (value := values[kind])]
+        bans = [self.ban(kind, value, asked.seconds, asked.reason) for kind in kinds if (value := values[kind])]
+        return Bannings(found=True, bans=bans)
 
     def _close_banned(self, bans: Sequence[Ban]) -> None:
-        """Close whom bans concern; those that nobody said concern only who comes later."""
-        banned = {ban.key: ban for ban in bans if not ban.automatic}
-        if not banned:
-            return
-        now = self._now()
-        for client in self._connections:
-            user = client.session.user(now)
-            ban = banned.get(f"{BanKind.ADDRESS}:{household(client.address)}") or banned.get(f"{BanKind.USER}:{user}")
+        """Close whom bans concern; automatic ones concern only who comes later."""
+        users = {ban.value: ban for ban in bans if ban.kind is BanKind.USER}
+        households = {ban.value: ban for ban in bans if ban.kind is BanKind.ADDRESS and not ban.automatic}
+        concerned: list[tuple[Client, Ban]] = []
+        for client in self._connections if users or households else ():
+            ban = users.get(client.session.user or "")
+            if ban is None and households:
+                ban = households.get(household(client.address))
             if ban is not None:
-                client.connection.close(POLICY_VIOLATION, _short(f"banned: {ban.reason}" if ban.reason else "banned"))
+                concerned.append((client, ban))
+        # Those that wait first: else one's partner might be matched with the next.
+        for client, ban in sorted(concerned, key=lambda each: each[0].session.state is State.PAIRED):
+            client.connection.close(POLICY_VIOLATION, _short(f"banned: {ban.reason}" if ban.reason else "banned"))
 
 
 def _short(reason: str) -> str:

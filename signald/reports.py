@@ -8,12 +8,15 @@ from msgspec import UNSET, UnsetType
 from twisted.logger import Logger
 
 from signald.core.effects import FileReport
-from signald.core.limits import MINUTE_S, Window
+from signald.core.limits import MINUTE_S, Window, household
 from signald.core.moderation import Party
 from signald.counts import Counts
 
 REPORTS_PER_MINUTE: Final = 10
 """Of one address: nobody meets more people worth a report, and a flood must not bury the others' reports."""
+
+AGAIN_AFTER_S: Final = 3600.0
+"""Within this time a client reports another once."""
 
 
 class Reported(msgspec.Struct, rename="camel"):
@@ -51,6 +54,7 @@ class Reports:
     Args:
         instance: Gives this instance's name.
         counts: Where to count them.
+        now: Seconds, monotonic.
         unix_time: Seconds since 1970.
         deliver: Sends a JSON object to the operator; None: the log alone has it.
     """
@@ -61,22 +65,26 @@ class Reports:
         self,
         instance: Callable[[], str],
         counts: Counts,
+        now: Callable[[], float],
         unix_time: Callable[[], float],
         deliver: Callable[[bytes], None] | None = None,
     ) -> None:
         self._instance = instance
         self._counts = counts
+        self._now = now
         self._unix_time = unix_time
         self._deliver = deliver
         self._rate = Window(REPORTS_PER_MINUTE, MINUTE_S)
+        self._pairs = Window(1, AGAIN_AFTER_S)
 
-    def file(self, report: FileReport, address: str) -> bool:
-        """Let the operator know, unless there are too many reports from this address: then false."""
-        now = self._unix_time()
-        if not self._rate.allows(address or report.by.client, now):
-            return False
+    def file(self, report: FileReport, address: str) -> str:
+        """Let the operator know; gives why not, for the client, or nothing."""
+        now, about = self._now(), report.about
+        if not self._rate.allows(household(address) or report.by.client, now):
+            return "too many reports: this one was dropped"
+        if not self._pairs.allows((report.by.client, about.partner.client), now):
+            return "you have reported this partner already"
         self._counts.reports += 1
-        about = report.about
         self._log.warn(
             "client {client} reports client {reported} in room {room}: {reason!r}: {text!r}",
             client=report.by.client,
@@ -91,7 +99,7 @@ class Reports:
             self._deliver(
                 msgspec.json.encode(
                     Report(
-                        time=round(now, 3),
+                        time=round(self._unix_time(), 3),
                         instance_id=self._instance(),
                         room_id=about.room,
                         reporter=_reported(report.by),
@@ -101,7 +109,7 @@ class Reports:
                     )
                 )
             )
-        return True
+        return ""
 
 
 def _reported(party: Party) -> Reported:

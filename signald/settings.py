@@ -255,7 +255,7 @@ SETTINGS: Final = (
     Setting(
         "BLOCK_DAYS",
         "90",
-        "How long two users stay apart after one has blocked the other; clients without a user: as long as they stay",
+        "How long two users stay apart after one has blocked the other; clients without a user: one day",
         values.integer(1, 3650),
     ),
     Setting(

@@ -4,7 +4,7 @@ import os
 import random
 import secrets
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -16,7 +16,7 @@ from twisted.internet.interfaces import IAddress
 from signald import addresses, jwks, signing_keys, webhook
 from signald.admission import Admission
 from signald.bans import Bans
-from signald.brokers.interface import Answers, Broker
+from signald.brokers.interface import Broker
 from signald.brokers.memory import MemoryBroker
 from signald.brokers.redis.broker import RedisBroker
 from signald.brokers.redis.connection import make_endpoint
@@ -43,7 +43,7 @@ from signald.moderation import Moderation, Traces
 from signald.notify import Notify
 from signald.options import Options
 from signald.process import ProcessService, raise_file_limit
-from signald.questions import Question, WhereIs
+from signald.questions import Asking, WhereIs
 from signald.reports import Reports
 from signald.service import Daemon, Listener
 from signald.settings import Settings, SettingsError
@@ -117,7 +117,7 @@ def _make_users(
     reactor: Any,
     unix_time: Callable[[], float],
     banned: Callable[[UserId], bool],
-    ask: Callable[[Question], Awaitable[Answers]],
+    ask: Asking,
 ) -> Users | None:
     """Who checks tokens, a service; None if nobody does."""
     if chosen.auth_mode is AuthMode.OFF:
@@ -162,7 +162,8 @@ def make_daemon(chosen: Settings, reactor: Any, unix_time: Callable[[], float] =
     broker = _make_broker(chosen, reactor, counts, unix_time)
     bans = Bans(unix_time, chosen.ban_seconds, broker.share)
     deliveries = _make_webhook(chosen, reactor, unix_time)
-    reports = Reports(lambda: broker.instance, counts, unix_time, None if deliveries is None else deliveries.deliver)
+    deliver = None if deliveries is None else deliveries.deliver
+    reports = Reports(lambda: broker.instance, counts, reactor.seconds, unix_time, deliver)
     traces = Traces(reactor.seconds)
     admission = _make_admission(chosen, bans, reactor)
     conduct = Conduct(

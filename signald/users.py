@@ -1,26 +1,28 @@
 """Who is who on this instance: takes tokens, counts each user's connections, and knows when a token ends."""
 
 import math
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable, Sequence
 from typing import Final, TypeVar
 
 from twisted.application.service import MultiService
-from twisted.internet.defer import Deferred
+from twisted.internet.defer import Deferred, DeferredList, ensureDeferred
 from twisted.internet.interfaces import IReactorTime
 from twisted.internet.task import LoopingCall
 from twisted.logger import Logger
 
-from signald.brokers.interface import Answers
 from signald.connections import Client
 from signald.core.effects import POLICY_VIOLATION
-from signald.core.ids import UserId
+from signald.core.ids import ClientId, UserId
 from signald.core.inputs import Identified, TokenRefused
 from signald.core.limits import Overflow
 from signald.identity import AuthError, Identity
-from signald.questions import Kick, Question, Seat, WhereIs, read
+from signald.questions import Asking, Kick, Seat, WhereIs, read
 
 SWEEP_S: Final = 1.0
 """Seconds between two looks at what expires: a token's end is kept to within this."""
+JUST_COME_S: Final = 0.25
+"""Two connections that came to two instances at the same time look a moment older to each other than to themselves, by
+the time of a question. Within this they count as equally old, or each would close the other."""
 
 _TOO_MANY: Final = "this user has too many connections already"
 _REPLACED: Final = "a newer connection of the same user takes its place"
@@ -52,7 +54,7 @@ class Users(MultiService):
         at_most: int,
         overflow: Overflow,
         banned: Callable[[UserId], bool] = lambda user: False,
-        ask: Callable[[Question], Awaitable[Answers]] | None = None,
+        ask: Asking | None = None,
     ) -> None:
         super().__init__()
         self._verify = verify
@@ -115,14 +117,17 @@ class Users(MultiService):
 
     def seats(self, asked: WhereIs) -> list[Seat]:
         """The connections of a user on this instance."""
-        return [Seat(since, client.id) for client, since in self._of_user.get(asked.user, {}).items()]
+        now = self._now()
+        return [Seat(now - since, client.id) for client, since in self._of_user.get(asked.user, {}).items()]
 
-    async def _settle(self, user: UserId, ask: Callable[[Question], Awaitable[Answers]]) -> None:
+    async def _settle(self, user: UserId, ask: Asking) -> None:
         """Close what a user has too much on all instances together. Who looks at the same time closes the same."""
-        seats = sorted(seat for seats in read(await ask(WhereIs(user)), list[Seat]) for seat in seats)
-        refuse = self._overflow is Overflow.REFUSE
-        for seat in seats[self._at_most :] if refuse else seats[: -self._at_most]:
-            await ask(Kick(seat.client, _TOO_MANY if refuse else _REPLACED))
+        seats = [seat for seats in read(await ask(WhereIs(user)), list[Seat]) for seat in seats]
+        if len(seats) > self._at_most:
+            refuse = self._overflow is Overflow.REFUSE
+            stays = by_age(seats, oldest_first=refuse)
+            kicks = [ask(Kick(seat.client, _TOO_MANY if refuse else _REPLACED)) for seat in stays[self._at_most :]]
+            await DeferredList([ensureDeferred(kick) for kick in kicks])
 
     def forget(self, client: Client) -> None:
         """See `Identities.forget`."""
@@ -137,7 +142,7 @@ class Users(MultiService):
         is_new = before is None or before.user != identified.user
         if is_new:
             self.forget(client)
-            self._of_user.setdefault(identified.user, {})[client] = self._unix_time()
+            self._of_user.setdefault(identified.user, {})[client] = self._now()
         elif before is not None:
             _discard(self._ending, math.ceil(before.until), client)
         self._known[client] = identified
@@ -153,6 +158,16 @@ class Users(MultiService):
                 except Exception:
                     self._log.failure("the end of a token of client {client}", client=client.id)
         self._swept = now
+
+
+def by_age(seats: Sequence[Seat], *, oldest_first: bool) -> list[Seat]:
+    """Connections by age, those that have just come by their ids."""
+
+    def key(seat: Seat) -> tuple[float, ClientId]:
+        age_s = max(seat.age_s, JUST_COME_S)
+        return -age_s if oldest_first else age_s, seat.client
+
+    return sorted(seats, key=key)
 
 
 def _discard(clients: dict[_Key, dict[Client, _Value]], key: _Key, client: Client) -> None:

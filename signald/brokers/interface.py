@@ -11,8 +11,8 @@ call (memory), maybe much later (a store). What a broker guarantees:
 - **Lifetime.** A room ends once for each side: by that side's `leave` or by one `partner_left`. What an instance
   keeps for others expires when the instance does.
 - **Moderation.** A ban reaches every instance that lives, and those that start later, for as long as it lasts; one
-  that was cut off hears of it when it is back. Two who are kept apart are matched by no instance that can ask the
-  store.
+  that was cut off hears of it when it is back. Two of whom one has blocked the other are matched by no instance that
+  can ask the store.
 """
 
 from collections.abc import Mapping, Sequence
@@ -101,8 +101,8 @@ class Broker(Protocol):
         """A client left its room; its partner gets `BrokerEvents.partner_left`. Harmless when done twice."""
         ...
 
-    def keep_apart(self, one: Party, other: Party) -> None:
-        """These two are not to be matched any more: their users for BLOCK_DAYS, else these clients."""
+    def block(self, by: Party, whom: Party) -> None:
+        """Somebody blocks somebody: the two are not to be matched any more, as users or else as clients."""
         ...
 
     def share(self, bans: Sequence[Ban]) -> None:

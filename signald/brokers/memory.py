@@ -19,7 +19,7 @@ class MemoryBroker:
         clock: Tells the time, and when two who were kept apart after ``next`` may meet again.
         new_room_id: Makes an id that was never used.
         instance: How this process is called.
-        block_s: How long two stay apart who are to; seconds.
+        block_s: How long a block of users lasts; seconds.
     """
 
     store_reachable: bool | None = None
@@ -71,9 +71,9 @@ class MemoryBroker:
         if ended is not None:
             self._events.partner_left(ended.partner_of(client), room)
 
-    def keep_apart(self, one: Party, other: Party) -> None:
-        """See `Broker.keep_apart`."""
-        self._blocks.add(one, other, self._clock.seconds())
+    def block(self, by: Party, whom: Party) -> None:
+        """See `Broker.block`."""
+        self._blocks.add(by, whom, self._clock.seconds())
 
     def share(self, bans: Sequence[Ban]) -> None:
         """See `Broker.share`. There is nobody else."""

@@ -93,10 +93,10 @@ class FileReport(msgspec.Struct, frozen=True, gc=False):
 
 
 class KeepApart(msgspec.Struct, frozen=True, gc=False):
-    """These two are never to meet again."""
+    """The first has blocked the second: they are never to meet again."""
 
-    one: Party
-    other: Party
+    by: Party
+    whom: Party
 
 
 Effect = (

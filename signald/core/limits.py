@@ -2,7 +2,7 @@
 
 from collections.abc import Hashable
 from enum import StrEnum
-from ipaddress import IPv6Address, ip_address, ip_network
+from ipaddress import IPv6Address
 
 MINUTE_S = 60.0
 
@@ -101,8 +101,10 @@ class Skips:
 
 def household(address: str) -> str:
     """What counts as one address: an IPv4 address, or the /64 of an IPv6 address; anything else as it is."""
+    if ":" not in address:
+        return address
     try:
-        parsed = ip_address(address)
+        network = int(IPv6Address(address)) >> (128 - IPV6_BITS) << (128 - IPV6_BITS)
     except ValueError:
         return address
-    return str(ip_network((parsed, IPV6_BITS), strict=False)) if isinstance(parsed, IPv6Address) else address
+    return f"{IPv6Address(network)}/{IPV6_BITS}"

@@ -1,7 +1,4 @@
-"""What keeps people from each other: reports, blocks and bans, as plain values and tables.
-
-Times here are seconds since 1970, since instances have to agree about them.
-"""
+"""What keeps people from each other: blocks and bans, as plain values and tables. Times are in seconds."""
 
 from collections import OrderedDict
 from collections.abc import Iterable
@@ -13,13 +10,16 @@ import msgspec
 from signald.core.ids import ClientId, RoomId, UserId
 
 BLOCKS_EACH: Final = 1_000
-"""Others whom one name may be kept apart from; the oldest are forgotten first."""
+"""Others whom one may block; the oldest are forgotten first."""
 
-MAX_BLOCKED: Final = 100_000
-"""Pairs that this process remembers, 30 MB; the oldest are forgotten first."""
+MAX_BLOCKS: Final = 100_000
+"""Blocks that this process remembers, 30 MB; the oldest are forgotten first."""
+
+GUEST_BLOCK_S: Final = 86_400.0
+"""How long a block lasts in which one is known by its connection alone: hardly any lasts longer."""
 
 MAX_BANS: Final = 100_000
-"""Bans at one time, 30 MB; those that were said longest ago end early for more."""
+"""Bans at one time, 30 MB, and as many automatic ones; those that were said longest ago end early for more."""
 
 LOOK_S: Final = 10.0
 """Between two looks at which bans are over: one takes as long as there are bans."""
@@ -57,57 +57,61 @@ class Encounter(msgspec.Struct, frozen=True, gc=False):
 
 
 class Blocks:
-    """Who is kept apart from whom.
+    """Who has blocked whom. Only the one who blocked can make it forgotten, by blocking many others.
 
     Args:
-        lasting_s: For how long; seconds.
+        lasting_s: How long a block of one user by another lasts.
     """
 
-    __slots__ = ("_lasting_s", "_of", "_order")
+    __slots__ = ("_by", "_order", "lasting_s")
 
     def __init__(self, lasting_s: float) -> None:
-        self._lasting_s = lasting_s
-        self._of: dict[str, dict[str, None]] = {}
+        self.lasting_s = lasting_s
+        self._by: dict[str, dict[str, None]] = {}
         self._order: OrderedDict[tuple[str, str], float] = OrderedDict()
 
     def __len__(self) -> int:
         return len(self._order)
 
-    def add(self, one: Party, other: Party, now: float) -> None:
-        """Keep two apart from now on (seconds of any clock, the same at each call)."""
+    def lasting(self, by: Party, whom: Party) -> float:
+        """How long a block lasts."""
+        guest = by.user is None or whom.user is None
+        return min(self.lasting_s, GUEST_BLOCK_S) if guest else self.lasting_s
+
+    def add(self, by: Party, whom: Party, now: float) -> None:
+        """Somebody blocks somebody, from now on (of any clock, the same at each call)."""
         self._forget(now)
-        first, second = one.names()[0], other.names()[0]
-        pair = (min(first, second), max(first, second))
-        self._order[pair] = now + self._lasting_s
-        self._order.move_to_end(pair)
-        for name, partner in ((first, second), (second, first)):
-            theirs = self._of.setdefault(name, {})
-            theirs[partner] = None
-            if len(theirs) > BLOCKS_EACH:
-                self._drop(name, next(iter(theirs)))
+        block = one, other = by.names()[0], whom.names()[0]
+        self._order.pop(block, None)
+        self._order[block] = now + self.lasting(by, whom)
+        blocked = self._by.setdefault(one, {})
+        blocked.pop(other, None)
+        blocked[other] = None
+        if len(blocked) > BLOCKS_EACH:
+            self._drop((one, next(iter(blocked))))
+
+    def holds(self, by: Party, whom: Party) -> bool:
+        """Whether one has blocked the other."""
+        names = whom.names()
+        return any(name in blocked for own in by.names() if (blocked := self._by.get(own)) for name in names)
 
     def apart(self, one: Party, other: Party) -> bool:
-        """Whether two are kept apart."""
-        if not self._of:
-            return False
-        names = other.names()
-        return any(name in theirs for own in one.names() if (theirs := self._of.get(own)) for name in names)
+        """Whether either has blocked the other."""
+        return bool(self._by) and (self.holds(one, other) or self.holds(other, one))
 
     def _forget(self, now: float) -> None:
         while self._order:
-            (one, other), until = next(iter(self._order.items()))
-            if until > now and len(self._order) < MAX_BLOCKED:
+            block, until = next(iter(self._order.items()))
+            if until > now and len(self._order) < MAX_BLOCKS:
                 return
-            self._drop(one, other)
+            self._drop(block)
 
-    def _drop(self, one: str, other: str) -> None:
-        self._order.pop((min(one, other), max(one, other)), None)
-        for name, partner in ((one, other), (other, one)):
-            theirs = self._of.get(name)
-            if theirs is not None:
-                theirs.pop(partner, None)
-                if not theirs:
-                    del self._of[name]
+    def _drop(self, block: tuple[str, str]) -> None:
+        del self._order[block]
+        one, other = block
+        del self._by[one][other]
+        if not self._by[one]:
+            del self._by[one]
 
 
 class BanKind(StrEnum):
@@ -118,15 +122,16 @@ class BanKind(StrEnum):
 
 
 class Ban(msgspec.Struct, frozen=True, omit_defaults=True):
-    """Somebody may not come in.
+    """Somebody may not come in. Times are since 1970, as instances have to agree about them.
 
     Attributes:
         kind: What `value` is.
         value: A user, or an address (see `signald.core.limits.household`).
-        until: When it ends.
+        until: When it ends; not after `at` if this word ends an earlier ban.
         at: When it was said. What was said last counts.
-        reason: For the operator, and for who is banned.
-        lifted: It is over before its time; kept so long that every instance hears of it.
+        keep: When it may be forgotten: not before what was said earlier has ended, or that would count again where this
+            word was not heard.
+        reason: For people.
         automatic: Nobody said it: it is about an address that sent what no client sends.
     """
 
@@ -134,27 +139,33 @@ class Ban(msgspec.Struct, frozen=True, omit_defaults=True):
     value: str
     until: float
     at: float
+    keep: float
     reason: str = ""
-    lifted: bool = False
     automatic: bool = False
 
     @property
     def key(self) -> str:
-        """What it is about, in one word: of two bans with the same key the later one counts."""
-        return f"{self.kind}:{self.value}"
+        """What it is about: of two with the same key the later one counts, and an automatic one never for another."""
+        return ban_key(self.kind, self.value, automatic=self.automatic)
+
+
+def ban_key(kind: BanKind, value: str, *, automatic: bool = False) -> str:
+    """See `Ban.key`."""
+    return f"{'automatic ' if automatic else ''}{kind}:{value}"
 
 
 class BanTable:
     """The bans that are known, each instance's in the end the same: the last word about each key counts."""
 
-    __slots__ = ("_bans", "_look_at")
+    __slots__ = ("_look_at", "_said", "_seen")
 
     def __init__(self) -> None:
-        self._bans: OrderedDict[str, Ban] = OrderedDict()
+        self._said: OrderedDict[str, Ban] = OrderedDict()
+        self._seen: OrderedDict[str, Ban] = OrderedDict()  # automatic ones: however many, they push out no other
         self._look_at = 0.0
 
     def __bool__(self) -> bool:
-        return bool(self._bans)
+        return bool(self._said or self._seen)
 
     def merge(self, bans: Iterable[Ban], now: float) -> list[Ban]:
         """Take over what is news, and forget what is over.
@@ -162,39 +173,41 @@ class BanTable:
         Returns:
             The news.
         """
-        news = [ban for ban in bans if ban.until > now and self._is_news(ban)]
-        for ban in news:
-            self._bans[ban.key] = ban
-            self._bans.move_to_end(ban.key)
+        news = []
+        for ban in bans:
+            table = self._seen if ban.automatic else self._said
+            known = table.get(ban.key)
+            if ban.keep > now and (known is None or known.at < ban.at):
+                table.pop(ban.key, None)
+                table[ban.key] = ban
+                news.append(ban)
         if news:
             self._forget(now)
         return news
 
     def find(self, kind: BanKind, value: str, now: float) -> Ban | None:
-        """The ban on somebody that is in force."""
-        ban = self._bans.get(f"{kind}:{value}") if self._bans else None
-        return ban if ban is not None and ban.until > now and not ban.lifted else None
+        """The ban on somebody that is in force; what somebody said before what is automatic."""
+        return next((ban for ban in self.words(kind, value) if ban.until > now), None)
 
-    def last_word(self, kind: BanKind, value: str) -> Ban | None:
+    def words(self, kind: BanKind, value: str) -> list[Ban]:
         """What was said last about somebody, in force or not."""
-        return self._bans.get(f"{kind}:{value}")
+        found = (self._said.get(ban_key(kind, value)), self._seen.get(ban_key(kind, value, automatic=True)))
+        return [ban for ban in found if ban is not None]
 
     def in_force(self, now: float) -> list[Ban]:
-        """All that are in force, in the order in which they were said."""
-        return [ban for ban in self._bans.values() if ban.until > now and not ban.lifted]
+        """All that are in force, each sort in the order in which they were said."""
+        return [ban for ban in self.all(now) if ban.until > now]
 
     def all(self, now: float) -> list[Ban]:
-        """All that another instance should know: those in force, and those that were lifted."""
-        return [ban for ban in self._bans.values() if ban.until > now]
-
-    def _is_news(self, ban: Ban) -> bool:
-        known = self._bans.get(ban.key)
-        return known is None or known.at < ban.at
+        """All that another instance should know."""
+        return [ban for table in (self._said, self._seen) for ban in table.values() if ban.keep > now]
 
     def _forget(self, now: float) -> None:
         if now >= self._look_at:
             self._look_at = now + LOOK_S
-            for key in [key for key, ban in self._bans.items() if ban.until <= now]:
-                del self._bans[key]
-        while len(self._bans) > MAX_BANS:
-            self._bans.popitem(last=False)
+            for table in (self._said, self._seen):
+                for key in [key for key, ban in table.items() if ban.keep <= now]:
+                    del table[key]
+        for table in (self._said, self._seen):
+            while len(table) > MAX_BANS:
+                table.popitem(last=False)

@@ -109,7 +109,6 @@ class Session:
         "_bad_tokens",
         "_heads",
         "_met",
-        "_reported",
         "_tickets",
         "client",
         "identity",
@@ -131,7 +130,6 @@ class Session:
         self._bad_tokens = 0
         self._tickets = 0
         self._met: tuple[Encounter, ...] = ()  # the last two, newest first
-        self._reported: tuple[Encounter, ...] = ()
         self._heads: dict[type[Any], bytes] | None = None
 
     def receive(self, given: Input, now: float) -> Effects:
@@ -149,13 +147,14 @@ class Session:
         """
         return TRANSITIONS[self.state][type(given)](self, given, now)
 
-    def user(self, now: float) -> UserId | None:
-        """Whose client this is at this time (seconds, monotonic); None if it has not proved it."""
-        identity = self.identity
-        return identity.user if identity is not None and now < identity.until else None
+    @property
+    def user(self) -> UserId | None:
+        """Whose client this is; None if it has not proved it. A token that has ended does not make it another's."""
+        return None if self.identity is None else self.identity.user
 
     def _may_wait(self, now: float) -> bool:
-        return self.policy.auth is not AuthMode.REQUIRED or self.user(now) is not None
+        identity = self.identity
+        return self.policy.auth is not AuthMode.REQUIRED or (identity is not None and now < identity.until)
 
     def _need_identity(self, now: float) -> None:
         if not self._may_wait(now):
@@ -170,7 +169,7 @@ class Session:
     def _enqueue(self, given: Input, now: float, avoid: ClientId | None = None) -> Effects:
         self._tickets += 1
         delay = self.policy.rematch_delay_s if avoid is not None else 0.0
-        self.ticket = Ticket(self.client, self._tickets, now, avoid, now + delay, self.user(now))
+        self.ticket = Ticket(self.client, self._tickets, now, avoid, now + delay, self.user)
         self.state = State.WAITING
         return (Enqueue(self.ticket),)
 
@@ -248,8 +247,8 @@ class Session:
             return _NOTHING
         return (*self._withdraw(given, now), Refuse(_EXPIRED))
 
-    def _party(self, now: float) -> Party:
-        return Party(self.client, self.user(now))
+    def _party(self) -> Party:
+        return Party(self.client, self.user)
 
     def _find(self, partner: str | UnsetType | None) -> Encounter:
         for met in self._met:
@@ -261,14 +260,10 @@ class Session:
         )
 
     def _report(self, given: Report, now: float) -> Effects:
-        met = self._find(given.partnerId)
-        if met in self._reported:
-            raise ProtocolError(ErrorCode.RATE_LIMIT, "you have reported this partner already")
-        self._reported = (met, *self._reported[:1])
-        return (FileReport(self._party(now), met, given.reason, given.text or ""),)
+        return (FileReport(self._party(), self._find(given.partnerId), given.reason, given.text or ""),)
 
     def _block(self, given: Block, now: float) -> Effects:
-        return (KeepApart(self._party(now), self._find(given.partnerId).partner),)
+        return (KeepApart(self._party(), self._find(given.partnerId).partner),)
 
     def _pong(self, given: Input, now: float) -> Effects:
         return _PONG

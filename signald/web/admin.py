@@ -4,8 +4,9 @@
 ``GET /clients``                           all clients of all instances; ``?limit=``, ``?addresses=true``
 ``GET /clients/<id>``                      one of them; ``?addresses=true``
 ``DELETE /clients/<id>``                   close it; ``?reason=``
-``GET /bans``                              who is banned
+``GET /bans``                              who is banned; ``?limit=``, the latest first
 ``POST /bans``                             ban: `NewBan`
+``GET /bans/user/<user>``                  whether somebody is banned; also ``/bans/address/<address>``
 ``DELETE /bans/user/<user>``               lift a ban; also ``/bans/address/<address>``
 =========================================  =============================================================================
 
@@ -21,22 +22,26 @@ from typing import Annotated, Final, Protocol
 
 import msgspec
 from msgspec import UNSET, Meta, UnsetType
-from twisted.internet.defer import Deferred
+from twisted.internet.defer import CancelledError, Deferred
 from twisted.logger import Logger
 from twisted.web.resource import IResource, Resource
-from twisted.web.server import NOT_DONE_YET, Request
+from twisted.web.server import NOT_DONE_YET, Request, Site
 
+from signald import addresses
 from signald.brokers.interface import Answers
 from signald.core.ids import ClientId
 from signald.core.messages import MAX_CLIENT_ID_LENGTH, MAX_USER_ID_LENGTH
 from signald.core.moderation import Ban, BanKind
-from signald.questions import BanClient, ClientFacts, Kick, Look, Question, read
+from signald.questions import BanClient, Bannings, ClientList, Kick, Look, Question, read, silent
 
 MAX_BODY_BYTES: Final = 16 * 1024
 """Of a request. A ban is a few hundred bytes."""
 
+MAX_SENT_BYTES: Final = 1024 * 1024
+"""Of a request that is too large; up to this it is read, so that its sender gets to read the answer."""
+
 LISTED: Final = 100
-"""Clients in one answer if the request does not say."""
+"""Clients or bans in one answer if the request does not say."""
 
 LISTED_AT_MOST: Final = 1_000
 """Of each instance: a list of more would hold up everything else for a moment."""
@@ -63,7 +68,7 @@ class NewBan(msgspec.Struct, forbid_unknown_fields=True):
     address: str | UnsetType = UNSET
     client: Annotated[str, Meta(min_length=1, max_length=MAX_CLIENT_ID_LENGTH)] | UnsetType = UNSET
     reason: Reason = ""
-    kinds: list[BanKind] = []
+    kinds: set[BanKind] = set()
 
 
 class Operator(Protocol):
@@ -77,6 +82,10 @@ class Operator(Protocol):
         """Ban a user or an address."""
         ...
 
+    def find(self, kind: BanKind, value: str) -> Ban | None:
+        """The ban on somebody."""
+        ...
+
     def lift(self, kind: BanKind, value: str) -> bool:
         """End a ban; false if there is none."""
         ...
@@ -84,6 +93,39 @@ class Operator(Protocol):
     def in_force(self) -> list[Ban]:
         """All bans."""
         ...
+
+
+class BoundedRequest(Request):
+    """A request whose body cannot hold anybody up: it is neither kept beyond a bound, nor looked at as a form.
+
+    A page of another site can make a browser post a form to an operator's own machine, and forms of megabytes take
+    Twisted seconds to read.
+    """
+
+    _received = 0
+
+    def handleContentChunk(self, data: bytes) -> None:
+        """Keep what is needed to see that it is too much; cut who goes on."""
+        self._received += len(data)
+        room = MAX_BODY_BYTES + 1 - self.content.tell()  # type: ignore[union-attr]
+        if room > 0:
+            super().handleContentChunk(data[:room])
+        if self._received > MAX_SENT_BYTES:
+            self.loseConnection()
+
+    def requestReceived(self, command: bytes, path: bytes, version: bytes) -> None:
+        """A request is whole."""
+        self.requestHeaders.removeHeader(b"content-type")
+        super().requestReceived(command, path, version)
+
+
+class AdminSite(Site):
+    """Without a log of requests: their paths name addresses and users. `signald.moderation` logs what is done."""
+
+    requestFactory = BoundedRequest
+
+    def log(self, request: object) -> None:
+        """Write nothing."""
 
 
 class ApiError(Exception):
@@ -154,6 +196,8 @@ class _Endpoint(Resource):
         try:
             self._api.authorise(request)
             status, answer = await self._method(request)(request)
+        except CancelledError:
+            raise  # nobody waits for the answer any more
         except ApiError as error:
             status, answer = error.status, {"error": str(error)}
         except Exception:
@@ -181,7 +225,7 @@ class _Endpoint(Resource):
         return _Endpoint(self._api)
 
 
-class Clients(_Endpoint):
+class ClientsPage(_Endpoint):
     """``/clients``."""
 
     def methods(self) -> Mapping[bytes, Method]:
@@ -195,8 +239,10 @@ class Clients(_Endpoint):
     async def _list(self, request: Request) -> tuple[HTTPStatus, object]:
         limit = _number(request, b"limit", LISTED, LISTED_AT_MOST)
         answers = await self._api.operator.ask(Look(limit, addresses=_flag(request, b"addresses")))
-        clients = [client for found in read(answers, list[ClientFacts]) for client in found]
-        return HTTPStatus.OK, {"clients": clients[:limit], **_reached(answers)}
+        lists = list(read(answers, ClientList))
+        clients = [client for of_one in lists for client in of_one.clients]
+        total = sum(of_one.total for of_one in lists)
+        return HTTPStatus.OK, {"total": total, "clients": clients[:limit], **_reached(answers)}
 
 
 class _Client(_Endpoint):
@@ -213,7 +259,7 @@ class _Client(_Endpoint):
     async def _look(self, request: Request) -> tuple[HTTPStatus, object]:
         question = Look(1, addresses=_flag(request, b"addresses"), client=self._client)
         answers = await self._api.operator.ask(question)
-        found = [client for clients in read(answers, list[ClientFacts]) for client in clients]
+        found = [client for of_one in read(answers, ClientList) for client in of_one.clients]
         if not found:
             raise _nobody(answers)
         return HTTPStatus.OK, found[0]
@@ -228,7 +274,7 @@ class _Client(_Endpoint):
         return HTTPStatus.NO_CONTENT, None
 
 
-class Bans(_Endpoint):
+class BansPage(_Endpoint):
     """``/bans``."""
 
     def methods(self) -> Mapping[bytes, Method]:
@@ -240,7 +286,9 @@ class Bans(_Endpoint):
         return _BansOf(self._api, BanKind(_text(path))) if path in _KINDS else _Endpoint(self._api)
 
     async def _list(self, request: Request) -> tuple[HTTPStatus, object]:
-        return HTTPStatus.OK, {"bans": [_shown(ban) for ban in self._api.operator.in_force()]}
+        limit = _number(request, b"limit", LISTED, LISTED_AT_MOST)
+        bans = sorted(self._api.operator.in_force(), key=lambda ban: -ban.at)
+        return HTTPStatus.OK, {"total": len(bans), "bans": [_shown(ban) for ban in bans[:limit]]}
 
     async def _ban(self, request: Request) -> tuple[HTTPStatus, object]:
         asked = _body(request, NewBan)
@@ -249,6 +297,8 @@ class Bans(_Endpoint):
             raise ApiError(HTTPStatus.BAD_REQUEST, "name exactly one of user, address and client")
         if (asked.user or BanKind.USER in asked.kinds) and not self._api.users_known:
             raise ApiError(HTTPStatus.CONFLICT, "AUTH_MODE is off: nobody's user is known here")
+        if asked.kinds and not asked.client:
+            raise ApiError(HTTPStatus.BAD_REQUEST, "kinds: only with client")
         if asked.client:
             return await self._ban_client(ClientId(asked.client), asked)
         kind = BanKind(named[0])
@@ -258,9 +308,12 @@ class Bans(_Endpoint):
 
     async def _ban_client(self, client: ClientId, asked: NewBan) -> tuple[HTTPStatus, object]:
         answers = await self._api.operator.ask(BanClient(client, asked.kinds, asked.seconds, asked.reason))
-        bans = [ban for said in read(answers, list[Ban]) for ban in said]
-        if not bans:
+        found = [said for said in read(answers, Bannings) if said.found]
+        if not found:
             raise _nobody(answers)
+        bans = [ban for said in found for ban in said.bans]
+        if not bans:
+            raise ApiError(HTTPStatus.CONFLICT, f"of this client no {' and no '.join(sorted(asked.kinds))} is known")
         return HTTPStatus.CREATED, {"bans": [_shown(ban) for ban in bans]}
 
 
@@ -273,7 +326,8 @@ class _BansOf(_Endpoint):
 
     def getChild(self, path: bytes, request: Request) -> IResource:
         """See `Resource.getChild`."""
-        return _Ban(self._api, self._kind, _text(path))
+        value = _text(path)
+        return _Ban(self._api, self._kind, value if self._kind is BanKind.USER else addresses.normalise(value))
 
 
 class _Ban(_Endpoint):
@@ -286,7 +340,13 @@ class _Ban(_Endpoint):
 
     def methods(self) -> Mapping[bytes, Method]:
         """See `_Endpoint.methods`."""
-        return {b"DELETE": self._lift}
+        return {b"GET": self._show, b"DELETE": self._lift}
+
+    async def _show(self, request: Request) -> tuple[HTTPStatus, object]:
+        ban = self._api.operator.find(self._kind, self._value)
+        if ban is None:
+            raise ApiError(HTTPStatus.NOT_FOUND, f"no ban on this {self._kind.value}")
+        return HTTPStatus.OK, _shown(ban)
 
     async def _lift(self, request: Request) -> tuple[HTTPStatus, object]:
         if not self._api.operator.lift(self._kind, self._value):
@@ -298,13 +358,14 @@ _KINDS: Final = frozenset(kind.value.encode() for kind in BanKind)
 
 
 def _nobody(answers: Answers) -> ApiError:
-    if answers.reached_all and not answers.silent:
+    if answers.reached_all and not silent(answers):
         return ApiError(HTTPStatus.NOT_FOUND, "no such client")
     return ApiError(HTTPStatus.SERVICE_UNAVAILABLE, "no such client here, and not all instances have answered")
 
 
 def _reached(answers: Answers) -> dict[str, object]:
-    return {"complete": answers.reached_all and not answers.silent, "silent": answers.silent}
+    missing = silent(answers)
+    return {"complete": answers.reached_all and not missing, "silent": missing}
 
 
 def _shown(ban: Ban) -> dict[str, object]:
@@ -351,6 +412,6 @@ def _body(request: Request, kind: type[NewBan]) -> NewBan:
 
 def _address(text: str) -> str:
     try:
-        return str(ip_address(text.strip()))
+        return str(ip_address(addresses.normalise(text)))
     except ValueError:
         raise ApiError(HTTPStatus.BAD_REQUEST, "address: an IPv4 or IPv6 address") from None

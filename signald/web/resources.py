@@ -11,7 +11,7 @@ from twisted.web.resource import IResource, Resource
 from twisted.web.server import Request, Site
 
 from signald import __version__
-from signald.web.admin import Api, Bans, Clients
+from signald.web.admin import AdminSite, Api, BansPage, ClientsPage
 
 _TYPES: Final = {
     "css": b"text/css; charset=utf-8",
@@ -149,9 +149,9 @@ def make_admin_site(probes: Probes, api: Api, reactor: Any) -> Site:
         reactor: Times out idle connections.
     """
     root = _probed(probes, metrics=True)
-    root.putChild(b"clients", Clients(api))
-    root.putChild(b"bans", Bans(api))
-    return _site(root, reactor)
+    root.putChild(b"clients", ClientsPage(api))
+    root.putChild(b"bans", BansPage(api))
+    return _site(root, reactor, AdminSite)
 
 
 def _probed(probes: Probes, *, metrics: bool) -> _Root:
@@ -163,8 +163,8 @@ def _probed(probes: Probes, *, metrics: bool) -> _Root:
     return root
 
 
-def _site(root: Resource, reactor: Any) -> Site:
-    site = Site(root, reactor=reactor, timeout=30)
+def _site(root: Resource, reactor: Any, kind: type[Site] = Site) -> Site:
+    site = kind(root, reactor=reactor, timeout=30)
     site.protocol = OneRequest  # type: ignore[assignment]
     site.noisy = False
     return site

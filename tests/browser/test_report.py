@@ -171,8 +171,8 @@ def test_a_refused_report_is_told(daemon_with: Moderated, open_page: Open) -> No
     in_call(a, b)
     _open_report(a)
     _choose(a, "minor")
-    with Client(daemon.port) as one, Client(daemon.port) as other:
-        for _ in range(5):  # More than ten reports in a minute are too many from one address.
+    for _ in range(5):  # More than ten reports in a minute are too many from one address.
+        with Client(daemon.port) as one, Client(daemon.port) as other:
             meet(one, other)
             for client in (one, other):
                 client.send("report", reason="spam")

@@ -15,7 +15,7 @@ from signald.brokers.interface import Answers, Broker, BrokerEvents, ModerationE
 from signald.core.ids import ClientId, RoomId, UserId
 from signald.core.inputs import PartnerFound
 from signald.core.matching import Ticket
-from signald.core.moderation import Ban, BanKind, Party
+from signald.core.moderation import BLOCKS_EACH, Ban, BanKind, Party
 
 PATIENCE_S = 10.0
 """For what comes in milliseconds from a store that lives."""
@@ -290,8 +290,8 @@ class BrokerContract(TestCase):
             "c": Party(ClientId("c")),
             "D": Party(ClientId("D")),
         }
-        for one, other in (("a", "B"), ("c", "D"), ("a", "D")):
-            self.broker(one).keep_apart(parties[one], parties[other])
+        for by, whom in (("a", "B"), ("D", "c"), ("a", "D")):
+            self.broker(by).block(parties[by], parties[whom])
         await self.settle()
         await self.enqueue("a", user="ada")
         await self.enqueue("B", user="bob")
@@ -305,9 +305,21 @@ class BrokerContract(TestCase):
         await self.paired("a", "c")
         self.assertEqual(len(self.events.matches), 4)
 
+    async def test_who_is_blocked_cannot_undo_it(self) -> None:
+        """Somebody who was blocked blocks a thousand others, and meets its victim again."""
+        ada, bob = Party(ClientId("a"), UserId("ada")), Party(ClientId("B"), UserId("bob"))
+        self.broker("a").block(ada, bob)
+        for number in range(BLOCKS_EACH + 1):
+            self.broker("B").block(bob, Party(ClientId(f"x{number}")))
+        await self.settle()
+        await self.enqueue("a", user="ada")
+        await self.enqueue("B", user="bob")
+        await self.enqueue("c")
+        await self.paired("a", "c")
+
     async def test_a_block_keeps_nobody_else(self) -> None:
         """One block takes somebody out of the queue of all."""
-        self.broker("a").keep_apart(Party(ClientId("a")), Party(ClientId("B")))
+        self.broker("a").block(Party(ClientId("a")), Party(ClientId("B")))
         await self.settle()
         await self.enqueue("a")
         await self.enqueue("B")
@@ -325,7 +337,7 @@ class BrokerContract(TestCase):
 
     async def test_bans_reach_all(self) -> None:
         """Who was banned comes back through another instance."""
-        ban = Ban(BanKind.USER, "mallory", self.now() + 60, self.now(), "spam")
+        ban = Ban(BanKind.USER, "mallory", self.now() + 60, self.now(), self.now() + 60, "spam")
         self.moderators[0].known[ban.key] = ban
         self.brokers[0].share([ban])
         await self.until(lambda: all(moderator.known == {ban.key: ban} for moderator in self.moderators))

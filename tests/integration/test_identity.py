@@ -4,9 +4,10 @@ import time
 
 import pytest
 
+from signald.users import JUST_COME_S
 from tests.support.client import Client, Closed
 from tests.support.redis import RedisServer
-from tests.support.service import Service, meet
+from tests.support.service import Service, meet, until
 from tests.support.tokens import SECRET, sign
 
 
@@ -43,6 +44,8 @@ def test_connections_of_a_user_on_all_instances(store: RedisServer, overflow: st
         bob = known(service.client(1), "bob")
         for client in (first, second):
             known(client, "ada")
+        came = time.monotonic()
+        until(lambda: time.monotonic() - came > JUST_COME_S, "they did not come at the same time")
         third.send("auth", token=sign({"sub": "ada", "exp": time.time() + 600}))
         gone = third if overflow == "refuse" else first
         with pytest.raises(Closed) as caught:

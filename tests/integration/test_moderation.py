@@ -1,11 +1,13 @@
 """Reports, blocks, kicks and bans over several processes and one store, as an operator's tools see them."""
 
 import json
+import socket
 import threading
 import time
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from queue import Queue
+from typing import NamedTuple
 
 import pytest
 
@@ -16,6 +18,7 @@ from tests.support.redis import RedisServer, free_port
 from tests.support.service import Service, meet, met, until
 from tests.support.tokens import SECRET, sign
 
+NO_BANS = {"total": 0, "bans": []}
 MODERATED = {"ADMIN_TOKEN": TOKEN, "AUTH_MODE": "optional", "JWT_SECRET": SECRET, "REMATCH_DELAY_SECONDS": "0"}
 
 
@@ -62,6 +65,13 @@ def hook() -> Iterator["Hook"]:
     """A webhook's endpoint."""
     with Hook() as running:
         yield running
+
+
+class Endpoints(NamedTuple):
+    """Ports of one daemon: of clients, and of the operator."""
+
+    port: int
+    admin: int
 
 
 class Hook:
@@ -179,7 +189,7 @@ def test_the_operator_sees_and_closes_clients_anywhere(store: RedisServer) -> No
         assert closed(bob) == 1008
         ada.expect("partner-left")
         assert operator.ask("DELETE", f"/clients/{bob.id}")[0] == 404
-        service[1].wait_for(f"client {bob.id} kicked: enough")
+        service[1].wait_for(f"client {bob.id} kicked: 'enough'")
         assert service.errors() == []
 
 
@@ -202,9 +212,74 @@ def test_a_banned_user_stays_out(store: RedisServer) -> None:
             assert len(service.operator(number).ask("GET", "/bans")[1]["bans"]) == 1
         assert service.operator(1).ask("DELETE", "/bans/user/mallory") == (204, None)
         assert service.operator(1).ask("DELETE", "/bans/user/mallory")[0] == 404
-        until(lambda: service.operator(0).ask("GET", "/bans") == (200, {"bans": []}), "lifted everywhere")
+        until(lambda: service.operator(0).ask("GET", "/bans") == (200, NO_BANS), "lifted everywhere")
         known(service.client(0), "mallory")
         assert service.errors() == []
+
+
+def test_a_ban_outlasts_the_token(store: RedisServer) -> None:
+    """Who is in a call when its token ends cannot be thrown out of it; and the ban of a user named None, all guests."""
+    with Moderated(store, JWT_LEEWAY_SECONDS="0") as service:
+        mallory, guest = service.client(0), service.client(1)
+        soon = int(time.time()) + 2
+        mallory.send("auth", token=sign({"sub": "mallory", "exp": soon}))
+        meet(mallory, guest)
+        until(lambda: time.time() > soon, "the token has ended")
+        operator = service.operator(1)
+        assert operator.ask("GET", f"/clients/{mallory.id}")[1]["userId"] == "mallory"
+        assert operator.ask("POST", "/bans", {"user": "None", "seconds": 60})[0] == 201
+        assert operator.ask("POST", "/bans", {"client": mallory.id, "seconds": 60})[1]["bans"][0]["value"] == "mallory"
+        assert closed(mallory) == 1008
+        guest.expect("partner-left")
+        assert operator.ask("POST", "/bans", {"client": guest.id, "seconds": 60, "kinds": ["user"]})[0] == 409
+        assert guest.sync() == []
+        assert service.errors() == []
+
+
+def test_a_banned_crowd_is_met_no_more(store: RedisServer) -> None:
+    """While somebody's twenty connections are closed its partner is matched with each of them in turn."""
+    with Moderated(store) as service:
+        crowd = [known(service.client(0), "mallory") for _ in range(20)]
+        guest = service.client(0)
+        for client in (*crowd, guest):
+            client.send("available")
+        met(crowd[0], guest)
+        assert service.operator(0).ask("POST", "/bans", {"user": "mallory", "seconds": 60})[0] == 201
+        assert [closed(client) for client in crowd] == [1008] * 20
+        assert guest.expect("partner-left")
+        assert guest.sync() == []
+        assert service.errors() == []
+
+
+def test_an_operator_who_hangs_up(store: RedisServer) -> None:
+    """Each request that is given up looks like a bug in the log."""
+    with Moderated(store) as service:
+        store.freeze()
+        with socket.create_connection(("127.0.0.1", _admin_port(service[0]))) as connection:
+            connection.sendall(
+                b"GET /clients HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer " + TOKEN.encode() + b"\r\n\r\n"
+            )
+            assert service.operator(0).ask("GET", "/bans") == (200, NO_BANS)
+        store.thaw()
+        service.wait_joined()
+        assert service.operator(0).ask("GET", "/clients")[1]["complete"] is True
+        assert service.errors() == []
+
+
+def test_forms_hold_nobody_up(moderated: "Endpoints") -> None:
+    """A page that an operator looks at sends a form of megabytes to the operator's own machine: calls stand still."""
+    form = b"a=1&" * (200 * 1024)
+    with Client(moderated.port) as bystander, socket.create_connection(("127.0.0.1", moderated.admin)) as browser:
+        head = b"POST /bans HTTP/1.1\r\nHost: x\r\nContent-Type: application/x-www-form-urlencoded\r\n"
+        browser.sendall(head + b"Content-Length: %d\r\n\r\n" % len(form) + form)
+        began = time.monotonic()
+        assert browser.recv(1024).startswith(b"HTTP/1.1 401 ")
+        bystander.sync()
+        assert time.monotonic() - began < 1.0, "reading it as a form takes longer"
+    with socket.create_connection(("127.0.0.1", moderated.admin)) as browser, pytest.raises(OSError):
+        browser.sendall(head + b"Content-Length: 1000000000\r\n\r\n")
+        while True:
+            browser.sendall(b"x" * 65536)
 
 
 def test_a_banned_address_stays_out(store: RedisServer) -> None:
@@ -215,12 +290,12 @@ def test_a_banned_address_stays_out(store: RedisServer) -> None:
         assert closed(here) == 1008 == closed(there)
         service.restart(1)
         service[1].wait_for("listening on", times=2)
-        service.wait_joined()
+        until(lambda: service.operator(1).ask("GET", "/bans")[1]["total"] == 1, "it knows the ban")
         for number in (0, 1):
             with pytest.raises(AssertionError, match="403"):
                 service.client(number)
         assert service.operator(1).ask("DELETE", "/bans/address/127.0.0.1") == (204, None)
-        until(lambda: service.operator(0).ask("GET", "/bans") == (200, {"bans": []}), "lifted everywhere")
+        until(lambda: service.operator(0).ask("GET", "/bans") == (200, NO_BANS), "lifted everywhere")
         service.client(0)
         service.client(1)
         assert service.errors() == []
@@ -279,9 +354,9 @@ def test_an_operator_can_act_while_the_store_is_away(store: RedisServer) -> None
 
 
 @pytest.mark.parametrize("token", [None, "", "wrong", TOKEN + "x", TOKEN[:-1]], ids=str)
-def test_only_who_has_the_token(moderated: int, token: str | None) -> None:
+def test_only_who_has_the_token(moderated: Endpoints, token: str | None) -> None:
     """Anybody who reaches the port could throw everybody out."""
-    stranger = Operator(moderated, token)
+    stranger = Operator(moderated.admin, token)
     for method, path in (("GET", "/clients"), ("DELETE", "/clients/x"), ("GET", "/bans"), ("POST", "/bans")):
         status, answer = stranger.ask(method, path)
         assert status == 401
@@ -295,11 +370,12 @@ BAD = [
     ("PUT", "/clients", None, 405, "GET"),
     ("GET", "/clients/a/b", None, 404, "nothing here"),
     ("DELETE", "/clients/x?reason=" + "x" * 101, None, 400, "reason"),
-    ("GET", "/bans/user/x", None, 405, "DELETE"),
+    ("GET", "/bans/user/x", None, 404, "no ban"),
+    ("PUT", "/bans/user/x", None, 405, "DELETE"),
     ("GET", "/bans/planet/x", None, 404, "nothing here"),
     ("DELETE", "/bans/address/192.0.2.9", None, 404, "no ban"),
     ("POST", "/bans", b"", 400, "JSON"),
-    ("POST", "/bans", b"\xff", 400, ""),
+    ("POST", "/bans", b"\xff", 400, "JSON"),
     ("POST", "/bans", b"[]", 400, "object"),
     ("POST", "/bans", b"x" * 20_000, 413, "16384"),
     ("POST", "/bans", {"seconds": 60}, 400, "exactly one"),
@@ -314,22 +390,32 @@ BAD = [
     ("POST", "/bans", {"address": "192.0.2.1", "seconds": 1e300}, 400, "seconds"),
     ("POST", "/bans", {"address": "192.0.2.1", "second": 60}, 400, "second"),
     ("POST", "/bans", {"address": "192.0.2.1", "seconds": 60, "reason": "x" * 101}, 400, "reason"),
+    ("POST", "/bans", {"address": "192.0.2.1", "seconds": 60, "kinds": ["address"]}, 400, "kinds"),
     ("POST", "/bans", {"user": "ada", "seconds": 60}, 409, "AUTH_MODE"),
 ]
 
 
 @pytest.mark.parametrize(("method", "path", "body", "status", "word"), BAD)
-def test_mistakes_are_told(moderated: int, method: str, path: str, body: object, status: int, word: str) -> None:
+def test_mistakes_are_told(moderated: Endpoints, method: str, path: str, body: object, status: int, word: str) -> None:
     """An operator in a hurry gets a traceback, or a ban that is not the one that was meant."""
-    operator = Operator(moderated)
+    operator = Operator(moderated.admin)
     answered, answer = operator.ask(method, path, body)
     assert (answered, word in answer["error"]) == (status, True), (answered, answer)
-    assert operator.ask("GET", "/bans") == (200, {"bans": []})
+    assert operator.ask("GET", "/bans") == (200, NO_BANS)
 
 
-def test_ipv6_is_banned_by_its_network(moderated: int) -> None:
+def test_an_ipv4_address_is_one_however_it_is_written(moderated: "Endpoints") -> None:
+    """Whoever copies an address from a log with IPv6 sockets bans all of the IPv4 internet, or nobody."""
+    operator = Operator(moderated.admin)
+    status, answer = operator.ask("POST", "/bans", {"address": "::ffff:203.0.113.9", "seconds": 60})
+    assert (status, answer["bans"][0]["value"]) == (201, "203.0.113.9")
+    assert operator.ask("GET", "/bans/address/203.0.113.9")[1]["value"] == "203.0.113.9"
+    assert operator.ask("DELETE", "/bans/address/::ffff:203.0.113.9") == (204, None)
+
+
+def test_ipv6_is_banned_by_its_network(moderated: Endpoints) -> None:
     """Who has one address of a /64 has them all."""
-    operator = Operator(moderated)
+    operator = Operator(moderated.admin)
     status, answer = operator.ask("POST", "/bans", {"address": "2001:DB8::1", "seconds": 60})
     assert (status, answer["bans"][0]["value"]) == (201, "2001:db8::/64")
     assert operator.ask("DELETE", "/bans/address/2001:db8::%2F64") == (204, None)
@@ -345,10 +431,10 @@ def test_without_a_token_there_is_no_api() -> None:
 
 
 @pytest.fixture(scope="module")
-def moderated() -> Iterator[int]:
-    """The admin port of a daemon without a store."""
+def moderated() -> Iterator["Endpoints"]:
+    """The ports of a daemon without a store."""
     port = free_port()
     variables = {"ADMIN_LISTEN": f"tcp:{port}:interface=127.0.0.1", "ADMIN_TOKEN": TOKEN}
     with DaemonProcess(variables=variables, ready=2) as daemon:
-        yield port
+        yield Endpoints(daemon.port if daemon.port != port else daemon.ports[1], port)
         assert daemon.errors == []

@@ -154,9 +154,8 @@ def test_script_does_what_the_model_thinks(
     for instance in alive:
         commands("SET", keys.lease(instance), "boot")
     before = own.rsplit("|", 1)[0] + "|" if former and not own.endswith("|") else ""
-    reply = commands(
-        "EVAL", Script("match").text, 1, keys.waiting, keys.lease_prefix, own, before, place, 0, *sorted(shunned)
-    )
+    arguments: tuple[str | int, ...] = (keys.lease_prefix, own, before, place, 0, keys.blocks_prefix, *sorted(shunned))
+    reply = commands("EVAL", Script("match").text, 1, keys.waiting, *arguments)
     taken = queue.match(filed, alive, own, before, place, frozenset(shunned))
     assert [part.decode() for part in reply] == [str(place), *([taken] if taken else [])]
     left = commands("ZRANGE", keys.waiting, 0, -1, "WITHSCORES")

@@ -21,7 +21,7 @@ from signald.core.ids import ClientId, RoomId
 from signald.core.inputs import Disconnected, PartnerFound, PartnerGone
 from signald.core.matching import Ticket
 from signald.core.messages import Available, Ice, Leave, Next, ProtocolError
-from signald.core.moderation import Blocks
+from signald.core.moderation import Blocks, Party
 from signald.core.session import Policy, Session, State
 from tests.model import queue
 
@@ -77,6 +77,9 @@ class Instance:
             link = self.outgoing[instance] = Outgoing(self.name, (self.name, self.links))
         link.add(letter)
         self.ready.add(instance)
+
+    def block(self, by: Party, whom: Party) -> None:
+        raise AssertionError("nobody blocks here")
 
     def suspect(self, instance: str) -> None:
         self.shunned[instance] = self.world.now + 5.0

@@ -237,20 +237,6 @@ def test_reports_and_blocks_are_about_who_was_meant() -> None:
         assert caught.value.code is ErrorCode.NOT_PAIRED
 
 
-def test_one_report_for_each_partner() -> None:
-    """One angry client sends the moderators a hundred reports of the same person."""
-    client = idle()
-    for number in range(3):
-        meet(client, f"room {number}", f"partner {number}")
-        client.receive(Leave(), NOW)
-    for partner in ("partner 2", "partner 1"):
-        assert client.receive(Report("spam", partnerId=partner), NOW)
-    for again in (None, "partner 2", "partner 1"):
-        with pytest.raises(ProtocolError) as caught:
-            client.receive(Report("spam", partnerId=again), NOW)
-        assert caught.value.code is ErrorCode.RATE_LIMIT
-
-
 def test_a_report_says_who_proved_to_be_whom() -> None:
     """A ban could only be on an address."""
     client = idle(OPTIONAL)

@@ -17,7 +17,7 @@ from twisted.python.failure import Failure
 from signald.brokers.interface import Answers, Broker, BrokerEvents, ModerationEvents
 from signald.brokers.redis.fleet import Fleet
 from signald.brokers.redis.keys import Keys
-from signald.brokers.redis.letters import Answer, Ask, Banned, Claim, Envelope, Goodbye, Left, Letter, Relayed, Sync
+from signald.brokers.redis.letters import Claim, Envelope, Goodbye, Left, Letter, Relayed, Sync
 from signald.brokers.redis.links import Incoming, Outgoing
 from signald.brokers.redis.pairing import Pairing
 from signald.brokers.redis.store import Observe, Store, unobserved
@@ -56,7 +56,7 @@ class RedisBroker:
         new_room_id: Makes an id that was never used.
         jitter: A random number from 0 to 1 at each call.
         unix_time: Seconds since 1970.
-        block_s: How long two stay apart who are to; seconds.
+        block_s: How long a block of users lasts; seconds.
         observe: Told of each call of the store; see `store.Observe`.
     """
 
@@ -130,9 +130,7 @@ class RedisBroker:
         """See `Broker.start`."""
         blocks = Blocks(self._block_s)
         self._pairing = Pairing(self.instance, self, events, self._new_room_id, blocks)
-        self._fleet = Fleet(
-            self._store, self.send, moderation, blocks, self._block_s, self._clock.seconds, self._unix_time
-        )
+        self._fleet = Fleet(self._store, self.send, moderation, blocks, self._clock.seconds, self._unix_time)
         self._pairing.away(self._clock.seconds())
         self._store.start()
         for calls, interval_s in ((self._ticks, TICK_S), (self._renewals, RENEW_S)):
@@ -140,6 +138,7 @@ class RedisBroker:
 
     async def stop(self) -> None:
         """See `Broker.stop`."""
+        await self._fleet.stop()
         for instance in list(self._outgoing):
             self.send(instance, Goodbye())
         until = self._clock.seconds() + LAST_WORDS_S
@@ -174,9 +173,9 @@ class RedisBroker:
         """See `Broker.leave`."""
         self._pairing.leave(room, client)
 
-    def keep_apart(self, one: Party, other: Party) -> None:
-        """See `Broker.keep_apart`."""
-        self._fleet.keep_apart(one, other)
+    def block(self, by: Party, whom: Party) -> None:
+        """See `Broker.block`, and `pairing.Outside.block`."""
+        self._fleet.block(by, whom)
 
     def share(self, bans: Sequence[Ban]) -> None:
         """See `Broker.share`."""
@@ -222,7 +221,6 @@ class RedisBroker:
             await self._store.renew(())
         self._missing.clear()
         await self._tidy()
-        await self._fleet.up()
         now = self._clock.seconds()
         # What was sent just before the connection was lost may be done after this: look again when it must be over.
         self._tidy_at = now + 5.0
@@ -232,6 +230,7 @@ class RedisBroker:
     def _catch_up(self) -> None:
         if not self._store.reachable:
             return
+        self._fleet.up()
         self._pairing.back(self._clock.seconds())
         for instance in self._pairing.instances():
             self._pairing.check(instance)
@@ -286,10 +285,10 @@ class RedisBroker:
         for letter in letters:
             if type(letter) is Claim and letter.room in over:
                 continue
-            if isinstance(letter, Answer | Ask | Banned):
+            if type(letter) in self._fleet.letters:
                 self._fleet.read(sender, letter)
-                continue
-            self._pairing.read(sender, letter, now)
+            else:
+                self._pairing.read(sender, letter, now)
             if type(letter) is Goodbye:
                 self._unlink(sender)
 
@@ -366,6 +365,7 @@ class RedisBroker:
         if status == "taken":
             # The lease had run out, or the store lost its data: others may think that this instance is dead.
             self._missing.clear()
+            self._fleet.up()
             self._pairing.back(now)
             for instance in self._pairing.instances():
                 self._pairing.check(instance)

@@ -102,6 +102,7 @@ class StoreConnection:
         self._lost = lost
         self._protocol: Any = None
         self._kept: Deferred[None] | None = None
+        self._stopped = False
         self._complaints: set[str] = set()
         self._failures = 0
         self._silent_since: float | None = None
@@ -109,15 +110,16 @@ class StoreConnection:
         """Whether there is a connection that was prepared."""
 
     def start(self) -> None:
-        """Begin to connect, for ever."""
-        self._kept = Deferred.fromCoroutine(self._keep())
-        self._kept.addErrback(self._ended)
+        """Begin to connect, for ever. Harmless when done twice, or after the end."""
+        if self._kept is None and not self._stopped:
+            self._kept = Deferred.fromCoroutine(self._keep())
+            self._kept.addErrback(self._ended)
 
     def stop(self) -> None:
         """Close the connection and do not come back."""
-        kept, self._kept = self._kept, None
-        if kept is not None:
-            kept.cancel()
+        self._stopped = True
+        if self._kept is not None:
+            self._kept.cancel()
         if self._protocol is not None:
             self._protocol.transport.loseConnection()
 
@@ -162,6 +164,8 @@ class StoreConnection:
             except ConnectionAborted:
                 pass  # by `drop`, which has complained
             except Exception as error:  # whatever it was: complain and try again
+                if self._stopped:  # an attempt to connect that was cancelled
+                    return
                 self._complain(str(error) or type(error).__name__)
             await deferLater(self._clock, self._retry_after(self._failures))
             self._failures += 1

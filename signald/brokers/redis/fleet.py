@@ -1,29 +1,28 @@
-"""What all instances know and say together: bans, who is kept apart, questions to everybody.
+"""What all instances know and say together: bans, blocks, questions to everybody.
 
 What the store was not told yet, because it was away, is kept and told when it is back.
 """
 
 from collections import OrderedDict
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Callable, Coroutine, Mapping, Sequence
+from itertools import islice
 from typing import Any, Final
 
 from twisted.internet.defer import Deferred
 
 from signald.brokers.interface import Answers, ModerationEvents
 from signald.brokers.redis.letters import Answer, Ask, Banned, Letter
-from signald.brokers.redis.store import Store
+from signald.brokers.redis.store import PAGE, Store
 from signald.core.moderation import Ban, Blocks, Party
 
 ANSWER_WITHIN_S: Final = 2.0
 """How long a question waits for the instances, the time to ask them included."""
 
-PAIRS_KEPT: Final = 10_000
-"""Who is to be kept apart, as long as the store is away; 5 MB. The oldest are forgotten first."""
+BLOCKS_KEPT: Final = 10_000
+"""Blocks that are to be told, as long as the store is away; 5 MB. The oldest are forgotten first."""
 
-BANS_IN_ONE_LETTER: Final = 500
-"""About 50 kB."""
-
-FleetLetter = Ask | Answer | Banned
+COMPARE_S: Final = 600.0
+"""Between two comparisons with the bans of the store: mends what a letter that was lost left behind."""
 
 
 class Question:
@@ -39,18 +38,19 @@ class Question:
 
     def end(self) -> None:
         """Give what there is."""
-        self.answered.callback(Answers(self.answers, tuple(sorted(self.missing or ())), self.missing is not None))
+        if not self.answered.called:  # else who asked has gone
+            missing = tuple(sorted(self.missing or ()))
+            self.answered.callback(Answers(self.answers, missing, self.missing is not None))
 
 
 class Fleet:
     """One instance among all.
 
     Args:
-        store: Where the bans are.
+        store: Where bans and blocks are.
         send: Sends a letter to another instance.
         events: Who is told of bans and questions.
-        blocks: What this process remembers of who is kept apart.
-        lasting_s: How long two are kept apart.
+        blocks: What this process remembers of who has blocked whom.
         now: Seconds, monotonic.
         unix_time: Seconds since 1970.
     """
@@ -61,7 +61,6 @@ class Fleet:
         send: Callable[[str, Letter], None],
         events: ModerationEvents,
         blocks: Blocks,
-        lasting_s: float,
         now: Callable[[], float],
         unix_time: Callable[[], float],
     ) -> None:
@@ -69,23 +68,32 @@ class Fleet:
         self._send = send
         self._events = events
         self._blocks = blocks
-        self._lasting_s = lasting_s
         self._now = now
         self._unix_time = unix_time
         # What was said here and the store was not told yet.
-        self._bans: dict[str, Ban] = {}
+        self._bans: OrderedDict[str, Ban] = OrderedDict()
         self._pairs: OrderedDict[tuple[Party, Party], None] = OrderedDict()
         self._questions: dict[int, Question] = {}
         self._asked = 0
+        self._comparing = False
+        self._compare_at = 0.0
+        self._read: Mapping[type[Any], Callable[[str, Any], None]] = {
+            Ask: self._answer,
+            Answer: self._answered,
+            Banned: self._banned,
+        }
+        self.letters = frozenset(self._read)
+        """The letters that are for this."""
 
-    def keep_apart(self, one: Party, other: Party) -> None:
-        """See `Broker.keep_apart`. The store is told at once: before it is asked for the next partner of either."""
-        self._blocks.add(one, other, self._now())
-        self._pairs[one, other] = None
-        if len(self._pairs) > PAIRS_KEPT:
+    # --- Broker -------------------------------------------------------------------------------------------------------
+
+    def block(self, by: Party, whom: Party) -> None:
+        """See `Broker.block`. The store is told at once: before it is asked for the next partner of either."""
+        self._blocks.add(by, whom, self._now())
+        self._pairs[by, whom] = None
+        if len(self._pairs) > BLOCKS_KEPT:
             self._pairs.popitem(last=False)
-        if self._store.reachable:
-            self._do(self._tell_pair((one, other)))
+        self._tell_pairs()
 
     def share(self, bans: Sequence[Ban]) -> None:
         """See `Broker.share`. They leave together at the next tick."""
@@ -102,53 +110,87 @@ class Fleet:
             self._end(self._asked)
         return await asked.answered
 
-    async def up(self) -> None:
-        """The store can be asked (again): each learns what the other does not know."""
-        theirs = await self._store.load_bans(self._unix_time())
-        self._events.banned(theirs)
-        known = {ban.key: ban.at for ban in theirs}
-        self.share([ban for ban in self._events.bans() if known.get(ban.key, 0.0) < ban.at])
-        for pair in list(self._pairs):
-            await self._tell_pair(pair)
+    # --- the store and the time ---------------------------------------------------------------------------------------
+
+    def up(self) -> None:
+        """The store can be asked (again), or has lost its data: each learns what the other does not know."""
+        self._tell_pairs()
+        self._compare_at = self._now()
+        self.tick()
 
     def tick(self) -> None:
-        """Time has passed: bans are told, questions run out."""
-        if self._bans and self._store.reachable:
-            bans, self._bans = self._bans, {}
-            self._do(self._tell_bans(bans))
+        """Time has passed: what was said is told, questions run out."""
         now = self._now()
+        if self._store.reachable:
+            self._tell_pairs()
+            if self._bans:
+                self._do(self._tell_bans())
+            if now >= self._compare_at and not self._comparing:
+                self._do(self._compare())
         for number in [number for number, asked in self._questions.items() if asked.deadline <= now]:
             self._end(number)
 
-    def read(self, instance: str, letter: FleetLetter) -> None:
-        """A letter of another instance."""
-        if isinstance(letter, Ask):
-            self._send(instance, Answer(letter.number, self._events.asked(letter.question)))
-        elif isinstance(letter, Banned):
-            self._events.banned(letter.bans)
-        else:
-            asked = self._questions.get(letter.number)
-            if asked is not None:
-                asked.answers[instance] = letter.text
-                self._look(letter.number)
+    async def stop(self) -> None:
+        """Say what was not said yet."""
+        while self._bans and self._store.reachable:
+            await self._tell_bans()
 
-    async def _tell_pair(self, pair: tuple[Party, Party]) -> None:
-        await self._store.keep_apart(*pair, self._lasting_s)
-        self._pairs.pop(pair, None)
+    def read(self, instance: str, letter: Letter) -> None:
+        """A letter of another instance; one of `letters`."""
+        self._read[type(letter)](instance, letter)
 
-    async def _tell_bans(self, bans: dict[str, Ban]) -> None:
-        told = False
+    # --- bans ---------------------------------------------------------------------------------------------------------
+
+    async def _compare(self) -> None:
+        """Learn the bans of the store, and tell it those that it does not know."""
+        self._comparing, began = True, self._now()
         try:
-            await self._store.save_bans(list(bans.values()))
-            others = await self._others()
-            told = True
+            known: dict[str, float] = {}
+            async for bans in self._store.bans():
+                now = self._unix_time()
+                self._events.banned(bans)
+                known.update((ban.key, ban.at) for ban in bans)
+                over = [ban.key for ban in bans if ban.keep <= now]
+                if over:
+                    await self._store.save_bans((), over, now)
+            self.share([ban for ban in self._events.bans() if known.get(ban.key, 0.0) < ban.at])
+            self._compare_at = began + COMPARE_S
         finally:
-            if not told:
-                self._bans = bans | self._bans
-        said = list(bans.values())
+            self._comparing = False
+
+    async def _tell_bans(self) -> None:
+        told = list(islice(self._bans.values(), PAGE))
+        for ban in told:
+            del self._bans[ban.key]
+        try:
+            await self._store.save_bans(told, (), self._unix_time())
+            others = await self._others()
+        except BaseException:
+            for ban in told:
+                self._bans.setdefault(ban.key, ban)
+            raise
         for instance in others:
-            for start in range(0, len(said), BANS_IN_ONE_LETTER):
-                self._send(instance, Banned(said[start : start + BANS_IN_ONE_LETTER]))
+            self._send(instance, Banned(told))
+
+    def _banned(self, instance: str, letter: Banned) -> None:
+        self._events.banned(letter.bans)
+
+    # --- blocks -------------------------------------------------------------------------------------------------------
+
+    def _tell_pairs(self) -> None:
+        if self._pairs and self._store.reachable:
+            pairs, self._pairs = self._pairs, OrderedDict()
+            for by, whom in pairs:
+                self._do(self._tell_pair(by, whom))
+
+    async def _tell_pair(self, by: Party, whom: Party) -> None:
+        try:
+            await self._store.block(by, whom, self._blocks.lasting(by, whom))
+        except BaseException:
+            self._pairs[by, whom] = None
+            raise
+
+    # --- questions ----------------------------------------------------------------------------------------------------
 
     async def _put(self, number: int, question: bytes) -> None:
         others = await self._others()
@@ -158,12 +200,21 @@ class Fleet:
         asked.missing = others
         for instance in others:
             self._send(instance, Ask(number, question))
-        self._look(number)
+        self._end_if_whole(number)
 
     async def _others(self) -> set[str]:
         return set(await self._store.instances()) - {self._store.instance}
 
-    def _look(self, number: int) -> None:
+    def _answer(self, instance: str, letter: Ask) -> None:
+        self._send(instance, Answer(letter.number, self._events.asked(letter.question)))
+
+    def _answered(self, instance: str, letter: Answer) -> None:
+        asked = self._questions.get(letter.number)
+        if asked is not None:
+            asked.answers[instance] = letter.text
+            self._end_if_whole(letter.number)
+
+    def _end_if_whole(self, number: int) -> None:
         asked = self._questions[number]
         if asked.missing is not None:
             asked.missing -= asked.answers.keys()

@@ -7,7 +7,7 @@ What an operator sees there, with the default prefix::
     webrtc:instance:<id>    string       the lease of an instance: exists while the instance lives
     webrtc:signal:<id>      stream       letters to an instance
     webrtc:bans             hash         who may not come in: what it is about, to a JSON object
-    webrtc:apart:<name>     sorted set   whom a client (c:…) or user (u:…) is kept apart from, by the time since when
+    webrtc:blocks:<name>    sorted set   whom a client (c:…) or user (u:…) has blocked, by the time until when
 """
 
 import base64
@@ -30,7 +30,7 @@ class Keys:
         self.lease_prefix = f"{prefix}instance:"
         self.instances = f"{prefix}instances"
         self.bans = f"{prefix}bans"
-        self.apart_prefix = f"{prefix}apart:"
+        self.blocks_prefix = f"{prefix}blocks:"
         self._stream_prefix = f"{prefix}signal:"
 
     def lease(self, instance: str) -> str:
@@ -55,7 +55,7 @@ def _digest(user: UserId) -> str:
 
 
 def names(party: Party) -> list[str]:
-    """A client's names in the store for being kept apart from others; the one that lasts longest comes first."""
+    """A client's names in the store for blocks; the one that lasts longest comes first."""
     client = f"c:{party.client}"
     return [client] if party.user is None else [f"u:{_digest(party.user)}", client]
 

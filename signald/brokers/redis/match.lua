@@ -1,13 +1,13 @@
 -- Find a partner for a ticket, or file it in the queue: one atomic step.
 --
 -- KEYS[1]  the queue: a sorted set of tickets by place
--- KEYS[2…] those whom the ticket's client, and its user if it is known, are kept apart from: sorted sets of names
 -- ARGV[1]  prefix of the instances' lease keys
 -- ARGV[2]  the ticket, as it is filed: instance|client|number|avoid, and |user if it is known
 -- ARGV[3]  how it may have been filed before ('' if the same)
 -- ARGV[4]  its place: microseconds since 1970 of the store's clock at which it began to wait; '' if it has none yet
 -- ARGV[5]  microseconds for which it has waited by its owner's clock (makes the place when there is none)
--- ARGV[6…] instances whose tickets are left alone for now
+-- ARGV[6]  prefix of the sets of those whom somebody has blocked, by the time until when (see block.lua)
+-- ARGV[7…] instances whose tickets are left alone for now
 --
 -- Returns {place} when the ticket is filed, {place, ticket} when another ticket was taken; neither is in the queue then.
 -- Tickets of dead instances (those without a lease) are removed on the way.
@@ -22,7 +22,7 @@ if place == '' then
 end
 
 local shunned = {}
-for i = 6, #ARGV do
+for i = 7, #ARGV do
     shunned[ARGV[i]] = true
 end
 
@@ -38,26 +38,29 @@ local function is_alive(instance)
     return alive[instance]
 end
 
-local apart_from = nil -- asked for only when there is somebody to meet
-local function is_apart(their_client, their_user)
-    if apart_from == nil then
-        apart_from = {}
-        for i = 2, #KEYS do
-            if redis.call('EXISTS', KEYS[i]) == 1 then
-                table.insert(apart_from, KEYS[i])
-            end
+local function names(client, user)
+    return user == '' and {'c:' .. client} or {'u:' .. user, 'c:' .. client}
+end
+
+local blocks, blocked_by, now = ARGV[6], {}, nil
+local function has_blocked(by, whom)
+    for _, name in ipairs(by) do
+        if blocked_by[name] == nil then
+            blocked_by[name] = redis.call('EXISTS', blocks .. name) == 1
         end
-    end
-    for _, key in ipairs(apart_from) do
-        if redis.call('ZSCORE', key, 'c:' .. their_client)
-            or (their_user ~= '' and redis.call('ZSCORE', key, 'u:' .. their_user)) then
-            return true
+        for _, other in ipairs(blocked_by[name] and whom or {}) do
+            local till = redis.call('ZSCORE', blocks .. name, other)
+            now = now or tonumber(redis.call('TIME')[1])
+            if till and tonumber(till) > now then
+                return true
+            end
         end
     end
     return false
 end
 
 local _, client, avoid, user = parse(own)
+local own_names = names(client, user)
 local from, seen = 0, 0
 while seen < SEEN_AT_MOST do
     local tickets = redis.call('ZRANGE', queue, from, from + 9)
@@ -71,11 +74,16 @@ while seen < SEEN_AT_MOST do
             redis.call('ZREM', queue, ticket)
         elseif their_client == client or their_client == avoid or their_avoid == client or shunned[instance] then
             from = from + 1
-        elseif (user ~= '' and their_user == user) or is_apart(their_client, their_user) then
+        elseif user ~= '' and their_user == user then
             from = from + 1
         else
-            redis.call('ZREM', queue, ticket, own, former)
-            return {place, ticket}
+            local their_names = names(their_client, their_user)
+            if has_blocked(own_names, their_names) or has_blocked(their_names, own_names) then
+                from = from + 1
+            else
+                redis.call('ZREM', queue, ticket, own, former)
+                return {place, ticket}
+            end
         end
     end
 end

@@ -7,6 +7,7 @@ import msgspec
 from signald.brokers.redis.letters import Letter
 from signald.core.ids import ClientId
 from signald.core.matching import Ticket
+from signald.core.moderation import Party
 
 
 class Filed(msgspec.Struct, frozen=True):
@@ -40,6 +41,10 @@ class Outside(Protocol):
 
     def send(self, instance: str, letter: Letter) -> None:
         """Send a letter to another instance."""
+        ...
+
+    def block(self, by: Party, whom: Party) -> None:
+        """Tell the store of a block that it does not know, before it is asked for a partner again."""
         ...
 
     def suspect(self, instance: str) -> None:

@@ -32,7 +32,7 @@ from signald.brokers.redis.rooms import RemoteRoom, RemoteRooms
 from signald.core.ids import ClientId, RoomId
 from signald.core.inputs import PartnerFound
 from signald.core.matching import Queue, Room, Ticket
-from signald.core.moderation import Blocks
+from signald.core.moderation import Blocks, Party
 
 CLAIM_TIMEOUT_S: Final = 2.0
 """How long the owner of a ticket may take to answer a claim."""
@@ -104,6 +104,7 @@ class Pairing:
         self._events = events
         self._new_room_id = new_room_id
         self._stays: dict[ClientId, Stay] = {}
+        self._blocks = blocks
         self._queue = Queue(blocks)  # the same tickets, oldest first: for the time without a store, and to look after
         self._claims: dict[RoomId, Stay] = {}
         self._deadlines: deque[Pending] = deque()
@@ -284,6 +285,10 @@ class Pairing:
         if stay is None or stay.claim is not None or self._away_since is not None:
             self._outside.send(instance, Refuse(claim.room))
             return
+        if self._must_not_meet(stay.ticket.party(), Party(claim.claimant, claim.user)):
+            self._outside.send(instance, Refuse(claim.room))
+            self._seek(stay, now)
+            return
         self._forget(stay)
         if stay.may_be_filed:
             self._outside.unfile(stay.ticket)
@@ -414,7 +419,20 @@ class Pairing:
         if other is not None:
             self._pair(self._stays[other.client], stay, now)
 
+    def _must_not_meet(self, one: Party, other: Party) -> bool:
+        """Whether there is a block that the store did not know, or not yet; then it is told."""
+        if not self._blocks.apart(one, other):
+            return False
+        for by, whom in ((one, other), (other, one)):
+            if self._blocks.holds(by, whom):
+                self._outside.block(by, whom)
+        return True
+
     def _pair(self, older: Stay, newer: Stay, now: float) -> None:
+        if self._must_not_meet(older.ticket.party(), newer.ticket.party()):
+            self._seek(older, now)
+            self._seek(newer, now)
+            return
         for stay in (older, newer):
             self._forget(stay)
             if stay.may_be_filed or self._alone:

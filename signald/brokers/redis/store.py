@@ -13,6 +13,7 @@ from typing import Any, Final, Protocol
 import msgspec
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IStreamClientEndpoint
+from twisted.logger import Logger
 from twisted.python.failure import Failure
 
 from signald.brokers.redis.connection import StoreConnection
@@ -43,7 +44,7 @@ READ_AT_MOST: Final = 200
 PAGE: Final = 500
 """As many tickets or bans are read or written in one call; the store does nothing else meanwhile."""
 
-CALLS: Final = ("match", "lease", "goodbye", "apart", "ban", "append", "unfile", "scan")
+CALLS: Final = ("match", "lease", "goodbye", "block", "ban", "append", "unfile", "scan")
 """The kinds of calls that an `Observe` is told of: the scripts, XADD, ZREM, and looking through what there is."""
 
 
@@ -74,7 +75,7 @@ class Script:
 _MATCH = Script("match")
 _LEASE = Script("lease")
 _GOODBYE = Script("goodbye")
-_APART = Script("apart")
+_BLOCK = Script("block")
 _BAN = Script("ban")
 
 
@@ -94,6 +95,8 @@ class Store:
         read: Called with the batches of letters that have come since the last call.
         observe: Told of each call.
     """
+
+    _log = Logger()
 
     def __init__(
         self,
@@ -120,7 +123,6 @@ class Store:
         self._fresh = True
         self._commands = StoreConnection("command", endpoint, address, clock, jitter, self._commands_up, down)
         self._letters = StoreConnection("letter", endpoint, address, clock, jitter, self._letters_up, lambda _: None)
-        self._reading = False
 
     @property
     def reachable(self) -> bool:
@@ -158,12 +160,13 @@ class Store:
         former = file_ticket(self.instance, ticket, avoiding=not avoiding)
         reply = await self._script(
             _MATCH,
-            [self._keys.waiting, *(self._keys.apart_prefix + name for name in names(ticket.party()))],
+            [self._keys.waiting],
             self._keys.lease_prefix,
             filed,
             former if former != filed else "",
             "" if place is None else str(place),
             str(int(waited_s * 1e6)),
+            self._keys.blocks_prefix,
             *shunned,
         )
         place = int(reply[0])
@@ -216,9 +219,7 @@ class Store:
             self._fresh = False
             if made == b"1":
                 self._position = "0-0"
-            if not self._reading:
-                self._reading = True
-                self._letters.start()
+            self._letters.start()
         return status.decode(), [boot.decode() for boot in boots]
 
     async def append(self, instance: str, batch: bytes) -> bool:
@@ -241,29 +242,32 @@ class Store:
         if await self._script(_GOODBYE, keys, boot, instance):
             await self.unfile_strangers(instance, tuple)
 
-    async def keep_apart(self, one: Party, other: Party, lasting_s: float) -> None:
-        """Let no instance match these two any more (``apart.lua``)."""
-        pair = [names(one)[0], names(other)[0]]
-        await self._script(
-            _APART, [self._keys.apart_prefix + name for name in pair], *pair, str(int(lasting_s)), BLOCKS_EACH
-        )
+    async def block(self, by: Party, whom: Party, lasting_s: float) -> None:
+        """Let no instance match these two any more (``block.lua``)."""
+        key = self._keys.blocks_prefix + names(by)[0]
+        await self._script(_BLOCK, [key], names(whom)[0], str(int(lasting_s)), BLOCKS_EACH)
 
-    async def save_bans(self, bans: Sequence[Ban]) -> None:
-        """Write bans down (``ban.lua``)."""
-        for start in range(0, len(bans), PAGE):
-            part = bans[start : start + PAGE]
-            await self._script(_BAN, [self._keys.bans], *(text for ban in part for text in (ban.key, _encode_ban(ban))))
+    async def save_bans(self, bans: Sequence[Ban], over: Sequence[str], unix_time: float) -> None:
+        """Write bans down, and take out those of these keys that may be forgotten (``ban.lua``).
 
-    async def load_bans(self, unix_time: float) -> list[Ban]:
-        """All bans; those that are over (seconds since 1970) are taken out."""
-        bans: list[Ban] = []
+        Args:
+            bans: At most PAGE.
+            over: Keys, at most PAGE.
+            unix_time: Seconds since 1970.
+        """
+        words = (word for ban in bans for word in (ban.key, _encode_ban(ban)))
+        await self._script(_BAN, [self._keys.bans], f"{unix_time:.3f}", len(bans), *words, *over)
+
+    async def bans(self) -> AsyncIterator[list[Ban]]:
+        """All bans, some at a time; without what cannot be read, since another version or somebody else wrote it."""
         async for found in self._pages("HSCAN", self._keys.bans):
-            page = [_decode_ban(text) for text in found[1::2]]
-            bans += [ban for ban in page if ban.until > unix_time]
-            over = [ban.key for ban in page if ban.until <= unix_time]
-            if over:
-                await self._call("unfile", "HDEL", self._keys.bans, *over)
-        return bans
+            page = []
+            for key, text in zip(found[::2], found[1::2], strict=True):
+                try:
+                    page.append(_decode_ban(text))
+                except msgspec.MsgspecError as error:
+                    self._log.debug("not a ban: {key!r} in {hash}: {why}", key=key, hash=self._keys.bans, why=error)
+            yield page
 
     async def instances(self) -> list[str]:
         """All instances that have renewed their lease of late."""
@@ -291,7 +295,7 @@ class Store:
         return self._commands.call(*command).addBoth(over)
 
     async def _commands_up(self) -> None:
-        for script in (_MATCH, _LEASE, _GOODBYE, _APART, _BAN):
+        for script in (_MATCH, _LEASE, _GOODBYE, _BLOCK, _BAN):
             await self._commands.call("SCRIPT", "LOAD", script.text)
         await self._up()
 
@@ -311,4 +315,12 @@ class Store:
             entries = reply[0][1] if reply else []
             if entries:
                 self._position = entries[-1][0].decode()
-                self._read([decode(batch) for _, (_, batch) in entries if batch])
+                self._read([envelope for _, (_, batch) in entries if batch for envelope in self._envelope(batch)])
+
+    def _envelope(self, batch: bytes) -> list[Envelope]:
+        """A batch, if it can be read: what is lost is noticed by its number, and costs no other sender's letters."""
+        try:
+            return [decode(batch)]
+        except msgspec.MsgspecError as error:
+            self._log.warn("letters that cannot be read, of another version? {why}", why=error)
+            return []
