@@ -8,7 +8,7 @@ from twisted.internet.error import CannotListenError
 from twisted.internet.interfaces import IListeningPort
 
 from signald import tls
-from signald.settings import WORKER
+from signald.setting_table import WORKER
 
 BACKLOG: Final = 4096
 """Connections that the kernel keeps for us (it may say less: net.core.somaxconn). One too many is tried again by its

@@ -6,10 +6,11 @@ from collections.abc import Sequence
 from twisted.python import usage
 
 from signald import __version__, settings
-from signald.settings import SETTINGS, Settings, SettingsError
+from signald.setting_table import SETTINGS, Setting
+from signald.settings import Settings, SettingsError
 
 
-def _help(setting: settings.Setting) -> str:
+def _help(setting: Setting) -> str:
     return f"{setting.meaning} [default: {setting.default or 'empty'}]".replace("`", "")
 
 
@@ -17,7 +18,7 @@ _ROWS = {row.variable: row for row in SETTINGS}
 
 
 class Options(usage.Options):
-    """One option for each row of `signald.settings.SETTINGS`."""
+    """One option for each row of `signald.setting_table.SETTINGS`."""
 
     synopsis = "[options]"
     longdesc = "Each option is also an environment variable (--port is PORT); the option wins."

@@ -19,7 +19,7 @@ import msgspec
 
 from signald.core import messages
 from signald.core.messages import CLIENT_MESSAGES, REFUSALS, SERVER_MESSAGES, IceServer, message_type
-from signald.settings import SETTINGS
+from signald.setting_table import SETTINGS
 
 COMMAND: Final = "python -m signald.schema"
 

@@ -9,7 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from signald import settings
-from signald.settings import SETTINGS, Settings, SettingsError
+from signald.setting_table import SETTINGS
+from signald.settings import Settings, SettingsError
 from signald.tap import Options
 
 BAD: Mapping[str, tuple[str, ...]] = {
