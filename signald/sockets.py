@@ -1,0 +1,68 @@
+"""Accepted connections that do at once what Twisted leaves to later turns of the reactor.
+
+Why: where each read brings one small message, those turns cost as much as the message; see docs/performance.md. Twisted
+keeps what is written until the socket says that it has room: two calls of epoll_ctl, and one more event. Here it goes
+out at once if nothing waits before it, and who asks for the end while its own bytes are read has it when it has read
+them. All else is Twisted's.
+"""
+
+from twisted.internet import tcp, unix
+from twisted.internet.interfaces import IListeningPort
+from twisted.internet.main import CONNECTION_DONE, CONNECTION_LOST
+
+
+class Accepted(tcp.Server):
+    """A TCP connection."""
+
+    _reading = False
+
+    def doRead(self) -> Exception | None:  # type: ignore[override] # a mixin of its bases assigns one that takes all
+        """See `IReadDescriptor.doRead`; the connection ends with what is returned."""
+        try:
+            data = self.socket.recv(self.bufferSize)
+        except BlockingIOError:
+            return None
+        except OSError:
+            return CONNECTION_LOST
+        if not data:
+            return CONNECTION_DONE
+        self._reading = True
+        self.protocol.dataReceived(data)
+        self._reading = False
+        if self.disconnecting and not self._aborting:
+            if self._is_idle():
+                return CONNECTION_DONE
+            self.stopReading()
+        return None
+
+    def write(self, data: bytes) -> None:
+        """See `ITransport.write`."""
+        if self.connected and not (self.dataBuffer or self._tempDataBuffer or self._aborting or self.TLS):
+            try:
+                sent = self.socket.send(data)
+            except OSError:  # nothing fits, or it is broken: Twisted meets that in its own way
+                sent = 0
+            if sent == len(data):
+                return
+            data = data[sent:]
+        super().write(data)
+
+    def loseConnection(self) -> None:
+        """See `ITransport.loseConnection`."""
+        if self._reading and self.connected and self._is_idle():
+            self.disconnecting = True  # `doRead` does the rest
+        else:
+            super().loseConnection()
+
+    def _is_idle(self) -> bool:
+        return self.producer is None and not (self.dataBuffer or self._tempDataBuffer or self.TLS)
+
+
+class AcceptedLocally(Accepted, unix.Server):
+    """A connection of a UNIX socket; it takes no file descriptors."""
+
+
+def be_prompt(port: IListeningPort) -> None:
+    """Let a port of Twisted's make these of what it accepts; one of another kind stays as it is."""
+    if isinstance(port, tcp.Port):
+        port.transport = AcceptedLocally if isinstance(port, unix.Port) else Accepted
