@@ -1,5 +1,6 @@
-"""What a process of signald needs besides its services: its log, its signals, its file limit."""
+"""What a process of signald needs besides its services: its log, its signals, its file limit, its garbage."""
 
+import gc
 import os
 import resource
 import signal
@@ -13,6 +14,9 @@ from twisted.python.components import Componentized
 from twisted.python.logfile import LogFile
 
 from signald.logs import make_observer
+
+_OLDEST: Final = 2
+"""The generation that a full garbage collection is of."""
 
 SPARE_FILES: Final = 64
 """File descriptors that are not clients: listeners, logs, the store, libraries."""
@@ -32,6 +36,38 @@ def raise_file_limit() -> int:
         except (OSError, ValueError):  # macOS has a lower kernel limit than the hard one says
             pass
     return max(0, soft - SPARE_FILES)
+
+
+class LongLived:
+    """Takes what has survived a full garbage collection out of the next ones.
+
+    Looking at everything stops the daemon for 40 ms with 10,000 clients, each time that some thousands have come. So it
+    looks at what is new only, and the more often. Nearly all that lives long, above all a client, goes by its reference
+    count; what does not waits for the day when everything is looked at.
+    """
+
+    THRESHOLDS: Final = (700, 10, 2)
+    """See `gc.set_threshold`: 20,000 new objects, or 2,500 clients."""
+
+    EVERYTHING_EVERY: Final = 1000
+    """Full collections."""
+
+    def __init__(self) -> None:
+        self._collections = 0
+
+    def start(self) -> None:
+        """To be called when all modules are loaded, which live as long as the process."""
+        gc.callbacks.append(self._collected)
+        gc.set_threshold(*self.THRESHOLDS)
+        gc.collect()
+
+    def _collected(self, phase: str, info: Mapping[str, int]) -> None:
+        if phase == "stop" and info["generation"] == _OLDEST:
+            self._collections += 1
+            if self._collections % self.EVERYTHING_EVERY:
+                gc.freeze()
+            else:
+                gc.unfreeze()
 
 
 class ProcessService(MultiService):

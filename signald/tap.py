@@ -39,7 +39,7 @@ from signald.identity import Verifier
 from signald.metrics import Gauges, LoopLag, Metrics
 from signald.notify import Notify
 from signald.options import Options
-from signald.process import ProcessService, raise_file_limit
+from signald.process import LongLived, ProcessService, raise_file_limit
 from signald.service import Daemon, Listener
 from signald.settings import Settings, SettingsError
 from signald.users import Users
@@ -224,6 +224,7 @@ def makeService(options: Options) -> IService:
         service = _make_process(options, reactor)
     except SettingsError as error:
         raise SystemExit(f"signald: {error}") from None
+    reactor.callWhenRunning(LongLived().start)
     level = "debug" if chosen.debug else chosen.log_level
     service.choose_log(options.parent or {}, level=level, look=chosen.log_format, instance=chosen.instance_id)
     return service
