@@ -174,7 +174,7 @@ class Daemon(ProcessService):
 
     def _listening(self, port: IListeningPort) -> None:
         self._ports.append(port)
-        be_prompt(port)
+        be_prompt(port, self._reactor)
         self._log.info("listening on {address}", address=port.getHost())
 
     def _not_listening(self, failure: Any, words: str) -> None:
