@@ -51,7 +51,12 @@ class Crowd:
         """
         try:
             await ws_connect(
-                lambda: client, url, ssl_context=self._ssl, read_buffer_init_size=_READ_BUFFER_BYTES, proxy=None
+                lambda: client,
+                url,
+                ssl_context=self._ssl,
+                read_buffer_init_size=_READ_BUFFER_BYTES,
+                proxy=None,
+                enable_auto_pong=False,  # it hides the last frame of a read, if that is a ping, from its listener
             )
         except Exception as error:
             raise BenchError(f"cannot connect: {error!r}") from error
@@ -208,6 +213,8 @@ class Client(WSListener):
         try:
             if frame.msg_type is WSMsgType.TEXT:
                 self._receive(_decode(frame.get_payload_as_bytes()))
+            elif frame.msg_type is WSMsgType.PING:
+                transport.send_pong(frame.get_payload_as_bytes())
             elif frame.msg_type is WSMsgType.CLOSE:
                 if not self._closing:
                     self.crowd.fail(f"{self.id} was closed by the server: {frame.get_close_code()}")

@@ -4,11 +4,16 @@ Addresses are text as `ipaddress` writes it; an IPv4 address mapped into IPv6 (R
 The empty text stands for a peer without an address: a UNIX socket.
 """
 
+import re
 from collections.abc import Sequence
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
 from typing import Final
 
 Network = IPv4Network | IPv6Network
+
+_OCTET: Final = "(?:25[0-5]|2[0-4][0-9]|1[0-9][0-9]|[1-9]?[0-9])"
+_IPV4: Final = re.compile(rf"(?:::ffff:)?({_OCTET}(?:\.{_OCTET}){{3}})")
+"""As the kernel writes it, on a port for both families mapped into IPv6: a tenth of what `ipaddress` takes."""
 
 _FORWARDED_FOR: Final = b"\r\nx-forwarded-for:"
 
@@ -32,6 +37,8 @@ def _parse(text: str) -> IPv4Address | IPv6Address | None:
 
 def normalise(text: str) -> str:
     """One spelling for one address, without port and zone; what is no address stays as it is."""
+    if ipv4 := _IPV4.fullmatch(text):
+        return ipv4[1]
     address = _parse(text)
     return text if address is None else str(address)
 
@@ -73,6 +80,8 @@ def client_address(peer: str, forwarded: Sequence[str], trusted: Sequence[Networ
         forwarded: See `forwarded_for`.
         trusted: Networks of proxies.
     """
+    if peer and not trusted:
+        return normalise(peer)
     address = _parse(peer)
     if address is None and peer:
         return peer

@@ -201,17 +201,12 @@ class Connections:
 
     def open(self, connection: Connection, address: str = "") -> Client:
         """A connection is ready for messages: it becomes a client, and is told its id."""
-        client = Client(
-            connection,
-            Session(self._new_client_id(), self._policy),
-            MessageRate(self._rate, self._now()),
-            self._now(),
-            address,
-        )
-        self._clients[client.id] = client
+        name, now = self._new_client_id(), self._now()
+        client = Client(connection, Session(name, self._policy), MessageRate(self._rate, now), now, address)
+        self._clients[name] = client
         self._counts.clients += 1
-        connection.send(messages.ready(client.id, self._ice_servers(client.id)))
-        self._log.debug("client {client} connected from {address}", client=client.id, address=address)
+        connection.send(messages.ready(name, self._ice_servers(name)))
+        self._log.debug("client {client} connected from {address}", client=name, address=address)
         return client
 
     def receive(self, client: Client, text: bytes) -> None:
@@ -259,15 +254,16 @@ class Connections:
         room = client.session.room
         self._input(client, _DISCONNECTED)
         self._conduct.forget(client.id)
-        self._log.info(
-            "client {client} from {address} gone after {seconds} s and {messages} messages: {reason}",
-            client=client.id,
-            address=self._show_address(client.address),
-            seconds=round(self._now() - client.opened, 1),
-            messages=client.messages,
-            room=room,
-            reason=why,
-        )
+        if self._log.shows_info:
+            self._log.info(
+                "client {client} from {address} gone after {seconds} s and {messages} messages: {reason}",
+                client=client.id,
+                address=self._show_address(client.address),
+                seconds=round(self._now() - client.opened, 1),
+                messages=client.messages,
+                room=room,
+                reason=why,
+            )
 
     def drain(self, code: int, reason: str) -> None:
         """Close everybody who is not paired, and who is paired now when that ends: nobody is to wait here any more."""

@@ -37,17 +37,16 @@ _TOO_LARGE = _answer(b"431 Request Header Fields Too Large", b"the request's hea
 _NO_BODY = _answer(b"413 Content Too Large", b"requests with a body are not understood here")
 
 
-def wants_websocket(head: bytes) -> bool:
+def wants_websocket(head: bytes, lower: bytes) -> bool:
     """Whether a request head asks for a WebSocket at ``/ws`` (RFC 6455 4.1)."""
-    line, _, headers = head.partition(b"\r\n")
-    method, _, rest = line.partition(b" ")
-    path = rest.partition(b" ")[0].partition(b"?")[0]
-    return method == b"GET" and path == b"/ws" and b"\r\nupgrade:" in b"\r\n" + headers.lower()
+    return head.startswith((b"GET /ws ", b"GET /ws?", b"GET /ws\r\n")) and b"\r\nupgrade:" in lower
 
 
-def has_body(head: bytes) -> bool:
-    """Whether a request head announces a body (RFC 9112 6)."""
-    for line in head.lower().split(b"\r\n")[1:]:
+def has_body(lower: bytes) -> bool:
+    """Whether a request head, in lower case, announces a body (RFC 9112 6)."""
+    if b"transfer-encoding" not in lower and b"content-length" not in lower:
+        return False  # as nearly always
+    for line in lower.split(b"\r\n")[1:]:
         name, _, value = line.partition(b":")
         if name.strip() == b"transfer-encoding" or (name.strip() == b"content-length" and value.strip() != b"0"):
             return True
@@ -96,10 +95,12 @@ class Front(Protocol):
             return
         if end > MAX_HEAD_BYTES:
             self._refuse(_TOO_LARGE)
-        elif has_body(head[:end]):
+            return
+        lower = head[:end].lower()
+        if has_body(lower):
             self._refuse(_NO_BODY)
-        elif wants_websocket(head[:end]):
-            self._enter(head, self._address(head[: end + 2]))
+        elif wants_websocket(head, lower):
+            self._enter(head, head[: end + 2])
         else:
             self._hand_over(self.factory.web(self.transport.getPeer()), head)
 
@@ -111,21 +112,19 @@ class Front(Protocol):
         """It took too long (`Deadlines`)."""
         self.transport.abortConnection()
 
-    def _address(self, head: bytes) -> str:
-        """The client's own address, from the connection or from what a trusted proxy says."""
-        peer = getattr(self.transport.getPeer(), "host", "")
-        return client_address(peer, forwarded_for(head), self.factory.trusted)
-
-    def _enter(self, head: bytes, address: str) -> None:
+    def _enter(self, data: bytes, head: bytes) -> None:
+        peer = self.transport.getPeer()
+        # The client's own address, from the connection or from what a trusted proxy says.
+        address = client_address(getattr(peer, "host", ""), forwarded_for(head), self.factory.trusted)
         refusal = self.factory.admission.enter(address)
         if refusal is not None:
             self.factory.counts.handshake_refused(refusal)
             self._refuse(_answer(b"%d %b" % (refusal, refusal.phrase.encode()), b"try again later"))
             return
-        websocket = self.factory.websockets(self.transport.getPeer())
+        websocket = self.factory.websockets(peer)
         websocket.address = address
         self.factory.handshakes.begin(websocket)
-        self._hand_over(websocket, head)
+        self._hand_over(websocket, data)
 
     def _refuse(self, answer: bytes) -> None:
         self.transport.write(answer)
@@ -135,10 +134,10 @@ class Front(Protocol):
         self.factory.handshakes.done(self)
         self.factory.open.discard(self)
 
-    def _hand_over(self, protocol: Any, head: bytes) -> None:
+    def _hand_over(self, protocol: Any, data: bytes) -> None:
         self._forget()
         hand_over(self.transport, protocol)
-        protocol.dataReceived(head)
+        protocol.dataReceived(data)
 
 
 @implementer(IProtocolNegotiationFactory)

@@ -8,7 +8,7 @@ from twisted.logger import Logger
 from signald.connections import Client
 from signald.counts import Counts, Drop
 
-SLOTS = 60
+SLOTS = 150
 """An interval is cut into this many beats, each for its share of the clients: thousands make no long pause."""
 
 
@@ -26,7 +26,7 @@ class Heartbeat(Service):
     def __init__(self, clock: IReactorTime, interval_s: float, counts: Counts) -> None:
         self._counts = counts
         self._slots: list[set[Client]] = [set() for _ in range(SLOTS)]
-        self._now = 0
+        self._now = self._last = 0
         self._beats = LoopingCall.withCount(self._beat)
         self._beats.clock = clock
         self._beat_s = interval_s / SLOTS
@@ -44,8 +44,11 @@ class Heartbeat(Service):
             self._beats.stop()
 
     def watch(self, client: Client) -> None:
-        """Ping this client from now on, for the first time after one interval."""
-        client.beat = self._now
+        """Ping this client from now on, for the first time within one interval.
+
+        In turn, and not by the time at which it came: all clients come at once when a server is back.
+        """
+        self._last = client.beat = (self._last + 1) % SLOTS
         self._slots[client.beat].add(client)
 
     def forget(self, client: Client) -> None:

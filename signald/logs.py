@@ -10,7 +10,7 @@ import os
 import sys
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
-from typing import Any, ClassVar, Final, TextIO
+from typing import Any, ClassVar, Final, Self, TextIO
 
 from twisted.logger import (
     FileLogObserver,
@@ -88,15 +88,30 @@ def goes_to_journal(out: TextIO, environment: Mapping[str, str]) -> bool:
 
 
 class ClientLog(Logger):
-    """For what is said of each client: an event that nobody will see is not even made."""
+    """For what is said of each client: an event that nobody will see is not even made.
 
-    shown: ClassVar[Any] = LogLevel.debug
-    """The lowest level that is shown; `make_observer` sets it for the process."""
+    To be a class attribute. Unlike a `Logger` it is the same one for all instances, and looking at it costs nothing.
+    """
 
-    def emit(self, level: Any, format: str | None = None, **fields: object) -> None:
-        """See `Logger.emit`."""
-        if level >= ClientLog.shown:
-            super().emit(level, format, **fields)
+    shows_debug: ClassVar[bool] = True
+    shows_info: ClassVar[bool] = True
+    """What is shown; `make_observer` sets it for the process. To ask first saves making up what to say."""
+
+    def __set_name__(self, owner: type, name: str) -> None:
+        self.namespace = f"{owner.__module__}.{owner.__qualname__}"
+
+    def __get__(self, instance: object, owner: type | None = None) -> Self:
+        return self
+
+    def debug(self, format: str | None = None, **fields: object) -> None:
+        """See `Logger.debug`."""
+        if self.shows_debug:
+            super().debug(format, **fields)
+
+    def info(self, format: str | None = None, **fields: object) -> None:
+        """See `Logger.info`."""
+        if self.shows_info:
+            super().info(format, **fields)
 
 
 def make_observer(
@@ -111,7 +126,9 @@ def make_observer(
         out: Where to write; standard output if None.
         environment: Tells whether that is the journal.
     """
-    lowest = ClientLog.shown = LogLevel.levelWithName(level)
+    lowest = LogLevel.levelWithName(level)
+    ClientLog.shows_debug = lowest <= LogLevel.debug
+    ClientLog.shows_info = lowest <= LogLevel.info
     stream = out or sys.stdout
     journal = goes_to_journal(stream, environment)
     format_event = _as_json(instance) if look == "json" else _as_journal if journal else _as_text

@@ -1,5 +1,6 @@
-"""What a process of signald needs besides its services: its log, its signals, its file limit."""
+"""What a process of signald needs besides its services: its log, its signals, its file limit, its garbage."""
 
+import gc
 import os
 import resource
 import signal
@@ -13,6 +14,9 @@ from twisted.python.components import Componentized
 from twisted.python.logfile import LogFile
 
 from signald.logs import make_observer
+
+_OLDEST: Final = 2
+"""The generation that a full garbage collection is of."""
 
 SPARE_FILES: Final = 64
 """File descriptors that are not clients: listeners, logs, the store, libraries."""
@@ -32,6 +36,43 @@ def raise_file_limit() -> int:
         except (OSError, ValueError):  # macOS has a lower kernel limit than the hard one says
             pass
     return max(0, soft - SPARE_FILES)
+
+
+class LongLived:
+    """Takes what has survived a full garbage collection out of the next ones.
+
+    Looking at everything stops the daemon for 40 ms with 10,000 clients, each time that some thousands have come and
+    gone. So it looks at what is new only, and the more often. What lives long, above all a client, mostly goes by its
+    reference count; only if old objects become more there may be garbage among them, and everything is looked at.
+    """
+
+    THRESHOLDS: Final = (700, 10, 2)
+    """See `gc.set_threshold`: a full collection after 20,000 new objects, or 2,500 clients."""
+
+    GROWTH: Final = 1.25
+    """How many times as many old objects as after the last look at everything make the next one; as Python's own."""
+
+    def __init__(self) -> None:
+        self._old = 0
+        self._at_everything = True
+
+    def start(self) -> None:
+        """To be called when all modules are loaded, which live as long as the process."""
+        gc.callbacks.append(self._collected)
+        gc.set_threshold(*self.THRESHOLDS)
+        gc.collect()
+
+    def _collected(self, phase: str, info: Mapping[str, int]) -> None:
+        if phase != "stop" or info["generation"] != _OLDEST:
+            return
+        gc.freeze()
+        old = gc.get_freeze_count()
+        if self._at_everything:
+            self._old = old
+            self._at_everything = False
+        elif old > self._old * self.GROWTH:
+            gc.unfreeze()
+            self._at_everything = True
 
 
 class ProcessService(MultiService):

@@ -12,6 +12,7 @@ from signald.brokers.interface import Broker, ModerationEvents
 from signald.connections import Connections
 from signald.front import FrontFactory
 from signald.process import ProcessService, raise_file_limit
+from signald.sockets import be_prompt
 from signald.tls import Certificate, TLSEndpoint
 from signald.websocket.base import GOING_AWAY, WebSockets
 
@@ -176,6 +177,7 @@ class Daemon(ProcessService):
 
     def _listening(self, port: IListeningPort) -> None:
         self._ports.append(port)
+        be_prompt(port, self._reactor)
         self._log.info("listening on {address}", address=port.getHost())
 
     def _not_listening(self, failure: Any, words: str) -> None:

@@ -42,7 +42,7 @@ from signald.metrics import LoopLag, Metrics
 from signald.moderation import Moderation, Traces
 from signald.notify import Notify
 from signald.options import Options
-from signald.process import ProcessService, raise_file_limit
+from signald.process import LongLived, ProcessService, raise_file_limit
 from signald.questions import Asking, WhereIs
 from signald.reports import Reports
 from signald.service import Daemon, Listener
@@ -288,6 +288,7 @@ def makeService(options: Options) -> IService:
         service = _make_process(options, reactor)
     except SettingsError as error:
         raise SystemExit(f"signald: {error}") from None
+    reactor.callWhenRunning(LongLived().start)
     level = "debug" if chosen.debug else chosen.log_level
     service.choose_log(options.parent or {}, level=level, look=chosen.log_format, instance=chosen.instance_id)
     return service

@@ -12,7 +12,7 @@ from twisted.internet.defer import Deferred
 from twisted.internet.endpoints import TCP4ServerEndpoint, serverFromString
 from twisted.internet.interfaces import IListeningPort, IOpenSSLServerConnectionCreator, IStreamServerEndpoint
 from twisted.logger import Logger
-from twisted.protocols.tls import TLSMemoryBIOFactory
+from twisted.protocols.tls import TLSMemoryBIOFactory, TLSMemoryBIOProtocol
 from zope.interface import implementer
 
 CIPHERS: Final = b"ECDHE+AESGCM:ECDHE+CHACHA20"
@@ -85,7 +85,9 @@ class TLSEndpoint:
 
     def listen(self, factory: Any) -> "Deferred[IListeningPort]":
         """See `IStreamServerEndpoint.listen`."""
-        listening: Deferred[IListeningPort] = self._inner.listen(TLSMemoryBIOFactory(self.certificate, False, factory))
+        wrapped = TLSMemoryBIOFactory(self.certificate, False, factory)
+        wrapped.protocol = TLSMemoryBIOProtocol  # the default one waits a turn for more to write, which we have done
+        listening: Deferred[IListeningPort] = self._inner.listen(wrapped)
         return listening
 
 

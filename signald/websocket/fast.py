@@ -12,7 +12,6 @@ from typing import Any, Final
 
 from twisted.internet.interfaces import IAddress, IReactorTime
 from twisted.internet.protocol import connectionDone
-from twisted.internet.tcp import Connection as TCPConnection
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
@@ -124,16 +123,17 @@ class FastConnection(ClientConnection):
 
     def dataReceived(self, data: bytes) -> None:
         """Read frames; the first bytes are the handshake."""
-        if self._client is None and not self._closed:
-            data = self._shake_hands(data)
-        self.shared.counts.received_bytes += len(data)
         output = self._output
         outermost = not output.held
         output.held = True
         try:
-            self._read(self._data + data if self._data else data)
-        except Exception:
-            self._failed()
+            if self._client is None and not self._closed:
+                data = self._shake_hands(data)
+            self.shared.counts.received_bytes += len(data)
+            try:
+                self._read(self._data + data if self._data else data)
+            except Exception:
+                self._failed()
         finally:
             if outermost:
                 output.release()
@@ -224,23 +224,14 @@ class FastConnection(ClientConnection):
             self._output.add(self)
 
     def flush(self) -> None:
-        """Write what was kept: straight to the socket if nothing waits there, which saves two calls of epoll_ctl."""
+        """Write what was kept."""
         queue = self._queue
         if not queue:
             return
         data = queue[0] if len(queue) == 1 else b"".join(queue)
         queue.clear()
         self.shared.counts.sent_bytes += len(data)
-        transport = self.transport
-        if isinstance(transport, TCPConnection) and not transport.dataBuffer and not transport._tempDataBuffer:
-            try:
-                sent = transport.socket.send(data)
-            except OSError:  # nothing fits, or it is broken: the transport meets that in its own way
-                sent = 0
-            if sent == len(data):
-                return
-            data = data[sent:]
-        transport.write(data)
+        self.transport.write(data)
 
     def _shake_hands(self, data: bytes) -> bytes:
         """Answer the request that `signald.front` found; returns what stands behind it."""

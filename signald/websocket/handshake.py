@@ -3,7 +3,6 @@
 What is unusual in any way, right or wrong, is left to Autobahn: it makes the errors.
 """
 
-import base64
 import binascii
 import hashlib
 import re
@@ -12,8 +11,10 @@ from typing import Final, NamedTuple
 from signald import __version__
 
 _MAGIC: Final = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
+_REQUEST: Final = re.compile(rb"GET /ws(?:\?([^ #]*))? HTTP/1\.1")
+_UPGRADE: Final = re.compile(rb"(?:^|,)\s*upgrade\s*(?:,|$)", re.IGNORECASE)
 _HOST: Final = re.compile(rb"[^:]*(:[0-9]{1,9})?|\[[^\]]*\](:[0-9]{1,9})?")
-_ONCE: Final = (b"host", b"upgrade", b"connection", b"sec-websocket-key", b"sec-websocket-version")
+_NEEDED: Final = frozenset((b"host", b"upgrade", b"connection", b"sec-websocket-key", b"sec-websocket-version"))
 
 
 class Upgrade(NamedTuple):
@@ -42,23 +43,22 @@ def read(head: bytes) -> Upgrade | None:
         None if Autobahn should look at it.
     """
     line, *lines = head.split(b"\r\n")
-    if not line.endswith(b" HTTP/1.1") or line.count(b" ") != 2 or b"#" in line:
+    request = _REQUEST.fullmatch(line)
+    if request is None:
         return None
     headers: dict[bytes, bytes] = {}
     for header in lines:
         name, colon, value = header.partition(b":")
-        name = name.lower()
-        if not colon or name in headers or not name or name[-1:].isspace() or name[:1].isspace():
+        if not colon or not name or name.strip() != name:
             return None
-        headers[name] = value.strip()
-    for name in _ONCE:
-        if name not in headers:
-            return None
+        headers[name.lower()] = value.strip()
+    if len(headers) < len(lines) or not headers.keys() >= _NEEDED:
+        return None
     key = headers[b"sec-websocket-key"]
     if (
         headers[b"upgrade"].lower() != b"websocket"
         or headers[b"sec-websocket-version"] != b"13"
-        or b"upgrade" not in [word.strip() for word in headers[b"connection"].lower().split(b",")]
+        or not _UPGRADE.search(headers[b"connection"])
         or not _is_key(key)
         or not head.isascii()
         or not _HOST.fullmatch(headers[b"host"])
@@ -71,13 +71,13 @@ def read(head: bytes) -> Upgrade | None:
         protocols = tuple(word.strip() for word in offered.decode("ascii").split(","))
         if len(set(protocols)) != len(protocols) or not all(protocols):
             return None
-    query = line.split(b" ")[1].partition(b"?")[2].decode("ascii")
-    return Upgrade(key, None if origin is None else origin.decode("ascii"), protocols, query)
+    query = request[1] or b""
+    return Upgrade(key, None if origin is None else origin.decode("ascii"), protocols, query.decode("ascii"))
 
 
 def _is_key(key: bytes) -> bool:
     try:
-        return len(key) == 24 and len(base64.b64decode(key, validate=True)) == 16
+        return len(key) == 24 and len(binascii.a2b_base64(key, strict_mode=True)) == 16
     except binascii.Error:
         return False
 

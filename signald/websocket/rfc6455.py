@@ -150,6 +150,7 @@ class WebSocketConnection(ClientConnection, WebSocketServerProtocol):  # type: i
     def onClose(self, wasClean: bool, code: int | None, reason: str | None) -> None:
         """The transport is gone."""
         self._lost(str(reason))
+        self.is_closed = None  # a Deferred whose result is this connection: it would be left to the garbage collector
 
     # --- signald.connections.Connection -------------------------------------------------------------------------------
 

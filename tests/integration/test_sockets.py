@@ -1,5 +1,6 @@
 """What only real sockets show: Nagle's algorithm, full buffers, large messages."""
 
+import gc
 import json
 import socket
 import urllib.error
@@ -10,14 +11,19 @@ import pytest
 from twisted.internet.defer import Deferred
 from twisted.internet.endpoints import TCP4ClientEndpoint, connectProtocol
 from twisted.internet.protocol import Protocol, connectionDone
+from twisted.internet.task import deferLater
 from twisted.python.failure import Failure
 from twisted.trial.unittest import TestCase
 
-from signald import settings
+from signald import connections, settings
+from signald.core.session import Session
+from signald.front import Front
+from signald.sockets import Accepted
 from signald.tap import make_daemon
+from signald.websocket.base import ClientConnection
 from tests.support.client import Client, pair
 from tests.support.daemon import DaemonProcess
-from tests.support.frames import TEXT, client_frame, handshake
+from tests.support.frames import TEXT, client_frame, close_frame, handshake
 
 
 class NoDelay(TestCase):
@@ -38,12 +44,56 @@ class NoDelay(TestCase):
             await browser.answered
             (websocket,) = daemon._websockets.open
             transport: Any = getattr(websocket, "transport")  # noqa: B009
+            self.assertIsInstance(transport, Accepted)
             option = transport.getHandle().getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
             self.assertNotEqual(option, 0)
             websocket.drop()
             await browser.gone
             stopped: Any = port.stopListening()
             await stopped
+
+
+class Gone(TestCase):
+    """What is left of clients that went."""
+
+    async def test_nothing_is_left_for_the_garbage_collector(self) -> None:
+        """The daemon takes old objects out of garbage collections (`signald.process.LongLived`): its memory grows."""
+        from twisted.internet import reactor  # noqa: TID251
+
+        for fast_path in ("true", "false"):
+            chosen = settings.parse({"LISTEN": "tcp:0:interface=127.0.0.1", "FAST_PATH": fast_path})
+            daemon = make_daemon(chosen, reactor)
+            daemon.privilegedStartService()
+            (port,) = daemon._ports
+            address: Any = port.getHost()
+            gc.collect()
+            before = _connections()
+            gc.disable()
+            try:
+                for number in range(4):
+                    browser = Browser()
+                    await connectProtocol(TCP4ClientEndpoint(reactor, "127.0.0.1", address.port), browser)
+                    await browser.answered
+                    self.assertEqual(len(daemon._websockets.open), 1)
+                    transport: Any = browser.transport
+                    if number % 2:
+                        transport.write(close_frame(1000))
+                    else:
+                        transport.loseConnection()
+                    await browser.gone
+                    while daemon._websockets.open:
+                        await deferLater(reactor, 0.01)
+                await deferLater(reactor, 0.01)
+                self.assertEqual(_connections(), before)
+            finally:
+                gc.enable()
+            stopped: Any = port.stopListening()
+            await stopped
+
+
+def _connections() -> list[str]:
+    kinds = (Accepted, ClientConnection, Front, connections.Client, Session)
+    return sorted(type(found).__name__ for found in gc.get_objects() if isinstance(found, kinds))
 
 
 class Browser(Protocol):
