@@ -177,4 +177,4 @@ def test_200_clients_at_once(store: RedisServer, measured: Note) -> None:
 
 
 def _keys(*instances: str) -> list[str]:
-    return [f"{kind}:{instance}" for instance in instances for kind in ("instance", "signal")]
+    return ["instances", *(f"{kind}:{instance}" for instance in instances for kind in ("instance", "signal"))]

@@ -17,7 +17,7 @@ def test_unix_socket_and_database(store: RedisServer) -> None:
         meet(one, other)
         talk(one, other)
         assert store.keys() == set()
-        assert store.command("DBSIZE", database=5) == 4
+        assert store.command("DBSIZE", database=5) == 5
         assert service.errors() == []
 
 
