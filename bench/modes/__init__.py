@@ -10,6 +10,7 @@ from bench.modes.pair import Pair
 from bench.modes.relay import Relay
 from bench.modes.setup import Setup
 from bench.modes.tls import Tls
+from bench.modes.workers import Workers
 
-MODES: tuple[type[Mode], ...] = (Relay, Setup, Pair, Connect, Idle, Latency, Heartbeat, Tls, Cross, CrossPair)
+MODES: tuple[type[Mode], ...] = (Relay, Setup, Pair, Connect, Idle, Latency, Heartbeat, Tls, Cross, CrossPair, Workers)
 """Every mode, in the order of `--help`."""
