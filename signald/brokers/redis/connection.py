@@ -8,6 +8,7 @@ global reactor, so it is imported when the first connection is made, by which ti
 from collections.abc import Awaitable, Callable
 from typing import Any, Final
 
+from hiredis import pack_command
 from twisted.internet.defer import CancelledError, Deferred, fail
 from twisted.internet.endpoints import HostnameEndpoint, UNIXClientEndpoint, wrapClientTLS
 from twisted.internet.error import ConnectionAborted
@@ -246,6 +247,11 @@ def _factory() -> "Factory[Any]":
             super().__init__(charset=None, convertNumbers=False)
             self.gone: Deferred[None] = Deferred()
             self.why: BaseException | None = None
+
+        def _build_command(self, *args: Any, **options: Any) -> bytes:
+            # Its own does this in Python, at a tenth of the cost of a call.
+            command: bytes = pack_command(args)
+            return command
 
         def connectionMade(self) -> None:
             self.connected = 1
