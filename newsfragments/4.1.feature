@@ -1,1 +1,0 @@
-`twistd --reactor=uvloop signald` runs on uvloop, with the extra `signald[speed]`.
