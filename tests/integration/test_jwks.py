@@ -4,7 +4,7 @@ import ssl
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import closing, suppress
+from contextlib import ExitStack, closing, suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
@@ -129,25 +129,32 @@ def test_a_token_never_ends_in_the_log(issuer: Issuer) -> None:
                 assert part not in process.log
 
 
-@pytest.mark.parametrize(
-    "answer",
-    [keys(b"<html>"), keys(b"", 503), keys(jwks(public_jwk("ES256", "one")), 302), keys(b" " * 300_000), endless],
-    ids=["a page", "an error", "a redirect", "too long", "endless"],
-)
-def test_an_issuer_that_gives_no_keys(issuer: Issuer, answer: Answer) -> None:
+def test_issuers_that_give_no_keys(issuer: Issuer) -> None:
     """The daemon stops answering, fills its memory or lets everybody in, while the issuer is ill."""
-    issuer.answer = answer
-    with daemon(f"http://127.0.0.1:{issuer.port}/jwks") as process, Client(process.port) as client:
-        process.wait_for("no keys from")
-        client.send("auth", token=token())
-        (error,) = client.sync()
-        assert (error["code"], "not here yet" in error["message"]) == ("AUTH_FAILED", True)
-        client.send("available")
-        assert client.expect("error")["code"] == "AUTH_REQUIRED"
-        issuer.answer = keys(jwks(public_jwk("ES256", "one")))
-        process.wait_for("are here again", within_s=30)
-        assert gets_in(client, token())
-        assert not process.errors
+    good = keys(jwks(public_jwk("ES256", "one")))
+    answers: dict[str, Answer] = {
+        "/a-page": keys(b"<html>"),
+        "/an-error": keys(b"", 503),
+        "/a-redirect": keys(jwks(public_jwk("ES256", "one")), 302),
+        "/too-long": keys(b" " * 300_000),
+        "/endless": endless,
+    }
+    issuer.answer = lambda request: answers[request.path](request)
+    with ExitStack() as stack:  # all at once: each waits for its second try
+        begun = {path: stack.enter_context(daemon(f"http://127.0.0.1:{issuer.port}{path}")) for path in answers}
+        clients = {path: stack.enter_context(Client(process.port)) for path, process in begun.items()}
+        for path, client in clients.items():
+            begun[path].wait_for("no keys from")
+            client.send("auth", token=token())
+            (error,) = client.sync()
+            assert (error["code"], "not here yet" in error["message"]) == ("AUTH_FAILED", True), path
+            client.send("available")
+            assert client.expect("error")["code"] == "AUTH_REQUIRED"
+            answers[path] = good
+        for path, client in clients.items():
+            begun[path].wait_for("are here again", within_s=30)
+            assert gets_in(client, token()), path
+            assert not begun[path].errors
 
 
 def test_an_issuer_that_says_nothing(issuer: Issuer) -> None:
