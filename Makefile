@@ -3,8 +3,8 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 PORT ?= 8080
-# Tests wait more than they compute, and the quick ones come last. `make test PARALLEL=` runs them one by one.
-PARALLEL ?= -n 4 --dist loadfile --no-loadscope-reorder
+# Tests wait more than they compute. `make test PARALLEL=` runs them one by one.
+PARALLEL ?= -n 4 --dist loadfile
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .PHONY: run test test-image check lint types bench docs lock system-packages clean

@@ -26,7 +26,7 @@ class Heartbeat(Service):
     def __init__(self, clock: IReactorTime, interval_s: float, counts: Counts) -> None:
         self._counts = counts
         self._slots: list[set[Client]] = [set() for _ in range(SLOTS)]
-        self._now = self._last = 0
+        self._now = self._turn = 0
         self._beats = LoopingCall.withCount(self._beat)
         self._beats.clock = clock
         self._beat_s = interval_s / SLOTS
@@ -44,11 +44,12 @@ class Heartbeat(Service):
             self._beats.stop()
 
     def watch(self, client: Client) -> None:
-        """Ping this client from now on, for the first time within one interval.
+        """Ping this client from now on, for the first time after half an interval or more, and at most a whole one.
 
         In turn, and not by the time at which it came: all clients come at once when a server is back.
         """
-        self._last = client.beat = (self._last + 1) % SLOTS
+        self._turn = (self._turn + 1) % (SLOTS // 2)
+        client.beat = (self._now - self._turn) % SLOTS
         self._slots[client.beat].add(client)
 
     def forget(self, client: Client) -> None:

@@ -23,6 +23,18 @@ class Heartbeats(MemoryTest):
         self.assertEqual(len(client.pings), 11)
         self.assertFalse(client.gone)
 
+    def test_no_ping_at_once(self) -> None:
+        """Clients that come one by one are pinged in the midst of their handshake, or all of a storm at one moment."""
+        clients = []
+        for _ in range(200):
+            clients.append(self.daemon.client())
+            self.daemon.advance(0.01)
+        self.daemon.advance(HEARTBEAT_S / 2 - 2.5)
+        self.assertEqual([client for client in clients if client.pings], [])
+        self.daemon.advance(HEARTBEAT_S / 4)
+        pinged = sum(1 for client in clients if client.pings)
+        self.assertTrue(60 <= pinged <= 140, pinged)
+
     def test_missed(self) -> None:
         """A phone that is out of reach would stay somebody's partner for ever."""
         client, partner = self.daemon.pair()

@@ -7,6 +7,7 @@ import struct
 import time
 from collections import deque
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from types import TracebackType
 from typing import Any, Self
 
@@ -187,7 +188,8 @@ class Client:
             elif frame.opcode == PONG:
                 self._pongs.append(frame.payload)
             elif frame.opcode == PING and self._answers:
-                self.socket.sendall(client_frame(PONG, frame.payload))
+                with suppress(ConnectionError):  # the end may stand behind the ping
+                    self.socket.sendall(client_frame(PONG, frame.payload))
             elif frame.opcode == CLOSE:
                 self.close_code = int.from_bytes(frame.payload[:2], "big") if frame.payload else 1005
                 if self._answers:
