@@ -20,6 +20,7 @@ from signald.questions import Asking, Kick, Seat, WhereIs, read
 
 SWEEP_S: Final = 1.0
 """Seconds between two looks at what expires: a token's end is kept to within this."""
+
 JUST_COME_S: Final = 0.25
 """Two connections that came to two instances at the same time look a moment older to each other than to themselves, by
 the time of a question. Within this they count as equally old, or each would close the other."""
@@ -125,8 +126,8 @@ class Users(MultiService):
         seats = [seat for seats in read(await ask(WhereIs(user)), list[Seat]) for seat in seats]
         if len(seats) > self._at_most:
             refuse = self._overflow is Overflow.REFUSE
-            stays = by_age(seats, oldest_first=refuse)
-            kicks = [ask(Kick(seat.client, _TOO_MANY if refuse else _REPLACED)) for seat in stays[self._at_most :]]
+            too_many = by_age(seats, oldest_first=refuse)[self._at_most :]
+            kicks = [ask(Kick(seat.client, _TOO_MANY if refuse else _REPLACED)) for seat in too_many]
             await DeferredList([ensureDeferred(kick) for kick in kicks])
 
     def forget(self, client: Client) -> None:

@@ -114,7 +114,6 @@ class Fleet:
 
     def up(self) -> None:
         """The store can be asked (again), or has lost its data: each learns what the other does not know."""
-        self._tell_pairs()
         self._compare_at = self._now()
         self.tick()
 
