@@ -33,7 +33,7 @@ bench: $(VENV)/bench
 	$(BIN)/python -m bench all
 
 docs: $(VENV)/run
-	$(BIN)/python -m signald.schema
+	$(BIN)/python -m tools.schema
 
 # Versions and hashes for the image, newest of each that setup.py allows.
 LOCK = $(BIN)/uv pip compile -q --upgrade --universal --python-version 3.11 --generate-hashes --no-annotate \

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from setuptools import setup
+from setuptools import find_packages, setup
 
 HERE = Path(__file__).parent
 VERSION = {}
@@ -32,15 +32,7 @@ setup(
     license_files=["LICENSE"],
     python_requires=">=3.11",
     # twisted/plugins is a folder of plugins, not a package: it must not have an __init__.py.
-    packages=[
-        "signald",
-        "signald.brokers",
-        "signald.brokers.redis",
-        "signald.core",
-        "signald.web",
-        "signald.websocket",
-        "twisted.plugins",
-    ],
+    packages=[*find_packages(include=["signald", "signald.*"]), "twisted.plugins"],
     package_data={"signald": ["py.typed", "brokers/redis/*.lua", "web/static/*"]},
     include_package_data=False,
     zip_safe=False,

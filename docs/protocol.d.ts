@@ -1,4 +1,4 @@
-// Made from signald/core/messages.py by python -m signald.schema.
+// Made from signald/core/messages.py by python -m tools.schema.
 
 /** Messages between a client and signald, a WebRTC signaling and random-pairing daemon: JSON text frames on the WebSocket at `/ws`, one object each, told apart by `type`. Either side may send fields that are not listed: ignore those you do not know. */
 

@@ -10,8 +10,8 @@ from twisted.internet.defer import Deferred
 
 from signald.brokers.redis.connection import StoreConnection, make_endpoint
 from signald.core.messages import MAX_MESSAGE_BYTES
-from signald.process import ProcessService
-from signald.settings import Settings
+from signald.process.root import ProcessService
+from signald.settings.settings import Settings
 
 STORE_WITHIN_S: Final = 5.0
 """How long the store may take to answer."""

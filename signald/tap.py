@@ -13,9 +13,6 @@ from OpenSSL.crypto import Error as CryptoError
 from twisted.application.service import IService, Service
 from twisted.internet.interfaces import IAddress
 
-from signald import addresses, jwks, signing_keys, webhook
-from signald.admission import Admission
-from signald.bans import Bans
 from signald.brokers.interface import Broker
 from signald.brokers.memory import MemoryBroker
 from signald.brokers.redis.broker import RedisBroker
@@ -23,38 +20,47 @@ from signald.brokers.redis.connection import make_endpoint
 from signald.brokers.redis.keys import Keys
 from signald.brokers.redis.store import CALLS
 from signald.check import Check, describe, store_probe
-from signald.conduct import Conduct
-from signald.connections import Connections
-from signald.core import messages
+from signald.clients.clients import Clients
+from signald.clients.heartbeat import Heartbeat
+from signald.clients.questions import Asking, WhereIs
+from signald.clients.users import Users
+from signald.core import addresses, messages
 from signald.core.ice import IceServers
 from signald.core.ids import ClientId, RoomId, UserId
 from signald.core.session import AuthMode, Policy
-from signald.counts import Counts, Drop
-from signald.deadlines import Deadlines
-from signald.endpoints import DualStackEndpoint
-from signald.endpoints import parse as parse_endpoint
-from signald.floods import Floods
-from signald.front import Addressed, FrontFactory
-from signald.heartbeat import Heartbeat
-from signald.identity import Keys as TokenKeys
-from signald.identity import Verifier
-from signald.metrics import LoopLag, Metrics
-from signald.moderation import Moderation, Traces
-from signald.notify import Notify
-from signald.options import Options
-from signald.process import LongLived, ProcessService, raise_file_limit
-from signald.questions import Asking, WhereIs
-from signald.reports import Reports
-from signald.service import Daemon, Listener
-from signald.settings import Settings, SettingsError
-from signald.users import Users
-from signald.web.admin import Api
-from signald.web.resources import Probes, make_admin_site, make_site
-from signald.webhook import Webhook
+from signald.daemon import Daemon, Listener
+from signald.identity import jwks, signing_keys
+from signald.identity.tokens import Keys as TokenKeys
+from signald.identity.tokens import Verifier
+from signald.limits.admission import Admission
+from signald.limits.deadlines import Deadlines
+from signald.limits.pace import Pace
+from signald.limits.throttle import Throttle
+from signald.moderation import webhook
+from signald.moderation.bans import Bans
+from signald.moderation.operator import Moderation
+from signald.moderation.reports import Reports
+from signald.moderation.traces import Traces
+from signald.moderation.webhook import Webhook
+from signald.network.endpoints import DualStackEndpoint
+from signald.network.endpoints import parse as parse_endpoint
+from signald.network.front import Addressed, FrontFactory
+from signald.process.files import raise_file_limit
+from signald.process.garbage import LongLived
+from signald.process.notify import Notify
+from signald.process.root import ProcessService
+from signald.process.workers import WORKER_VARIABLE, SharingReactor, Workers, end_with_parent
+from signald.settings.options import Options
+from signald.settings.settings import Settings, SettingsError
+from signald.telemetry.counts import Counts, Drop
+from signald.telemetry.lag import LoopLag
+from signald.telemetry.metrics import Metrics
+from signald.web.api import Api
+from signald.web.pages import make_admin_site, make_site
+from signald.web.probes import Probes
 from signald.websocket.base import WebSockets
 from signald.websocket.fast import FastConnection, MeteredConnection, Output
 from signald.websocket.rfc6455 import WebSocketFactory
-from signald.workers import WORKER_VARIABLE, SharingReactor, Workers, end_with_parent
 
 __all__ = ["Options", "makeService"]  # what twistd looks for
 
@@ -166,7 +172,7 @@ def make_daemon(chosen: Settings, reactor: Any, unix_time: Callable[[], float] =
     reports = Reports(lambda: broker.instance, counts, reactor.seconds, unix_time, deliver)
     traces = Traces(reactor.seconds)
     admission = _make_admission(chosen, bans, reactor)
-    conduct = Conduct(
+    pace = Pace(
         reactor,
         parse=messages.bounded(chosen.max_sdp_bytes, chosen.max_candidate_bytes),
         matches_per_minute=chosen.matches_per_minute,
@@ -175,7 +181,7 @@ def make_daemon(chosen: Settings, reactor: Any, unix_time: Callable[[], float] =
     )
     ice = IceServers(chosen.ice_servers, chosen.turn_secret, chosen.turn_ttl)
     users = _make_users(chosen, reactor, unix_time, bans.holds_user, lambda question: moderation.ask(question))
-    connections = Connections(
+    connections = Clients(
         broker,
         reactor,
         lambda: ClientId(_new_id()),
@@ -185,7 +191,7 @@ def make_daemon(chosen: Settings, reactor: Any, unix_time: Callable[[], float] =
         addresses.normalise if chosen.log_full_addresses else addresses.truncate,
         lambda client: ice.given_to(client, unix_time()),
         users,
-        conduct,
+        pace,
         reports.file,
         traces.remember if chosen.admin_token else lambda client, user: None,
     )
@@ -193,7 +199,7 @@ def make_daemon(chosen: Settings, reactor: Any, unix_time: Callable[[], float] =
     heartbeat = Heartbeat(reactor, chosen.heartbeat_seconds, counts)
     handshakes = Deadlines(reactor, chosen.handshake_timeout_seconds, counts, Drop.HANDSHAKE_TIMEOUT)
     closings = Deadlines(reactor, CLOSING_TIMEOUT_S, counts, Drop.CLOSING_TIMEOUT)
-    floods = Floods(reactor, counts, chosen.max_bytes_per_second)
+    floods = Throttle(reactor, counts, chosen.max_bytes_per_second)
     websockets = WebSockets(
         connections, heartbeat, handshakes, closings, chosen.allowed_origin, counts, floods, admission
     )
@@ -238,7 +244,7 @@ def make_daemon(chosen: Settings, reactor: Any, unix_time: Callable[[], float] =
         users.on_expiry(connections.token_expired)
         moderation.on_question(WhereIs, users.seats)
         users.setServiceParent(daemon)
-    for service in (heartbeat, handshakes, closings, floods, conduct, lag, notify):
+    for service in (heartbeat, handshakes, closings, floods, pace, lag, notify):
         service.setServiceParent(daemon)
     return daemon
 

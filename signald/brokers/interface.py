@@ -18,10 +18,11 @@ call (memory), maybe much later (a store). What a broker guarantees:
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple, Protocol
 
+from signald.core.bans import Ban
+from signald.core.encounters import Party
 from signald.core.ids import ClientId, RoomId
 from signald.core.inputs import PartnerFound
 from signald.core.matching import Ticket
-from signald.core.moderation import Ban, Party
 
 
 class BrokerEvents(Protocol):

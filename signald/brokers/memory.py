@@ -6,10 +6,12 @@ from collections.abc import Callable, Sequence
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
 
 from signald.brokers.interface import Answers, Broker, BrokerEvents, ModerationEvents
+from signald.core.bans import Ban
+from signald.core.blocks import Blocks
+from signald.core.encounters import Party
 from signald.core.ids import ClientId, RoomId
 from signald.core.inputs import PartnerFound
 from signald.core.matching import Queue, Room, Rooms, Ticket
-from signald.core.moderation import Ban, Blocks, Party
 
 
 class MemoryBroker:

@@ -4,10 +4,10 @@ from typing import Final
 
 import msgspec
 
+from signald.core.encounters import Encounter, Party
 from signald.core.ids import ClientId, RoomId
 from signald.core.matching import Ticket
 from signald.core.messages import ProtocolError
-from signald.core.moderation import Encounter, Party
 
 POLICY_VIOLATION: Final = 1008
 """Close code for a client that does not keep to the rules (RFC 6455 7.4.1)."""

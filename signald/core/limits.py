@@ -2,12 +2,8 @@
 
 from collections.abc import Hashable
 from enum import StrEnum
-from ipaddress import IPv6Address
 
 MINUTE_S = 60.0
-
-IPV6_BITS = 64
-"""Of one household: whoever has one address of a /64 has them all (RFC 6177)."""
 
 
 class MessageRate:
@@ -97,14 +93,3 @@ class Skips:
     def forget(self, key: Hashable) -> None:
         """It is gone."""
         self._paid.pop(key, None)
-
-
-def household(address: str) -> str:
-    """What counts as one address: an IPv4 address, or the /64 of an IPv6 address; anything else as it is."""
-    if ":" not in address:
-        return address
-    try:
-        network = int(IPv6Address(address)) >> (128 - IPV6_BITS) << (128 - IPV6_BITS)
-    except ValueError:
-        return address
-    return f"{IPv6Address(network)}/{IPV6_BITS}"

@@ -9,8 +9,9 @@ from collections import OrderedDict
 
 import msgspec
 
+from signald.core.blocks import Blocks
+from signald.core.encounters import Party
 from signald.core.ids import ClientId, RoomId, UserId
-from signald.core.moderation import Blocks, Party
 
 
 class Ticket(msgspec.Struct, frozen=True, gc=False):

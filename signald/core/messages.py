@@ -1,6 +1,6 @@
 """Every message between client and server, its fields, its limits and the error codes.
 
-This module is the single source of the protocol: ``python -m signald.schema`` makes the JSON Schema, the AsyncAPI
+This module is the single source of the protocol: ``python -m tools.schema`` makes the JSON Schema, the AsyncAPI
 document, the TypeScript types and the tables of the documentation from it, docstrings and all. Client messages are
 parsed with one msgspec decode, in which ``sdp`` and ``candidate`` stay the raw bytes that the sender wrote, so that a
 relay changes nothing in them (RFC 8259 leaves number range, key order and escapes to implementations, and browsers

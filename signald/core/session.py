@@ -37,6 +37,7 @@ from signald.core.effects import (
     VerifyToken,
     Withdraw,
 )
+from signald.core.encounters import Encounter, Party
 from signald.core.ids import ClientId, RoomId, UserId
 from signald.core.inputs import Disconnected, Identified, Input, PartnerFound, PartnerGone, TokenExpired, TokenRefused
 from signald.core.matching import Ticket
@@ -55,7 +56,6 @@ from signald.core.messages import (
     Report,
     Signal,
 )
-from signald.core.moderation import Encounter, Party
 
 
 class State(Enum):

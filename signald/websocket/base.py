@@ -7,14 +7,15 @@ from twisted.internet.interfaces import IPushProducer
 from twisted.logger import Logger
 from zope.interface import implementer
 
-from signald import origins
-from signald.admission import Admission
-from signald.connections import Client, Connections
+from signald.clients.client import Client
+from signald.clients.clients import Clients
+from signald.clients.heartbeat import Heartbeat
+from signald.core import origins
 from signald.core.messages import SUBPROTOCOL
-from signald.counts import Counts, Drop
-from signald.deadlines import Deadlines, Overdue
-from signald.floods import Floods
-from signald.heartbeat import Heartbeat
+from signald.limits.admission import Admission
+from signald.limits.deadlines import Deadlines, Overdue
+from signald.limits.throttle import Throttle
+from signald.telemetry.counts import Counts, Drop
 
 MAX_OUTPUT_BYTES: Final = 256 * 1024
 """Output that waits for one client beyond the transport's own buffer: about 60 SDPs. More means it does not read."""
@@ -57,13 +58,13 @@ class WebSockets:
 
     def __init__(
         self,
-        connections: Connections,
+        connections: Clients,
         heartbeat: Heartbeat,
         handshakes: Deadlines,
         closings: Deadlines,
         allowed_origins: frozenset[str],
         counts: Counts,
-        floods: Floods,
+        floods: Throttle,
         admission: Admission,
     ) -> None:
         self.connections = connections
@@ -101,7 +102,7 @@ class WebSockets:
 
 @implementer(IPushProducer)
 class ClientConnection:
-    """One client's connection; its children add to it what makes it a `signald.connections.Connection`.
+    """One client's connection; its children add to it what makes it a `signald.clients.client.Connection`.
 
     The transport takes it for a push producer, and so tells it when its buffer is full and when it is empty.
 
@@ -116,7 +117,7 @@ class ClientConnection:
     def __init__(self, shared: WebSockets) -> None:
         self.shared = shared
         self.address = ""
-        """Of the client itself; see `signald.addresses`."""
+        """Of the client itself; see `signald.core.addresses`."""
         self._held = False
         self.transport: Any = None
         self._client: Client | None = None

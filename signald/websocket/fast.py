@@ -15,7 +15,7 @@ from twisted.internet.protocol import connectionDone
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
-from signald.front import hand_over
+from signald.network.front import hand_over
 from signald.websocket import bearer, handshake
 from signald.websocket.base import ClientConnection, Refused, WebSockets
 from signald.websocket.rfc6455 import WebSocketConnection
@@ -234,7 +234,7 @@ class FastConnection(ClientConnection):
         self.transport.write(data)
 
     def _shake_hands(self, data: bytes) -> bytes:
-        """Answer the request that `signald.front` found; returns what stands behind it."""
+        """Answer the request that `signald.network.front` found; returns what stands behind it."""
         head, _, rest = data.partition(_HEAD_END)
         upgrade = handshake.read(head)
         if upgrade is not None:

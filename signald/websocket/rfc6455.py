@@ -10,7 +10,7 @@ from autobahn.websocket.types import ConnectionDeny, ConnectionRequest
 from twisted.logger import Logger
 
 from signald import __version__
-from signald.connections import Client
+from signald.clients.client import Client
 from signald.core.messages import MAX_MESSAGE_BYTES
 from signald.websocket import bearer
 from signald.websocket.base import ClientConnection, Refused, WebSockets

@@ -12,10 +12,12 @@ from twisted.internet.task import deferLater
 from twisted.trial.unittest import TestCase
 
 from signald.brokers.interface import Answers, Broker, BrokerEvents, ModerationEvents
+from signald.core.bans import Ban, BanKind
+from signald.core.blocks import BLOCKS_EACH
+from signald.core.encounters import Party
 from signald.core.ids import ClientId, RoomId, UserId
 from signald.core.inputs import PartnerFound
 from signald.core.matching import Ticket
-from signald.core.moderation import BLOCKS_EACH, Ban, BanKind, Party
 
 PATIENCE_S = 10.0
 """For what comes in milliseconds from a store that lives."""
@@ -26,7 +28,7 @@ BLOCK_S = 3600.0
 
 
 class Recorder:
-    """The clients of all instances in a test: accepts matches as `signald.connections` does, and keeps what it is told.
+    """The clients of all instances in a test: accepts matches as the daemon does, and keeps what it is told.
 
     Attributes:
         tickets: The ticket with which each client waits.

@@ -14,9 +14,11 @@ from signald.brokers.redis.keys import Keys
 from signald.brokers.redis.letters import Claim, Confirm, decode
 from signald.brokers.redis.links import Outgoing
 from signald.brokers.redis.url import parse_url
+from signald.core.bans import Ban, BanKind
+from signald.core.blocks import BLOCKS_EACH
+from signald.core.encounters import Party
 from signald.core.ids import ClientId, RoomId
 from signald.core.matching import Ticket
-from signald.core.moderation import BLOCKS_EACH, Ban, BanKind, Party
 from tests.contract import suite
 from tests.support.redis import RedisServer
 

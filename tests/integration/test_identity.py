@@ -4,7 +4,7 @@ import time
 
 import pytest
 
-from signald.users import JUST_COME_S
+from signald.clients.users import JUST_COME_S
 from tests.support.client import Client, Closed
 from tests.support.redis import RedisServer
 from tests.support.service import Service, meet, until

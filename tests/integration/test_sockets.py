@@ -15,10 +15,11 @@ from twisted.internet.task import deferLater
 from twisted.python.failure import Failure
 from twisted.trial.unittest import TestCase
 
-from signald import connections, settings
+from signald.clients import client as clients
 from signald.core.session import Session
-from signald.front import Front
-from signald.sockets import Accepted
+from signald.network.accepted import Accepted
+from signald.network.front import Front
+from signald.settings import settings
 from signald.tap import make_daemon
 from signald.websocket.base import ClientConnection
 from tests.support.client import Client, pair
@@ -57,7 +58,7 @@ class Gone(TestCase):
     """What is left of clients that went."""
 
     async def test_nothing_is_left_for_the_garbage_collector(self) -> None:
-        """The daemon takes old objects out of garbage collections (`signald.process.LongLived`): its memory grows."""
+        """The daemon takes old objects out of garbage collections (`process.garbage`): its memory grows."""
         from twisted.internet import reactor  # noqa: TID251
 
         for fast_path in ("true", "false"):
@@ -92,7 +93,7 @@ class Gone(TestCase):
 
 
 def _connections() -> list[str]:
-    kinds = (Accepted, ClientConnection, Front, connections.Client, Session)
+    kinds = (Accepted, ClientConnection, Front, clients.Client, Session)
     return sorted(type(found).__name__ for found in gc.get_objects() if isinstance(found, kinds))
 
 

@@ -23,8 +23,8 @@ from twisted.web.http import Request
 from twisted.web.resource import Resource
 from twisted.web.server import NOT_DONE_YET, Site
 
-from signald import webhook
-from signald.webhook import ATTEMPT_WITHIN_S, LOOK_S, Post, Webhook
+from signald.moderation import webhook
+from signald.moderation.webhook import ATTEMPT_WITHIN_S, LOOK_S, Post, Webhook
 from tests.support.redis import free_port, make_certificates
 
 SECRET = b"a secret of two that trust each other"

@@ -16,12 +16,13 @@ from signald.brokers.redis.letters import Claim, Envelope, Left, Letter, Relayed
 from signald.brokers.redis.links import Incoming, Outgoing
 from signald.brokers.redis.outside import Filed, Taken
 from signald.brokers.redis.pairing import Pairing
+from signald.core.blocks import Blocks
 from signald.core.effects import Effects, Enqueue, LeaveRoom, Relay, Withdraw
+from signald.core.encounters import Party
 from signald.core.ids import ClientId, RoomId
 from signald.core.inputs import Disconnected, PartnerFound, PartnerGone
 from signald.core.matching import Ticket
 from signald.core.messages import Available, Ice, Leave, Next, ProtocolError
-from signald.core.moderation import Blocks, Party
 from signald.core.session import Policy, Session, State
 from tests.model import queue
 
@@ -84,7 +85,7 @@ class Instance:
     def suspect(self, instance: str) -> None:
         self.shunned[instance] = self.world.now + 5.0
 
-    # --- BrokerEvents, and what `signald.connections` does ------------------------------------------------------------
+    # --- BrokerEvents, and what `clients` does ------------------------------------------------------------
 
     def matched(self, found: PartnerFound) -> bool:
         session = self.sessions[found.ticket.client]

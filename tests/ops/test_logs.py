@@ -11,7 +11,7 @@ import pytest
 from twisted.logger import Logger, LogLevel, LogPublisher
 from twisted.python.failure import Failure
 
-from signald.logs import goes_to_journal, make_observer
+from signald.telemetry.logs import goes_to_journal, make_observer
 from tests.support.client import Client, pair
 from tests.support.daemon import DaemonProcess
 

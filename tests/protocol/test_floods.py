@@ -1,13 +1,13 @@
 """A client that sends more that is of no use than it has reason to is read more slowly, and loses nothing."""
 
-from signald.floods import PER_SECOND
+from signald.limits.throttle import PER_SECOND
 from tests.support.frames import CONTINUATION, PING, PONG, TEXT, client_frame
 from tests.support.memory import MemoryTest
 
 ICE = b'{"type":"ice","candidate":{}}'
 
 
-class Floods(MemoryTest):
+class Throttle(MemoryTest):
     """By each kind of useless frame."""
 
     def test_pings_wait_for_the_next_second(self) -> None:
@@ -84,7 +84,7 @@ class Floods(MemoryTest):
         self.assertEqual(client.types()[-1], "pong")
 
 
-class FloodsByAutobahn(Floods):
+class FloodsByAutobahn(Throttle):
     """The same by Autobahn alone, which the fast path must not differ from."""
 
     fast_path = False

@@ -9,8 +9,8 @@ from typing import Any
 from twisted.internet import reactor  # noqa: TID251,TID253 - a program of its own
 from twisted.internet.address import IPv4Address
 
-from signald import settings
-from signald.connections import Connections
+from signald.clients.clients import Clients
+from signald.settings import settings
 from signald.websocket import rfc6455
 from signald.websocket.base import ClientConnection
 
@@ -20,7 +20,7 @@ LARGEST = 32 * 1024 * 1024
 
 
 class Echo:
-    """Stands for `signald.connections.Client`."""
+    """Stands for `signald.clients.clients.Client`."""
 
     answered = True
     beat = 0
@@ -29,15 +29,15 @@ class Echo:
         self.connection = connection
 
 
-def _open(self: Connections, connection: Any, *args: object) -> Any:
+def _open(self: Clients, connection: Any, *args: object) -> Any:
     return Echo(connection)
 
 
-def _receive(self: Connections, client: Any, text: bytes) -> None:
+def _receive(self: Clients, client: Any, text: bytes) -> None:
     client.connection.send(text)
 
 
-def _closed(self: Connections, client: Any, why: str) -> None:
+def _closed(self: Clients, client: Any, why: str) -> None:
     pass
 
 
@@ -55,7 +55,7 @@ def main(path: str) -> None:
     """Serve until the process is ended."""
     setattr(rfc6455, "MAX_MESSAGE_BYTES", LARGEST)  # noqa: B010 - a name that it imports
     for name, function in (("open", _open), ("receive", _receive), ("closed", _closed)):
-        setattr(Connections, name, function)
+        setattr(Clients, name, function)
     ClientConnection._received = _received  # type: ignore[method-assign]
     from signald.tap import make_daemon
 

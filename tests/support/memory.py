@@ -17,8 +17,8 @@ from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
 from zope.interface import implementer
 
-from signald import settings
-from signald.service import Daemon
+from signald.daemon import Daemon
+from signald.settings import settings
 from signald.tap import make_daemon
 from tests.support.frames import (
     CLOSE,

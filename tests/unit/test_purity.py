@@ -29,13 +29,13 @@ def test_the_broker_interface_knows_no_network() -> None:
 
 def test_tokens_are_checked_without_network() -> None:
     """A token cannot be tried in a shell; or checking one asks the network, and everybody waits."""
-    loaded = modules_after("import signald.identity, signald.signing_keys")
+    loaded = modules_after("import signald.identity.tokens, signald.identity.signing_keys")
     assert not {name for name in loaded if name.split(".")[0] in {"twisted", "autobahn"}}
 
 
 def test_no_reactor_is_installed() -> None:
     """An operator's `twistd --reactor=...` is too late, or a program that embeds signald has the wrong reactor."""
-    for statement in ("import signald.tap", "from twisted.plugins import signald_plugin", "import signald.service"):
+    for statement in ("import signald.tap", "from twisted.plugins import signald_plugin", "import signald.daemon"):
         assert "twisted.internet.reactor" not in modules_after(statement), statement
 
 

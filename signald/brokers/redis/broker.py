@@ -22,9 +22,11 @@ from signald.brokers.redis.links import Incoming, Outgoing
 from signald.brokers.redis.pairing import Pairing
 from signald.brokers.redis.store import Observe, Store, unobserved
 from signald.brokers.redis.url import StoreAddress
+from signald.core.bans import Ban
+from signald.core.blocks import Blocks
+from signald.core.encounters import Party
 from signald.core.ids import ClientId, RoomId
 from signald.core.matching import Ticket
-from signald.core.moderation import Ban, Blocks, Party
 
 TICK_S: Final = 0.25
 """How often timeouts are looked at."""

@@ -13,7 +13,9 @@ from twisted.internet.defer import Deferred
 from signald.brokers.interface import Answers, ModerationEvents
 from signald.brokers.redis.letters import Answer, Ask, Banned, Letter
 from signald.brokers.redis.store import PAGE, Store
-from signald.core.moderation import Ban, Blocks, Party
+from signald.core.bans import Ban
+from signald.core.blocks import Blocks
+from signald.core.encounters import Party
 
 ANSWER_WITHIN_S: Final = 2.0
 """How long a question waits for the instances, the time to ask them included."""

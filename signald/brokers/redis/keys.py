@@ -13,9 +13,9 @@ What an operator sees there, with the default prefix::
 import base64
 import hashlib
 
+from signald.core.encounters import Party
 from signald.core.ids import UserId
 from signald.core.matching import Ticket
-from signald.core.moderation import Party
 
 
 class Keys:

@@ -8,8 +8,8 @@ from typing import Final
 
 import msgspec
 
+from signald.core.bans import Ban
 from signald.core.ids import ClientId, RoomId, UserId
-from signald.core.moderation import Ban
 
 
 class Claim(msgspec.Struct, array_like=True, tag=1, frozen=True, gc=False):

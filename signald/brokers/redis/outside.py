@@ -5,9 +5,9 @@ from typing import Protocol
 import msgspec
 
 from signald.brokers.redis.letters import Letter
+from signald.core.encounters import Party
 from signald.core.ids import ClientId
 from signald.core.matching import Ticket
-from signald.core.moderation import Party
 
 
 class Filed(msgspec.Struct, frozen=True):

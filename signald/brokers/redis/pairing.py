@@ -29,10 +29,11 @@ from signald.brokers.redis.letters import (
 )
 from signald.brokers.redis.outside import Filed, Outcome, Outside, Taken
 from signald.brokers.redis.rooms import RemoteRoom, RemoteRooms
+from signald.core.blocks import Blocks
+from signald.core.encounters import Party
 from signald.core.ids import ClientId, RoomId
 from signald.core.inputs import PartnerFound
 from signald.core.matching import Queue, Room, Ticket
-from signald.core.moderation import Blocks, Party
 
 CLAIM_TIMEOUT_S: Final = 2.0
 """How long the owner of a ticket may take to answer a claim."""

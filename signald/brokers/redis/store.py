@@ -21,9 +21,11 @@ from signald.brokers.redis.keys import Keys, file_ticket, names, parse_ticket
 from signald.brokers.redis.letters import Envelope, decode
 from signald.brokers.redis.outside import Filed, Outcome, Taken
 from signald.brokers.redis.url import StoreAddress
+from signald.core.bans import Ban
+from signald.core.blocks import BLOCKS_EACH
+from signald.core.encounters import Party
 from signald.core.ids import ClientId
 from signald.core.matching import Ticket
-from signald.core.moderation import BLOCKS_EACH, Ban, Party
 
 LEASE_MS: Final = 8_000
 """How long an instance is taken for alive without a sign of life."""

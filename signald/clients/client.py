@@ -1,0 +1,81 @@
+"""One client, and what it needs: a connection, and somebody who knows its user."""
+
+from typing import Protocol
+
+from signald.core.ids import ClientId
+from signald.core.inputs import Identified, TokenRefused
+from signald.core.limits import MessageRate
+from signald.core.session import Session
+
+
+class Connection(Protocol):
+    """What the wire of one client can do. None of these raises, also after the end."""
+
+    def send(self, text: bytes) -> None:
+        """Send one message, UTF-8 JSON."""
+        ...
+
+    def ping(self) -> None:
+        """Ask for a sign of life (RFC 6455 5.5.2)."""
+        ...
+
+    def close(self, code: int, reason: str) -> None:
+        """Begin the closing handshake with a code (RFC 6455 7.4) and a reason of at most 123 bytes."""
+        ...
+
+    def drop(self) -> None:
+        """Abort the transport."""
+        ...
+
+    def useless(self) -> None:
+        """The client sent what is of no use to anybody: if it goes on it is read more slowly."""
+        ...
+
+
+class Client:
+    """One client: its session, its rate limit and its connection."""
+
+    __slots__ = ("address", "answered", "beat", "connection", "messages", "opened", "rate", "session")
+
+    def __init__(
+        self, connection: Connection, session: Session, rate: MessageRate, opened: float = 0.0, address: str = ""
+    ) -> None:
+        self.address = address
+        """Of the client itself, whatever proxies stand before it; see `signald.core.addresses`."""
+        self.opened = opened
+        self.messages = 0
+        self.connection = connection
+        self.session = session
+        self.rate = rate
+        self.answered = True
+        """Whether the last ping of the heartbeat was answered."""
+        self.beat = 0
+        """In which slot of the heartbeat this client stands."""
+
+    @property
+    def id(self) -> ClientId:
+        """The client's id."""
+        return self.session.client
+
+
+class Identities(Protocol):
+    """Who knows who is who."""
+
+    def identify(self, client: Client, token: str) -> Identified | TokenRefused:
+        """A client shows a token."""
+        ...
+
+    def forget(self, client: Client) -> None:
+        """A client is gone. Harmless for one that nobody knows."""
+        ...
+
+
+class Nobody:
+    """Identities where no tokens are checked."""
+
+    def identify(self, client: Client, token: str) -> Identified | TokenRefused:
+        """See `Identities.identify`."""
+        return TokenRefused("tokens are not checked here")
+
+    def forget(self, client: Client) -> None:
+        """See `Identities.forget`."""

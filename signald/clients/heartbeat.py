@@ -1,0 +1,77 @@
+"""Pings every client in turn, and drops whoever did not answer the last ping."""
+
+from twisted.application.service import Service
+from twisted.internet.interfaces import IReactorTime
+from twisted.internet.task import LoopingCall
+from twisted.logger import Logger
+
+from signald.clients.client import Client
+from signald.telemetry.counts import Counts, Drop
+
+SLOTS = 150
+"""An interval is cut into this many beats, each for its share of the clients: thousands make no long pause."""
+
+
+class Heartbeat(Service):
+    """One `LoopingCall` for all clients.
+
+    Args:
+        clock: Calls the beats.
+        interval_s: Seconds from one ping of a client to its next.
+        counts: Where to count who is dropped.
+    """
+
+    _log = Logger()
+
+    def __init__(self, clock: IReactorTime, interval_s: float, counts: Counts) -> None:
+        self._counts = counts
+        self._slots: list[set[Client]] = [set() for _ in range(SLOTS)]
+        self._now = self._turn = 0
+        self._beats = LoopingCall.withCount(self._beat)
+        self._beats.clock = clock
+        self._beat_s = interval_s / SLOTS
+
+    def startService(self) -> None:
+        """Begin to beat."""
+        super().startService()
+        stopped = self._beats.start(self._beat_s, now=False)
+        stopped.addErrback(lambda failure: self._log.failure("the heartbeat ended", failure))
+
+    def stopService(self) -> None:
+        """Stop beating."""
+        super().stopService()
+        if self._beats.running:
+            self._beats.stop()
+
+    def watch(self, client: Client) -> None:
+        """Ping this client from now on, for the first time after half an interval or more, and at most a whole one.
+
+        In turn, and not by the time at which it came: all clients come at once when a server is back.
+        """
+        self._turn = (self._turn + 1) % (SLOTS // 2)
+        client.beat = (self._now - self._turn) % SLOTS
+        self._slots[client.beat].add(client)
+
+    def forget(self, client: Client) -> None:
+        """Ping this client no more."""
+        self._slots[client.beat].discard(client)
+
+    def _beat(self, beats: int) -> None:
+        # More than one after a pause of the process: the interval must not grow by it.
+        for _ in range(min(beats, SLOTS)):
+            self._now = (self._now + 1) % SLOTS
+            self._ping_slot()
+
+    def _ping_slot(self) -> None:
+        for client in list(self._slots[self._now]):
+            try:
+                if client.answered:
+                    client.answered = False
+                    client.connection.ping()
+                else:
+                    self._log.debug("client {client} did not answer a ping", client=client.id)
+                    self._counts.drops[Drop.HEARTBEAT] += 1
+                    client.connection.drop()
+            except Exception:
+                # One bad connection must not end the heartbeat of all others.
+                self._log.failure("heartbeat of client {client}", client=client.id)

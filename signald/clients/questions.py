@@ -1,0 +1,109 @@
+"""What one instance asks all others about clients, and what they answer (`signald.brokers.interface.Broker.ask`)."""
+
+from collections.abc import Callable, Coroutine, Iterator
+from typing import Any
+
+import msgspec
+from msgspec import UNSET, UnsetType
+
+from signald.brokers.interface import Answers
+from signald.core.bans import Ban, BanKind
+from signald.core.ids import ClientId, UserId
+
+
+class Look(msgspec.Struct, tag="look"):
+    """Who is there? At most so many, in the order of connecting, or the one client. Answered by `ClientList`."""
+
+    limit: int
+    addresses: bool
+    client: ClientId | None = None
+
+
+class ClientList(msgspec.Struct):
+    """The answer to `Look`: how many there are, and those that were asked for."""
+
+    total: int
+    clients: "list[ClientFacts]"
+
+
+class ClientFacts(msgspec.Struct, rename="camel"):
+    """What an operator sees of a client. Times in seconds."""
+
+    client_id: str
+    instance_id: str
+    state: str
+    connected_seconds: float
+    messages: int
+    user_id: str | UnsetType = UNSET
+    room_id: str | UnsetType = UNSET
+    partner_id: str | UnsetType = UNSET
+    address: str | UnsetType = UNSET
+
+
+class Kick(msgspec.Struct, tag="kick"):
+    """Close this client. Answered by whether it was there."""
+
+    client: ClientId
+    reason: str
+
+
+class BanClient(msgspec.Struct, tag="ban"):
+    """Ban whoever is or was this client. Answered by `Bannings`.
+
+    Attributes:
+        kinds: What to ban of it; empty: its user, or if that is not known its address.
+    """
+
+    client: ClientId
+    kinds: set[BanKind]
+    seconds: float
+    reason: str
+
+
+class Bannings(msgspec.Struct):
+    """The answer to `BanClient`: whether the client is or was here, and what was banned of it."""
+
+    found: bool
+    bans: list[Ban]
+
+
+class WhereIs(msgspec.Struct, tag="where"):
+    """Which connections has this user? Answered by a list of `Seat`."""
+
+    user: UserId
+
+
+class Seat(msgspec.Struct, array_like=True, frozen=True):
+    """One connection of a user.
+
+    Attributes:
+        age_s: How long ago it showed its token. Not a time: the clocks of instances need not agree.
+        client: Its id.
+    """
+
+    age_s: float
+    client: ClientId
+
+
+Question = Look | Kick | BanClient | WhereIs
+
+Asking = Callable[[Question], Coroutine[Any, Any, Answers]]
+"""Puts a question to all instances."""
+
+decode = msgspec.json.Decoder(Question).decode
+encode = msgspec.json.Encoder().encode
+
+NOT_UNDERSTOOD = b"null"
+"""The answer to a question of another version, or that is nobody's business here."""
+
+
+def read(answers: Answers, kind: Any) -> Iterator[Any]:
+    """Each instance's answer, as this type; without those that did not understand."""
+    for text in answers.by_instance.values():
+        if text != NOT_UNDERSTOOD:
+            yield msgspec.json.decode(text, type=kind)
+
+
+def silent(answers: Answers) -> list[str]:
+    """Instances that gave no answer."""
+    return [*answers.silent, *(name for name, text in answers.by_instance.items() if text == NOT_UNDERSTOOD)]

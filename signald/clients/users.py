@@ -1,0 +1,179 @@
+"""Who is who on this instance: takes tokens, counts each user's connections, and knows when a token ends."""
+
+import math
+from collections.abc import Callable, Sequence
+from typing import Final, TypeVar
+
+from twisted.application.service import MultiService
+from twisted.internet.defer import Deferred, DeferredList, ensureDeferred
+from twisted.internet.interfaces import IReactorTime
+from twisted.internet.task import LoopingCall
+from twisted.logger import Logger
+
+from signald.clients.client import Client
+from signald.clients.questions import Asking, Kick, Seat, WhereIs, read
+from signald.core.effects import POLICY_VIOLATION
+from signald.core.ids import ClientId, UserId
+from signald.core.inputs import Identified, TokenRefused
+from signald.core.limits import Overflow
+from signald.identity.tokens import AuthError, Identity
+
+SWEEP_S: Final = 1.0
+"""Seconds between two looks at what expires: a token's end is kept to within this."""
+
+JUST_COME_S: Final = 0.25
+"""Two connections that came to two instances at the same time look a moment older to each other than to themselves, by
+the time of a question. Within this they count as equally old, or each would close the other."""
+
+_TOO_MANY: Final = "this user has too many connections already"
+_REPLACED: Final = "a newer connection of the same user takes its place"
+
+_Key = TypeVar("_Key")
+_Value = TypeVar("_Value")
+
+
+class Users(MultiService):
+    """The clients that have shown a good token. Implements `signald.clients.clients.Identities`.
+
+    Args:
+        verify: Checks a token at a time (seconds since 1970); raises `AuthError`.
+        clock: Tells the time and calls the sweep.
+        unix_time: Seconds since 1970.
+        at_most: Connections of one user; 0 for any number.
+        overflow: Whether the newest is refused or the oldest closed.
+        banned: Whether a user may not come in.
+        ask: Puts a question to all instances; None if there are no others.
+    """
+
+    _log = Logger()
+
+    def __init__(
+        self,
+        verify: Callable[[str, float], Identity],
+        clock: IReactorTime,
+        unix_time: Callable[[], float],
+        at_most: int,
+        overflow: Overflow,
+        banned: Callable[[UserId], bool] = lambda user: False,
+        ask: Asking | None = None,
+    ) -> None:
+        super().__init__()
+        self._verify = verify
+        self._now = clock.seconds
+        self._unix_time = unix_time
+        self._at_most = at_most
+        self._overflow = overflow
+        self._banned = banned
+        self._ask = ask
+        self._expired: Callable[[Client], None] = lambda client: None
+        self._known: dict[Client, Identified] = {}
+        self._of_user: dict[UserId, dict[Client, float]] = {}  # oldest first, with the time since when
+        self._ending: dict[int, dict[Client, None]] = {}  # by the second in which the token ends
+        self._swept = 0
+        self._sweeps = LoopingCall(self._sweep)
+        self._sweeps.clock = clock
+
+    def __len__(self) -> int:
+        return len(self._of_user)
+
+    def on_expiry(self, expired: Callable[[Client], None]) -> None:
+        """Say who is called with a client whose token has ended."""
+        self._expired = expired
+
+    def startService(self) -> None:
+        """Begin to sweep."""
+        super().startService()
+        self._swept = math.floor(self._now())
+        stopped = self._sweeps.start(SWEEP_S, now=False)
+        stopped.addErrback(lambda failure: self._log.failure("the sweep of tokens ended", failure))
+
+    def stopService(self) -> "Deferred[object] | None":
+        """Stop sweeping."""
+        if self._sweeps.running:
+            self._sweeps.stop()
+        stopped: Deferred[object] | None = super().stopService()
+        return stopped
+
+    def identify(self, client: Client, token: str) -> Identified | TokenRefused:
+        """See `Identities.identify`."""
+        unix_time = self._unix_time()
+        try:
+            identity = self._verify(token, unix_time)
+        except AuthError as error:
+            return TokenRefused(str(error), error.blame)
+        if self._banned(identity.user):
+            return TokenRefused("this user is banned")
+        others = [other for other in self._of_user.get(identity.user, ()) if other is not client]
+        if 0 < self._at_most <= len(others):
+            if self._overflow is Overflow.REFUSE:
+                return TokenRefused(_TOO_MANY)
+            for other in others[: len(others) - self._at_most + 1]:
+                other.connection.close(POLICY_VIOLATION, _REPLACED)
+        identified = Identified(identity.user, self._now() + identity.expires - unix_time)
+        is_new = self._remember(client, identified)
+        if is_new and self._at_most and self._ask is not None:
+            settled = Deferred.fromCoroutine(self._settle(identity.user, self._ask))
+            settled.addErrback(lambda failure: self._log.failure("the connections of a user", failure))
+        return identified
+
+    def seats(self, asked: WhereIs) -> list[Seat]:
+        """The connections of a user on this instance."""
+        now = self._now()
+        return [Seat(now - since, client.id) for client, since in self._of_user.get(asked.user, {}).items()]
+
+    async def _settle(self, user: UserId, ask: Asking) -> None:
+        """Close what a user has too much on all instances together. Who looks at the same time closes the same."""
+        seats = [seat for seats in read(await ask(WhereIs(user)), list[Seat]) for seat in seats]
+        if len(seats) > self._at_most:
+            refuse = self._overflow is Overflow.REFUSE
+            too_many = by_age(seats, oldest_first=refuse)[self._at_most :]
+            kicks = [ask(Kick(seat.client, _TOO_MANY if refuse else _REPLACED)) for seat in too_many]
+            await DeferredList([ensureDeferred(kick) for kick in kicks])
+
+    def forget(self, client: Client) -> None:
+        """See `Identities.forget`."""
+        known = self._known.pop(client, None)
+        if known is not None:
+            _discard(self._of_user, known.user, client)
+            _discard(self._ending, math.ceil(known.until), client)
+
+    def _remember(self, client: Client, identified: Identified) -> bool:
+        """Count a client to a user; gives whether it did not count before."""
+        before = self._known.get(client)
+        is_new = before is None or before.user != identified.user
+        if is_new:
+            self.forget(client)
+            self._of_user.setdefault(identified.user, {})[client] = self._now()
+        elif before is not None:
+            _discard(self._ending, math.ceil(before.until), client)
+        self._known[client] = identified
+        self._ending.setdefault(math.ceil(identified.until), {})[client] = None
+        return is_new
+
+    def _sweep(self) -> None:
+        now = math.floor(self._now())
+        for second in range(self._swept + 1, now + 1):
+            for client in list(self._ending.pop(second, ())):
+                try:
+                    self._expired(client)
+                except Exception:
+                    self._log.failure("the end of a token of client {client}", client=client.id)
+        self._swept = now
+
+
+def by_age(seats: Sequence[Seat], *, oldest_first: bool) -> list[Seat]:
+    """Clients by age, those that have just come by their ids."""
+
+    def key(seat: Seat) -> tuple[float, ClientId]:
+        age_s = max(seat.age_s, JUST_COME_S)
+        return -age_s if oldest_first else age_s, seat.client
+
+    return sorted(seats, key=key)
+
+
+def _discard(clients: dict[_Key, dict[Client, _Value]], key: _Key, client: Client) -> None:
+    of_key = clients.get(key)
+    if of_key is not None:
+        of_key.pop(client, None)
+        if not of_key:
+            del clients[key]

@@ -1,0 +1,120 @@
+"""Where a client really is: its address behind proxies, and how much of it a log may show. Pure.
+
+Addresses are text as `ipaddress` writes it; an IPv4 address mapped into IPv6 (RFC 4291 2.5.5.2) is the IPv4 address.
+The empty text stands for a peer without an address: a UNIX socket.
+"""
+
+import re
+from collections.abc import Sequence
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
+from typing import Final
+
+Network = IPv4Network | IPv6Network
+
+_OCTET: Final = "(?:25[0-5]|2[0-4][0-9]|1[0-9][0-9]|[1-9]?[0-9])"
+_IPV4: Final = re.compile(rf"(?:::ffff:)?({_OCTET}(?:\.{_OCTET}){{3}})")
+"""As the kernel writes it, on a port for both families mapped into IPv6: a tenth of what `ipaddress` takes."""
+
+_FORWARDED_FOR: Final = b"\r\nx-forwarded-for:"
+
+IPV4_BITS: Final = 24
+IPV6_BITS: Final = 48
+"""What a log shows: a network of many households, as data protection officers advise."""
+
+HOUSEHOLD_BITS = 64
+"""Of one household: whoever has one address of a /64 has them all (RFC 6177)."""
+
+
+def _parse(text: str) -> IPv4Address | IPv6Address | None:
+    host = text.strip()
+    if host.startswith("["):  # [2001:db8::1]:443
+        host = host[1:].partition("]")[0]
+    elif host.count(":") == 1:  # 192.0.2.1:443
+        host = host.partition(":")[0]
+    try:
+        address = ip_address(host.partition("%")[0])
+    except ValueError:
+        return None
+    return getattr(address, "ipv4_mapped", None) or address
+
+
+def normalise(text: str) -> str:
+    """One spelling for one address, without port and zone; what is no address stays as it is."""
+    if ipv4 := _IPV4.fullmatch(text):
+        return ipv4[1]
+    address = _parse(text)
+    return text if address is None else str(address)
+
+
+def parse_networks(text: str) -> tuple[Network, ...]:
+    """Networks and single addresses, apart by commas.
+
+    Raises:
+        ValueError: One of them is neither.
+    """
+    networks = []
+    for word in text.split(","):
+        if word.strip():
+            try:
+                networks.append(ip_network(word.strip()))
+            except ValueError:
+                raise ValueError(f"{word.strip()!r} is not a network like 10.0.0.0/8 or 2001:db8::/32") from None
+    return tuple(networks)
+
+
+def forwarded_for(head: bytes) -> list[str]:
+    """All of the ``X-Forwarded-For`` headers of a request head, in order: the nearest proxy wrote the last one."""
+    found: list[str] = []
+    lower, at = head.lower(), 0
+    while (at := lower.find(_FORWARDED_FOR, at)) >= 0:
+        at += len(_FORWARDED_FOR)
+        value = head[at:].partition(b"\r\n")[0]
+        found += value.decode("latin-1").split(",")
+    return found
+
+
+def client_address(peer: str, forwarded: Sequence[str], trusted: Sequence[Network]) -> str:
+    """The address of the client: the last one that no trusted proxy has.
+
+    Whatever stands before that in the header, the client may have made up.
+
+    Args:
+        peer: Of the connection; empty for a UNIX socket, which only a proxy of this machine can have opened.
+        forwarded: See `forwarded_for`.
+        trusted: Networks of proxies.
+    """
+    if peer and not trusted:
+        return normalise(peer)
+    address = _parse(peer)
+    if address is None and peer:
+        return peer
+    for hop in reversed(forwarded):
+        if address is not None and not any(address in network for network in trusted):
+            break
+        before = _parse(hop)
+        if before is None:
+            break
+        address = before
+    return "" if address is None else str(address)
+
+
+def truncate(address: str) -> str:
+    """The network of an address, for logs: ``192.0.2.0/24``, ``2001:db8:1::/48``."""
+    network, _, host = address.rpartition(".")
+    if host.isdigit() and network.count(".") == 2 and ":" not in network:  # said at the end of each IPv4 client
+        return f"{network}.0/{IPV4_BITS}"
+    parsed = _parse(address)
+    if parsed is None:
+        return address
+    return str(ip_network((parsed, IPV4_BITS if parsed.version == 4 else IPV6_BITS), strict=False))
+
+
+def household(address: str) -> str:
+    """What counts as one address: an IPv4 address, or the /64 of an IPv6 address; anything else as it is."""
+    if ":" not in address:
+        return address
+    try:
+        network = int(IPv6Address(address)) >> (128 - HOUSEHOLD_BITS) << (128 - HOUSEHOLD_BITS)
+    except ValueError:
+        return address
+    return f"{IPv6Address(network)}/{HOUSEHOLD_BITS}"

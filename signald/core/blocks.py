@@ -1,0 +1,73 @@
+"""Keeps apart people of whom one has blocked the other. Times are in seconds."""
+
+from collections import OrderedDict
+from typing import Final
+
+from signald.core.encounters import Party
+
+BLOCKS_EACH: Final = 1_000
+"""Others whom one may block; the oldest are forgotten first."""
+
+MAX_BLOCKS: Final = 100_000
+"""Blocks that this process remembers, 30 MB; the oldest are forgotten first."""
+
+GUEST_BLOCK_S: Final = 86_400.0
+"""How long a block lasts in which one is known by its connection alone: hardly any lasts longer."""
+
+
+class Blocks:
+    """Who has blocked whom. Only the one who blocked can make it forgotten, by blocking many others.
+
+    Args:
+        lasting_s: How long a block of one user by another lasts.
+    """
+
+    __slots__ = ("_by", "_order", "lasting_s")
+
+    def __init__(self, lasting_s: float) -> None:
+        self.lasting_s = lasting_s
+        self._by: dict[str, dict[str, None]] = {}
+        self._order: OrderedDict[tuple[str, str], float] = OrderedDict()
+
+    def __len__(self) -> int:
+        return len(self._order)
+
+    def lasting(self, by: Party, whom: Party) -> float:
+        """How long a block lasts."""
+        guest = by.user is None or whom.user is None
+        return min(self.lasting_s, GUEST_BLOCK_S) if guest else self.lasting_s
+
+    def add(self, by: Party, whom: Party, now: float) -> None:
+        """Somebody blocks somebody, from now on (of any clock, the same at each call)."""
+        self._forget(now)
+        block = one, other = by.names()[0], whom.names()[0]
+        self._order.pop(block, None)
+        self._order[block] = now + self.lasting(by, whom)
+        blocked = self._by.setdefault(one, {})
+        blocked.pop(other, None)
+        blocked[other] = None
+        if len(blocked) > BLOCKS_EACH:
+            self._drop((one, next(iter(blocked))))
+
+    def holds(self, by: Party, whom: Party) -> bool:
+        """Whether one has blocked the other."""
+        names = whom.names()
+        return any(name in blocked for own in by.names() if (blocked := self._by.get(own)) for name in names)
+
+    def apart(self, one: Party, other: Party) -> bool:
+        """Whether either has blocked the other."""
+        return bool(self._by) and (self.holds(one, other) or self.holds(other, one))
+
+    def _forget(self, now: float) -> None:
+        while self._order:
+            block, until = next(iter(self._order.items()))
+            if until > now and len(self._order) < MAX_BLOCKS:
+                return
+            self._drop(block)
+
+    def _drop(self, block: tuple[str, str]) -> None:
+        del self._order[block]
+        one, other = block
+        del self._by[one][other]
+        if not self._by[one]:
+            del self._by[one]

@@ -1,0 +1,95 @@
+"""Who may connect: so many in all, so many from one address, none that is banned.
+
+An address is a household (`signald.core.addresses.household`). What has no address, such as a UNIX socket without a
+proxy's word, is counted only in all.
+"""
+
+from collections import Counter
+from collections.abc import Callable
+from http import HTTPStatus
+from typing import Protocol
+
+from signald.core.addresses import household
+from signald.core.limits import Window
+
+
+class BanList(Protocol):
+    """Who may not come in; see `signald.moderation.bans.Bans`."""
+
+    def holds_address(self, address: str) -> bool:
+        """Whether an address is banned now. Answers at once: it is asked at each handshake."""
+        ...
+
+
+class Admission:
+    """Counts WebSocket connections, and says no.
+
+    Args:
+        now: Seconds, monotonic.
+        bans: Who is banned.
+        max_sockets: What the limit on open files has room for.
+        max_connections: WebSockets in all.
+        max_half_open: Connections that have not said yet what they want.
+        per_address: Of one address; 0 for any number.
+        handshakes_per_second: Of one address; 0 for any number.
+    """
+
+    def __init__(
+        self,
+        now: Callable[[], float],
+        bans: BanList,
+        *,
+        max_sockets: int,
+        max_connections: int,
+        max_half_open: int,
+        per_address: int = 0,
+        handshakes_per_second: int = 0,
+    ) -> None:
+        self._now = now
+        self._bans = bans
+        self._max_sockets = max_sockets
+        self.max_connections = max_connections
+        self._max_half_open = max_half_open
+        self._per_address = per_address
+        self._handshakes = Window(handshakes_per_second, 1.0)
+        self._addresses: Counter[str] = Counter()
+        self.connected = 0
+
+    def is_crowded(self, half_open: int) -> bool:
+        """Whether the oldest half-open connection has to go: who is honest says what it wants in a moment."""
+        return half_open > self._max_half_open or half_open + self.connected > self._max_sockets
+
+    def enter(self, address: str) -> HTTPStatus | None:
+        """A client of this address shakes hands.
+
+        Returns:
+            None if it may; it is counted until `leave`. Else the status of the refusal.
+        """
+        refusal = self._refusal(address)
+        if refusal is None:
+            self.connected += 1
+            if self._per_address and address:
+                self._addresses[household(address)] += 1
+        return refusal
+
+    def leave(self, address: str) -> None:
+        """A connection that was let in is gone."""
+        self.connected -= 1
+        if self._per_address and address:
+            home = household(address)
+            self._addresses[home] -= 1
+            if not self._addresses[home]:
+                del self._addresses[home]
+
+    def _refusal(self, address: str) -> HTTPStatus | None:
+        if self.connected >= self.max_connections:
+            return HTTPStatus.SERVICE_UNAVAILABLE
+        if not address:
+            return None
+        if self._bans.holds_address(address):
+            return HTTPStatus.FORBIDDEN
+        if self._handshakes.limit and not self._handshakes.allows(household(address), self._now()):
+            return HTTPStatus.TOO_MANY_REQUESTS
+        if self._per_address and self._addresses[household(address)] >= self._per_address:
+            return HTTPStatus.TOO_MANY_REQUESTS
+        return None

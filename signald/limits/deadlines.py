@@ -1,0 +1,98 @@
+"""Ends what takes too long: handshakes that are never finished, closings that are never answered.
+
+One sweep a second serves all; a client costs no timer of its own.
+"""
+
+from collections import OrderedDict
+from itertools import islice
+from typing import Protocol
+
+from twisted.application.service import Service
+from twisted.internet.interfaces import IReactorTime
+from twisted.internet.task import LoopingCall
+from twisted.logger import Logger
+
+from signald.telemetry.counts import Counts, Drop
+
+SWEEP_S = 1.0
+"""Seconds between two sweeps: a deadline is kept to within this."""
+
+
+class Overdue(Protocol):
+    """What can be ended."""
+
+    def drop(self) -> None:
+        """Abort the transport; called once, when the time is over."""
+        ...
+
+
+class Deadlines(Service):
+    """Everything that must be done within one common time.
+
+    Args:
+        clock: Tells the time and calls the sweep.
+        seconds: How long each may take.
+        counts: Where to count who took longer.
+        why: As what.
+    """
+
+    _log = Logger()
+
+    def __init__(self, clock: IReactorTime, seconds: float, counts: Counts, why: Drop) -> None:
+        self._clock = clock
+        self._counts = counts
+        self._why = why
+        self._seconds = seconds
+        self._due: OrderedDict[Overdue, float] = OrderedDict()
+        self._sweeps = LoopingCall(self._sweep)
+        self._sweeps.clock = clock
+
+    def __len__(self) -> int:
+        return len(self._due)
+
+    def startService(self) -> None:
+        """Begin to sweep."""
+        super().startService()
+        stopped = self._sweeps.start(SWEEP_S, now=False)
+        stopped.addErrback(lambda failure: self._log.failure("the sweep of deadlines ended", failure))
+
+    def stopService(self) -> None:
+        """Stop sweeping."""
+        super().stopService()
+        if self._sweeps.running:
+            self._sweeps.stop()
+
+    def begin(self, what: Overdue) -> None:
+        """The time of `what` starts now."""
+        self._due[what] = self._clock.seconds() + self._seconds
+
+    def done(self, what: Overdue) -> None:
+        """It was done in time. Harmless when it was not watched."""
+        self._due.pop(what, None)
+
+    def drop_oldest(self) -> None:
+        """Drop what has taken longest so far."""
+        self._counts.drops[Drop.CROWDED] += 1
+        self._drop(list(islice(self._due, 1)))
+
+    def expire(self) -> None:
+        """Drop everything that is not done yet, now."""
+        self._drop(list(self._due))
+
+    def _sweep(self) -> None:
+        now = self._clock.seconds()
+        overdue = []
+        for what, due in self._due.items():
+            if due > now:
+                break
+            overdue.append(what)
+        self._counts.drops[self._why] += len(overdue)
+        self._drop(overdue)
+
+    def _drop(self, overdue: list[Overdue]) -> None:
+        for what in overdue:
+            del self._due[what]
+            try:
+                what.drop()
+            except Exception:
+                self._log.failure("could not drop what was overdue")

@@ -1,0 +1,110 @@
+"""What a client may do besides sending messages: leave so many partners, break the rate limit so often."""
+
+import heapq
+from collections.abc import Callable, Hashable
+from itertools import count
+
+from twisted.application.service import Service
+from twisted.internet.interfaces import IReactorTime
+from twisted.internet.task import LoopingCall
+from twisted.logger import Logger
+
+from signald.core import messages
+from signald.core.ids import ClientId, UserId
+from signald.core.limits import MINUTE_S, Skips, Window
+from signald.core.messages import ClientMessage
+
+BEAT_S = 0.5
+"""How exact the wait for the next partner is."""
+
+
+class Pace(Service):
+    """Everything is off by default: clients of the old server were not limited in these ways.
+
+    Args:
+        clock: Tells the time, and when a wait is over.
+        parse: Reads messages; see `signald.core.messages.parse`.
+        matches_per_minute: Partners that a client, or a user on this instance, may leave in a minute before it has to
+            wait for the next; 0: any.
+        violations_per_minute: Messages above the rate limit after which a client is closed; 0: never.
+        ban_address: Is told of the addresses of those.
+    """
+
+    _log = Logger()
+
+    def __init__(
+        self,
+        clock: IReactorTime,
+        *,
+        parse: Callable[[bytes], ClientMessage] = messages.parse,
+        matches_per_minute: int = 0,
+        violations_per_minute: int = 0,
+        ban_address: Callable[[str], None] = lambda address: None,
+    ) -> None:
+        self.parse = parse
+        self._now = clock.seconds
+        self._skips = Skips(matches_per_minute)
+        self._violations = Window(violations_per_minute, MINUTE_S)
+        self._ban_address = ban_address
+        self._order = count()
+        self._waiting: list[tuple[float, int, Callable[[], None]]] = []
+        self._sweep_at = 0.0
+        self._beats = LoopingCall(self._beat)
+        self._beats.clock = clock
+
+    def startService(self) -> None:
+        """Begin to let clients go on."""
+        super().startService()
+        stopped = self._beats.start(BEAT_S, now=False)
+        stopped.addErrback(lambda failure: self._log.failure("the waits ended", failure))
+
+    def stopService(self) -> None:
+        """Let nobody go on any more."""
+        super().stopService()
+        if self._beats.running:
+            self._beats.stop()
+
+    def forgives(self, client: ClientId, address: str) -> bool:
+        """Whether a client that sent too much may stay; if not its address is banned."""
+        if self._violations.allows(client, self._now()):
+            return True
+        self._ban_address(address)
+        return False
+
+    def left(self, client: ClientId, user: UserId | None) -> None:
+        """A client left its partner, by its own will."""
+        for who in _who(client, user):
+            self._skips.left(who, self._now())
+
+    def when_due(self, client: ClientId, user: UserId | None, enqueue: Callable[[], None]) -> bool:
+        """Call `enqueue` as soon as a client and its user may have the next partner: mostly at once.
+
+        Returns:
+            Whether it has to wait.
+        """
+        wait = max(self._skips.wait(who, self._now()) for who in _who(client, user))
+        if not wait:
+            enqueue()
+            return False
+        heapq.heappush(self._waiting, (self._now() + wait, next(self._order), enqueue))
+        return True
+
+    def forget(self, client: ClientId) -> None:
+        """A client is gone. What its user has left counts on."""
+        self._skips.forget(client)
+
+    def _beat(self) -> None:
+        now = self._now()
+        if now >= self._sweep_at:
+            self._sweep_at = now + MINUTE_S
+            self._skips.sweep(now)
+        while self._waiting and self._waiting[0][0] <= now:
+            enqueue = heapq.heappop(self._waiting)[2]
+            try:
+                enqueue()
+            except Exception:
+                self._log.failure("could not let a client go on")
+
+
+def _who(client: ClientId, user: UserId | None) -> tuple[Hashable, ...]:
+    return (client,) if user is None else (client, ("user", user))

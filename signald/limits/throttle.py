@@ -1,0 +1,108 @@
+"""Reads more slowly from whoever sends more that is of no use to anybody than it has reason to.
+
+Pings, pongs, fragments and messages above the rate limit cost a moment each, and nothing else bounds how many come. Who
+sends too many is not read from for the rest of the second: TCP holds the sender up, nothing is lost, and a client that
+only had a bad moment notices no more than a short delay. Useful messages never come here, and cost nothing.
+"""
+
+from typing import Protocol
+
+from twisted.application.service import Service
+from twisted.internet.interfaces import IReactorTime
+from twisted.internet.task import LoopingCall
+from twisted.logger import Logger
+
+from signald.telemetry.counts import Counts
+
+PER_SECOND = 1000
+"""Useless frames of one client in a second, at a cost of 1 to 20 ms of the processor. A browser sends none."""
+
+SECOND_S = 1.0
+
+
+class Flooder(Protocol):
+    """A connection that can be slowed down."""
+
+    def hold(self) -> None:
+        """Read no more."""
+        ...
+
+    def go_on(self) -> None:
+        """Read again."""
+        ...
+
+
+class Throttle(Service):
+    """Counts in whole seconds, for all connections together: a quiet one costs nothing.
+
+    Args:
+        clock: Calls the end of each second.
+        counts: Where to count what happens.
+        max_bytes: Of one client in a second, for those that `read` is told of.
+    """
+
+    _log = Logger()
+
+    def __init__(self, clock: IReactorTime, counts: Counts, max_bytes: int = 0) -> None:
+        self.max_bytes = max_bytes
+        self._counts = counts
+        self._useless: dict[Flooder, int] = {}
+        self._bytes: dict[Flooder, int] = {}
+        self._held: set[Flooder] = set()
+        self._seconds = LoopingCall(self._second)
+        self._seconds.clock = clock
+
+    def startService(self) -> None:
+        """Begin to count."""
+        super().startService()
+        stopped = self._seconds.start(SECOND_S, now=False)
+        stopped.addErrback(lambda failure: self._log.failure("the watch on floods ended", failure))
+
+    def stopService(self) -> None:
+        """Hold nobody any more."""
+        super().stopService()
+        if self._seconds.running:
+            self._seconds.stop()
+        self._second()
+
+    def useless(self, who: Flooder) -> None:
+        """A frame that brings nobody anything."""
+        count = self._useless[who] = self._useless.get(who, 0) + 1
+        if count >= PER_SECOND:
+            self._hold(who)
+
+    def read(self, who: Flooder, size: int) -> None:
+        """So many bytes were read."""
+        left = self._bytes.get(who, self.max_bytes) - size
+        self._bytes[who] = left
+        if left < 0:
+            self._hold(who)
+
+    def forget(self, who: Flooder) -> bool:
+        """It is gone, or another takes its place; gives whether it was held."""
+        self._useless.pop(who, None)
+        self._bytes.pop(who, None)
+        if who not in self._held:
+            return False
+        self._held.discard(who)
+        return True
+
+    def _hold(self, who: Flooder) -> None:
+        if who not in self._held:
+            self._held.add(who)
+            self._counts.floods += 1
+            who.hold()
+
+    def _second(self) -> None:
+        self._useless.clear()
+        # What was read beyond the limit is owed in the next seconds.
+        self._bytes = {who: left + self.max_bytes for who, left in self._bytes.items() if left < 0}
+        going, self._held = self._held, set()
+        for who in going:
+            if self._bytes.get(who, 0) < 0:
+                self._held.add(who)
+                continue
+            try:
+                who.go_on()
+            except Exception:
+                self._log.failure("could not go on")

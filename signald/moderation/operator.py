@@ -1,0 +1,175 @@
+"""What the operator does with clients, wherever they are: look, kick, ban, lift.
+
+Each verb is put as a question to all instances (`signald.brokers.interface.Broker.ask`); the one that has the client
+acts. Bans are known to all of them.
+"""
+
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any
+
+from msgspec import UNSET, ValidationError
+from twisted.logger import Logger
+
+from signald.brokers.interface import Answers, Broker, ModerationEvents
+from signald.clients import questions
+from signald.clients.client import Client
+from signald.clients.clients import Clients
+from signald.clients.questions import BanClient, Bannings, ClientFacts, ClientList, Kick, Look, Question
+from signald.core.addresses import household
+from signald.core.bans import Ban, BanKind
+from signald.core.effects import POLICY_VIOLATION
+from signald.core.session import State
+from signald.moderation.bans import Bans
+from signald.moderation.traces import Traces
+
+
+class Moderation:
+    """The operator's hand on this instance. Implements `ModerationEvents`.
+
+    Args:
+        connections: The clients of this instance.
+        broker: Reaches the other instances.
+        bans: Of all instances.
+        traces: Who was here a short while ago.
+        now: Seconds, monotonic.
+    """
+
+    _log = Logger()
+
+    def __init__(
+        self, connections: Clients, broker: Broker, bans: Bans, traces: Traces, now: Callable[[], float]
+    ) -> None:
+        self._connections = connections
+        self._broker = broker
+        self._bans = bans
+        self._traces = traces
+        self._now = now
+        self._answers: dict[type[Any], Callable[[Any], object]] = {
+            Look: self._look,
+            Kick: self._kick,
+            BanClient: self._ban_client,
+        }
+
+    def on_question(self, kind: type[Question], answer: Callable[[Any], object]) -> None:
+        """Say who answers another kind of question."""
+        self._answers[kind] = answer
+
+    # --- for the operator ---------------------------------------------------------------------------------------------
+
+    async def ask(self, question: Question) -> Answers:
+        """Put a question to all instances."""
+        return await self._broker.ask(questions.encode(question))
+
+    def ban(self, kind: BanKind, value: str, seconds: float, reason: str) -> Ban:
+        """Ban a user or an address, and close who is concerned, on every instance."""
+        ban = self._bans.say(kind, value, seconds, reason)
+        self._log.info(
+            "one {kind} banned for {seconds:g} s: {reason!r}", kind=kind.value, seconds=seconds, reason=reason
+        )
+        self._close_banned([ban])
+        return ban
+
+    def find(self, kind: BanKind, value: str) -> Ban | None:
+        """The ban on somebody that is in force."""
+        return self._bans.find(kind, value)
+
+    def lift(self, kind: BanKind, value: str) -> bool:
+        """End a ban on every instance; false if there is none."""
+        lifted = self._bans.lift(kind, value)
+        if lifted:
+            self._log.info("a ban on one {kind} was lifted", kind=kind.value)
+        return lifted
+
+    def in_force(self) -> list[Ban]:
+        """All bans, each sort in the order in which they were said."""
+        return self._bans.in_force()
+
+    # --- from the broker ----------------------------------------------------------------------------------------------
+
+    def banned(self, bans: Sequence[Ban]) -> None:
+        """See `ModerationEvents.banned`."""
+        self._close_banned(self._bans.merge(bans))
+
+    def bans(self) -> Sequence[Ban]:
+        """See `ModerationEvents.bans`."""
+        return self._bans.known()
+
+    def asked(self, question: bytes) -> bytes:
+        """See `ModerationEvents.asked`. What cannot be understood, of a newer version, is answered with null."""
+        try:
+            asked = questions.decode(question)
+        except ValidationError:
+            return questions.NOT_UNDERSTOOD
+        answer = self._answers.get(type(asked))
+        try:
+            return questions.NOT_UNDERSTOOD if answer is None else questions.encode(answer(asked))
+        except Exception:
+            self._log.failure("a question about clients")
+            return questions.NOT_UNDERSTOOD
+
+    # --- here ---------------------------------------------------------------------------------------------------------
+
+    def _look(self, asked: Look) -> ClientList:
+        clients: Iterable[Client]
+        if asked.client is None:
+            clients = self._connections.first(asked.limit)
+        else:
+            client = self._connections.find(asked.client)
+            clients = () if client is None else (client,)
+        return ClientList(len(self._connections), [self._facts(client, asked.addresses) for client in clients])
+
+    def _facts(self, client: Client, addresses: bool) -> ClientFacts:
+        session = client.session
+        return ClientFacts(
+            client_id=client.id,
+            instance_id=self._broker.instance,
+            state=session.state.value,
+            connected_seconds=round(self._now() - client.opened, 1),
+            messages=client.messages,
+            user_id=session.user or UNSET,
+            room_id=session.room or UNSET,
+            partner_id=session.partner or UNSET,
+            address=client.address if addresses else UNSET,
+        )
+
+    def _kick(self, asked: Kick) -> bool:
+        client = self._connections.find(asked.client)
+        if client is not None:
+            self._log.info("client {client} kicked: {reason!r}", client=client.id, reason=asked.reason)
+            client.connection.close(POLICY_VIOLATION, _short(asked.reason))
+        return client is not None
+
+    def _ban_client(self, asked: BanClient) -> Bannings:
+        client = self._connections.find(asked.client)
+        found = (client.session.user, client.address) if client else self._traces.find(asked.client)
+        if found is None:
+            return Bannings(found=False, bans=[])
+        user, address = found
+        kinds = asked.kinds or {BanKind.USER if user else BanKind.ADDRESS}
+        values = {BanKind.USER: user, BanKind.ADDRESS: address}
+        bans = [self.ban(kind, value, asked.seconds, asked.reason) for kind in kinds if (value := values[kind])]
+        return Bannings(found=True, bans=bans)
+
+    def _close_banned(self, bans: Sequence[Ban]) -> None:
+        """Close whom bans concern; automatic ones concern only who comes later."""
+        users = {ban.value: ban for ban in bans if ban.kind is BanKind.USER}
+        households = {ban.value: ban for ban in bans if ban.kind is BanKind.ADDRESS and not ban.automatic}
+        concerned: list[tuple[Client, Ban]] = []
+        for client in self._connections if users or households else ():
+            ban = users.get(client.session.user or "")
+            if ban is None and households:
+                ban = households.get(household(client.address))
+            if ban is not None:
+                concerned.append((client, ban))
+        # Those that wait first: else one's partner might be matched with the next.
+        for client, ban in sorted(concerned, key=lambda each: each[0].session.state is State.PAIRED):
+            client.connection.close(POLICY_VIOLATION, _short(f"banned: {ban.reason}" if ban.reason else "banned"))
+
+
+def _short(reason: str) -> str:
+    """What fits into a close frame: 123 bytes (RFC 6455 5.5.1)."""
+    return reason.encode()[:123].decode(errors="ignore")
+
+
+def _conforms(moderation: Moderation) -> ModerationEvents:
+    return moderation

@@ -1,0 +1,117 @@
+"""What clients say of each other: for the log, and for the operator's webhook."""
+
+from collections.abc import Callable
+from typing import Final
+
+import msgspec
+from msgspec import UNSET, UnsetType
+from twisted.logger import Logger
+
+from signald.core.addresses import household
+from signald.core.effects import FileReport
+from signald.core.encounters import Party
+from signald.core.limits import MINUTE_S, Window
+from signald.telemetry.counts import Counts
+
+REPORTS_PER_MINUTE: Final = 10
+"""Of one address: nobody meets more people worth a report, and a flood must not bury the others' reports."""
+
+AGAIN_AFTER_S: Final = 3600.0
+"""Within this time a client reports another once."""
+
+
+class Reported(msgspec.Struct, rename="camel"):
+    """One of the two in a `Report`; `user_id` if it has proved who it is."""
+
+    client_id: str
+    user_id: str | UnsetType = UNSET
+
+
+class Report(msgspec.Struct, rename="camel", tag="report", tag_field="type"):
+    """The JSON body of the webhook.
+
+    Attributes:
+        time: Seconds since 1970.
+        instance_id: Which instance the reporter was connected to.
+        room_id: Where the two met.
+        reporter: Who reports.
+        reported: Whom.
+        reason: A word that the page chose.
+        text: The client's own words, maybe empty.
+    """
+
+    time: float
+    instance_id: str
+    room_id: str
+    reporter: Reported
+    reported: Reported
+    reason: str
+    text: str
+
+
+class Reports:
+    """Takes reports.
+
+    Args:
+        instance: Gives this instance's name.
+        counts: Where to count them.
+        now: Seconds, monotonic.
+        unix_time: Seconds since 1970.
+        deliver: Sends a JSON object to the operator; None: the log alone has it.
+    """
+
+    _log = Logger()
+
+    def __init__(
+        self,
+        instance: Callable[[], str],
+        counts: Counts,
+        now: Callable[[], float],
+        unix_time: Callable[[], float],
+        deliver: Callable[[bytes], None] | None = None,
+    ) -> None:
+        self._instance = instance
+        self._counts = counts
+        self._now = now
+        self._unix_time = unix_time
+        self._deliver = deliver
+        self._rate = Window(REPORTS_PER_MINUTE, MINUTE_S)
+        self._pairs = Window(1, AGAIN_AFTER_S)
+
+    def file(self, report: FileReport, address: str) -> str:
+        """Let the operator know; gives why not, for the client, or nothing."""
+        now, about = self._now(), report.about
+        if not self._rate.allows(household(address) or report.by.client, now):
+            return "too many reports: this one was dropped"
+        if not self._pairs.allows((report.by.client, about.partner.client), now):
+            return "you have reported this partner already"
+        self._counts.reports += 1
+        self._log.warn(
+            "client {client} reports client {reported} in room {room}: {reason!r}: {text!r}",
+            client=report.by.client,
+            user=report.by.user,
+            reported=about.partner.client,
+            reported_user=about.partner.user,
+            room=about.room,
+            reason=report.reason,
+            text=report.text,
+        )
+        if self._deliver is not None:
+            self._deliver(
+                msgspec.json.encode(
+                    Report(
+                        time=round(self._unix_time(), 3),
+                        instance_id=self._instance(),
+                        room_id=about.room,
+                        reporter=_reported(report.by),
+                        reported=_reported(about.partner),
+                        reason=report.reason,
+                        text=report.text,
+                    )
+                )
+            )
+        return ""
+
+
+def _reported(party: Party) -> Reported:
+    return Reported(party.client, UNSET if party.user is None else party.user)

@@ -1,0 +1,266 @@
+"""Takes events to an endpoint of the operator's by HTTPS, signed after the Standard Webhooks specification.
+
+An event may arrive twice, with the same id, and out of order. It waits in memory only, bounded in number and in time;
+who makes it never waits. Source: https://github.com/standard-webhooks/standard-webhooks/blob/main/spec/standard-webhooks.md
+"""
+
+import base64
+import hmac
+import re
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from io import BytesIO
+from typing import Any, Final
+
+from twisted.application.service import Service
+from twisted.internet.defer import Deferred, DeferredList, TimeoutError
+from twisted.internet.interfaces import IReactorTime
+from twisted.internet.protocol import Protocol
+from twisted.internet.task import LoopingCall
+from twisted.logger import Logger
+from twisted.web.client import Agent, BrowserLikePolicyForHTTPS, FileBodyProducer
+from twisted.web.http_headers import Headers
+
+from signald import __version__
+
+FIRST_RETRY_S: Final = 1.0
+LONGEST_RETRY_S: Final = 300.0
+"""Seconds to wait after the first failure, doubled after each further one up to the longest: an endpoint that restarts
+is found soon, and one that is away is left alone."""
+
+GIVE_UP_S: Final = 24 * 3600.0
+"""Seconds after which an event is dropped: an endpoint that is away overnight loses nothing."""
+
+ATTEMPT_WITHIN_S: Final = 10.0
+"""For one attempt, from the connection to the status."""
+
+STOP_WITHIN_S: Final = 2.0
+"""For what is left at the end: less than a supervisor's patience, more than an endpoint takes that is well."""
+
+LOOK_S: Final = 0.5
+"""Seconds between two looks at what is due."""
+
+AT_ONCE: Final = 4
+"""Attempts at the same time: a slow endpoint gets a backlog in minutes, and is not stormed."""
+
+MAX_QUEUED: Final = 1000
+"""Events that wait or are on their way, at a few KB each."""
+
+Post = Callable[[bytes, Mapping[str, str]], Awaitable[int]]
+"""Sends a body with headers; gives the status; raises whatever it likes."""
+
+
+@dataclass(eq=False, slots=True)
+class _Event:
+    id: str
+    body: bytes
+    until: float
+    attempts: int = 0
+    due_at: float = float("-inf")
+
+
+class Webhook(Service):
+    """Delivers events to one endpoint.
+
+    While the endpoint is well, up to `AT_ONCE` events are on their way. From a failure that may pass until the next
+    success it is tried with one event at a time, each after a longer wait. An event that failed waits as long itself,
+    and after those tried less often, so that one the endpoint chokes on holds up no other.
+
+    Args:
+        post: Sends one request; cancelled when it takes too long.
+        where: The endpoint's host, for the log: a path or a query may be secret.
+        secret: What they are signed with; see `settings.values.webhook_secret`.
+        new_id: Makes an event's id, without dots: they part what is signed.
+        unix_time: Seconds since 1970.
+        clock: Calls the attempts.
+        jitter: Gives numbers from 0 to 1, so that instances do not try in step.
+
+    Attributes:
+        delivered: Events that the endpoint took.
+        failed: Attempts that came to nothing.
+        lost: Events dropped for good.
+    """
+
+    _log = Logger()
+
+    def __init__(
+        self,
+        post: Post,
+        where: str,
+        secret: bytes,
+        new_id: Callable[[], str],
+        unix_time: Callable[[], float],
+        clock: IReactorTime,
+        jitter: Callable[[], float],
+    ) -> None:
+        self.delivered = self.failed = self.lost = 0
+        self._post = post
+        self._where = where
+        self._secret = secret
+        self._new_id = new_id
+        self._unix_time = unix_time
+        self._clock = clock
+        self._jitter = jitter
+        self._events: dict[_Event, None] = {}  # oldest first
+        self._sending: set[_Event] = set()
+        self._lanes: list[Deferred[None]] = []
+        self._failures = 0  # of the endpoint, in a row
+        self._due_at = 0.0  # when it is tried again after those
+        self._looks = LoopingCall(self._look)
+        self._looks.clock = clock
+
+    def __len__(self) -> int:
+        return len(self._events)
+
+    def deliver(self, event: bytes) -> None:
+        """Take an event, a JSON object as UTF-8, sent some time; lost unless this has been started."""
+        if len(self) >= MAX_QUEUED:
+            self._lose(next(old for old in self._events if old not in self._sending), "too many wait")
+        new = _Event(self._new_id(), event, self._clock.seconds() + GIVE_UP_S)
+        self._events[new] = None
+        if self.running:
+            self._look()
+        else:
+            self._lose(new, "stopped")
+
+    def startService(self) -> None:
+        """Begin to send."""
+        super().startService()
+        stopped = self._looks.start(LOOK_S, now=False)
+        stopped.addErrback(lambda failure: self._log.failure("the delivery of events ended", failure))
+
+    def stopService(self) -> "Deferred[None]":
+        """Send what waits if the endpoint is well: for `STOP_WITHIN_S`, and until the first failure."""
+        super().stopService()
+        if self._looks.running:
+            self._looks.stop()
+        return Deferred.fromCoroutine(self._end())
+
+    async def _end(self) -> None:
+        if not self._failures:
+            self._look()
+            limit = self._clock.callLater(STOP_WITHIN_S, self._abandon)
+            await DeferredList(self._lanes)
+            if limit.active():
+                limit.cancel()
+        self._abandon()
+
+    def _abandon(self) -> None:
+        if self._events:
+            self.lost += len(self)
+            self._log.warn("{count} events for {where} are lost: stopped", count=len(self), where=self._where)
+        self._events.clear()  # first: what is cancelled is not one more failure, and nothing takes its place
+        for lane in self._lanes:
+            lane.cancel()
+
+    def _look(self) -> None:
+        now = self._clock.seconds()
+        for event in [event for event in self._events if event.until <= now and event not in self._sending]:
+            self._lose(event, f"not taken within {GIVE_UP_S / 3600:g} h")
+        while (due := self._take()) is not None:
+            lane = Deferred.fromCoroutine(self._send(due))
+            lane.addErrback(lambda failure: self._log.failure("a delivery", failure))
+            self._lanes = [lane, *(other for other in self._lanes if not other.called)]
+
+    def _take(self) -> _Event | None:
+        """The next event, if one may be sent now."""
+        now = self._clock.seconds()
+        if self._failures and (self._sending or now < self._due_at or not self.running):
+            return None
+        due = [event for event in self._events if event.due_at <= now and event not in self._sending]
+        if not due or len(self._sending) >= AT_ONCE:
+            return None
+        event = min(due, key=lambda event: event.attempts)
+        self._sending.add(event)
+        return event
+
+    async def _send(self, event: _Event | None) -> None:
+        """Send this event, and then others one by one while any may be sent."""
+        while event is not None:
+            failures = self._failures
+            event.attempts += 1
+            try:
+                posted = Deferred.fromCoroutine(self._signed(event))
+                status = await posted.addTimeout(ATTEMPT_WITHIN_S, self._clock)
+                why = f"HTTP status {status}"
+            except Exception as error:
+                status, why = 0, "no answer" if isinstance(error, TimeoutError) else str(error) or type(error).__name__
+            self._sending.discard(event)
+            if event in self._events:
+                self._sent(event, status, why, failures)
+            event = self._take()
+
+    async def _signed(self, event: _Event) -> int:
+        about = {"content-type": "application/json", "user-agent": f"signald/{__version__}"}
+        signature = signed(self._secret, event.id, int(self._unix_time()), event.body)
+        return await self._post(event.body, about | signature)
+
+    def _sent(self, event: _Event, status: int, why: str, failures: int) -> None:
+        """Note what came of an attempt that began after so many failures; the status is 0 if none came."""
+        if 200 <= status < 300:
+            del self._events[event]
+            self.delivered += 1
+            if self._failures:
+                self._log.info("{where} takes events again", where=self._where)
+            self._failures = 0
+            return
+        self.failed += 1
+        if 400 <= status < 500 and status not in {408, 425, 429}:  # it is the event, not the moment
+            self._lose(event, why)
+            if not self._failures:
+                return
+        elif not self._failures:
+            self._log.warn("{where} takes no events ({why}); they wait", where=self._where, why=why)
+        now = self._clock.seconds()
+        event.due_at = now + self._wait(event.attempts)
+        if self._failures == failures:  # of several at once, the first counts
+            self._failures += 1
+            self._due_at = now + self._wait(self._failures)
+
+    def _wait(self, failures: int) -> float:
+        longest: float = min(LONGEST_RETRY_S, FIRST_RETRY_S * 2 ** min(failures - 1, 16))  # 2.0 ** 1024 is too much
+        return longest * (1 - self._jitter() / 2)
+
+    def _lose(self, event: _Event, why: str) -> None:
+        del self._events[event]
+        self.lost += 1
+        self._log.warn("event {id} for {where} is lost: {why}", id=event.id, where=self._where, why=why)
+
+
+def signed(secret: bytes, id: str, timestamp: int, body: bytes) -> dict[str, str]:
+    """The headers by which a receiver knows that a body is ours, and from when (seconds since 1970)."""
+    signature = base64.b64encode(hmac.digest(secret, f"{id}.{timestamp}.".encode() + body, "sha256")).decode()
+    return {"webhook-id": id, "webhook-timestamp": str(timestamp), "webhook-signature": f"v1,{signature}"}
+
+
+def from_url(url: str, reactor: Any, trust: Any = None) -> Post:
+    """Posts to a URL; over TLS, whose certificate is checked. Follows no redirect, and reads no body.
+
+    Args:
+        url: An http or https URL, without user and password.
+        reactor: The reactor.
+        trust: The authorities, an `IOpenSSLTrustRoot`; None for the system's.
+
+    Raises:
+        ValueError: It has a space or the like; does not repeat it, as each attempt's error would.
+    """
+    if re.search(r"[^!-~]", url):
+        raise ValueError("a URL has visible ASCII characters only")
+    agent = Agent(reactor, BrowserLikePolicyForHTTPS(trust), connectTimeout=ATTEMPT_WITHIN_S)
+
+    async def post(body: bytes, headers: Mapping[str, str]) -> int:
+        fields = Headers({name: [value] for name, value in headers.items()})
+        response = await agent.request(b"POST", url.encode("ascii"), fields, FileBodyProducer(BytesIO(body)))
+        response.deliverBody(_Unread())
+        status: int = response.code
+        return status
+
+    return post
+
+
+class _Unread(Protocol):
+    """Closes the connection in place of reading a response's body: it may never end."""
+
+    def connectionMade(self) -> None:
+        transport: Any = self.transport
+        transport.stopProducing()  # closes TCP itself: closing TLS would wait for the other side

@@ -1,0 +1,57 @@
+"""Where to listen: Twisted's endpoint strings, and a port on all addresses."""
+
+from typing import Any, Final
+
+from twisted.internet.defer import Deferred
+from twisted.internet.endpoints import TCP4ServerEndpoint, TCP6ServerEndpoint, serverFromString
+from twisted.internet.error import CannotListenError
+from twisted.internet.interfaces import IListeningPort
+
+from signald.network import tls
+from signald.settings.table import WORKER
+
+BACKLOG: Final = 4096
+"""Connections that the kernel keeps for us (it may say less: net.core.somaxconn). One too many is tried again by its
+client only after a second, so Twisted's 50 make a long wait of a short storm."""
+
+
+class DualStackEndpoint:
+    """One port on all addresses, IPv6 and IPv4; IPv4 alone where the machine has no IPv6."""
+
+    def __init__(self, reactor: Any, port: int) -> None:
+        self._ipv6 = TCP6ServerEndpoint(reactor, port, BACKLOG)
+        self._ipv4 = TCP4ServerEndpoint(reactor, port, BACKLOG)
+
+    def listen(self, factory: Any) -> "Deferred[IListeningPort]":
+        """See `IStreamServerEndpoint.listen`."""
+
+        def without_ipv6(failure: Any) -> Any:
+            failure.trap(CannotListenError)
+            return self._ipv4.listen(factory)
+
+        listening: Deferred[IListeningPort] = self._ipv6.listen(factory).addErrback(without_ipv6)
+        return listening
+
+
+def parse(words: str, reactor: Any, worker: str) -> Any:
+    """An endpoint from its words.
+
+    Args:
+        words: As Twisted has it, with `WORKER` in it perhaps.
+        reactor: Listens.
+        worker: The number of this worker, from 1.
+
+    Raises:
+        ValueError: It makes no sense; the message says why.
+    """
+    words = words.replace(WORKER, worker)
+    if words.startswith(("tcp:", "tcp6:")) and "backlog=" not in words:
+        words = f"{words}:backlog={BACKLOG}"
+    try:
+        if words.startswith("ssl:"):
+            return tls.parse(reactor, words, DualStackEndpoint)
+        return serverFromString(reactor, words)
+    except LookupError:
+        raise ValueError("systemd passed no such socket") from None
+    except Exception as error:  # each kind of endpoint raises what it likes
+        raise ValueError(str(error) or type(error).__name__) from None

@@ -1,0 +1,205 @@
+"""One process for each core: a parent that starts `signald` as often as it was told, and again when one ends.
+
+Each worker is an instance of its own on the store. They listen on the same port, and the kernel gives each connection
+to one of them (SO_REUSEPORT, socket(7)); sockets that systemd passed are handed on. The parent holds no client and no
+port: it starts, watches, and passes the end on.
+"""
+
+import os
+import signal
+import socket
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Final
+
+from twisted.internet.defer import Deferred
+from twisted.internet.error import CannotListenError
+from twisted.internet.interfaces import IListeningPort
+from twisted.internet.protocol import ProcessProtocol, Protocol, connectionDone
+from twisted.internet.stdio import StandardIO
+from twisted.logger import Logger
+from twisted.python.failure import Failure
+
+from signald.process.root import ProcessService
+
+WORKER_VARIABLE: Final = "SIGNALD_WORKER"
+"""Set for a worker to its number: its standard input is held by the parent, and ends with it."""
+
+_TWISTD: Final = "from twisted.scripts.twistd import run; run()"
+
+STEADY_S: Final = 10.0
+"""A worker that ran this long is started again at once; one that did not waits, longer each time."""
+
+LONGEST_WAIT_S: Final = 10.0
+"""Before a worker that ends at once is started again."""
+
+END_WITHIN_S: Final = 8.0
+"""How long a worker may take to end, besides draining, before it is killed; it needs 5 s at most."""
+
+FIRST_PASSED_FILE: Final = 3
+"""Where sockets that systemd passes begin (sd_listen_fds(3))."""
+
+
+class Worker(ProcessProtocol):
+    """One child process.
+
+    Args:
+        number: From 1.
+        ended: Called with the number and how it ended.
+    """
+
+    def __init__(self, number: int, ended: Callable[[int, str], None]) -> None:
+        self._number = number
+        self._ended = ended
+
+    def processEnded(self, reason: Failure) -> None:
+        """See `ProcessProtocol.processEnded`."""
+        self._ended(self._number, reason.getErrorMessage())
+
+
+class Workers(ProcessService):
+    """The parent.
+
+    Args:
+        reactor: Starts processes, handles signals.
+        count: How many workers.
+        words: What stands behind ``twistd -n``: its own options, ``signald``, and the options of that.
+        instance: What the workers' names begin with.
+        environment: Of this process.
+        drain_s: How long workers may drain at the end.
+    """
+
+    _log = Logger()
+
+    def __init__(
+        self,
+        reactor: Any,
+        count: int,
+        words: Sequence[str],
+        instance: str,
+        environment: Mapping[str, str],
+        drain_s: float,
+    ) -> None:
+        super().__init__(reactor)
+        self._count = count
+        self._words = list(words)
+        self._instance = instance
+        self._drain_s = drain_s
+        self._environment = environment
+        self._running: dict[int, Any] = {}
+        self._started_at: dict[int, float] = {}
+        self._failures: dict[int, int] = {}
+        self._ended: Deferred[None] | None = None
+
+    def startService(self) -> None:
+        """Start all workers."""
+        super().startService()
+        self._log.info("starting {count} workers", count=self._count)
+        for number in range(1, self._count + 1):
+            self._start(number)
+
+    def stopService(self) -> "Deferred[None]":
+        """End all workers; fires when the last has ended."""
+        super().stopService()
+        self._ended = Deferred()
+        for worker in self._running.values():
+            worker.signalProcess("TERM")
+        for worker in list(self._running.values()):
+            self._reactor.callLater(self._drain_s + END_WITHIN_S, self._kill, worker)
+        if not self._running:
+            self._ended.callback(None)
+        return self._ended
+
+    def reload(self) -> None:
+        """Pass SIGHUP on."""
+        for worker in self._running.values():
+            worker.signalProcess("HUP")
+
+    def hurry(self) -> None:
+        """See `ProcessService.hurry`."""
+        for worker in self._running.values():
+            worker.signalProcess("TERM")
+
+    def _start(self, number: int) -> None:
+        if self.stopping:
+            return
+        passed = self._environment.get("LISTEN_FDS", "0")
+        files = range(FIRST_PASSED_FILE, FIRST_PASSED_FILE + (int(passed) if passed.isdecimal() else 0))
+        environment = {**self._environment, WORKER_VARIABLE: str(number)}
+        for name in ("WORKERS", "NOTIFY_SOCKET", "WATCHDOG_USEC", "WATCHDOG_PID"):
+            environment.pop(name, None)
+        # sd_listen_fds(3) wants the receiver's own pid, which only the shell knows in time.
+        command = ["/bin/sh", "-c", 'LISTEN_PID=$$ exec "$@"', "sh"] if files else []
+        command += [sys.executable, "-c", _TWISTD, "-n", "--pidfile=", *self._words]
+        command += ["--workers=1", f"--instance-id={self._instance}-{number}"]
+        self._started_at[number] = self._reactor.seconds()
+        self._running[number] = self._reactor.spawnProcess(
+            Worker(number, self._worker_ended),
+            command[0],
+            command,
+            env=environment,
+            childFDs={0: "w", 1: 1, 2: 2, **{file: file for file in files}},
+        )
+
+    def _worker_ended(self, number: int, how: str) -> None:
+        del self._running[number]
+        if self.stopping:
+            if not self._running and self._ended is not None:
+                self._ended.callback(None)
+            return
+        steady = self._reactor.seconds() - self._started_at[number] >= STEADY_S
+        failures = self._failures[number] = 0 if steady else self._failures.get(number, 0) + 1
+        wait_s = 0.0 if steady else min(LONGEST_WAIT_S, 0.25 * 2**failures)
+        self._log.error(
+            "worker {number} ended ({how}); it is started again in {wait} s", number=number, how=how, wait=wait_s
+        )
+        self._reactor.callLater(wait_s, self._start, number)
+
+    def _kill(self, worker: Any) -> None:
+        if worker.pid is not None:
+            self._log.warn("worker process {pid} does not end: it is killed", pid=worker.pid)
+            worker.signalProcess("KILL")
+
+
+class _Parent(Protocol):
+    """A worker's standard input, which the parent holds."""
+
+    def __init__(self, orphaned: Callable[[], None]) -> None:
+        self._orphaned = orphaned
+
+    def connectionLost(self, reason: Failure = connectionDone) -> None:
+        self._orphaned()
+
+
+def end_with_parent() -> None:
+    """In a worker: end, as on SIGTERM, when the parent is gone; it would restart its workers beside this one."""
+    StandardIO(_Parent(lambda: os.kill(os.getpid(), signal.SIGTERM)))
+
+
+class SharingReactor:
+    """A reactor whose TCP listeners share their port with other processes. All else is the reactor's.
+
+    Args:
+        reactor: The real one.
+    """
+
+    def __init__(self, reactor: Any) -> None:
+        self._reactor = reactor
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._reactor, name)
+
+    def listenTCP(self, port: int, factory: Any, backlog: int = 50, interface: str = "") -> IListeningPort:
+        """See `IReactorTCP.listenTCP`."""
+        family = socket.AF_INET6 if ":" in interface else socket.AF_INET
+        try:
+            with socket.socket(family) as listener:
+                listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+                listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+                listener.setblocking(False)
+                listener.bind((interface, port))
+                listener.listen(backlog)
+                adopted: IListeningPort = self._reactor.adoptStreamPort(listener.fileno(), family, factory)
+                return adopted
+        except OSError as error:
+            raise CannotListenError(interface, port, error) from None

@@ -1,0 +1,175 @@
+"""What the values of settings may be: each of these turns an operator's text into a value.
+
+Each raises ValueError that says what the value may be, without repeating it.
+"""
+
+import base64
+import os
+import re
+import secrets
+from collections.abc import Callable
+from enum import StrEnum
+from urllib.parse import urlsplit
+
+from signald.brokers.redis.url import StoreAddress, parse_url
+from signald.core import origins
+from signald.identity.signing_keys import HMAC, PUBLIC
+
+
+def switch(text: str) -> bool:
+    """True or false."""
+    value = text.lower()
+    if value in {"1", "true", "yes", "on"}:
+        return True
+    if value in {"", "0", "false", "no", "off"}:
+        return False
+    raise ValueError("must be true or false")
+
+
+def integer(lowest: int, highest: int) -> Callable[[str], int]:
+    """A whole number in this range, both ends included."""
+
+    def parse(text: str) -> int:
+        if not re.fullmatch(r"[+-]?[0-9]{1,18}", text) or not lowest <= int(text) <= highest:
+            raise ValueError(f"must be a whole number from {lowest} to {highest}")
+        return int(text)
+
+    return parse
+
+
+def seconds(lowest: float, highest: float) -> Callable[[str], float]:
+    """A number of seconds in this range, both ends included."""
+
+    def parse(text: str) -> float:
+        if not re.fullmatch(r"[0-9]{1,9}(\.[0-9]{1,9})?", text) or not lowest <= float(text) <= highest:
+            raise ValueError(f"must be a number of seconds from {lowest:g} to {highest:g}")
+        return float(text)
+
+    return parse
+
+
+def origin_list(text: str) -> frozenset[str]:
+    """Origins apart by commas; empty, or `*`, for all."""
+    if text.strip() == "*":
+        return frozenset()
+    allowed = frozenset(origins.normalise(origin) for origin in text.split(",") if origin.strip())
+    if text and not allowed:  # a slip must not open the server to all
+        raise ValueError("names no origin; leave it empty, or write *, to allow all")
+    return allowed
+
+
+def instance_id(text: str) -> str:
+    """A name of a process; a random one if there is none."""
+    if not text:
+        return secrets.token_hex(4)
+    if not re.fullmatch(r"[A-Za-z0-9._-]{1,64}", text):
+        raise ValueError("must be 1 to 64 letters, digits, dots, dashes or underscores")
+    return text
+
+
+def workers(text: str) -> int:
+    """A number of processes; `auto` is one for each core that this process may use."""
+    return len(os.sched_getaffinity(0)) if text == "auto" else integer(1, 256)(text)
+
+
+def redis_url(text: str) -> StoreAddress | None:
+    """Where the store is; None if there is none."""
+    return parse_url(text) if text else None
+
+
+def prefix(text: str) -> str:
+    """What stands before each key: no character that a pattern of Redis would take for its own."""
+    if not re.fullmatch(r"[!-~]{1,64}", text) or re.search(r"[*?\[\]\\^]", text):
+        raise ValueError("must be 1 to 64 visible ASCII characters without *, ?, [, ], ^ and backslash")
+    return text
+
+
+def plain_text(text: str) -> str:
+    """Text without control characters."""
+    if len(text) > 1024 or not text.isprintable():
+        raise ValueError("must be at most 1024 printable characters")
+    return text
+
+
+def file(text: str) -> str:
+    """The path of a file that exists, or empty."""
+    if text and not os.path.isfile(text):
+        raise ValueError("is not a file")
+    return text
+
+
+def secret(shortest: int) -> Callable[[str], str]:
+    """A secret of at least so many bytes, or empty."""
+
+    def parse(text: str) -> str:
+        if text and len(text.encode()) < shortest:
+            raise ValueError(f"must be at least {shortest} bytes long: whoever sees its work could guess a shorter one")
+        return text
+
+    return parse
+
+
+def choice(of: type[StrEnum]) -> Callable[[str], StrEnum]:
+    """A member of an enumeration, by its value."""
+    parse = one_of(tuple(of))
+    return lambda text: of(parse(text))
+
+
+def algorithms(text: str) -> frozenset[str]:
+    """Names of signature algorithms apart by commas."""
+    algorithms = frozenset(word.strip() for word in text.split(",") if word.strip())
+    if not algorithms <= {*HMAC, *PUBLIC}:
+        raise ValueError(f"must be some of {', '.join((*HMAC, *PUBLIC))}, apart by commas")
+    if algorithms & HMAC.keys() and algorithms & {*PUBLIC}:
+        raise ValueError("must be for secrets (HS…) or for public keys, not for both: one would be taken for the other")
+    return algorithms
+
+
+def jwks(text: str) -> str:
+    """A path or an https URL of a JSON Web Key Set, or empty."""
+    return https_url(text) if text.startswith(("https://", "http://")) else file(text)
+
+
+def https_url(text: str) -> str:
+    """An https URL, or an http one of this machine, or empty."""
+    if not text:
+        return ""
+    parts = urlsplit(text)
+    hidden = parts.username is not None or parts.fragment
+    visible = not re.search(r"[^!-~]", text)
+    if parts.scheme not in {"https", "http"} or not visible or not parts.hostname or hidden:
+        raise ValueError("must be an https:// URL without user, password and fragment")
+    if parts.scheme == "http" and parts.hostname not in {"localhost", "127.0.0.1", "::1"}:
+        raise ValueError("must be https://: who is on the way could read and change what goes over it")
+    return text
+
+
+def webhook_secret(text: str) -> bytes:
+    """The bytes of a Standard Webhooks secret: base64 after `whsec_`, and else the text itself; or empty."""
+    if not text:
+        return b""
+    try:
+        secret = base64.b64decode(text[6:], validate=True) if text.startswith("whsec_") else text.encode()
+    except ValueError:
+        raise ValueError("must be base64 after whsec_") from None
+    if len(secret) < 16:
+        raise ValueError("must be at least 16 bytes long: whoever sees what it signs could guess a shorter one")
+    return secret
+
+
+def one_of(words: tuple[str, ...]) -> Callable[[str], str]:
+    """One of these words."""
+
+    def parse(text: str) -> str:
+        if text.lower() not in words:
+            raise ValueError(f"must be one of {', '.join(words)}")
+        return text.lower()
+
+    return parse
+
+
+def endpoint(text: str) -> str:
+    """A Twisted endpoint string; what it means is seen when it is opened."""
+    if ":" not in text:
+        raise ValueError("must be a Twisted endpoint, for example tcp:8080:interface=127.0.0.1")
+    return text

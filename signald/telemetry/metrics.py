@@ -1,0 +1,119 @@
+"""``/metrics``: what this process has done and holds, in the text format of Prometheus.
+
+Counters are plain numbers (see `counts`), gauges are asked when somebody scrapes. Labels are of fixed sets.
+"""
+
+import platform
+from collections.abc import Callable, Iterable, Mapping
+from itertools import accumulate
+from types import MappingProxyType
+from typing import Any
+
+from prometheus_client import CollectorRegistry, ProcessCollector, generate_latest
+from prometheus_client.core import (
+    CounterMetricFamily,
+    GaugeMetricFamily,
+    HistogramMetricFamily,
+    InfoMetricFamily,
+    Metric,
+)
+from prometheus_client.registry import Collector
+
+from signald import __version__
+from signald.brokers.interface import Broker
+from signald.telemetry.counts import Counts, Histogram
+
+Gauges = Mapping[str, tuple[str, Callable[[], float]]]
+
+
+class Metrics(Collector):
+    """All metrics of one process.
+
+    Args:
+        counts: Of this process.
+        broker: Waiting clients, rooms, the store.
+        gauges: Name without prefix to help text and how to ask.
+        webhooks: How to ask for the count of each result.
+    """
+
+    def __init__(
+        self,
+        counts: Counts,
+        broker: Broker,
+        gauges: Gauges,
+        webhooks: Mapping[str, Callable[[], int]] = MappingProxyType({}),
+    ) -> None:
+        self._webhooks = webhooks
+        self._counts = counts
+        self._broker = broker
+        self._gauges = gauges
+        self._registry = CollectorRegistry()
+        self._registry.register(self)
+        ProcessCollector(registry=self._registry)
+
+    def text(self) -> bytes:
+        """All metrics, as Prometheus reads them."""
+        return generate_latest(self._registry)
+
+    def collect(self) -> Iterable[Metric]:
+        """See `Collector.collect`."""
+        counts = self._counts
+        yield InfoMetricFamily(
+            "signald_build",
+            "What runs here.",
+            value={"version": __version__, "python": platform.python_version(), "instance_id": self._broker.instance},
+        )
+        for name, (meaning, ask) in self._gauges.items():
+            yield GaugeMetricFamily(f"signald_{name}", meaning, value=ask())
+        yield GaugeMetricFamily("signald_waiting", "Clients of this instance that wait.", value=self._broker.waiting)
+        yield GaugeMetricFamily("signald_rooms", "Rooms with a client of this instance.", value=self._broker.rooms)
+        yield from self._store()
+        yield _counter("clients", "Clients that have connected.", counts.clients)
+        yield _counter("received_bytes", "Bytes read from clients.", counts.received_bytes)
+        yield _counter("sent_bytes", "Bytes written to clients.", counts.sent_bytes)
+        yield _counter("floods", "Seconds for which a client that flooded was not read from.", counts.floods)
+        yield _counter("reports", "Reports of clients about each other.", counts.reports)
+        yield _counter("blocks", "Times that a client blocked another.", counts.blocks)
+        yield _counter("matches_delayed", "Clients above MATCHES_PER_MINUTE that had to wait.", counts.matches_delayed)
+        yield _counter("violators_closed", "Clients closed for VIOLATIONS_PER_MINUTE.", counts.violators)
+        webhooks = {result: ask() for result, ask in self._webhooks.items()}
+        yield _counters("webhooks", "Reports that were posted to the operator.", "result", webhooks)
+        yield _counters("drops", "Connections that were ended here.", "reason", counts.drops)
+        yield _counters("handshakes_refused", "Handshakes refused.", "status", counts.handshakes_refused)
+        yield _counters("relayed", "Messages relayed to partners.", "type", counts.relayed_by_type())
+        yield _counters("errors", "Error messages sent to clients.", "code", counts.errors)
+        closes = {str(code) if code else "other": count for code, count in counts.closes.items()}
+        yield _counters("closes", "Clients that went, by close code; 1006: without one.", "code", closes)
+        waits = HistogramMetricFamily("signald_match_wait_seconds", "How long matched clients had waited.")
+        waits.add_metric([], _buckets(counts.waits), counts.waits.seconds)
+        yield waits
+
+    def _store(self) -> Iterable[Metric]:
+        reachable, held = self._broker.store_reachable, self._broker.held_bytes
+        if reachable is None:
+            return
+        yield GaugeMetricFamily("signald_store_up", "Whether the store answers.", value=float(reachable))
+        yield GaugeMetricFamily("signald_held_relay_bytes", "Relays on their way to the store.", value=held)
+        calls = HistogramMetricFamily("signald_store_call_seconds", "Time to the store's answer.", labels=["call"])
+        for kind, answers in self._counts.store_calls.items():
+            calls.add_metric([kind], _buckets(answers), answers.seconds)
+        yield calls
+        failures = self._counts.store_failures
+        yield _counters("store_call_failures", "Calls that the store did not answer, or refused.", "call", failures)
+
+
+def _buckets(durations: Histogram) -> list[tuple[str, float]]:
+    """As Prometheus has them: upper bound, and how many were not above it."""
+    bounds = (*(str(float(bound)) for bound in durations.bounds_s), "+Inf")
+    return list(zip(bounds, accumulate(durations.buckets), strict=True))
+
+
+def _counter(name: str, meaning: str, value: float) -> Metric:
+    return CounterMetricFamily(f"signald_{name}", meaning, value=value)
+
+
+def _counters(name: str, meaning: str, label: str, values: Mapping[Any, float]) -> Metric:
+    family = CounterMetricFamily(f"signald_{name}", meaning, labels=[label])
+    for key, value in values.items():
+        family.add_metric([str(key)], value)
+    return family

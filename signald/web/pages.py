@@ -1,0 +1,134 @@
+"""The resource tree: ``/``, ``/static/…``, ``/healthz``, and what ``/ws`` says to those who do not upgrade."""
+
+from collections.abc import Mapping
+from importlib.resources import files
+from typing import Any, Final
+
+from twisted.web.http import HTTPChannel
+from twisted.web.pages import notFound
+from twisted.web.resource import IResource, Resource
+from twisted.web.server import Request, Site
+
+from signald import __version__
+from signald.web.admin import BansPage, ClientsPage
+from signald.web.api import AdminSite, Api
+from signald.web.probes import Json, MetricsPage, Probes, Ready
+
+_TYPES: Final = {
+    "css": b"text/css; charset=utf-8",
+    "html": b"text/html; charset=utf-8",
+    "ico": b"image/x-icon",
+    "js": b"text/javascript; charset=utf-8",
+    "svg": b"image/svg+xml",
+}
+
+# Of every response, errors too.
+_HEADERS: Final[Mapping[bytes, bytes]] = {
+    b"content-security-policy": (
+        b"default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; "
+        b"media-src 'self' blob: mediastream:; connect-src 'self' ws: wss:; "
+        b"base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+    ),
+    b"permissions-policy": b"camera=(self), microphone=(self), geolocation=()",
+    b"referrer-policy": b"no-referrer",
+    b"x-content-type-options": b"nosniff",
+    b"cache-control": b"no-cache",
+}
+
+
+class OneRequest(HTTPChannel):
+    """HTTP without keep-alive; see `signald.network.front` for the reason."""
+
+    def checkPersistence(self, request: Any, version: bytes) -> bool:
+        """Close after each response, and say so."""
+        request.responseHeaders.setRawHeaders(b"connection", [b"close"])
+        for name, value in _HEADERS.items():
+            request.responseHeaders.setRawHeaders(name, [value])
+        return False
+
+
+class _Root(Resource):
+    """Unknown paths are 404 in few words."""
+
+    def getChild(self, path: bytes, request: Request) -> IResource:
+        return notFound("Not found", "There is nothing here. Look at / or /healthz.")
+
+
+class _Body(_Root):
+    """A fixed body that was read once. It has no children: ``//x`` is not ``/``."""
+
+    def __init__(self, body: bytes, content_type: bytes) -> None:
+        super().__init__()
+        self._body = body
+        self._type = content_type
+
+    def render_GET(self, request: Request) -> bytes:
+        request.setHeader(b"content-type", self._type)
+        return self._body
+
+
+class _UpgradeRequired(Resource):
+    """``/ws`` without a WebSocket handshake (RFC 9110 15.5.22)."""
+
+    isLeaf = True
+
+    def render(self, request: Request) -> bytes:
+        request.setResponseCode(426, b"Upgrade Required")
+        request.setHeader(b"upgrade", b"websocket")
+        request.setHeader(b"content-type", b"text/plain; charset=utf-8")
+        return b"This is a WebSocket endpoint: connect with ws:// or wss://.\n"
+
+
+def make_admin_site(probes: Probes, api: Api, reactor: Any) -> Site:
+    """What is for the operator alone.
+
+    Args:
+        probes: What is asked.
+        api: Looks at clients, and closes them.
+        reactor: Times out idle connections.
+    """
+    root = _probed(probes, metrics=True)
+    root.putChild(b"clients", ClientsPage(api))
+    root.putChild(b"bans", BansPage(api))
+    return _site(root, reactor, AdminSite)
+
+
+def _probed(probes: Probes, *, metrics: bool) -> _Root:
+    root = _Root()
+    root.putChild(b"healthz", Json(probes.health))
+    root.putChild(b"readyz", Ready(probes.ready))
+    if metrics:
+        root.putChild(b"metrics", MetricsPage(probes.metrics))
+    return root
+
+
+def _site(root: Resource, reactor: Any, kind: type[Site] = Site) -> Site:
+    site = kind(root, reactor=reactor, timeout=30)
+    site.protocol = OneRequest  # type: ignore[assignment]
+    site.noisy = False
+    return site
+
+
+def make_site(probes: Probes, *, demo: bool, metrics: bool, reactor: Any) -> Site:
+    """The web side of the daemon.
+
+    Args:
+        probes: What is asked.
+        demo: Whether ``/`` is the demo page; else it is a line of text.
+        metrics: Whether ``/metrics`` is here too.
+        reactor: Times out idle connections.
+    """
+    root = _probed(probes, metrics=metrics)
+    root.putChild(b"ws", _UpgradeRequired())
+    if demo:
+        static = _Root()
+        for file in (files("signald.web") / "static").iterdir():
+            content_type = _TYPES.get(file.name.rpartition(".")[2])
+            if content_type is not None:
+                static.putChild(file.name.encode(), _Body(file.read_bytes(), content_type))
+        root.putChild(b"static", static)
+        root.putChild(b"", static.children[b"index.html"])
+    else:
+        text = f"signald {__version__}: a WebRTC signaling server. Its WebSocket is at /ws.\n"
+        root.putChild(b"", _Body(text.encode(), b"text/plain; charset=utf-8"))
+    return _site(root, reactor)

@@ -1,0 +1,79 @@
+"""Where a client really is, and what a log may show of it."""
+
+import pytest
+
+from signald.core.addresses import client_address, forwarded_for, normalise, parse_networks, truncate
+
+TRUSTED = parse_networks("10.0.0.0/8, 127.0.0.1,2001:db8:aa::/48")
+
+
+@pytest.mark.parametrize(
+    ("text", "normal"),
+    [
+        ("192.0.2.7", "192.0.2.7"),
+        ("::ffff:192.0.2.7", "192.0.2.7"),
+        ("2001:DB8:0:0::1", "2001:db8::1"),
+        ("fe80::1%eth0", "fe80::1"),
+        ("192.0.2.7:4711", "192.0.2.7"),
+        ("[2001:db8::1]:443", "2001:db8::1"),
+        (" 192.0.2.7 ", "192.0.2.7"),
+        ("unknown", "unknown"),
+        ("", ""),
+    ],
+)
+def test_one_spelling_for_one_address(text: str, normal: str) -> None:
+    """One client would be two in the log, and a limit for its IPv4 address would miss it on a dual-stack port."""
+    assert normalise(text) == normal
+
+
+@pytest.mark.parametrize(
+    ("peer", "forwarded", "client"),
+    [
+        ("192.0.2.7", [], "192.0.2.7"),
+        # Whoever comes without a proxy may claim what it likes.
+        ("192.0.2.7", ["203.0.113.1"], "192.0.2.7"),
+        ("10.1.1.1", ["203.0.113.1"], "203.0.113.1"),
+        ("::ffff:10.1.1.1", ["203.0.113.1"], "203.0.113.1"),
+        ("2001:db8:aa::1", ["2001:db8::7"], "2001:db8::7"),
+        # Two proxies of ours; what stands before them was made up by the client.
+        ("127.0.0.1", ["198.51.100.1", "203.0.113.1", "10.2.2.2"], "203.0.113.1"),
+        ("10.1.1.1", ["203.0.113.1", "not an address"], "10.1.1.1"),
+        ("10.1.1.1", ["not an address", "203.0.113.1"], "203.0.113.1"),
+        ("10.1.1.1", ["10.3.3.3"], "10.3.3.3"),
+        ("10.1.1.1", [], "10.1.1.1"),
+        # A UNIX socket: a proxy of this machine.
+        ("", ["203.0.113.1"], "203.0.113.1"),
+        ("", [], ""),
+    ],
+)
+def test_only_trusted_proxies_are_believed(peer: str, forwarded: list[str], client: str) -> None:
+    """Anybody could hide, or have somebody else blocked, by a header."""
+    assert client_address(peer, forwarded, TRUSTED) == client
+
+
+def test_headers_are_read_in_order() -> None:
+    """A proxy that adds a header of its own would be read before the client's claim."""
+    head = b"GET /ws HTTP/1.1\r\nX-Forwarded-For: 192.0.2.1, 192.0.2.2\r\nHost: a\r\nx-forwarded-for:192.0.2.3\r\n"
+    assert [word.strip() for word in forwarded_for(head)] == ["192.0.2.1", "192.0.2.2", "192.0.2.3"]
+    assert forwarded_for(b"GET /x-forwarded-for: HTTP/1.1\r\nHost: a\r\n") == []
+
+
+@pytest.mark.parametrize(
+    ("address", "shown"),
+    [
+        ("192.0.2.77", "192.0.2.0/24"),
+        ("::ffff:192.0.2.77", "192.0.2.0/24"),
+        ("2001:db8:1:2:3:4:5:6", "2001:db8:1::/48"),
+        ("", ""),
+    ],
+)
+def test_logs_show_a_network(address: str, shown: str) -> None:
+    """A log with whole addresses is personal data that the operator must answer for."""
+    assert truncate(address) == shown
+
+
+@pytest.mark.parametrize("text", ["10.0.0.0/33", "example.com", "10.0.0.1/8"])
+def test_wrong_networks_are_refused(text: str) -> None:
+    """A slip would leave the proxy untrusted, and every client would seem to be the proxy."""
+    with pytest.raises(ValueError, match="is not a network"):
+        parse_networks(text)

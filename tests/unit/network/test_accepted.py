@@ -1,0 +1,314 @@
+"""Accepted connections, on real sockets and a reactor that only tests turn."""
+
+import select
+import socket
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from twisted.internet.error import ConnectionAborted, ConnectionDone
+from twisted.internet.main import CONNECTION_DONE
+from twisted.internet.protocol import Protocol, connectionDone
+from twisted.internet.testing import MemoryReactorClock
+from twisted.python.failure import Failure
+from twisted.trial.unittest import SynchronousTestCase
+
+from signald.network.accepted import Accepted, Lane
+
+MUCH = bytes(range(256)) * 40_000
+"""More than a socket's buffers take."""
+
+
+class Wire:
+    """A connection, what its protocol saw, and the other end."""
+
+    def __init__(self) -> None:
+        self.reactor = MemoryReactorClock()
+        ours, self.other = socket.socketpair()
+        self.other.settimeout(5)
+        self.protocol = Seen()
+        reactor: Any = self.reactor
+        server: Any = None
+        self.transport = Accepted(ours, self.protocol, ("127.0.0.1", 1), server, 0, reactor)
+        self.protocol.makeConnection(self.transport)
+
+    def read(self, data: bytes = b"x") -> Exception | None:
+        """Let the other end send, and the reactor say that there is something to read."""
+        self.other.sendall(data)
+        return self.transport.doRead()
+
+    @property
+    def wants_to_write(self) -> bool:
+        return self.transport in self.reactor.getWriters()
+
+    def take(self, size: int) -> bytes:
+        """Read at the other end, while the reactor says that there is room."""
+        taken = b""
+        while len(taken) < size:
+            taken += self.other.recv(65536)
+            if self.wants_to_write:
+                self.transport.doWrite()
+        return taken
+
+
+class Seen(Protocol):
+    """Does what a test says for what comes."""
+
+    def __init__(self) -> None:
+        self.on_data: Any = lambda data: None
+        self.lost: list[Any] = []
+
+    def dataReceived(self, data: bytes) -> None:
+        self.on_data(data)
+
+    def connectionLost(self, reason: Failure = connectionDone) -> None:
+        self.lost.append(type(reason.value))
+
+
+@pytest.fixture
+def wire() -> Iterator[Wire]:
+    wire = Wire()
+    yield wire
+    wire.other.close()
+    if not wire.protocol.lost:
+        wire.transport.connectionLost(Failure(CONNECTION_DONE))
+
+
+def test_what_is_written_leaves_at_once(wire: Wire) -> None:
+    """Each small message costs two calls of epoll_ctl and an event."""
+    wire.transport.write(b"now")
+    assert not wire.wants_to_write
+    assert wire.other.recv(10) == b"now"
+
+
+def test_what_finds_no_room_keeps_its_order(wire: Wire) -> None:
+    """A message overtakes the rest of the one before it."""
+    wire.transport.write(MUCH)
+    wire.transport.write(b"last")
+    assert wire.wants_to_write
+    assert wire.take(len(MUCH) + 4) == MUCH + b"last"
+    assert not wire.wants_to_write
+
+
+def test_the_end_comes_with_the_read_that_brought_it(wire: Wire) -> None:
+    """Closing takes another turn of the reactor; or what was written before it is lost."""
+
+    def end(data: bytes) -> None:
+        wire.transport.write(b"good")
+        wire.transport.loseConnection()
+        wire.transport.write(b"bye")
+
+    wire.protocol.on_data = end
+    assert wire.read() is CONNECTION_DONE
+    assert not wire.wants_to_write
+    wire.transport.connectionLost(Failure(CONNECTION_DONE))
+    assert wire.other.recv(10) == b"goodbye"
+    assert wire.other.recv(10) == b""
+    assert wire.protocol.lost == [ConnectionDone]
+
+
+@pytest.mark.parametrize("before", [True, False])
+def test_the_end_waits_for_what_is_written(wire: Wire, before: bool) -> None:
+    """A client misses the last messages, and is read from although its connection ends."""
+
+    def end(data: bytes) -> None:
+        if before:
+            wire.transport.write(MUCH)
+        wire.transport.loseConnection()
+        if not before:
+            wire.transport.write(MUCH)
+
+    wire.protocol.on_data = end
+    assert wire.read() is None
+    assert wire.transport not in wire.reactor.getReaders()
+    taken, ended = b"", None
+    while ended is None:
+        taken += wire.other.recv(65536)
+        ended = wire.transport.doWrite()
+    assert ended is CONNECTION_DONE
+    wire.transport.connectionLost(Failure(CONNECTION_DONE))
+    while piece := wire.other.recv(65536):
+        taken += piece
+    assert taken == MUCH
+
+
+def test_the_end_waits_for_a_producer(wire: Wire) -> None:
+    """A page's response is cut off in its middle."""
+
+    def end(data: bytes) -> None:
+        wire.transport.registerProducer(Seen(), True)
+        wire.transport.loseConnection()
+
+    wire.protocol.on_data = end
+    assert wire.read() is None
+    wire.transport.unregisterProducer()
+    assert wire.wants_to_write
+    assert wire.transport.doWrite() is CONNECTION_DONE
+
+
+def test_outside_a_read_the_end_comes_in_its_own_turn(wire: Wire) -> None:
+    """A protocol is told of its end while it is in the midst of something."""
+    wire.transport.loseConnection()
+    assert not wire.protocol.lost
+    assert wire.transport.doWrite() is CONNECTION_DONE
+
+
+def test_an_abort_wins(wire: Wire) -> None:
+    """A client that must go gets a clean end, and its kernel waits for what we still had to say."""
+
+    def end(data: bytes) -> None:
+        wire.transport.loseConnection()
+        wire.transport.abortConnection()
+        wire.transport.write(b"no more")
+
+    wire.protocol.on_data = end
+    assert wire.read() is None
+    wire.reactor.advance(0)
+    assert wire.protocol.lost == [ConnectionAborted]
+    assert wire.other.recv(10) == b""
+
+
+def test_the_other_end_is_gone(wire: Wire) -> None:
+    """A write to a broken connection raises in whoever wrote, such as the partner's."""
+    wire.other.close()
+    wire.transport.write(b"lost")
+    wire.transport.write(b"too")
+    assert wire.wants_to_write
+    assert isinstance(wire.transport.doWrite(), Exception)
+
+
+class Lanes:
+    """Connections on a lane, and the reactor that polls it."""
+
+    def __init__(self) -> None:
+        self.reactor: Any = MemoryReactorClock()
+        self.lane = Lane(self.reactor)
+        self.others: list[socket.socket] = []
+
+    def connect(self) -> Accepted:
+        ours, other = socket.socketpair()
+        other.settimeout(5)
+        lane: Any = self.lane
+        server: Any = None
+        protocol = Seen()
+        transport = Accepted(ours, protocol, ("127.0.0.1", 1), server, 0, lane)
+        protocol.makeConnection(transport)
+        self.others.append(other)
+        return transport
+
+    def turn(self) -> None:
+        """One turn of the reactor."""
+        if select.select([self.lane], [], [], 0)[0]:
+            self.lane.doRead()
+        self.reactor.advance(0)
+
+
+@pytest.fixture
+def lanes() -> Iterator[Lanes]:
+    lanes = Lanes()
+    yield lanes
+    lanes.lane.connectionLost(Failure(CONNECTION_DONE))
+    for other in lanes.others:
+        other.close()
+
+
+def test_each_gets_its_own(lanes: Lanes) -> None:
+    """Bytes of one client reach another."""
+    got: list[tuple[int, bytes]] = []
+    for number in range(3):
+        protocol: Any = lanes.connect().protocol
+        protocol.on_data = lambda data, number=number: got.append((number, data))
+    lanes.turn()
+    assert got == []
+    lanes.others[2].sendall(b"two")
+    lanes.others[0].sendall(b"nought")
+    lanes.turn()
+    lanes.turn()
+    assert sorted(got) == [(0, b"nought"), (2, b"two")]
+
+
+def test_the_reactor_polls_a_lane_that_has_connections(lanes: Lanes) -> None:
+    """A reactor that stops finds a descriptor of which nobody knows; or polls nothing, for ever."""
+    assert lanes.reactor.getReaders() == []
+    first, second = lanes.connect(), lanes.connect()
+    assert lanes.reactor.getReaders() == [lanes.lane]
+    for transport in (first, second):
+        transport.abortConnection()
+    lanes.turn()
+    assert lanes.reactor.getReaders() == []
+    lanes.connect()
+    assert lanes.reactor.getReaders() == [lanes.lane]
+
+
+def test_what_waits_is_written_when_there_is_room(lanes: Lanes) -> None:
+    """The rest of a large message is never sent, or a paused producer never goes on."""
+    transport = lanes.connect()
+    transport.write(MUCH)
+    taken = b""
+    while len(taken) < len(MUCH):
+        taken += lanes.others[0].recv(65536)
+        lanes.turn()
+    assert taken == MUCH
+    lanes.turn()
+    assert lanes.lane._wanted == {transport.fileno(): select.EPOLLIN}
+
+
+def test_the_other_end_closes(lanes: Lanes) -> None:
+    """A client that goes stays somebody's partner."""
+    protocol: Any = lanes.connect().protocol
+    lanes.others[0].sendall(b"last words")
+    lanes.others[0].close()
+    heard: list[bytes] = []
+    protocol.on_data = heard.append
+    lanes.turn()
+    lanes.turn()
+    assert heard == [b"last words"]
+    assert protocol.lost == [ConnectionDone]
+
+
+def test_the_other_end_closes_while_nobody_reads(lanes: Lanes) -> None:
+    """A client that is read from slowly and goes is never missed, and the lane is polled without end."""
+    transport = lanes.connect()
+    protocol: Any = transport.protocol
+    transport.pauseProducing()
+    transport.write(MUCH)
+    lanes.others[0].close()
+    lanes.turn()
+    assert len(protocol.lost) == 1
+    assert lanes.reactor.getReaders() == []
+
+
+def test_one_ends_another(lanes: Lanes) -> None:
+    """A closed socket is read, and all that came after it in this turn is lost."""
+    first, second = lanes.connect(), lanes.connect()
+    protocols: Any = first.protocol, second.protocol
+    for protocol, other in zip(protocols, (second, first), strict=True):
+        protocol.on_data = lambda data, other=other: other.connectionLost(Failure(CONNECTION_DONE))
+    for sender in lanes.others:
+        sender.sendall(b"x")
+    lanes.turn()
+    assert sorted(len(protocol.lost) for protocol in protocols) == [0, 1]
+
+
+class Faults(SynchronousTestCase):
+    """What a protocol raises."""
+
+    def test_a_fault_costs_one_connection(self) -> None:
+        """All clients are gone, or the fault is in no log."""
+
+        def fault(data: bytes) -> None:
+            raise ZeroDivisionError
+
+        lanes = Lanes()
+        bad, good = lanes.connect(), lanes.connect()
+        protocols: Any = bad.protocol, good.protocol
+        protocols[0].on_data = fault
+        for other in lanes.others:
+            other.sendall(b"x")
+        lanes.turn()
+        self.assertEqual([protocol.lost for protocol in protocols], [[ZeroDivisionError], []])
+        self.assertEqual(len(self.flushLoggedErrors(ZeroDivisionError)), 1)
+        lanes.lane.connectionLost(Failure(CONNECTION_DONE))
+        self.assertEqual(protocols[1].lost, [ConnectionDone])
+        for other in lanes.others:
+            other.close()

@@ -1,0 +1,34 @@
+"""What a process does for itself."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).parents[3]
+
+CYCLES = """
+import gc
+from collections import deque
+from signald.process.garbage import LongLived
+
+class Node:
+    alive = most = 0
+    def __init__(self):
+        Node.alive += 1
+        Node.most = max(Node.most, Node.alive)
+        self.me = self
+    def __del__(self):
+        Node.alive -= 1
+
+LongLived().start()
+living = deque(maxlen=30_000)
+for _ in range(1_000_000):
+    living.append(Node())
+print(Node.most)
+"""
+
+
+def test_old_garbage_is_found() -> None:
+    """What lived through one garbage collection and then became garbage fills the memory."""
+    done = subprocess.run([sys.executable, "-c", CYCLES], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert int(done.stdout) < 150_000

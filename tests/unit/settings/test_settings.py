@@ -1,0 +1,365 @@
+"""Every setting: what it may be, and that a mistake names it."""
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from signald.settings import settings
+from signald.settings.settings import Settings, SettingsError
+from signald.settings.table import SETTINGS
+from signald.tap import Options
+
+BAD: Mapping[str, tuple[str, ...]] = {
+    "PORT": ("x", "-1", "65536", "80 80", "8080.0", "0x50", "1" * 30, "٨٠"),
+    "LISTEN": ("8080", "tcp:8080 nonsense"),
+    "ADMIN_LISTEN": ("9100", "x"),
+    "PUBLIC_METRICS": ("maybe",),
+    "WORKERS": ("0", "257", "x", "-1"),
+    "ALLOWED_ORIGIN": ("example.com", "https://example.com/path", "https://a.example,x", "null", "https://[::1", ","),
+    "REQUEUE_ON_PARTNER_LEAVE": ("maybe", "2", "tru"),
+    "REMATCH_DELAY_SECONDS": ("x", "-1", "3601", "nan", "inf", "1e3", "1,5"),
+    "REDIS_URL": ("x", "http://localhost", "redis://localhost:port", "redis://localhost/x"),
+    "REDIS_PREFIX": ("a b", "a*", "ä:", "x" * 65),
+    "REDIS_CA_FILE": ("/does/not/exist.pem", "/"),
+    "INSTANCE_ID": ("a b", "x" * 65, "ä", "a:b", "a/b"),
+    "MAX_MSG_PER_SECOND": ("0", "-1", "x", "1.5", "1" * 30),
+    "MAX_BYTES_PER_SECOND": ("-1", "x", "1.5"),
+    "MAX_SDP_BYTES": ("-1", "65537", "8k"),
+    "MAX_CANDIDATE_BYTES": ("-1", "65537", "x"),
+    "MATCHES_PER_MINUTE": ("-1", "x"),
+    "MAX_CONNECTIONS": ("-1", "all"),
+    "MAX_HALF_OPEN": ("-1", "x"),
+    "MAX_CONNECTIONS_PER_ADDRESS": ("-1", "x"),
+    "HANDSHAKES_PER_ADDRESS_PER_SECOND": ("-1", "0.5"),
+    "VIOLATIONS_PER_MINUTE": ("-1", "x"),
+    "BAN_SECONDS": ("-1", "x", "1000001"),
+    "HEARTBEAT_SECONDS": ("0", "0.05", "3601", "x", "-30"),
+    "HANDSHAKE_TIMEOUT_SECONDS": ("0", "x", "3601"),
+    "ICE_SERVERS": (
+        "example.com",
+        "http://example.com",
+        "stun:",
+        "stun:a b",
+        "stun:a?transport=udp",
+        "turn:a?transport=sctp",
+        "[",
+        "{}",
+        '["stun:a"]',
+        '[{"url":"stun:a"}]',
+        '[{"urls":[]}]',
+        '[{"urls":"turn:a","username":"u"}]',
+        '[{"urls":"turn:a","credential":"hunter2"}]',
+        '[{"urls":"turn:hunter2@a","username":"u","credential":"c"}]',
+    ),
+    "TURN_SECRET": ("hunter2", "x" * 15),
+    "AUTH_MODE": ("maybe", "true"),
+    "JWT_SECRET": ("x", "x" * 31),
+    "JWT_PUBLIC_KEY_FILE": ("/does/not/exist.pem", "/"),
+    "JWT_JWKS": (
+        "/does/not/exist.json",
+        "http://issuer.example/jwks",
+        "https://",
+        "https://user:hunter2@issuer.example/jwks",
+        "https://issuer.example/jwks#x",
+        "https://issu\u00e9r.example",
+        "ftp://issuer.example/jwks",
+    ),
+    "JWT_ALGORITHMS": ("none", "hs256", "HS256,none", "HS256,RS256", "RS256 ES256", "RS1"),
+    "JWT_ISSUER": ("x" * 1025, "a\x00b"),
+    "JWT_AUDIENCE": ("x" * 1025, "a\x00b"),
+    "JWT_LEEWAY_SECONDS": ("-1", "601", "x"),
+    "MAX_CONNECTIONS_PER_USER": ("-1", "x", "1.5"),
+    "USER_OVERFLOW": ("drop",),
+    "BLOCK_DAYS": ("0", "3651", "x"),
+    "REPORT_WEBHOOK_URL": (
+        "x",
+        "http://mod.example/x",
+        "https://",
+        "https://u:hunter2@mod.example/x",
+        "https://m/hunter2 x",
+    ),
+    "REPORT_WEBHOOK_SECRET": ("hunter2", "whsec_hunter2", "whsec_%%%%%%%%%%%%%%%%%%%%%%%%"),
+    "ADMIN_TOKEN": ("hunter2", "x" * 15),
+    "TURN_TTL": ("0", "59", "x", "1h", "2592001"),
+    "DEMO": ("maybe",),
+    "DRAIN_SECONDS": ("-1", "x", "3601"),
+    "FAST_PATH": ("maybe",),
+    "LOG_FULL_ADDRESSES": ("maybe",),
+    "LOG_LEVEL": ("loud",),
+    "LOG_FORMAT": ("xml",),
+    "TRUSTED_PROXIES": ("x", "10.0.0.0/33"),
+    "DEBUG": ("maybe",),
+}
+
+
+def test_defaults() -> None:
+    """An operator who sets nothing gets something else than the documentation says."""
+    chosen = settings.parse({})
+    assert chosen.port == 8080
+    assert chosen.listen == ()
+    assert chosen.allowed_origin == frozenset()
+    assert chosen.requeue_on_partner_leave is True
+    assert chosen.rematch_delay_seconds == 3.0
+    assert chosen.redis_url is None
+    assert chosen.redis_prefix == "webrtc:"
+    assert chosen.max_msg_per_second == 40
+    assert chosen.heartbeat_seconds == 30.0
+    assert chosen.handshake_timeout_seconds == 10.0
+    assert chosen.demo is True
+    assert chosen.debug is False
+
+
+def test_every_setting_has_bad_values_here() -> None:
+    """A new setting is not checked."""
+    assert set(BAD) == {setting.variable for setting in SETTINGS}
+    assert {setting.field for setting in SETTINGS} == set(Settings.__slots__)
+
+
+@pytest.mark.parametrize(("variable", "value"), [(name, value) for name, values in BAD.items() for value in values])
+def test_a_bad_value_names_the_setting(variable: str, value: str) -> None:
+    """The daemon starts with a value that makes no sense, or does not say which one."""
+    with pytest.raises(SettingsError) as caught:
+        settings.parse({variable: value})
+    text = str(caught.value)
+    assert text.startswith(variable)
+    assert "\n" not in text
+    option = variable.lower().replace("_", "-")
+    with pytest.raises(SettingsError) as caught:
+        settings.parse({}, {option: [value if variable != "LISTEN" else "8080"]})
+    assert str(caught.value).startswith(f"--{option}")
+
+
+@pytest.mark.parametrize("value", ["1", "true", "TRUE", "yes", "on", " true "])
+def test_switch_on(value: str) -> None:
+    """An operator's way to write `true` means something else."""
+    assert settings.parse({"DEBUG": value}).debug is True
+
+
+@pytest.mark.parametrize("value", ["0", "false", "False", "no", "off"])
+def test_switch_off(value: str) -> None:
+    """An operator's way to write `false` means something else."""
+    assert settings.parse({"REQUEUE_ON_PARTNER_LEAVE": value}).requeue_on_partner_leave is False
+
+
+def test_empty_counts_as_not_set() -> None:
+    """A container platform that passes on empty variables makes the start fail."""
+    assert settings.parse({setting.variable: " " for setting in SETTINGS}).port == 8080
+
+
+def test_white_space_is_no_part() -> None:
+    """A line end behind a value, from a file of secrets, makes the start fail."""
+    chosen = settings.parse({"PORT": " 80\n", "ALLOWED_ORIGIN": " https://a.example , https://b.example ,"})
+    assert chosen.port == 80
+    assert chosen.allowed_origin == {"https://a.example:443", "https://b.example:443"}
+
+
+def test_all_origins() -> None:
+    """Who writes `*` lets nobody in."""
+    assert settings.parse({"ALLOWED_ORIGIN": "*"}).allowed_origin == frozenset()
+
+
+def test_options_win() -> None:
+    """An option on the command line is ignored."""
+    chosen = settings.parse({"PORT": "1", "DEBUG": "true"}, {"port": ["2"]})
+    assert (chosen.port, chosen.debug) == (2, True)
+    assert settings.parse({"LISTEN": "tcp:1 tcp:2"}, {"listen": ["tcp:3", "tcp:4"]}).listen == ("tcp:3", "tcp:4")
+    assert settings.parse({"LISTEN": "tcp:1 tcp:2"}).listen == ("tcp:1", "tcp:2")
+
+
+def test_a_bad_variable_does_not_matter_under_an_option() -> None:
+    """What is not used stops the start."""
+    assert settings.parse({"PORT": "x"}, {"port": ["2"]}).port == 2
+
+
+def test_others_variables_are_ignored() -> None:
+    """The environment of the machine stops the start."""
+    settings.parse({"PATH": "/bin", "LANG": "C", "port": "x"})
+
+
+def test_instance_id_is_random_by_default() -> None:
+    """Two instances have the same name in the store and the logs."""
+    assert len({settings.parse({}).instance_id for _ in range(20)}) == 20
+    assert settings.parse({"INSTANCE_ID": "web-1.a_B"}).instance_id == "web-1.a_B"
+
+
+def test_tokens_and_their_keys() -> None:
+    """An operator who sets a key and forgets the mode opens the server to all; or tokens are checked by a wrong key."""
+    secret, url = {"JWT_SECRET": "s" * 32}, {"JWT_JWKS": "https://issuer.example/jwks"}
+    on = {"AUTH_MODE": "Required"}
+    for keys in ({}, secret | url, secret | url | {"JWT_PUBLIC_KEY_FILE": __file__}):
+        with pytest.raises(SettingsError, match=r"^AUTH_MODE=required: set exactly one"):
+            settings.parse(on | keys)
+    for keys in (secret, url):
+        with pytest.raises(SettingsError, match=r"^JWT_\w+ is set, but AUTH_MODE is off"):
+            settings.parse(keys)
+    with pytest.raises(SettingsError, match=r"^JWT_ALGORITHMS: HS256.* not for public keys"):
+        settings.parse(on | url | {"JWT_ALGORITHMS": "HS256"})
+    assert settings.parse(on | url | {"JWT_ALGORITHMS": "ES256, ES384,"}).jwt_algorithms == {"ES256", "ES384"}
+    assert settings.parse(on | {"JWT_JWKS": "http://127.0.0.1:1/jwks"}).jwt_jwks == "http://127.0.0.1:1/jwks"
+    assert settings.parse(on | secret).auth_mode == "required"
+
+
+def test_turn_needs_a_password() -> None:
+    """Browsers throw on a TURN server without one, and no page gets a call."""
+    with pytest.raises(SettingsError, match=r"^ICE_SERVERS: .*TURN_SECRET"):
+        settings.parse({"ICE_SERVERS": "stun:a, turn:a"})
+    with pytest.raises(SettingsError, match=r"^TURN_SECRET: .* no TURN server"):
+        settings.parse({"ICE_SERVERS": "stun:a", "TURN_SECRET": "s" * 16})
+    chosen = settings.parse({"ICE_SERVERS": "stun:a, turn:a", "TURN_SECRET": "s" * 16})
+    assert [server.urls for server in chosen.ice_servers] == [["stun:a"], ["turn:a"]]
+
+
+def test_secrets_are_never_shown() -> None:
+    """The store's password ends in a log, a crash report or a terminal."""
+    chosen = settings.parse({"REDIS_URL": "redis://user:hunter2@localhost:6379/1"})
+    assert chosen.redis_url is not None
+    assert "hunter2" not in repr(chosen) + str(chosen.redis_url) + f"{chosen.redis_url}"
+    for bad in ("redis://user:hunter2@localhost:port", "http://user:hunter2@localhost", "hunter2"):
+        with pytest.raises(SettingsError) as caught:
+            settings.parse({"REDIS_URL": bad})
+        assert "hunter2" not in str(caught.value)
+        assert caught.value.__cause__ is None
+        assert caught.value.__suppress_context__
+    shared = settings.parse(
+        {"ICE_SERVERS": '[{"urls":"turn:a"},{"urls":"turn:b","username":"u","credential":"hunter2"}]'}
+        | {"TURN_SECRET": "hunter2 hunter2 hunter2"}
+        | {"AUTH_MODE": "required", "JWT_SECRET": "hunter2 hunter2 hunter2 hunter2 hunter2"}
+    )
+    assert "hunter2" not in repr(shared)
+
+
+def test_a_long_value_is_not_shown_whole() -> None:
+    """A file that was set by mistake fills the terminal."""
+    with pytest.raises(SettingsError) as caught:
+        settings.parse({"PORT": "x" * 100_000})
+    assert len(str(caught.value)) < 200
+
+
+@given(st.sampled_from([setting.variable for setting in SETTINGS]), st.text(max_size=40))
+def test_nothing_else_is_raised(variable: str, value: str) -> None:
+    """Some value ends the start with a traceback."""
+    try:
+        settings.parse({variable: value})
+    except SettingsError as error:
+        assert len(str(error).splitlines()) == 1
+        assert str(error).startswith(variable)
+
+
+def options(*words: str) -> Settings:
+    given = Options()
+    given.parseOptions(list(words))
+    return given.settings
+
+
+@pytest.fixture
+def _no_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    for setting in SETTINGS:
+        monkeypatch.delenv(setting.variable, raising=False)
+
+
+@pytest.mark.usefixtures("_no_environment")
+def test_every_setting_is_an_option(tmp_path: Path) -> None:
+    """A setting cannot be given on the command line."""
+    certificates = tmp_path / "ca.pem"
+    certificates.write_text("")
+    good = {
+        "port": "81",
+        "listen": "tcp:1",
+        "allowed-origin": "https://a.example",
+        "requeue-on-partner-leave": "false",
+        "rematch-delay-seconds": "1.5",
+        "redis-url": "redis://localhost",
+        "redis-prefix": "x:",
+        "redis-ca-file": str(certificates),
+        "instance-id": "me",
+        "max-msg-per-second": "7",
+        "max-bytes-per-second": "70000",
+        "max-sdp-bytes": "20000",
+        "max-candidate-bytes": "2000",
+        "matches-per-minute": "30",
+        "max-connections": "500",
+        "max-half-open": "50",
+        "max-connections-per-address": "20",
+        "handshakes-per-address-per-second": "5",
+        "violations-per-minute": "1000",
+        "ban-seconds": "5",
+        "heartbeat-seconds": "9",
+        "handshake-timeout-seconds": "8",
+        "ice-servers": "stun:a",
+        "turn-secret": "s" * 16,
+        "turn-ttl": "60",
+        "auth-mode": "optional",
+        "jwt-secret": "s" * 32,
+        "jwt-public-key-file": str(certificates),
+        "jwt-jwks": "https://issuer.example/jwks",
+        "jwt-algorithms": "RS256, PS256",
+        "jwt-issuer": "issuer",
+        "jwt-audience": "audience",
+        "jwt-leeway-seconds": "5",
+        "max-connections-per-user": "3",
+        "user-overflow": "replace",
+        "block-days": "7",
+        "report-webhook-url": "https://mod.example/hook",
+        "report-webhook-secret": "whsec_" + "c2VjcmV0" * 5,
+        "admin-token": "t" * 16,
+        "demo": "false",
+        "drain-seconds": "5",
+        "fast-path": "false",
+        "log-full-addresses": "true",
+        "log-level": "warn",
+        "log-format": "json",
+        "trusted-proxies": "10.0.0.0/8",
+        "admin-listen": "tcp:9100",
+        "workers": "2",
+        "public-metrics": "true",
+        "debug": "true",
+    }
+    assert set(good) == {setting.option for setting in SETTINGS}
+    store = ("--redis-url", "redis://store")  # without one there is no second worker
+    needs = {"turn-secret": ["--ice-servers=turn:a"], "auth-mode": ["--jwt-secret", "s" * 32]}
+    needs |= {key: ["--auth-mode=required"] for key in ("jwt-secret", "jwt-public-key-file", "jwt-jwks")}
+    needs |= {
+        "report-webhook-url": ["--report-webhook-secret", "s" * 16],
+        "report-webhook-secret": ["--report-webhook-url=https://mod.example"],
+        "admin-token": ["--admin-listen=tcp:9100"],
+    }
+    default = options(*store)
+    for option, value in good.items():
+        chosen = options(*store, *needs.get(option, ()), f"--{option}", value)
+        field = option.replace("-", "_")
+        assert getattr(chosen, field) != getattr(default, field), option
+
+
+@pytest.mark.usefixtures("_no_environment")
+def test_bare_switches() -> None:
+    """`--debug` swallows the next option."""
+    chosen = options("--debug", "--port", "81")
+    assert (chosen.debug, chosen.port) == (True, 81)
+    assert options("--port", "81", "--debug").debug is True
+    assert options("--debug=false").debug is False
+    assert options("--debug", "false").debug is False
+
+
+@pytest.mark.usefixtures("_no_environment")
+def test_option_over_variable(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The command line does not win."""
+    monkeypatch.setenv("PORT", "1")
+    assert options().port == 1
+    assert options("--port", "2").port == 2
+    assert options("--listen", "tcp:1", "--listen", "unix:/run/x").listen == ("tcp:1", "unix:/run/x")
+
+
+@pytest.mark.usefixtures("_no_environment")
+def test_mistakes_end_with_one_line() -> None:
+    """The operator gets a traceback, or all of the help, in place of what is wrong."""
+    assert not set(BAD) & set(os.environ)
+    for words in (["--port", "x"], ["--heartbeat-seconds=0"], ["--listen", "8080"]):
+        with pytest.raises(SystemExit) as caught:
+            options(*words)
+        assert isinstance(caught.value.code, str)
+        assert caught.value.code.startswith(f"signald: {words[0].partition('=')[0]}")
+        assert "\n" not in caught.value.code

@@ -1,0 +1,253 @@
+"""What is made from core.messages: current, and true of what the daemon takes and sends."""
+
+import json
+import re
+import shutil
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from jsonschema import Draft202012Validator
+from twisted.internet.task import Clock
+
+from signald.brokers.memory import MemoryBroker
+from signald.clients.clients import Clients
+from signald.core import messages
+from signald.core.effects import VerifyToken
+from signald.core.ids import ClientId, RoomId
+from signald.core.messages import CLIENT_MESSAGES, REFUSALS, SERVER_MESSAGES, ErrorCode, ProtocolError
+from signald.core.session import TRANSITIONS, AuthMode, Policy, Session, State
+from signald.moderation.bans import Bans
+from signald.moderation.operator import Moderation
+from signald.moderation.traces import Traces
+from signald.telemetry.counts import Counts
+from tools import schema
+
+ROOT = Path(__file__).parents[3]
+SCHEMA = schema.json_schema()
+TYPES = st.sampled_from([messages.message_type(message) for message in CLIENT_MESSAGES])
+EXAMPLE = re.compile(r"^```json (client|server)\n(.*?)^```$", re.DOTALL | re.MULTILINE)
+
+json_values = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.floats(allow_nan=False, allow_infinity=False)
+    | st.sampled_from(["", "v=0", "\u00e9\U0001f600", "x" * 257, "\U0001f600" * 256]),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from("abc"), inner, max_size=3),
+    max_leaves=8,
+)
+almost_messages = st.fixed_dictionaries(
+    {},
+    optional={
+        "type": TYPES | st.sampled_from(["ready", "OFFER", ""]) | json_values,
+        "userId": json_values,
+        "token": json_values,
+        "sdp": json_values,
+        "candidate": json_values,
+        "from": json_values,
+    },
+)
+
+
+def validator(side: str) -> Draft202012Validator:
+    return Draft202012Validator({"$ref": f"#/$defs/{side}", "$defs": SCHEMA["$defs"]})
+
+
+FROM_CLIENT = validator("ClientMessage")
+FROM_SERVER = validator("ServerMessage")
+
+
+def examples(side: str) -> list[str]:
+    """Messages in the fenced blocks of the documentation, one on each line."""
+    text = (ROOT / "docs" / "protocol.md").read_text(encoding="utf-8")
+    return [line for block in EXAMPLE.finditer(text) if block[1] == side for line in block[2].splitlines()]
+
+
+def test_the_files_are_current(capsys: pytest.CaptureFixture[str]) -> None:
+    """Else they tell client authors of another protocol. `make docs` mends it."""
+    assert schema.main(["--check"]) == 0, capsys.readouterr().out
+
+
+def test_a_stale_file_is_named_and_written_anew(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A check that is always content would let the files rot."""
+    (tmp_path / "docs").mkdir()
+    for path in schema.make(ROOT):
+        shutil.copy(path, tmp_path / path.relative_to(ROOT))
+    assert schema.main(["--check", "--root", str(tmp_path)]) == 0
+    types = tmp_path / "docs" / "protocol.d.ts"
+    types.write_text("export {};\n")
+    assert schema.main(["--check", "--root", str(tmp_path)]) == 1
+    assert capsys.readouterr().out == "stale: docs/protocol.d.ts\n"
+    assert types.read_text() == "export {};\n"
+    assert schema.main(["--root", str(tmp_path)]) == 0
+    assert types.read_text() == schema.typescript()
+    assert schema.main(["--check", "--root", str(tmp_path)]) == 0
+
+
+def test_a_lost_marker_is_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Else a table that somebody renamed would stay as it is for ever."""
+    (tmp_path / "docs").mkdir()
+    (tmp_path / "docs" / "protocol.md").write_text("<!-- made by python -m tools.schema: no table -->\n<!-- end -->")
+    assert schema.main(["--root", str(tmp_path)]) == 1
+    assert "no such table: no table" in capsys.readouterr().err
+    (tmp_path / "docs" / "protocol.md").write_text("prose")
+    assert schema.main(["--root", str(tmp_path)]) == 1
+    assert "no markers" in capsys.readouterr().err
+
+
+def test_the_schema_is_one() -> None:
+    """A keyword of the wrong form would make validators refuse all or nothing."""
+    Draft202012Validator.check_schema(SCHEMA)
+
+
+def test_everything_is_described() -> None:
+    """A field without words is a field that client authors guess at."""
+    for message in (*CLIENT_MESSAGES, *SERVER_MESSAGES):
+        of = SCHEMA["$defs"][message.__name__]
+        assert of["description"]
+        for field, part in of["properties"].items():
+            assert field == "type" or schema._description(part), f"{message.__name__}.{field}"
+
+
+@pytest.mark.parametrize("text", examples("client"))
+def test_client_examples_are_true(text: str) -> None:
+    """Whoever copies an example must not be refused."""
+    FROM_CLIENT.validate(json.loads(text))
+    messages.parse(text.encode())
+
+
+@pytest.mark.parametrize("text", examples("server"))
+def test_server_examples_are_true(text: str) -> None:
+    """They are what authors test their clients with."""
+    FROM_SERVER.validate(json.loads(text))
+
+
+def test_each_type_and_each_error_has_an_example() -> None:
+    """Of every message there is one to copy."""
+    for side, of in (("client", CLIENT_MESSAGES), ("server", SERVER_MESSAGES)):
+        shown = [json.loads(text) for text in examples(side)]
+        assert {one["type"] for one in shown} == {messages.message_type(message) for message in of}
+    assert {one["code"] for one in shown if one["type"] == "error"} == set(ErrorCode)
+
+
+@settings(deadline=None)
+@given(almost_messages)
+def test_the_schema_takes_what_parse_takes(message: dict[str, Any]) -> None:
+    """A client that validates what it sends is never refused for its form, and is warned of all that would be."""
+    try:
+        messages.parse(json.dumps(message).encode())
+    except ProtocolError:
+        parsed = False
+    else:
+        parsed = True
+    assert FROM_CLIENT.is_valid(message) == parsed
+
+
+def test_refusals_are_those_of_the_session() -> None:
+    """The documentation says which messages bring which error."""
+    required: dict[str, Any] = {"sdp": b'""', "candidate": b"null", "token": "t", "reason": "spam"}
+    for message in CLIENT_MESSAGES:
+        fields = {name: required[name] for name in message.__struct_fields__ if name in required}
+        refused = set()
+        for state in State:
+            for auth in AuthMode:
+                session = Session(ClientId("a"), Policy(auth=auth))
+                session.room = RoomId("r")
+                try:
+                    effects = TRANSITIONS[state][message](session, message(**fields), 0.0)
+                except ProtocolError as problem:
+                    refused.add(problem.code)
+                else:
+                    refused |= {ErrorCode.AUTH_FAILED for effect in effects if isinstance(effect, VerifyToken)}
+        assert refused == set(REFUSALS.get(message, ())), message.__name__
+
+
+class Wire:
+    """Keeps what one client is sent; implements `signald.clients.client.Connection`."""
+
+    def __init__(self) -> None:
+        self.received: list[dict[str, Any]] = []
+
+    def send(self, text: bytes) -> None:
+        self.received.append(json.loads(text))
+
+    def ping(self) -> None: ...
+
+    def close(self, code: int, reason: str) -> None: ...
+
+    def drop(self) -> None: ...
+
+    def useless(self) -> None: ...
+
+
+def test_what_is_sent_is_what_the_schema_says() -> None:
+    """Relayed messages and their heads are put together by hand, not by the classes that the schema comes from."""
+    clock = Clock()
+    numbers = iter(range(100))
+    broker = MemoryBroker(clock, lambda: RoomId(f"room{next(numbers)}"), "here", 3600.0)
+    connections = Clients(broker, clock, lambda: ClientId(f"client{next(numbers)}"), Policy(), 12, Counts())
+    broker.start(connections, Moderation(connections, broker, Bans(lambda: 0.0), Traces(clock.seconds), clock.seconds))
+    wires = [Wire(), Wire()]
+    a, b = [connections.open(wire) for wire in wires]
+    for client in (a, b):
+        connections.receive(client, b'{"type":"offer","sdp":""}')
+        connections.receive(client, b'{"type":"available"}')
+    connections.receive(a, b'{"type":"available"}')
+    for sdp in (b'"v=0\\r\\n"', b'{"type":"offer","sdp":"v=0"}', b"null"):
+        connections.receive(a, b'{"from":"nobody","sdp":%b,"type":"offer"}' % sdp)
+        connections.receive(b, b'{"type":"answer","sdp":%b}' % sdp)
+    connections.receive(a, b'{"type":"ice","candidate":{"candidate":""}}')
+    connections.receive(b, b'{"type":"ice","candidate":null}')
+    connections.receive(a, b'{"type":"ping"}')
+    connections.receive(a, b'{"type":"fly"}')
+    connections.receive(b, b"not JSON")
+    connections.refuse(b, "binary")
+    connections.closed(b, "test")
+    for _ in range(10):
+        connections.receive(a, b'{"type":"ping"}')
+    required = Policy(auth=AuthMode.REQUIRED)
+    strict = Clients(broker, clock, lambda: ClientId("stranger"), required, 12, Counts())
+    stranger = strict.open(wires[0])
+    strict.receive(stranger, b'{"type":"available"}')
+    strict.receive(stranger, b'{"type":"auth","token":"t"}')
+    sent = wires[0].received + wires[1].received
+    for message in sent:
+        FROM_SERVER.validate(message)
+        known = {name for of in SCHEMA["$defs"].values() for name in of.get("properties", {})}
+        assert set(message) <= known
+    assert {message["type"] for message in sent} == {messages.message_type(message) for message in SERVER_MESSAGES}
+    assert {message["code"] for message in sent if message["type"] == "error"} == set(ErrorCode)
+
+
+@pytest.mark.skipif(shutil.which("tsc") is None, reason="no tsc here: npm install -g typescript")
+def test_the_types_compile_and_tell_messages_apart(tmp_path: Path) -> None:
+    """A client's switch over `type` narrows to the fields of that message, and misses none."""
+    shutil.copy(ROOT / "docs" / "protocol.d.ts", tmp_path)
+    cases = {"ready": "clientId", "matched": "initiator", "offer": "sdp", "answer": "sdp", "ice": "candidate"}
+    cases |= {"error": "code", "partner-left": "type", "pong": "type"}
+    switch = "".join(f'    case "{of}": return String(message.{field});\n' for of, field in cases.items())
+    (tmp_path / "client.ts").write_text(
+        'import type { ClientMessage, ServerMessage } from "./protocol";\n'
+        f"export function read(message: ServerMessage): string {{\n  switch (message.type) {{\n{switch}  }}\n}}\n"
+        'export const sent: ClientMessage[] = [{ type: "offer", sdp: "" }, { type: "ice", candidate: null }];\n'
+        '// @ts-expect-error: no candidate\nexport const wrong: ClientMessage = { type: "ice" };\n'
+    )
+    command = [
+        "tsc",
+        "--noEmit",
+        "--strict",
+        "--target",
+        "es2022",
+        "--module",
+        "esnext",
+        "--moduleResolution",
+        "bundler",
+    ]
+    ran = subprocess.run(
+        [*command, "client.ts"], cwd=tmp_path, capture_output=True, text=True, timeout=300, check=False
+    )
+    assert ran.returncode == 0, ran.stdout

@@ -1,0 +1,1 @@
+"""Programs for developers of signald; no part of what is installed."""
