@@ -104,7 +104,9 @@ def _make_broker(chosen: Settings, reactor: Any, counts: Counts, unix_time: Call
     )
 
 
-def _token_keys(chosen: Settings, reactor: Any) -> TokenKeys:
+def _token_keys(chosen: Settings, reactor: Any) -> TokenKeys | None:
+    if chosen.auth_mode is AuthMode.OFF:
+        return None
     pinned, where = chosen.jwt_algorithms, chosen.jwt_jwks
     if where:
         fetch = jwks.from_url(where, reactor) if "://" in where else jwks.from_file(where)
@@ -120,17 +122,17 @@ def _token_keys(chosen: Settings, reactor: Any) -> TokenKeys:
 
 def _make_users(
     chosen: Settings,
+    keys: TokenKeys | None,
     reactor: Any,
     unix_time: Callable[[], float],
     banned: Callable[[UserId], bool],
     ask: Asking,
 ) -> Users | None:
     """Who checks tokens, a service; None if nobody does."""
-    if chosen.auth_mode is AuthMode.OFF:
+    if keys is None:
         return None
-    keys = _token_keys(chosen, reactor)
     verifier = Verifier(keys, chosen.jwt_issuer, chosen.jwt_audience, chosen.jwt_leeway_seconds)
-    users = Users(
+    return Users(
         verifier.verify,
         reactor,
         unix_time,
@@ -139,9 +141,6 @@ def _make_users(
         banned,
         ask if chosen.redis_url else None,
     )
-    if isinstance(keys, Service):
-        keys.setServiceParent(users)
-    return users
 
 
 def _make_webhook(chosen: Settings, reactor: Any, unix_time: Callable[[], float]) -> Webhook | None:
@@ -180,7 +179,8 @@ def make_daemon(chosen: Settings, reactor: Any, unix_time: Callable[[], float] =
         ban_address=bans.ban_address,
     )
     ice = IceServers(chosen.ice_servers, chosen.turn_secret, chosen.turn_ttl)
-    users = _make_users(chosen, reactor, unix_time, bans.holds_user, lambda question: moderation.ask(question))
+    keys = _token_keys(chosen, reactor)
+    users = _make_users(chosen, keys, reactor, unix_time, bans.holds_user, lambda question: moderation.ask(question))
     connections = Clients(
         broker,
         reactor,
@@ -240,6 +240,8 @@ def make_daemon(chosen: Settings, reactor: Any, unix_time: Callable[[], float] =
     notify = Notify(reactor, os.environ, lambda: f"{len(connections)} clients on instance {broker.instance}")
     if deliveries is not None:
         deliveries.setServiceParent(daemon)
+    if isinstance(keys, Service):
+        keys.setServiceParent(daemon)
     if users is not None:
         users.on_expiry(connections.token_expired)
         moderation.on_question(WhereIs, users.seats)

@@ -1,19 +1,18 @@
 """Pings every client in turn, and drops whoever did not answer the last ping."""
 
-from twisted.application.service import Service
 from twisted.internet.interfaces import IReactorTime
-from twisted.internet.task import LoopingCall
 from twisted.logger import Logger
 
 from signald.clients.client import Client
+from signald.periodic import PeriodicService
 from signald.telemetry.counts import Counts, Drop
 
 SLOTS = 150
 """An interval is cut into this many beats, each for its share of the clients: thousands make no long pause."""
 
 
-class Heartbeat(Service):
-    """One `LoopingCall` for all clients.
+class Heartbeat(PeriodicService):
+    """One timer for all clients.
 
     Args:
         clock: Calls the beats.
@@ -24,24 +23,18 @@ class Heartbeat(Service):
     _log = Logger()
 
     def __init__(self, clock: IReactorTime, interval_s: float, counts: Counts) -> None:
+        self._beat_s = interval_s / SLOTS
+        super().__init__(clock, self._beat_s, "the heartbeat")
         self._counts = counts
         self._slots: list[set[Client]] = [set() for _ in range(SLOTS)]
         self._now = self._turn = 0
-        self._beats = LoopingCall.withCount(self._beat)
-        self._beats.clock = clock
-        self._beat_s = interval_s / SLOTS
+        self._began = 0.0
+        self._done = 0
 
     def startService(self) -> None:
         """Begin to beat."""
+        self._began, self._done = self._clock.seconds(), 0
         super().startService()
-        stopped = self._beats.start(self._beat_s, now=False)
-        stopped.addErrback(lambda failure: self._log.failure("the heartbeat ended", failure))
-
-    def stopService(self) -> None:
-        """Stop beating."""
-        super().stopService()
-        if self._beats.running:
-            self._beats.stop()
 
     def watch(self, client: Client) -> None:
         """Ping this client from now on, for the first time after half an interval or more, and at most a whole one.
@@ -56,9 +49,11 @@ class Heartbeat(Service):
         """Ping this client no more."""
         self._slots[client.beat].discard(client)
 
-    def _beat(self, beats: int) -> None:
-        # More than one after a pause of the process: the interval must not grow by it.
-        for _ in range(min(beats, SLOTS)):
+    def _beat(self) -> None:
+        # More than one slot after a pause of the process: the interval must not grow by it.
+        due = round((self._clock.seconds() - self._began) / self._beat_s)
+        slots, self._done = due - self._done, due
+        for _ in range(min(slots, SLOTS)):
             self._now = (self._now + 1) % SLOTS
             self._ping_slot()
 

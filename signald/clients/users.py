@@ -4,10 +4,8 @@ import math
 from collections.abc import Callable, Sequence
 from typing import Final, TypeVar
 
-from twisted.application.service import MultiService
 from twisted.internet.defer import Deferred, DeferredList, ensureDeferred
 from twisted.internet.interfaces import IReactorTime
-from twisted.internet.task import LoopingCall
 from twisted.logger import Logger
 
 from signald.clients.client import Client
@@ -17,6 +15,7 @@ from signald.core.ids import ClientId, UserId
 from signald.core.inputs import Identified, TokenRefused
 from signald.core.limits import Overflow
 from signald.identity.tokens import AuthError, Identity
+from signald.periodic import PeriodicService
 
 SWEEP_S: Final = 1.0
 """Seconds between two looks at what expires: a token's end is kept to within this."""
@@ -32,7 +31,7 @@ _Key = TypeVar("_Key")
 _Value = TypeVar("_Value")
 
 
-class Users(MultiService):
+class Users(PeriodicService):
     """The clients that have shown a good token. Implements `signald.clients.clients.Identities`.
 
     Args:
@@ -57,7 +56,7 @@ class Users(MultiService):
         banned: Callable[[UserId], bool] = lambda user: False,
         ask: Asking | None = None,
     ) -> None:
-        super().__init__()
+        super().__init__(clock, SWEEP_S, "the sweep of tokens")
         self._verify = verify
         self._now = clock.seconds
         self._unix_time = unix_time
@@ -70,8 +69,6 @@ class Users(MultiService):
         self._of_user: dict[UserId, dict[Client, float]] = {}  # oldest first, with the time since when
         self._ending: dict[int, dict[Client, None]] = {}  # by the second in which the token ends
         self._swept = 0
-        self._sweeps = LoopingCall(self._sweep)
-        self._sweeps.clock = clock
 
     def __len__(self) -> int:
         return len(self._of_user)
@@ -82,17 +79,8 @@ class Users(MultiService):
 
     def startService(self) -> None:
         """Begin to sweep."""
-        super().startService()
         self._swept = math.floor(self._now())
-        stopped = self._sweeps.start(SWEEP_S, now=False)
-        stopped.addErrback(lambda failure: self._log.failure("the sweep of tokens ended", failure))
-
-    def stopService(self) -> "Deferred[object] | None":
-        """Stop sweeping."""
-        if self._sweeps.running:
-            self._sweeps.stop()
-        stopped: Deferred[object] | None = super().stopService()
-        return stopped
+        super().startService()
 
     def identify(self, client: Client, token: str) -> Identified | TokenRefused:
         """See `Identities.identify`."""
@@ -150,7 +138,7 @@ class Users(MultiService):
         self._ending.setdefault(math.ceil(identified.until), {})[client] = None
         return is_new
 
-    def _sweep(self) -> None:
+    def _beat(self) -> None:
         now = math.floor(self._now())
         for second in range(self._swept + 1, now + 1):
             for client in list(self._ending.pop(second, ())):

@@ -7,11 +7,9 @@ from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any, Final
 
-from twisted.application.service import Service
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IReactorTime
 from twisted.internet.protocol import Protocol, connectionDone
-from twisted.internet.task import LoopingCall
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 from twisted.web.client import Agent, BrowserLikePolicyForHTTPS, ResponseDone
@@ -21,6 +19,7 @@ from twisted.web.http_headers import Headers
 from signald import __version__
 from signald.identity import signing_keys
 from signald.identity.signing_keys import KeySet, SigningKey
+from signald.periodic import PeriodicService
 
 REFRESH_S: Final = 600.0
 """Seconds from one fetch to the next: a key that the issuer withdraws is taken for good no longer than this."""
@@ -43,7 +42,7 @@ class FetchError(Exception):
     """The keys could not be had."""
 
 
-class Jwks(Service):
+class Jwks(PeriodicService):
     """The keys of one JWKS. Implements `signald.identity.tokens.Keys`.
 
     Args:
@@ -58,6 +57,7 @@ class Jwks(Service):
     def __init__(
         self, fetch: Callable[[], Awaitable[bytes]], where: str, pinned: frozenset[str], clock: IReactorTime
     ) -> None:
+        super().__init__(clock, LOOK_S, "the refresh of keys", at_once=True)
         self._fetch = fetch
         self._where = where
         self._pinned = pinned
@@ -67,8 +67,6 @@ class Jwks(Service):
         self._tried_at = float("-inf")
         self._due_at = float("-inf")
         self._failed = False
-        self._looks = LoopingCall(self._look)
-        self._looks.clock = clock
 
     @property
     def ready(self) -> bool:
@@ -80,24 +78,16 @@ class Jwks(Service):
         key = self._keys.find(algorithm, key_id)
         if key is None:
             self._due_at = min(self._due_at, self._tried_at + RETRY_S)
-            self._look()
+            self._beat()
         return key
-
-    def startService(self) -> None:
-        """Fetch the keys, and go on doing so."""
-        super().startService()
-        stopped = self._looks.start(LOOK_S)
-        stopped.addErrback(lambda failure: self._log.failure("the refresh of keys ended", failure))
 
     def stopService(self) -> None:
         """Fetch no more."""
         super().stopService()
-        if self._looks.running:
-            self._looks.stop()
         if self._fetching is not None:
             self._fetching.cancel()
 
-    def _look(self) -> None:
+    def _beat(self) -> None:
         if self.running and self._fetching is None and self._now() >= self._due_at:
             self._tried_at = self._now()
             self._due_at = self._tried_at + RETRY_S

@@ -7,11 +7,10 @@ from collections import OrderedDict
 from itertools import islice
 from typing import Protocol
 
-from twisted.application.service import Service
 from twisted.internet.interfaces import IReactorTime
-from twisted.internet.task import LoopingCall
 from twisted.logger import Logger
 
+from signald.periodic import PeriodicService
 from signald.telemetry.counts import Counts, Drop
 
 SWEEP_S = 1.0
@@ -26,7 +25,7 @@ class Overdue(Protocol):
         ...
 
 
-class Deadlines(Service):
+class Deadlines(PeriodicService):
     """Everything that must be done within one common time.
 
     Args:
@@ -39,28 +38,14 @@ class Deadlines(Service):
     _log = Logger()
 
     def __init__(self, clock: IReactorTime, seconds: float, counts: Counts, why: Drop) -> None:
-        self._clock = clock
+        super().__init__(clock, SWEEP_S, "the sweep of deadlines")
         self._counts = counts
         self._why = why
         self._seconds = seconds
         self._due: OrderedDict[Overdue, float] = OrderedDict()
-        self._sweeps = LoopingCall(self._sweep)
-        self._sweeps.clock = clock
 
     def __len__(self) -> int:
         return len(self._due)
-
-    def startService(self) -> None:
-        """Begin to sweep."""
-        super().startService()
-        stopped = self._sweeps.start(SWEEP_S, now=False)
-        stopped.addErrback(lambda failure: self._log.failure("the sweep of deadlines ended", failure))
-
-    def stopService(self) -> None:
-        """Stop sweeping."""
-        super().stopService()
-        if self._sweeps.running:
-            self._sweeps.stop()
 
     def begin(self, what: Overdue) -> None:
         """The time of `what` starts now."""
@@ -79,7 +64,7 @@ class Deadlines(Service):
         """Drop everything that is not done yet, now."""
         self._drop(list(self._due))
 
-    def _sweep(self) -> None:
+    def _beat(self) -> None:
         now = self._clock.seconds()
         overdue = []
         for what, due in self._due.items():

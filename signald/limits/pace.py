@@ -4,21 +4,20 @@ import heapq
 from collections.abc import Callable, Hashable
 from itertools import count
 
-from twisted.application.service import Service
 from twisted.internet.interfaces import IReactorTime
-from twisted.internet.task import LoopingCall
 from twisted.logger import Logger
 
 from signald.core import messages
 from signald.core.ids import ClientId, UserId
 from signald.core.limits import MINUTE_S, Skips, Window
 from signald.core.messages import ClientMessage
+from signald.periodic import PeriodicService
 
 BEAT_S = 0.5
 """How exact the wait for the next partner is."""
 
 
-class Pace(Service):
+class Pace(PeriodicService):
     """Everything is off by default: clients of the old server were not limited in these ways.
 
     Args:
@@ -41,6 +40,7 @@ class Pace(Service):
         violations_per_minute: int = 0,
         ban_address: Callable[[str], None] = lambda address: None,
     ) -> None:
+        super().__init__(clock, BEAT_S, "the waits for the next partner")
         self.parse = parse
         self._now = clock.seconds
         self._skips = Skips(matches_per_minute)
@@ -49,20 +49,6 @@ class Pace(Service):
         self._order = count()
         self._waiting: list[tuple[float, int, Callable[[], None]]] = []
         self._sweep_at = 0.0
-        self._beats = LoopingCall(self._beat)
-        self._beats.clock = clock
-
-    def startService(self) -> None:
-        """Begin to let clients go on."""
-        super().startService()
-        stopped = self._beats.start(BEAT_S, now=False)
-        stopped.addErrback(lambda failure: self._log.failure("the waits ended", failure))
-
-    def stopService(self) -> None:
-        """Let nobody go on any more."""
-        super().stopService()
-        if self._beats.running:
-            self._beats.stop()
 
     def forgives(self, client: ClientId, address: str) -> bool:
         """Whether a client that sent too much may stay; if not its address is banned."""

@@ -7,11 +7,10 @@ only had a bad moment notices no more than a short delay. Useful messages never 
 
 from typing import Protocol
 
-from twisted.application.service import Service
 from twisted.internet.interfaces import IReactorTime
-from twisted.internet.task import LoopingCall
 from twisted.logger import Logger
 
+from signald.periodic import PeriodicService
 from signald.telemetry.counts import Counts
 
 PER_SECOND = 1000
@@ -32,7 +31,7 @@ class Flooder(Protocol):
         ...
 
 
-class Throttle(Service):
+class Throttle(PeriodicService):
     """Counts in whole seconds, for all connections together: a quiet one costs nothing.
 
     Args:
@@ -44,26 +43,17 @@ class Throttle(Service):
     _log = Logger()
 
     def __init__(self, clock: IReactorTime, counts: Counts, max_bytes: int = 0) -> None:
+        super().__init__(clock, SECOND_S, "the watch on floods")
         self.max_bytes = max_bytes
         self._counts = counts
         self._useless: dict[Flooder, int] = {}
         self._bytes: dict[Flooder, int] = {}
         self._held: set[Flooder] = set()
-        self._seconds = LoopingCall(self._second)
-        self._seconds.clock = clock
-
-    def startService(self) -> None:
-        """Begin to count."""
-        super().startService()
-        stopped = self._seconds.start(SECOND_S, now=False)
-        stopped.addErrback(lambda failure: self._log.failure("the watch on floods ended", failure))
 
     def stopService(self) -> None:
         """Hold nobody any more."""
         super().stopService()
-        if self._seconds.running:
-            self._seconds.stop()
-        self._second()
+        self._beat()
 
     def useless(self, who: Flooder) -> None:
         """A frame that brings nobody anything."""
@@ -93,7 +83,7 @@ class Throttle(Service):
             self._counts.floods += 1
             who.hold()
 
-    def _second(self) -> None:
+    def _beat(self) -> None:
         self._useless.clear()
         # What was read beyond the limit is owed in the next seconds.
         self._bytes = {who: left + self.max_bytes for who, left in self._bytes.items() if left < 0}

@@ -12,16 +12,15 @@ from dataclasses import dataclass
 from io import BytesIO
 from typing import Any, Final
 
-from twisted.application.service import Service
 from twisted.internet.defer import Deferred, DeferredList, TimeoutError
 from twisted.internet.interfaces import IReactorTime
 from twisted.internet.protocol import Protocol
-from twisted.internet.task import LoopingCall
 from twisted.logger import Logger
 from twisted.web.client import Agent, BrowserLikePolicyForHTTPS, FileBodyProducer
 from twisted.web.http_headers import Headers
 
 from signald import __version__
+from signald.periodic import PeriodicService
 
 FIRST_RETRY_S: Final = 1.0
 LONGEST_RETRY_S: Final = 300.0
@@ -59,7 +58,7 @@ class _Event:
     due_at: float = float("-inf")
 
 
-class Webhook(Service):
+class Webhook(PeriodicService):
     """Delivers events to one endpoint.
 
     While the endpoint is well, up to `AT_ONCE` events are on their way. From a failure that may pass until the next
@@ -93,21 +92,19 @@ class Webhook(Service):
         clock: IReactorTime,
         jitter: Callable[[], float],
     ) -> None:
+        super().__init__(clock, LOOK_S, "the delivery of events")
         self.delivered = self.failed = self.lost = 0
         self._post = post
         self._where = where
         self._secret = secret
         self._new_id = new_id
         self._unix_time = unix_time
-        self._clock = clock
         self._jitter = jitter
         self._events: dict[_Event, None] = {}  # oldest first
         self._sending: set[_Event] = set()
         self._lanes: list[Deferred[None]] = []
         self._failures = 0  # of the endpoint, in a row
         self._due_at = 0.0  # when it is tried again after those
-        self._looks = LoopingCall(self._look)
-        self._looks.clock = clock
 
     def __len__(self) -> int:
         return len(self._events)
@@ -119,26 +116,18 @@ class Webhook(Service):
         new = _Event(self._new_id(), event, self._clock.seconds() + GIVE_UP_S)
         self._events[new] = None
         if self.running:
-            self._look()
+            self._beat()
         else:
             self._lose(new, "stopped")
-
-    def startService(self) -> None:
-        """Begin to send."""
-        super().startService()
-        stopped = self._looks.start(LOOK_S, now=False)
-        stopped.addErrback(lambda failure: self._log.failure("the delivery of events ended", failure))
 
     def stopService(self) -> "Deferred[None]":
         """Send what waits if the endpoint is well: for `STOP_WITHIN_S`, and until the first failure."""
         super().stopService()
-        if self._looks.running:
-            self._looks.stop()
         return Deferred.fromCoroutine(self._end())
 
     async def _end(self) -> None:
         if not self._failures:
-            self._look()
+            self._beat()
             limit = self._clock.callLater(STOP_WITHIN_S, self._abandon)
             await DeferredList(self._lanes)
             if limit.active():
@@ -153,7 +142,7 @@ class Webhook(Service):
         for lane in self._lanes:
             lane.cancel()
 
-    def _look(self) -> None:
+    def _beat(self) -> None:
         now = self._clock.seconds()
         for event in [event for event in self._events if event.until <= now and event not in self._sending]:
             self._lose(event, f"not taken within {GIVE_UP_S / 3600:g} h")

@@ -10,8 +10,9 @@ from typing import Any
 
 from twisted.application.service import Service
 from twisted.internet.interfaces import IDelayedCall
-from twisted.internet.task import LoopingCall
 from twisted.logger import Logger
+
+from signald.periodic import Periodic
 
 STATUS_S = 10.0
 """Between two status lines, where systemd wants no sign of life more often."""
@@ -39,8 +40,7 @@ class Notify(Service):
         # Half of what systemd allows, as sd_watchdog_enabled(3) recommends.
         self._alive_s = int(watchdog_us) / 2e6 if watchdog_us.isdecimal() and int(watchdog_us) else None
         self._first: IDelayedCall | None = None
-        self._beats = LoopingCall(self._beat)
-        self._beats.clock = reactor
+        self._beats = Periodic(reactor, min(self._alive_s or STATUS_S, STATUS_S), self._beat, "the signs of life")
 
     def startService(self) -> None:
         """Be ready at the first turn of the event loop: everything listens by then, and signals are handled."""
@@ -54,13 +54,11 @@ class Notify(Service):
         super().stopService()
         if self._first is not None and self._first.active():
             self._first.cancel()
-        if self._beats.running:
-            self._beats.stop()
+        self._beats.stop()
 
     def _ready(self) -> None:
         self._send("READY=1")
-        beats = self._beats.start(min(self._alive_s or STATUS_S, STATUS_S))
-        beats.addErrback(lambda failure: self._log.failure("systemd hears no more of this process", failure))
+        self._beats.start(now=True)
 
     def _beat(self) -> None:
         self._send(f"STATUS={self._status()}" + ("\nWATCHDOG=1" if self._alive_s else ""))

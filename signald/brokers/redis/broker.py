@@ -10,7 +10,7 @@ from typing import Any, Final
 
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IDelayedCall, IStreamClientEndpoint
-from twisted.internet.task import LoopingCall, deferLater
+from twisted.internet.task import deferLater
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
@@ -27,6 +27,7 @@ from signald.core.blocks import Blocks
 from signald.core.encounters import Party
 from signald.core.ids import ClientId, RoomId
 from signald.core.matching import Ticket
+from signald.periodic import Periodic
 
 TICK_S: Final = 0.25
 """How often timeouts are looked at."""
@@ -96,10 +97,8 @@ class RedisBroker:
         self._boots: dict[str, str] = {}
         self._missing: dict[str, int] = {}
         self._tidy_at = 0.0
-        self._ticks = LoopingCall(self._guarded(self._tick))
-        self._ticks.clock = clock
-        self._renewals = LoopingCall(lambda: Deferred.fromCoroutine(self._renew()))
-        self._renewals.clock = clock
+        self._ticks = Periodic(clock, TICK_S, self._tick, "the store's tick")
+        self._renewals = Periodic(clock, RENEW_S, self._renew, "the renewal of the lease")
 
     # --- Broker -------------------------------------------------------------------------------------------------------
 
@@ -135,8 +134,8 @@ class RedisBroker:
         self._fleet = Fleet(self._store, self.send, moderation, blocks, self._clock.seconds, self._unix_time)
         self._pairing.away(self._clock.seconds())
         self._store.start()
-        for calls, interval_s in ((self._ticks, TICK_S), (self._renewals, RENEW_S)):
-            calls.start(interval_s, now=False).addErrback(self._broken)
+        self._ticks.start()
+        self._renewals.start()
 
     async def stop(self) -> None:
         """See `Broker.stop`."""
@@ -147,9 +146,8 @@ class RedisBroker:
         while self._store.reachable and any(self._outgoing.values()) and self._clock.seconds() < until:
             self._flush_now()
             await deferLater(self._clock, 0.01)
-        for calls in (self._ticks, self._renewals):
-            if calls.running:
-                calls.stop()
+        self._ticks.stop()
+        self._renewals.stop()
         if self._flush is not None:
             self._flush.cancel()
             self._flush = None
@@ -398,20 +396,6 @@ class RedisBroker:
         self._log.warn("instance {instance} is dead: {why}", instance=instance, why=why)
         self._pairing.gone(instance, now)
         self._unlink(instance)
-
-    # --- errors -------------------------------------------------------------------------------------------------------
-
-    def _guarded(self, body: Callable[[], None]) -> Callable[[], None]:
-        def run() -> None:
-            try:
-                body()
-            except Exception:
-                self._log.failure("in a timed call")
-
-        return run
-
-    def _broken(self, failure: Failure) -> None:
-        self._log.failure("a timed call ended", failure)
 
 
 def _conforms(broker: RedisBroker) -> Broker:
