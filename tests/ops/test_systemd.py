@@ -80,7 +80,7 @@ def supervisor(tmp_path: Path) -> Iterator[Supervisor]:
 
 def test_units_are_understood_by_systemd(units: Path) -> None:
     """A directive that systemd ignores is a protection or a limit that the operator believes in and does not have."""
-    names = ["signald.daemon", "signald.socket", "signald@8081.service", "signald.target"]
+    names = ["signald.service", "signald.socket", "signald@8081.service", "signald.target"]
     verified = subprocess.run(
         ["systemd-analyze", "verify", "--man=no", "--recursive-errors=yes", *names],
         cwd=units,
@@ -91,7 +91,7 @@ def test_units_are_understood_by_systemd(units: Path) -> None:
     assert (verified.returncode, verified.stdout + verified.stderr) == (0, "")
 
 
-@pytest.mark.parametrize("name", ["signald.daemon", "signald@8081.service"])
+@pytest.mark.parametrize("name", ["signald.service", "signald@8081.service"])
 def test_units_are_hardened(units: Path, name: str) -> None:
     """An intruder who took over the daemon could do more on the machine than relay messages."""
     scored = subprocess.run(
@@ -108,7 +108,7 @@ def test_units_are_hardened(units: Path, name: str) -> None:
 
 def test_daemon_needs_no_system_call_that_the_unit_forbids() -> None:
     """A daemon that runs in a shell and fails under systemd, at the start or at the first client."""
-    text = (UNITS / "signald.daemon").read_text()
+    text = (UNITS / "signald.service").read_text()
     sets = " ".join(re.findall(r"^SystemCallFilter=(.*)$", text, re.MULTILINE))
     assert sets == "@system-service ~@privileged @resources"
     forbidden = subprocess.run(
