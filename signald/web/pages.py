@@ -5,14 +5,14 @@ from importlib.resources import files
 from typing import Any, Final
 
 from twisted.web.http import HTTPChannel
-from twisted.web.pages import notFound
-from twisted.web.resource import IResource, Resource
+from twisted.web.resource import Resource
 from twisted.web.server import Request, Site
 
 from signald import __version__
 from signald.web.admin import BansPage, ClientsPage
 from signald.web.api import AdminSite, Api
 from signald.web.probes import Json, MetricsPage, Probes, Ready
+from signald.web.resources import Folder, Page
 
 _TYPES: Final = {
     "css": b"text/css; charset=utf-8",
@@ -47,15 +47,8 @@ class OneRequest(HTTPChannel):
         return False
 
 
-class _Root(Resource):
-    """Unknown paths are 404 in few words."""
-
-    def getChild(self, path: bytes, request: Request) -> IResource:
-        return notFound("Not found", "There is nothing here. Look at / or /healthz.")
-
-
-class _Body(_Root):
-    """A fixed body that was read once. It has no children: ``//x`` is not ``/``."""
+class _Body(Page):
+    """A fixed body that was read once."""
 
     def __init__(self, body: bytes, content_type: bytes) -> None:
         super().__init__()
@@ -67,10 +60,8 @@ class _Body(_Root):
         return self._body
 
 
-class _UpgradeRequired(Resource):
+class _UpgradeRequired(Folder):
     """``/ws`` without a WebSocket handshake (RFC 9110 15.5.22)."""
-
-    isLeaf = True
 
     def render(self, request: Request) -> bytes:
         request.setResponseCode(426, b"Upgrade Required")
@@ -93,8 +84,8 @@ def make_admin_site(probes: Probes, api: Api, reactor: Any) -> Site:
     return _site(root, reactor, AdminSite)
 
 
-def _probed(probes: Probes, *, metrics: bool) -> _Root:
-    root = _Root()
+def _probed(probes: Probes, *, metrics: bool) -> Folder:
+    root = Folder()
     root.putChild(b"healthz", Json(probes.health))
     root.putChild(b"readyz", Ready(probes.ready))
     if metrics:
@@ -121,7 +112,7 @@ def make_site(probes: Probes, *, demo: bool, metrics: bool, reactor: Any) -> Sit
     root = _probed(probes, metrics=metrics)
     root.putChild(b"ws", _UpgradeRequired())
     if demo:
-        static = _Root()
+        static = Folder()
         for file in (files("signald.web") / "static").iterdir():
             content_type = _TYPES.get(file.name.rpartition(".")[2])
             if content_type is not None:

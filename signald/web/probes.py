@@ -4,37 +4,34 @@ import json
 from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
-from twisted.web.resource import Resource
 from twisted.web.server import Request
 
+from signald.web.resources import Page
 
-class Json(Resource):
+
+class Json(Page):
     """A JSON object, made anew for each request."""
-
-    isLeaf = True
 
     def __init__(self, make: Callable[[], Mapping[str, object]]) -> None:
         super().__init__()
         self._make = make
 
     def render_GET(self, request: Request) -> bytes:
-        """See `Resource.render`."""
+        """See `Page.render_GET`."""
         request.setHeader(b"content-type", b"application/json")
         request.setHeader(b"cache-control", b"no-store")
         return json.dumps(self._make()).encode() + b"\n"
 
 
-class Ready(Resource):
+class Ready(Page):
     """For balancers: 200 as long as new clients are welcome, then 503. The store does not count: see ``/healthz``."""
-
-    isLeaf = True
 
     def __init__(self, ready: Callable[[], bool]) -> None:
         super().__init__()
         self._ready = ready
 
     def render_GET(self, request: Request) -> bytes:
-        """See `Resource.render`."""
+        """See `Page.render_GET`."""
         request.setHeader(b"content-type", b"text/plain; charset=utf-8")
         request.setHeader(b"cache-control", b"no-store")
         if self._ready():
@@ -43,17 +40,15 @@ class Ready(Resource):
         return b"stopping\n"
 
 
-class MetricsPage(Resource):
+class MetricsPage(Page):
     """For Prometheus."""
-
-    isLeaf = True
 
     def __init__(self, text: Callable[[], bytes]) -> None:
         super().__init__()
         self._text = text
 
     def render_GET(self, request: Request) -> bytes:
-        """See `Resource.render`."""
+        """See `Page.render_GET`."""
         request.setHeader(b"content-type", b"text/plain; version=0.0.4; charset=utf-8")
         request.setHeader(b"cache-control", b"no-store")
         return self._text()

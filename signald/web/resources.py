@@ -1,0 +1,43 @@
+"""What the resource tree is made of: pages that have nothing below them, and folders that are nothing themselves.
+
+Twisted's own pages for errors are deprecated, for they do not escape what they quote: ours quote nothing.
+"""
+
+from http import HTTPStatus
+from typing import Final
+
+from twisted.web.pages import errorPage, notFound
+from twisted.web.resource import IResource, Resource
+from twisted.web.server import Request
+
+NOTHING_HERE: Final = notFound("Not found", "There is nothing here. Look at / or /healthz.")
+"""Of every path that there is not, and of what is below it."""
+
+_READ_ONLY: Final = errorPage(HTTPStatus.METHOD_NOT_ALLOWED, "Method not allowed", "This can only be read, by GET.")
+
+
+class Folder(Resource):
+    """A path that only what is below it can be asked for."""
+
+    def render(self, request: Request) -> object:
+        """See `Resource.render`."""
+        return NOTHING_HERE.render(request)
+
+    def getChild(self, path: bytes, request: Request) -> IResource:
+        """See `Resource.getChild`."""
+        return NOTHING_HERE
+
+
+class Page(Folder):
+    """A path that is read, with nothing below it. Subclasses have `render_GET`."""
+
+    def render(self, request: Request) -> object:
+        """See `Resource.render`; whatever does not read is refused (RFC 9110 15.5.6)."""
+        if request.method in (b"GET", b"HEAD"):
+            return self.render_GET(request)
+        request.setHeader(b"allow", b"GET, HEAD")
+        return _READ_ONLY.render(request)
+
+    def render_GET(self, request: Request) -> bytes:
+        """The body, after the headers were set."""
+        raise NotImplementedError
