@@ -2,7 +2,7 @@
 
 import pytest
 
-from signald.core.addresses import client_address, forwarded_for, normalise, parse_networks, truncate
+from signald.core.addresses import client_address, forwarded_for, household, normalise, parse_networks, truncate
 
 TRUSTED = parse_networks("10.0.0.0/8, 127.0.0.1,2001:db8:aa::/48")
 
@@ -77,3 +77,12 @@ def test_wrong_networks_are_refused(text: str) -> None:
     """A slip would leave the proxy untrusted, and every client would seem to be the proxy."""
     with pytest.raises(ValueError, match="is not a network"):
         parse_networks(text)
+
+
+def test_household() -> None:
+    """IPv6 would know no limit, or neighbours would be taken for one."""
+    assert household("192.0.2.1") == "192.0.2.1"
+    assert household("2001:db8::1") == household("2001:db8::ffff:ffff:ffff:ffff") == "2001:db8::/64"
+    assert household("2001:db8:0:1::") != household("2001:db8::1")
+    assert household("") == ""
+    assert household("nonsense") == "nonsense"

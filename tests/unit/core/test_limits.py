@@ -1,9 +1,9 @@
-"""The message rate: a burst of one second's worth, then an even flow."""
+"""Limits: the message rate (a burst of one second's worth, then an even flow), windows, skips."""
 
 from hypothesis import given
 from hypothesis import strategies as st
 
-from signald.core.limits import MessageRate
+from signald.core.limits import MessageRate, Skips, Window
 
 
 def test_burst_then_nothing() -> None:
@@ -51,3 +51,28 @@ def test_never_more_than_one_burst_and_the_flow(per_second: int, pauses: list[fl
         assert allowed <= per_second + now * per_second + 1e-6
         if pause >= 1 / per_second + 1e-6:
             assert granted
+
+
+def test_window_forgets() -> None:
+    """Counting would fill the memory, or never forgive."""
+    window = Window(2, 10)
+    assert [window.allows("a", now) for now in (0, 1, 2)] == [True, True, False]
+    assert window.allows("b", 3)
+    assert window.allows("a", 10)
+    assert len(window._counts) == 1
+    assert all(Window(0, 10).allows("a", 0) for _ in range(100))
+
+
+def test_skips_are_refilled() -> None:
+    """A patient client would wait for ever, or one that skips would not."""
+    skips = Skips(6)
+    for _ in range(6):
+        assert skips.wait("a", 0) == 0
+        skips.left("a", 0)
+    assert skips.wait("a", 0) == 0
+    skips.left("a", 0)
+    assert skips.wait("a", 0) == 10
+    assert skips.wait("a", 10) == 0
+    assert skips.wait("b", 0) == 0
+    skips.forget("a")
+    assert not skips._paid

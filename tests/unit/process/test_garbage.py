@@ -1,4 +1,4 @@
-"""What a process does for itself."""
+"""Garbage collection that does not look at every old object each time."""
 
 import subprocess
 import sys
