@@ -7,7 +7,7 @@ PORT ?= 8080
 PARALLEL ?= -n 4 --dist loadfile
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: run test test-image check lint types bench docs lock system-packages clean
+.PHONY: run test test-image check lint types bench docs lock changelog dist system-packages clean
 
 run: $(VENV)/run
 	$(BIN)/twistd -n --pidfile= signald --port $(PORT)
@@ -44,6 +44,16 @@ lock: $(VENV)/bin/python
 	$(BIN)/python -c 'import tomllib; print(*tomllib.load(open("pyproject.toml", "rb"))["build-system"]["requires"])' \
 	| tr " " "\n" | $(LOCK) - -o requirements/build.txt
 
+# The news fragments become the changelog of the version in signald/__init__.py, and are deleted.
+changelog: $(VENV)/dev
+	$(BIN)/towncrier build --yes --version "$$($(BIN)/python -c 'import signald; print(signald.__version__)')"
+
+# A source distribution and a wheel in dist/, looked at and tried in an empty environment: about a minute.
+dist: $(VENV)/release
+	rm -rf build dist/signald-*
+	$(BIN)/python -m build
+	DIST=dist $(BIN)/python -m pytest -m slow tests/ops/test_dist.py $(ARGS)
+
 # An editable install hides the plugin from twistd unless it is made in this mode.
 $(VENV)/run: setup.py pyproject.toml | $(VENV)/bin/python
 	$(BIN)/python -m pip install -q -e . --config-settings editable_mode=compat
@@ -51,6 +61,10 @@ $(VENV)/run: setup.py pyproject.toml | $(VENV)/bin/python
 
 $(VENV)/dev: setup.py pyproject.toml | $(VENV)/bin/python
 	$(BIN)/python -m pip install -q -e '.[dev]' --config-settings editable_mode=compat
+	touch $@
+
+$(VENV)/release: $(VENV)/dev
+	$(BIN)/python -m pip install -q -e '.[release]' --config-settings editable_mode=compat
 	touch $@
 
 $(VENV)/bench: setup.py pyproject.toml | $(VENV)/bin/python

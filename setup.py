@@ -20,6 +20,7 @@ TEST = [
     "kosoku==0.1.0",
     *DEPLOY,
 ]
+RELEASE = ["build>=1.3", "twine>=6.2"]
 LINT = ["ruff==0.17.6", "mypy==2.4.1", "mypy-zope>=1.0.17", "types-pyyaml>=6", "towncrier>=26"]
 
 setup(
@@ -51,8 +52,10 @@ setup(
         "bench": BENCH,
         "test": TEST,
         "dev": TEST + LINT + BENCH,
+        "release": RELEASE,
     },
     classifiers=[
+        "Development Status :: 5 - Production/Stable",
         "Framework :: Twisted",
         "Operating System :: POSIX",
         "Programming Language :: Python :: 3.11",
