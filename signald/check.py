@@ -1,4 +1,4 @@
-"""``twistd signald --check``: are the settings good, and is the store there? And what a start says of itself."""
+"""``twistd signald --check``: are the settings good, and is the store there?"""
 
 import os
 import random
@@ -9,31 +9,11 @@ from typing import Any, Final
 from twisted.internet.defer import Deferred
 
 from signald.brokers.redis.connection import StoreConnection, make_endpoint
-from signald.core.messages import MAX_MESSAGE_BYTES
 from signald.process.root import ProcessService
-from signald.settings.settings import Settings
+from signald.settings.groups import Store
 
 STORE_WITHIN_S: Final = 5.0
 """How long the store may take to answer."""
-
-
-def describe(chosen: Settings) -> Iterator[str]:
-    """What these settings mean, one line each, for people; no secrets."""
-    listen = chosen.listen or (f"port {chosen.port} on all addresses",)
-    yield f"clients connect to {', '.join(listen)}, path /ws"
-    if chosen.admin_listen:
-        yield f"the operator connects to {', '.join(chosen.admin_listen)}"
-    if chosen.redis_url is None:
-        yield "no store: this process pairs its own clients, in memory"
-    else:
-        yield f"store: {chosen.redis_url}, keys begin with {chosen.redis_prefix}"
-    if chosen.workers > 1:
-        yield f"{chosen.workers} workers share the port"
-    yield f"pages of {', '.join(sorted(chosen.allowed_origin)) or 'any origin'} may connect"
-    yield (
-        f"limits: {chosen.max_msg_per_second} messages a second of {MAX_MESSAGE_BYTES // 1024} KiB each, "
-        f"{chosen.handshake_timeout_seconds:g} s for a handshake, a ping each {chosen.heartbeat_seconds:g} s"
-    )
 
 
 class Check(ProcessService):
@@ -70,9 +50,9 @@ class Check(ProcessService):
         self._reactor.callWhenRunning(self._end)
 
 
-def store_probe(chosen: Settings, reactor: Any) -> Callable[[], "Deferred[None]"] | None:
+def store_probe(store: Store, reactor: Any) -> Callable[[], "Deferred[None]"] | None:
     """What asks the store whether it lets this instance in and runs scripts; the log says why it does not."""
-    address = chosen.redis_url
+    address = store.redis_url
     if address is None:
         return None
 
@@ -84,7 +64,7 @@ def store_probe(chosen: Settings, reactor: Any) -> Callable[[], "Deferred[None]"
             if not answered.called:
                 reactor.callLater(0, answered.callback, None)
 
-        endpoint = make_endpoint(address, chosen.redis_ca_file, reactor)
+        endpoint = make_endpoint(address, store.redis_ca_file, reactor)
         connection = StoreConnection("test", endpoint, address, reactor, random.random, prepared, lambda _: None)
         connection.start()
 

@@ -19,7 +19,7 @@ from signald.brokers.redis.broker import RedisBroker
 from signald.brokers.redis.connection import make_endpoint
 from signald.brokers.redis.keys import Keys
 from signald.brokers.redis.store import CALLS
-from signald.check import Check, describe, store_probe
+from signald.check import Check, store_probe
 from signald.clients.clients import Clients
 from signald.clients.heartbeat import Heartbeat
 from signald.clients.questions import Asking, WhereIs
@@ -50,8 +50,10 @@ from signald.process.garbage import LongLived
 from signald.process.notify import Notify
 from signald.process.root import ProcessService
 from signald.process.workers import WORKER_VARIABLE, SharingReactor, Workers, end_with_parent
+from signald.settings.groups import Identity, Limits, Operator
 from signald.settings.options import Options
-from signald.settings.settings import Settings, SettingsError
+from signald.settings.setting import SettingsError
+from signald.settings.settings import WORKER, Settings, describe
 from signald.telemetry.counts import Counts, Drop
 from signald.telemetry.lag import LoopLag
 from signald.telemetry.metrics import Metrics
@@ -82,19 +84,21 @@ def _make_broker(chosen: Settings, reactor: Any, counts: Counts, unix_time: Call
     def new_room_id() -> RoomId:
         return RoomId(_new_id())
 
-    address, block_s = chosen.redis_url, chosen.block_days * DAY_S
+    address, block_s = chosen.store.redis_url, chosen.pairing.block_days * DAY_S
     if address is None:
-        return MemoryBroker(reactor, new_room_id, chosen.instance_id, block_s)
+        return MemoryBroker(reactor, new_room_id, chosen.process.instance_id, block_s)
     try:
-        endpoint = make_endpoint(address, chosen.redis_ca_file, reactor)
+        endpoint = make_endpoint(address, chosen.store.redis_ca_file, reactor)
     except (OSError, ValueError, CryptoError) as error:
-        raise SettingsError(f"REDIS_CA_FILE={chosen.redis_ca_file!r}: {error or 'has a broken certificate'}") from None
+        raise SettingsError(
+            f"REDIS_CA_FILE={chosen.store.redis_ca_file!r}: {error or 'has a broken certificate'}"
+        ) from None
     return RedisBroker(
-        chosen.instance_id,
+        chosen.process.instance_id,
         secrets.token_hex(8),
         endpoint,
         address,
-        Keys(chosen.redis_prefix),
+        Keys(chosen.store.redis_prefix),
         reactor,
         new_room_id,
         random.random,
@@ -104,52 +108,52 @@ def _make_broker(chosen: Settings, reactor: Any, counts: Counts, unix_time: Call
     )
 
 
-def _token_keys(chosen: Settings, reactor: Any) -> TokenKeys | None:
-    if chosen.auth_mode is AuthMode.OFF:
+def _token_keys(identity: Identity, reactor: Any) -> TokenKeys | None:
+    if identity.auth_mode is AuthMode.OFF:
         return None
-    pinned, where = chosen.jwt_algorithms, chosen.jwt_jwks
+    pinned, where = identity.jwt_algorithms, identity.jwt_jwks
     if where:
         fetch = jwks.from_url(where, reactor) if "://" in where else jwks.from_file(where)
         return jwks.Jwks(fetch, where, pinned, reactor)
-    name = "JWT_SECRET" if chosen.jwt_secret else "JWT_PUBLIC_KEY_FILE"
+    name = "JWT_SECRET" if identity.jwt_secret else "JWT_PUBLIC_KEY_FILE"
     try:
-        if chosen.jwt_secret:
-            return signing_keys.from_secret(chosen.jwt_secret, pinned)
-        return signing_keys.from_pem(Path(chosen.jwt_public_key_file).read_bytes(), pinned)
+        if identity.jwt_secret:
+            return signing_keys.from_secret(identity.jwt_secret, pinned)
+        return signing_keys.from_pem(Path(identity.jwt_public_key_file).read_bytes(), pinned)
     except (OSError, ValueError) as error:
         raise SettingsError(f"{name}: {error}") from None
 
 
 def _make_users(
-    chosen: Settings,
+    identity: Identity,
     keys: TokenKeys | None,
     reactor: Any,
     unix_time: Callable[[], float],
     banned: Callable[[UserId], bool],
-    ask: Asking,
+    ask: Asking | None,
 ) -> Users | None:
     """Who checks tokens, a service; None if nobody does."""
     if keys is None:
         return None
-    verifier = Verifier(keys, chosen.jwt_issuer, chosen.jwt_audience, chosen.jwt_leeway_seconds)
+    verifier = Verifier(keys, identity.jwt_issuer, identity.jwt_audience, identity.jwt_leeway_seconds)
     return Users(
         verifier.verify,
         reactor,
         unix_time,
-        chosen.max_connections_per_user,
-        chosen.user_overflow,
+        identity.max_connections_per_user,
+        identity.user_overflow,
         banned,
-        ask if chosen.redis_url else None,
+        ask,
     )
 
 
-def _make_webhook(chosen: Settings, reactor: Any, unix_time: Callable[[], float]) -> Webhook | None:
+def _make_webhook(operator: Operator, reactor: Any, unix_time: Callable[[], float]) -> Webhook | None:
     """What takes reports to the operator; None if nothing does."""
-    if not chosen.report_webhook_url:
+    if not operator.report_webhook_url:
         return None
-    post = webhook.from_url(chosen.report_webhook_url, reactor)
-    where = urlsplit(chosen.report_webhook_url).hostname or ""
-    return Webhook(post, where, chosen.report_webhook_secret, _new_id, unix_time, reactor, random.random)
+    post = webhook.from_url(operator.report_webhook_url, reactor)
+    where = urlsplit(operator.report_webhook_url).hostname or ""
+    return Webhook(post, where, operator.report_webhook_secret, _new_id, unix_time, reactor, random.random)
 
 
 def make_daemon(chosen: Settings, reactor: Any, unix_time: Callable[[], float] = time.time) -> Daemon:
@@ -165,43 +169,47 @@ def make_daemon(chosen: Settings, reactor: Any, unix_time: Callable[[], float] =
     """
     counts = Counts(CALLS)
     broker = _make_broker(chosen, reactor, counts, unix_time)
-    bans = Bans(unix_time, chosen.ban_seconds, broker.share)
-    deliveries = _make_webhook(chosen, reactor, unix_time)
+    bans = Bans(unix_time, chosen.limits.ban_seconds, broker.share)
+    deliveries = _make_webhook(chosen.operator, reactor, unix_time)
     deliver = None if deliveries is None else deliveries.deliver
     reports = Reports(lambda: broker.instance, counts, reactor.seconds, unix_time, deliver)
     traces = Traces(reactor.seconds)
-    admission = _make_admission(chosen, bans, reactor)
+    admission = _make_admission(chosen.limits, bans, reactor)
     pace = Pace(
         reactor,
-        parse=messages.bounded(chosen.max_sdp_bytes, chosen.max_candidate_bytes),
-        matches_per_minute=chosen.matches_per_minute,
-        violations_per_minute=chosen.violations_per_minute,
+        parse=messages.bounded(chosen.limits.max_sdp_bytes, chosen.limits.max_candidate_bytes),
+        matches_per_minute=chosen.pairing.matches_per_minute,
+        violations_per_minute=chosen.limits.violations_per_minute,
         ban_address=bans.ban_address,
     )
-    ice = IceServers(chosen.ice_servers, chosen.turn_secret, chosen.turn_ttl)
-    keys = _token_keys(chosen, reactor)
-    users = _make_users(chosen, keys, reactor, unix_time, bans.holds_user, lambda question: moderation.ask(question))
+    ice = IceServers(chosen.calls.ice_servers, chosen.calls.turn_secret, chosen.calls.turn_ttl)
+    keys = _token_keys(chosen.identity, reactor)
+    ask: Asking = lambda question: moderation.ask(question)  # noqa: E731 - made below
+    asking = ask if chosen.store.redis_url else None
+    users = _make_users(chosen.identity, keys, reactor, unix_time, bans.holds_user, asking)
     connections = Clients(
         broker,
         reactor,
         lambda: ClientId(_new_id()),
-        Policy(chosen.requeue_on_partner_leave, chosen.rematch_delay_seconds, chosen.auth_mode),
-        chosen.max_msg_per_second,
+        Policy(
+            chosen.pairing.requeue_on_partner_leave, chosen.pairing.rematch_delay_seconds, chosen.identity.auth_mode
+        ),
+        chosen.limits.max_msg_per_second,
         counts,
-        addresses.normalise if chosen.log_full_addresses else addresses.truncate,
+        addresses.normalise if chosen.logging.log_full_addresses else addresses.truncate,
         lambda client: ice.given_to(client, unix_time()),
         users,
         pace,
         reports.file,
-        traces.remember if chosen.admin_token else lambda client, user: None,
+        traces.remember if chosen.operator.admin_token else lambda client, user: None,
     )
     moderation = Moderation(connections, broker, bans, traces, reactor.seconds)
-    heartbeat = Heartbeat(reactor, chosen.heartbeat_seconds, counts)
-    handshakes = Deadlines(reactor, chosen.handshake_timeout_seconds, counts, Drop.HANDSHAKE_TIMEOUT)
+    heartbeat = Heartbeat(reactor, chosen.limits.heartbeat_seconds, counts)
+    handshakes = Deadlines(reactor, chosen.limits.handshake_timeout_seconds, counts, Drop.HANDSHAKE_TIMEOUT)
     closings = Deadlines(reactor, CLOSING_TIMEOUT_S, counts, Drop.CLOSING_TIMEOUT)
-    floods = Throttle(reactor, counts, chosen.max_bytes_per_second)
+    floods = Throttle(reactor, counts, chosen.limits.max_bytes_per_second)
     websockets = WebSockets(
-        connections, heartbeat, handshakes, closings, chosen.allowed_origin, counts, floods, admission
+        connections, heartbeat, handshakes, closings, chosen.listening.allowed_origin, counts, floods, admission
     )
     lag = LoopLag(reactor)
     gauges: dict[str, tuple[str, Callable[[], float]]] = {
@@ -221,10 +229,10 @@ def make_daemon(chosen: Settings, reactor: Any, unix_time: Callable[[], float] =
         }
     metrics = Metrics(counts, broker, gauges, webhooks)
     probes = Probes(lambda: daemon.health(), lambda: not daemon.stopping, metrics.text)
-    site = make_site(probes, demo=chosen.demo, metrics=chosen.public_metrics, reactor=reactor)
+    site = make_site(probes, demo=chosen.listening.demo, metrics=chosen.operator.public_metrics, reactor=reactor)
     protocols = _protocols(chosen, websockets, reactor)
-    front = FrontFactory(protocols, site.buildProtocol, handshakes, admission, counts, chosen.trusted_proxies)
-    api = Api(moderation, chosen.admin_token, users_known=users is not None)
+    front = FrontFactory(protocols, site.buildProtocol, handshakes, admission, counts, chosen.listening.trusted_proxies)
+    api = Api(moderation, chosen.operator.admin_token, users_known=users is not None)
     listeners = _listeners(chosen, reactor, front, make_admin_site(probes, api, reactor))
     daemon = Daemon(
         reactor,
@@ -234,7 +242,7 @@ def make_daemon(chosen: Settings, reactor: Any, unix_time: Callable[[], float] =
         connections,
         broker,
         moderation,
-        chosen.drain_seconds,
+        chosen.process.drain_seconds,
         describe(chosen),
     )
     notify = Notify(reactor, os.environ, lambda: f"{len(connections)} clients on instance {broker.instance}")
@@ -251,37 +259,44 @@ def make_daemon(chosen: Settings, reactor: Any, unix_time: Callable[[], float] =
     return daemon
 
 
-def _make_admission(chosen: Settings, bans: Bans, reactor: Any) -> Admission:
+def _make_admission(limits: Limits, bans: Bans, reactor: Any) -> Admission:
     room = raise_file_limit()
-    connections = min(chosen.max_connections or room, room)
+    connections = min(limits.max_connections or room, room)
     return Admission(
         reactor.seconds,
         bans,
         max_sockets=room,
         max_connections=connections,
-        max_half_open=chosen.max_half_open or max(1, connections // HALF_OPEN_SHARE),
-        per_address=chosen.max_connections_per_address,
-        handshakes_per_second=chosen.handshakes_per_address_per_second,
+        max_half_open=limits.max_half_open or max(1, connections // HALF_OPEN_SHARE),
+        per_address=limits.max_connections_per_address,
+        handshakes_per_second=limits.handshakes_per_address_per_second,
     )
 
 
 def _protocols(chosen: Settings, shared: WebSockets, reactor: Any) -> Callable[[IAddress], Addressed]:
     """What makes the WebSocket side of a connection."""
     autobahn = WebSocketFactory(shared, reactor).buildProtocol
-    if not chosen.fast_path:
+    if not chosen.process.fast_path:
         return autobahn
     output = Output(reactor)
-    fast = MeteredConnection if chosen.max_bytes_per_second else FastConnection
+    fast = MeteredConnection if chosen.limits.max_bytes_per_second else FastConnection
     return lambda peer: fast(shared, output, autobahn)
 
 
 def _listeners(chosen: Settings, reactor: Any, front: Any, admin: Any) -> list[Listener]:
-    listeners = [] if chosen.listen else [(f"port {chosen.port}", DualStackEndpoint(reactor, chosen.port), front)]
+    listeners = (
+        []
+        if chosen.listening.listen
+        else [(f"port {chosen.listening.port}", DualStackEndpoint(reactor, chosen.listening.port), front)]
+    )
     worker = os.environ.get(WORKER_VARIABLE, "1")
-    for option, endpoints, factory in (("listen", chosen.listen, front), ("admin-listen", chosen.admin_listen, admin)):
+    for option, endpoints, factory in (
+        ("listen", chosen.listening.listen, front),
+        ("admin-listen", chosen.operator.admin_listen, admin),
+    ):
         for words in endpoints:
             try:
-                listeners.append((words, parse_endpoint(words, reactor, worker), factory))
+                listeners.append((words, parse_endpoint(words.replace(WORKER, worker), reactor), factory))
             except ValueError as error:
                 raise SettingsError(f"--{option}={words!r}: {error}") from None
     return listeners
@@ -297,8 +312,10 @@ def makeService(options: Options) -> IService:
     except SettingsError as error:
         raise SystemExit(f"signald: {error}") from None
     reactor.callWhenRunning(LongLived().start)
-    level = "debug" if chosen.debug else chosen.log_level
-    service.choose_log(options.parent or {}, level=level, look=chosen.log_format, instance=chosen.instance_id)
+    level = "debug" if chosen.logging.debug else chosen.logging.log_level
+    service.choose_log(
+        options.parent or {}, level=level, look=chosen.logging.log_format, instance=chosen.process.instance_id
+    )
     return service
 
 
@@ -306,17 +323,19 @@ def _make_process(options: Options, reactor: Any) -> ProcessService:
     chosen = options.settings
     if options["check"]:
         make_daemon(chosen, reactor)  # raises for endpoints and files that are no good
-        return Check(reactor, describe(chosen), store_probe(chosen, reactor))
+        return Check(reactor, describe(chosen), store_probe(chosen.store, reactor))
     if os.environ.get(WORKER_VARIABLE):
         daemon = make_daemon(chosen, SharingReactor(reactor))
         reactor.callWhenRunning(end_with_parent)
         return daemon
-    if chosen.workers == 1:
+    if chosen.process.workers == 1:
         return make_daemon(chosen, reactor)
     twistd: Any = options.parent or {}
     chosen_reactor = twistd.get("reactor")
     words = [*([f"--reactor={chosen_reactor}"] if chosen_reactor else []), "signald", *options.words]
-    workers = Workers(reactor, chosen.workers, words, chosen.instance_id, os.environ, chosen.drain_seconds)
-    status = f"{chosen.workers} workers"
+    workers = Workers(
+        reactor, chosen.process.workers, words, chosen.process.instance_id, os.environ, chosen.process.drain_seconds
+    )
+    status = f"{chosen.process.workers} workers"
     Notify(reactor, os.environ, lambda: status).setServiceParent(workers)
     return workers

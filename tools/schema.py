@@ -1,6 +1,6 @@
 """``python -m tools.schema``: makes everything that describes the protocol and the settings to others.
 
-The one source is `signald.core.messages`, and for the settings `signald.settings.table`. From it come the JSON Schema,
+The one source is `signald.core.messages`, and for the settings `signald.settings.groups`. From it come the JSON Schema,
 the AsyncAPI document, the TypeScript types, and the tables between markers in the Markdown files, whose prose is
 written by hand. With ``--check`` nothing is written, and what is stale is named.
 """
@@ -19,7 +19,8 @@ import msgspec
 
 from signald.core import messages
 from signald.core.messages import CLIENT_MESSAGES, REFUSALS, SERVER_MESSAGES, IceServer, message_type
-from signald.settings.table import SETTINGS
+from signald.settings.setting import Group, settings_of
+from signald.settings.settings import GROUPS
 
 COMMAND: Final = "python -m tools.schema"
 
@@ -270,6 +271,9 @@ def typescript() -> str:
 # --- tables -----------------------------------------------------------------------------------------------------------
 
 
+_OF_SETTINGS: Final = ("variable", "option", "default", "meaning")
+
+
 def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
     cells = [head, ["---"] * len(head), *rows]
     return "\n".join("| " + " | ".join(cell.replace("|", "\\|") for cell in row) + " |" for row in cells)
@@ -287,6 +291,15 @@ def _message_rows(of: Iterable[type[msgspec.Struct]], *, fields: bool) -> Iterat
             optional = "" if field in schema["required"] else "?"
             listed.append(f"`{field}{optional}`: {kind}. {_description(part)}" if fields else f"`{field}{optional}`")
         yield [f"`{message_type(message)}`", ("<br>" if fields else ", ").join(listed), schema["description"]]
+
+
+def _theme(group: type[Group]) -> str:
+    """The settings of a group, below a heading."""
+    rows = (
+        [f"`{each.variable}`", f"`--{each.option}`", f"`{each.default}`" if each.default else "empty", each.help]
+        for each in settings_of(group)
+    )
+    return f"### {group.__name__}\n\n{inspect.getdoc(group)}\n\n{_table(_OF_SETTINGS, rows)}"
 
 
 def tables() -> dict[str, str]:
@@ -310,13 +323,7 @@ def tables() -> dict[str, str]:
             ("limit", "value", "meaning"),
             ([f"`{name}`", f"{getattr(messages, name):,}", meaning] for name, meaning in _LIMITS.items()),
         ),
-        "settings": _table(
-            ("variable", "option", "default", "meaning"),
-            (
-                [f"`{row.variable}`", f"`--{row.option}`", f"`{row.default}`" if row.default else "empty", row.meaning]
-                for row in SETTINGS
-            ),
-        ),
+        "settings": "\n\n".join(_theme(group) for group in GROUPS.values()),
     }
 
 

@@ -47,7 +47,7 @@ def normalise(text: str) -> str:
 
 
 def parse_networks(text: str) -> tuple[Network, ...]:
-    """Networks and single addresses, apart by commas.
+    """Networks and single addresses, comma-separated.
 
     Raises:
         ValueError: One of them is neither.

@@ -69,7 +69,7 @@ def password(secret: str, username: str) -> str:
 
 
 def parse(text: str) -> tuple[IceServer, ...]:
-    """Read the operator's list: JSON, or URLs apart by commas, which are one server each.
+    """Read the operator's list: JSON, or comma-separated URLs, which are one server each.
 
     Raises:
         ValueError: It says what is wrong, without repeating what may be a password.

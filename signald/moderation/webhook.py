@@ -6,7 +6,6 @@ who makes it never waits. Source: https://github.com/standard-webhooks/standard-
 
 import base64
 import hmac
-import re
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from io import BytesIO
@@ -226,15 +225,10 @@ def from_url(url: str, reactor: Any, trust: Any = None) -> Post:
     """Posts to a URL; over TLS, whose certificate is checked. Follows no redirect, and reads no body.
 
     Args:
-        url: An http or https URL, without user and password.
+        url: An http or https URL; see `settings.values.https_url`.
         reactor: The reactor.
         trust: The authorities, an `IOpenSSLTrustRoot`; None for the system's.
-
-    Raises:
-        ValueError: It has a space or the like; does not repeat it, as each attempt's error would.
     """
-    if re.search(r"[^!-~]", url):
-        raise ValueError("a URL has visible ASCII characters only")
     agent = Agent(reactor, BrowserLikePolicyForHTTPS(trust), connectTimeout=ATTEMPT_WITHIN_S)
 
     async def post(body: bytes, headers: Mapping[str, str]) -> int:

@@ -8,7 +8,6 @@ from twisted.internet.error import CannotListenError
 from twisted.internet.interfaces import IListeningPort
 
 from signald.network import tls
-from signald.settings.table import WORKER
 
 BACKLOG: Final = 4096
 """Connections that the kernel keeps for us (it may say less: net.core.somaxconn). One too many is tried again by its
@@ -33,18 +32,16 @@ class DualStackEndpoint:
         return listening
 
 
-def parse(words: str, reactor: Any, worker: str) -> Any:
+def parse(words: str, reactor: Any) -> Any:
     """An endpoint from its words.
 
     Args:
-        words: As Twisted has it, with `WORKER` in it perhaps.
+        words: As Twisted has it.
         reactor: Listens.
-        worker: The number of this worker, from 1.
 
     Raises:
         ValueError: It makes no sense; the message says why.
     """
-    words = words.replace(WORKER, worker)
     if words.startswith(("tcp:", "tcp6:")) and "backlog=" not in words:
         words = f"{words}:backlog={BACKLOG}"
     try:

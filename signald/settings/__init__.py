@@ -1,5 +1,5 @@
 """The operator's settings: every variable and option, once.
 
-``table`` lists them, ``values`` parses each kind of value, ``settings`` reads them all, ``options`` makes them
-options of ``twistd signald``.
+``groups`` lists them by theme, ``setting`` says how one is written and read, ``values`` parses each kind of value,
+``settings`` reads them all, ``options`` makes them options of ``twistd signald``.
 """

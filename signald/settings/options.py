@@ -1,5 +1,6 @@
 """The command line of ``twistd signald``: one option for each setting."""
 
+import inspect
 import os
 from collections.abc import Sequence
 
@@ -7,23 +8,21 @@ from twisted.python import usage
 
 from signald import __version__
 from signald.settings import settings
-from signald.settings.settings import Settings, SettingsError
-from signald.settings.table import SETTINGS, Setting
+from signald.settings.setting import Group, Setting, SettingsError, settings_of
+from signald.settings.settings import GROUPS, SETTINGS, Settings
 
 
 def _help(setting: Setting) -> str:
-    return f"{setting.meaning} [default: {setting.default or 'empty'}]".replace("`", "")
-
-
-_ROWS = {row.variable: row for row in SETTINGS}
+    text = f"{setting.help} [default: {setting.default or 'empty'}]".replace("`", "")
+    return f"{text} May be given more than once." if setting.many else text
 
 
 class Options(usage.Options):
-    """One option for each row of `signald.settings.table.SETTINGS`."""
+    """One option for each of the settings."""
 
     synopsis = "[options]"
     longdesc = "Each option is also an environment variable (--port is PORT); the option wins."
-    optParameters = [[row.option, None, None, _help(row)] for row in SETTINGS if not row.many]  # noqa: RUF012
+    optParameters = [[each.option, None, None, _help(each)] for each in SETTINGS if not each.many]  # noqa: RUF012
 
     optFlags = [["check", None, "Look at the settings, ask the store, say what is wrong, and exit."]]  # noqa: RUF012
 
@@ -40,18 +39,27 @@ class Options(usage.Options):
         print(f"signald {__version__}")  # noqa: T201 - asked for
         raise SystemExit(0)
 
-    def opt_listen(self, endpoint: str) -> None:  # noqa: D102 - its docstring is the help text, see below
+    def opt_listen(self, endpoint: str) -> None:
+        """Take one more endpoint."""
         self._listen.append(endpoint)
 
-    def opt_admin_listen(self, endpoint: str) -> None:  # noqa: D102 - the same
+    def opt_admin_listen(self, endpoint: str) -> None:
+        """Take one more endpoint for the operator."""
         self._admin_listen.append(endpoint)
 
-    for _row, _option in ((_ROWS["LISTEN"], opt_listen), (_ROWS["ADMIN_LISTEN"], opt_admin_listen)):
-        _option.__doc__ = _help(_row) + " May be given more than once."
+    def getUsage(self, width: int | None = None) -> str:
+        """All options, by theme."""
+        width = width or int(os.environ.get("COLUMNS", "80"))
+        others = sorted(option for option in self.longOpt if not option.endswith("="))
+        parts = [_section("Options", [{"long": option, "doc": self.docs[option]} for option in others], width)]
+        for group in GROUPS.values():
+            options = [{"long": each.option, "doc": _help(each), "optType": "parameter"} for each in settings_of(group)]
+            parts.append(_section(_title(group), options, width))
+        return "\n".join((*parts, f"{self.longdesc}\n"))
 
     def parseOptions(self, options: Sequence[str] | None = None) -> None:
         """Let a bare ``--debug`` mean ``--debug=true``, as for every setting that is true or false."""
-        switches = {f"--{row.option}" for row in SETTINGS if row.is_switch}
+        switches = {f"--{each.option}" for each in SETTINGS if each.is_switch}
         given = list(options or [])
         for at, word in enumerate(given):
             if word in switches and (at + 1 == len(given) or given[at + 1].startswith("-")):
@@ -61,9 +69,20 @@ class Options(usage.Options):
 
     def postOptions(self) -> None:
         """Read all settings. A mistake ends the start with one line: a UsageError would print all help before it."""
-        given = {row.option: [self[row.option]] for row in SETTINGS if not row.many and self[row.option] is not None}
+        given = {
+            each.option: [self[each.option]] for each in SETTINGS if not each.many and self[each.option] is not None
+        }
         given |= {"listen": self._listen, "admin-listen": self._admin_listen}
         try:
             self.settings = settings.parse(os.environ, given)
         except SettingsError as error:
             raise SystemExit(f"signald: {error}") from None
+
+
+def _title(group: type[Group]) -> str:
+    meaning = inspect.getdoc(group) or ""
+    return f"{group.__name__}: {meaning[:1].lower()}{meaning[1:]}"
+
+
+def _section(title: str, options: list[dict[str, str]], width: int) -> str:
+    return f"{title}\n{''.join(usage.docMakeChunks(options, width))}"

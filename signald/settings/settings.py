@@ -1,76 +1,37 @@
 """The settings of one process, read from the environment and the command line. An option wins over the variable."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import Any
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, fields
+from typing import Any, Final
 
-from signald.brokers.redis.url import StoreAddress
-from signald.core import addresses, ice
-from signald.core.limits import Overflow
-from signald.core.messages import IceServer
-from signald.core.session import AuthMode
-from signald.identity.signing_keys import HMAC
-from signald.settings.table import SETTINGS, WORKER, Setting
+from signald.core.messages import MAX_MESSAGE_BYTES
+from signald.settings.groups import Calls, Identity, Limits, Listening, Logging, Operator, Pairing, Process, Store
+from signald.settings.setting import Group, Setting, SettingsError, settings_of
 
-
-class SettingsError(Exception):
-    """The operator's mistake. The message is one line that names the setting and says what it may be."""
+WORKER: Final = "{worker}"
+"""Stands in an endpoint for the worker's number, where workers cannot or should not share it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
-    """The values, parsed. Attributes are the variables of `SETTINGS` in small letters."""
+    """The values, parsed, by theme. Whoever wires the daemon passes on single values, or one group."""
 
-    port: int
-    listen: tuple[str, ...]
-    admin_listen: tuple[str, ...]
-    public_metrics: bool
-    allowed_origin: frozenset[str]
-    requeue_on_partner_leave: bool
-    rematch_delay_seconds: float
-    workers: int
-    redis_url: StoreAddress | None
-    redis_prefix: str
-    redis_ca_file: str
-    instance_id: str
-    max_msg_per_second: int
-    max_bytes_per_second: int
-    max_sdp_bytes: int
-    max_candidate_bytes: int
-    matches_per_minute: int
-    max_connections: int
-    max_half_open: int
-    max_connections_per_address: int
-    handshakes_per_address_per_second: int
-    violations_per_minute: int
-    ban_seconds: float
-    heartbeat_seconds: float
-    handshake_timeout_seconds: float
-    drain_seconds: float
-    ice_servers: tuple[IceServer, ...] = field(repr=False)
-    turn_secret: str = field(repr=False)
-    turn_ttl: int
-    auth_mode: AuthMode
-    jwt_secret: str = field(repr=False)
-    jwt_public_key_file: str
-    jwt_jwks: str
-    jwt_algorithms: frozenset[str]
-    jwt_issuer: str
-    jwt_audience: str
-    jwt_leeway_seconds: float
-    max_connections_per_user: int
-    user_overflow: Overflow
-    block_days: int
-    report_webhook_url: str = field(repr=False)
-    report_webhook_secret: bytes = field(repr=False)
-    admin_token: str = field(repr=False)
-    demo: bool
-    fast_path: bool
-    trusted_proxies: tuple[addresses.Network, ...]
-    log_format: str
-    log_level: str
-    log_full_addresses: bool
-    debug: bool
+    listening: Listening = field(default_factory=Listening)
+    process: Process = field(default_factory=Process)
+    store: Store = field(default_factory=Store)
+    pairing: Pairing = field(default_factory=Pairing)
+    calls: Calls = field(default_factory=Calls)
+    limits: Limits = field(default_factory=Limits)
+    identity: Identity = field(default_factory=Identity)
+    operator: Operator = field(default_factory=Operator)
+    logging: Logging = field(default_factory=Logging)
+
+
+GROUPS: Final[Mapping[str, type[Group]]] = {each.name: each.type for each in fields(Settings)}  # type: ignore[misc]
+"""The groups by their names in `Settings`."""
+
+SETTINGS: Final[tuple[Setting, ...]] = tuple(each for group in GROUPS.values() for each in settings_of(group))
+"""All settings of all groups."""
 
 
 def parse(environment: Mapping[str, str], options: Mapping[str, list[str]] | None = None) -> Settings:
@@ -81,77 +42,46 @@ def parse(environment: Mapping[str, str], options: Mapping[str, list[str]] | Non
         options: Values by option name, each in the order given.
 
     Raises:
-        SettingsError: A value makes no sense.
+        SettingsError: A value makes no sense, alone or beside another.
     """
-    options = options or {}
-    parsed: dict[str, Any] = {}
-    for setting in SETTINGS:
-        given = options.get(setting.option)
-        if given:
-            source, texts = f"--{setting.option}", given
-        else:
-            text = environment.get(setting.variable, "").strip() or setting.default
-            source, texts = setting.variable, text.split() if setting.many else [text]
-        try:
-            each = [setting.parse(text.strip()) for text in texts]
-        except ValueError as error:
-            raise SettingsError(f"{source}{_shown(setting, texts[-1])}: {error}") from None
-        parsed[setting.field] = tuple(each) if setting.many else each[-1]
-    chosen = Settings(**parsed)
-    _check_together(chosen)
+    groups: dict[str, Any] = {}
+    for name, group in GROUPS.items():
+        groups[name] = group(**{each.field: each.read(environment, options or {}) for each in settings_of(group)})
+    for read in groups.values():
+        read.check()
+    chosen = Settings(**groups)
+    _check_workers(chosen)
     return chosen
 
 
-def _check_together(chosen: Settings) -> None:
-    _check_turn(chosen)
-    _check_auth(chosen)
-    _check_moderation(chosen)
-    if chosen.workers == 1:
+def _check_workers(chosen: Settings) -> None:
+    if chosen.process.workers == 1:
         return
-    begin = f"WORKERS={chosen.workers}: more than one process "
-    if chosen.redis_url is None:
+    begin = f"WORKERS={chosen.process.workers}: more than one process "
+    if chosen.store.redis_url is None:
         raise SettingsError(begin + "needs a store to pair over: set REDIS_URL")
-    if chosen.port == 0 and not chosen.listen:
+    if chosen.listening.port == 0 and not chosen.listening.listen:
         raise SettingsError(begin + "needs a port to share: PORT must not be 0")
-    for words in (*chosen.listen, *chosen.admin_listen):
+    for words in (*chosen.listening.listen, *chosen.operator.admin_listen):
         if words.startswith("unix:") and WORKER not in words:
             raise SettingsError(begin + f"cannot share {words!r}: put {WORKER} in it")
 
 
-def _check_turn(chosen: Settings) -> None:
-    lacking = ice.without_password(chosen.ice_servers)
-    if lacking and not chosen.turn_secret:
-        raise SettingsError(
-            "ICE_SERVERS: browsers refuse a TURN server without username and credential: set them, or TURN_SECRET"
-        )
-    if chosen.turn_secret and not lacking:
-        raise SettingsError("TURN_SECRET: ICE_SERVERS names no TURN server that could use it")
-
-
-def _check_auth(chosen: Settings) -> None:
-    keys = [name for name in ("jwt_secret", "jwt_public_key_file", "jwt_jwks") if getattr(chosen, name)]
-    if chosen.auth_mode is AuthMode.OFF:
-        if keys:  # a slip must not open the server to all
-            raise SettingsError(f"{keys[0].upper()} is set, but AUTH_MODE is off: make it optional or required")
-        return
-    if len(keys) != 1:
-        raise SettingsError(
-            f"AUTH_MODE={chosen.auth_mode}: set exactly one of JWT_SECRET, JWT_PUBLIC_KEY_FILE and JWT_JWKS"
-        )
-    if keys != ["jwt_secret"] and chosen.jwt_algorithms & HMAC.keys():
-        raise SettingsError(f"JWT_ALGORITHMS: {', '.join(HMAC)} are for JWT_SECRET, not for public keys")
-
-
-def _check_moderation(chosen: Settings) -> None:
-    if chosen.report_webhook_url and not chosen.report_webhook_secret:
-        raise SettingsError("REPORT_WEBHOOK_URL: set REPORT_WEBHOOK_SECRET too, or nobody knows who posts there")
-    if chosen.report_webhook_secret and not chosen.report_webhook_url:
-        raise SettingsError("REPORT_WEBHOOK_SECRET: set REPORT_WEBHOOK_URL too")
-    if chosen.admin_token and not chosen.admin_listen:
-        raise SettingsError("ADMIN_TOKEN: set ADMIN_LISTEN too, the endpoint on which it is shown")
-
-
-def _shown(setting: Setting, text: str) -> str:
-    if setting.secret:
-        return ""
-    return f"={text!r}" if len(text) <= 80 else f"={text[:77] + '...'!r}"
+def describe(chosen: Settings) -> Iterator[str]:
+    """What these settings mean, one line each, for people; no secrets."""
+    listening, store, limits = chosen.listening, chosen.store, chosen.limits
+    where = listening.listen or (f"port {listening.port} on all addresses",)
+    yield f"clients connect to {', '.join(where)}, path /ws"
+    if chosen.operator.admin_listen:
+        yield f"the operator connects to {', '.join(chosen.operator.admin_listen)}"
+    if store.redis_url is None:
+        yield "no store: this process pairs its own clients, in memory"
+    else:
+        yield f"store: {store.redis_url}, keys begin with {store.redis_prefix}"
+    if chosen.process.workers > 1:
+        yield f"{chosen.process.workers} workers share the port"
+    yield f"pages of {', '.join(sorted(listening.allowed_origin)) or 'any origin'} may connect"
+    yield (
+        f"limits: {limits.max_msg_per_second} messages a second of {MAX_MESSAGE_BYTES // 1024} KiB each, "
+        f"{limits.handshake_timeout_seconds:g} s for a handshake, a ping each {limits.heartbeat_seconds:g} s"
+    )

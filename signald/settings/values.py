@@ -9,11 +9,14 @@ import re
 import secrets
 from collections.abc import Callable
 from enum import StrEnum
+from typing import TypeVar
 from urllib.parse import urlsplit
 
 from signald.brokers.redis.url import StoreAddress, parse_url
 from signald.core import origins
 from signald.identity.signing_keys import HMAC, PUBLIC
+
+E = TypeVar("E", bound=StrEnum)
 
 
 def switch(text: str) -> bool:
@@ -49,7 +52,7 @@ def seconds(lowest: float, highest: float) -> Callable[[str], float]:
 
 
 def origin_list(text: str) -> frozenset[str]:
-    """Origins apart by commas; empty, or `*`, for all."""
+    """Origins, comma-separated; empty, or `*`, for all."""
     if text.strip() == "*":
         return frozenset()
     allowed = frozenset(origins.normalise(origin) for origin in text.split(",") if origin.strip())
@@ -109,17 +112,17 @@ def secret(shortest: int) -> Callable[[str], str]:
     return parse
 
 
-def choice(of: type[StrEnum]) -> Callable[[str], StrEnum]:
+def choice(of: type[E]) -> Callable[[str], E]:
     """A member of an enumeration, by its value."""
     parse = one_of(tuple(of))
     return lambda text: of(parse(text))
 
 
 def algorithms(text: str) -> frozenset[str]:
-    """Names of signature algorithms apart by commas."""
+    """Names of signature algorithms, comma-separated."""
     algorithms = frozenset(word.strip() for word in text.split(",") if word.strip())
     if not algorithms <= {*HMAC, *PUBLIC}:
-        raise ValueError(f"must be some of {', '.join((*HMAC, *PUBLIC))}, apart by commas")
+        raise ValueError(f"must be some of {', '.join((*HMAC, *PUBLIC))}, comma-separated")
     if algorithms & HMAC.keys() and algorithms & {*PUBLIC}:
         raise ValueError("must be for secrets (HS…) or for public keys, not for both: one would be taken for the other")
     return algorithms

@@ -16,7 +16,7 @@ import yaml
 from compose_spec.models import ComposeSpecification
 from packaging.requirements import Requirement
 
-from signald.settings.table import SETTINGS
+from signald.settings.settings import SETTINGS
 
 ROOT = Path(__file__).parents[2]
 DEPLOY = ROOT / "docs" / "deploy"

@@ -131,7 +131,7 @@ def test_daemon_needs_no_system_call_that_the_unit_forbids() -> None:
 
 def test_units_name_settings_that_exist() -> None:
     """A unit that sets a misspelt variable changes nothing, and nobody is told."""
-    from signald.settings.table import SETTINGS
+    from signald.settings.settings import SETTINGS
 
     variables = {row.variable for row in SETTINGS}
     for unit in UNITS.glob("*.service"):

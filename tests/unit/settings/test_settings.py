@@ -9,8 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from signald.settings import settings
-from signald.settings.settings import Settings, SettingsError
-from signald.settings.table import SETTINGS
+from signald.settings.groups import Process
+from signald.settings.setting import SettingsError
+from signald.settings.settings import GROUPS, SETTINGS, Settings
 from signald.tap import Options
 
 BAD: Mapping[str, tuple[str, ...]] = {
@@ -99,24 +100,35 @@ BAD: Mapping[str, tuple[str, ...]] = {
 def test_defaults() -> None:
     """An operator who sets nothing gets something else than the documentation says."""
     chosen = settings.parse({})
-    assert chosen.port == 8080
-    assert chosen.listen == ()
-    assert chosen.allowed_origin == frozenset()
-    assert chosen.requeue_on_partner_leave is True
-    assert chosen.rematch_delay_seconds == 3.0
-    assert chosen.redis_url is None
-    assert chosen.redis_prefix == "webrtc:"
-    assert chosen.max_msg_per_second == 40
-    assert chosen.heartbeat_seconds == 30.0
-    assert chosen.handshake_timeout_seconds == 10.0
-    assert chosen.demo is True
-    assert chosen.debug is False
+    assert chosen.listening.port == 8080
+    assert chosen.listening.listen == ()
+    assert chosen.listening.allowed_origin == frozenset()
+    assert chosen.pairing.requeue_on_partner_leave is True
+    assert chosen.pairing.rematch_delay_seconds == 3.0
+    assert chosen.store.redis_url is None
+    assert chosen.store.redis_prefix == "webrtc:"
+    assert chosen.limits.max_msg_per_second == 40
+    assert chosen.limits.heartbeat_seconds == 30.0
+    assert chosen.limits.handshake_timeout_seconds == 10.0
+    assert chosen.listening.demo is True
+    assert chosen.logging.debug is False
 
 
 def test_every_setting_has_bad_values_here() -> None:
     """A new setting is not checked."""
     assert set(BAD) == {setting.variable for setting in SETTINGS}
-    assert {setting.field for setting in SETTINGS} == set(Settings.__slots__)
+
+
+def test_defaults_need_no_environment() -> None:
+    """A group that a test or another program makes without reading settings has other values than the daemon's."""
+    chosen = settings.parse({"INSTANCE_ID": "me"})
+    assert chosen == Settings(process=Process(instance_id="me"))
+
+
+def test_a_variable_belongs_to_one_theme() -> None:
+    """Of two settings with one name, the second is never an option, and both change at once."""
+    names = [setting.variable for setting in SETTINGS]
+    assert len(names) == len(set(names))
 
 
 @pytest.mark.parametrize(("variable", "value"), [(name, value) for name, values in BAD.items() for value in values])
@@ -136,43 +148,46 @@ def test_a_bad_value_names_the_setting(variable: str, value: str) -> None:
 @pytest.mark.parametrize("value", ["1", "true", "TRUE", "yes", "on", " true "])
 def test_switch_on(value: str) -> None:
     """An operator's way to write `true` means something else."""
-    assert settings.parse({"DEBUG": value}).debug is True
+    assert settings.parse({"DEBUG": value}).logging.debug is True
 
 
 @pytest.mark.parametrize("value", ["0", "false", "False", "no", "off"])
 def test_switch_off(value: str) -> None:
     """An operator's way to write `false` means something else."""
-    assert settings.parse({"REQUEUE_ON_PARTNER_LEAVE": value}).requeue_on_partner_leave is False
+    assert settings.parse({"REQUEUE_ON_PARTNER_LEAVE": value}).pairing.requeue_on_partner_leave is False
 
 
 def test_empty_counts_as_not_set() -> None:
     """A container platform that passes on empty variables makes the start fail."""
-    assert settings.parse({setting.variable: " " for setting in SETTINGS}).port == 8080
+    assert settings.parse({setting.variable: " " for setting in SETTINGS}).listening.port == 8080
 
 
 def test_white_space_is_no_part() -> None:
     """A line end behind a value, from a file of secrets, makes the start fail."""
     chosen = settings.parse({"PORT": " 80\n", "ALLOWED_ORIGIN": " https://a.example , https://b.example ,"})
-    assert chosen.port == 80
-    assert chosen.allowed_origin == {"https://a.example:443", "https://b.example:443"}
+    assert chosen.listening.port == 80
+    assert chosen.listening.allowed_origin == {"https://a.example:443", "https://b.example:443"}
 
 
 def test_all_origins() -> None:
     """Who writes `*` lets nobody in."""
-    assert settings.parse({"ALLOWED_ORIGIN": "*"}).allowed_origin == frozenset()
+    assert settings.parse({"ALLOWED_ORIGIN": "*"}).listening.allowed_origin == frozenset()
 
 
 def test_options_win() -> None:
     """An option on the command line is ignored."""
     chosen = settings.parse({"PORT": "1", "DEBUG": "true"}, {"port": ["2"]})
-    assert (chosen.port, chosen.debug) == (2, True)
-    assert settings.parse({"LISTEN": "tcp:1 tcp:2"}, {"listen": ["tcp:3", "tcp:4"]}).listen == ("tcp:3", "tcp:4")
-    assert settings.parse({"LISTEN": "tcp:1 tcp:2"}).listen == ("tcp:1", "tcp:2")
+    assert (chosen.listening.port, chosen.logging.debug) == (2, True)
+    assert settings.parse({"LISTEN": "tcp:1 tcp:2"}, {"listen": ["tcp:3", "tcp:4"]}).listening.listen == (
+        "tcp:3",
+        "tcp:4",
+    )
+    assert settings.parse({"LISTEN": "tcp:1 tcp:2"}).listening.listen == ("tcp:1", "tcp:2")
 
 
 def test_a_bad_variable_does_not_matter_under_an_option() -> None:
     """What is not used stops the start."""
-    assert settings.parse({"PORT": "x"}, {"port": ["2"]}).port == 2
+    assert settings.parse({"PORT": "x"}, {"port": ["2"]}).listening.port == 2
 
 
 def test_others_variables_are_ignored() -> None:
@@ -182,8 +197,8 @@ def test_others_variables_are_ignored() -> None:
 
 def test_instance_id_is_random_by_default() -> None:
     """Two instances have the same name in the store and the logs."""
-    assert len({settings.parse({}).instance_id for _ in range(20)}) == 20
-    assert settings.parse({"INSTANCE_ID": "web-1.a_B"}).instance_id == "web-1.a_B"
+    assert len({settings.parse({}).process.instance_id for _ in range(20)}) == 20
+    assert settings.parse({"INSTANCE_ID": "web-1.a_B"}).process.instance_id == "web-1.a_B"
 
 
 def test_tokens_and_their_keys() -> None:
@@ -198,9 +213,9 @@ def test_tokens_and_their_keys() -> None:
             settings.parse(keys)
     with pytest.raises(SettingsError, match=r"^JWT_ALGORITHMS: HS256.* not for public keys"):
         settings.parse(on | url | {"JWT_ALGORITHMS": "HS256"})
-    assert settings.parse(on | url | {"JWT_ALGORITHMS": "ES256, ES384,"}).jwt_algorithms == {"ES256", "ES384"}
-    assert settings.parse(on | {"JWT_JWKS": "http://127.0.0.1:1/jwks"}).jwt_jwks == "http://127.0.0.1:1/jwks"
-    assert settings.parse(on | secret).auth_mode == "required"
+    assert settings.parse(on | url | {"JWT_ALGORITHMS": "ES256, ES384,"}).identity.jwt_algorithms == {"ES256", "ES384"}
+    assert settings.parse(on | {"JWT_JWKS": "http://127.0.0.1:1/jwks"}).identity.jwt_jwks == "http://127.0.0.1:1/jwks"
+    assert settings.parse(on | secret).identity.auth_mode == "required"
 
 
 def test_turn_needs_a_password() -> None:
@@ -210,14 +225,14 @@ def test_turn_needs_a_password() -> None:
     with pytest.raises(SettingsError, match=r"^TURN_SECRET: .* no TURN server"):
         settings.parse({"ICE_SERVERS": "stun:a", "TURN_SECRET": "s" * 16})
     chosen = settings.parse({"ICE_SERVERS": "stun:a, turn:a", "TURN_SECRET": "s" * 16})
-    assert [server.urls for server in chosen.ice_servers] == [["stun:a"], ["turn:a"]]
+    assert [server.urls for server in chosen.calls.ice_servers] == [["stun:a"], ["turn:a"]]
 
 
 def test_secrets_are_never_shown() -> None:
     """The store's password ends in a log, a crash report or a terminal."""
     chosen = settings.parse({"REDIS_URL": "redis://user:hunter2@localhost:6379/1"})
-    assert chosen.redis_url is not None
-    assert "hunter2" not in repr(chosen) + str(chosen.redis_url) + f"{chosen.redis_url}"
+    assert chosen.store.redis_url is not None
+    assert "hunter2" not in repr(chosen) + str(chosen.store.redis_url) + f"{chosen.store.redis_url}"
     for bad in ("redis://user:hunter2@localhost:port", "http://user:hunter2@localhost", "hunter2"):
         with pytest.raises(SettingsError) as caught:
             settings.parse({"REDIS_URL": bad})
@@ -247,6 +262,12 @@ def test_nothing_else_is_raised(variable: str, value: str) -> None:
     except SettingsError as error:
         assert len(str(error).splitlines()) == 1
         assert str(error).startswith(variable)
+
+
+def value_of(chosen: Settings, option: str) -> object:
+    field = option.replace("-", "_")
+    (value,) = (getattr(group, field) for name in GROUPS if hasattr(group := getattr(chosen, name), field))
+    return value
 
 
 def options(*words: str) -> Settings:
@@ -330,27 +351,37 @@ def test_every_setting_is_an_option(tmp_path: Path) -> None:
     default = options(*store)
     for option, value in good.items():
         chosen = options(*store, *needs.get(option, ()), f"--{option}", value)
-        field = option.replace("-", "_")
-        assert getattr(chosen, field) != getattr(default, field), option
+        assert value_of(chosen, option) != value_of(default, option), option
+
+
+def test_the_help_tells_every_setting() -> None:
+    """An operator does not find a setting, or learns nothing of it."""
+    text = " ".join(Options().getUsage(80).split())
+    for setting in SETTINGS:
+        assert f"--{setting.option}= " in text
+        assert setting.help.replace("`", "") in text.replace("- ", "-")
+    assert text.count("May be given more than once.") == 2
+    for general in ("--check ", "--help ", "--version ", "Each option is also an environment variable"):
+        assert general in text
 
 
 @pytest.mark.usefixtures("_no_environment")
 def test_bare_switches() -> None:
     """`--debug` swallows the next option."""
     chosen = options("--debug", "--port", "81")
-    assert (chosen.debug, chosen.port) == (True, 81)
-    assert options("--port", "81", "--debug").debug is True
-    assert options("--debug=false").debug is False
-    assert options("--debug", "false").debug is False
+    assert (chosen.logging.debug, chosen.listening.port) == (True, 81)
+    assert options("--port", "81", "--debug").logging.debug is True
+    assert options("--debug=false").logging.debug is False
+    assert options("--debug", "false").logging.debug is False
 
 
 @pytest.mark.usefixtures("_no_environment")
 def test_option_over_variable(monkeypatch: pytest.MonkeyPatch) -> None:
     """The command line does not win."""
     monkeypatch.setenv("PORT", "1")
-    assert options().port == 1
-    assert options("--port", "2").port == 2
-    assert options("--listen", "tcp:1", "--listen", "unix:/run/x").listen == ("tcp:1", "unix:/run/x")
+    assert options().listening.port == 1
+    assert options("--port", "2").listening.port == 2
+    assert options("--listen", "tcp:1", "--listen", "unix:/run/x").listening.listen == ("tcp:1", "unix:/run/x")
 
 
 @pytest.mark.usefixtures("_no_environment")

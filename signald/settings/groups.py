@@ -1,0 +1,297 @@
+"""Every setting, once, by theme: its name, its default, what it may be and what it means.
+
+From these fields come the environment variables, the options of ``twistd signald`` (`signald.settings.options`) and the
+README's tables (`tools.schema`).
+"""
+
+from dataclasses import dataclass
+
+from signald.brokers.redis.url import StoreAddress
+from signald.core import addresses, ice
+from signald.core.limits import Overflow
+from signald.core.messages import IceServer
+from signald.core.session import AuthMode
+from signald.identity.signing_keys import HMAC
+from signald.settings import values
+from signald.settings.setting import Group, SettingsError, many, setting
+from signald.telemetry import logs
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Listening(Group):
+    """Where clients connect, and which pages may."""
+
+    port: int = setting("8080", values.integer(0, 65535), "TCP port, HTTP and WebSocket on the same one")
+    listen: tuple[str, ...] = many(
+        values.endpoint,
+        "Twisted endpoints to listen on, in place of PORT: `tcp:8080:interface=127.0.0.1`, `unix:/run/signald.sock`, …",
+    )
+    allowed_origin: frozenset[str] = setting(
+        "", values.origin_list, "Origins of web pages that may connect, comma-separated; empty: all"
+    )
+    trusted_proxies: tuple[addresses.Network, ...] = setting(
+        "",
+        addresses.parse_networks,
+        "Networks of proxies, comma-separated, whose `X-Forwarded-For` is believed: `127.0.0.1, 10.0.0.0/8`",
+    )
+    demo: bool = setting("true", values.switch, "Whether `/` is the demo page; else a line of text")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Process(Group):
+    """The processes that signald runs as, and how they end."""
+
+    workers: int = setting(
+        "1",
+        values.workers,
+        "Processes that share the ports, each an instance of its own on the store; `auto`: one for each core",
+    )
+    instance_id: str = setting("", values.instance_id, "Label of this process in logs and health; empty: random")
+    drain_seconds: float = setting(
+        "0",
+        values.seconds(0, 3600),
+        "How long, at SIGTERM, calls that are being set up may take to finish before all clients are closed",
+    )
+    fast_path: bool = setting(
+        "true",
+        values.switch,
+        "Whether usual frames are read by our own code; else all by Autobahn, at twice the cost",
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Store(Group):
+    """The Redis or Valkey through which many processes behave as one."""
+
+    redis_url: StoreAddress | None = setting(
+        "",
+        values.redis_url,
+        "The store through which many processes behave as one: `redis://`, `rediss://` (TLS), `unix://`, with "
+        "`user:password@` and `/database`; empty: one process, in memory",
+        secret=True,
+    )
+    redis_prefix: str = setting("webrtc:", values.prefix, "What every key and stream in the store begins with")
+    redis_ca_file: str = setting(
+        "", values.file, "PEM file of the certificates to trust for `rediss://`; empty: the system's"
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pairing(Group):
+    """Who meets whom, and when."""
+
+    requeue_on_partner_leave: bool = setting(
+        "true", values.switch, "Whether a client whose partner left waits for the next one at once"
+    )
+    rematch_delay_seconds: float = setting(
+        "3", values.seconds(0, 3600), "How long after `next` the same two are kept apart, if nobody else comes"
+    )
+    matches_per_minute: int = setting(
+        "0",
+        values.integer(0, 1_000_000),
+        "Partners that one client may leave in a minute; above it the next match waits; 0: any number",
+    )
+    block_days: int = setting(
+        "90",
+        values.integer(1, 3650),
+        "How long two users stay apart after one has blocked the other; clients without a user: one day",
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Calls(Group):
+    """The STUN and TURN servers that clients are told of."""
+
+    ice_servers: tuple[IceServer, ...] = setting(
+        "",
+        ice.parse,
+        "STUN and TURN servers for the clients: a JSON list of `RTCIceServer` objects, or comma-separated `stun:`, "
+        "`turn:` and `turns:` URLs",
+        secret=True,
+    )
+    turn_secret: str = setting(
+        "",
+        values.secret(16),
+        "What the TURN servers without a password of their own have as `static-auth-secret` (coturn): each client gets "
+        "a password for TURN_TTL",
+        secret=True,
+    )
+    turn_ttl: int = setting("3600", values.integer(60, 30 * 86400), "Seconds for which such a password is good")
+
+    def check(self) -> None:
+        """See `Group.check`."""
+        lacking = ice.without_password(self.ice_servers)
+        if lacking and not self.turn_secret:
+            raise SettingsError(
+                "ICE_SERVERS: browsers refuse a TURN server without username and credential: set them, or TURN_SECRET"
+            )
+        if self.turn_secret and not lacking:
+            raise SettingsError("TURN_SECRET: ICE_SERVERS names no TURN server that could use it")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limits(Group):
+    """What one client, one address and all together may use, and when the silent are dropped."""
+
+    max_connections: int = setting(
+        "0",
+        values.integer(0, 1_000_000_000),
+        "WebSockets of one process; above it 503; 0: what the limit on open files allows",
+    )
+    max_half_open: int = setting(
+        "0",
+        values.integer(0, 1_000_000_000),
+        "Connections that have not said yet what they want; above it the oldest is dropped; 0: a quarter of all",
+    )
+    max_connections_per_address: int = setting(
+        "0",
+        values.integer(0, 1_000_000_000),
+        "WebSockets of one IPv4 address or IPv6 /64; above it 429; 0: any number, as many share one behind NAT",
+    )
+    handshakes_per_address_per_second: int = setting(
+        "0",
+        values.integer(0, 1_000_000_000),
+        "New WebSockets of one address in a second; above it 429; 0: any number",
+    )
+    max_msg_per_second: int = setting(
+        "40",
+        values.integer(1, 1_000_000_000),
+        "Messages of one client in a second; above it they are dropped with `RATE_LIMIT`",
+    )
+    max_bytes_per_second: int = setting(
+        "0",
+        values.integer(0, 1_000_000_000),
+        "Bytes of one client that are read in a second, the rest later; 0: no limit but that on messages",
+    )
+    max_sdp_bytes: int = setting(
+        "0",
+        values.integer(0, 65536),
+        "Size of `sdp` in offers and answers, as JSON; above it `INVALID_FORMAT`; 0: what a message of 64 KiB holds",
+    )
+    max_candidate_bytes: int = setting("0", values.integer(0, 65536), "The same for `candidate`")
+    violations_per_minute: int = setting(
+        "0",
+        values.integer(0, 1_000_000_000),
+        "Messages above MAX_MSG_PER_SECOND after which a client is closed with 1008 and its address banned; 0: never",
+    )
+    ban_seconds: float = setting(
+        "60",
+        values.seconds(0, 1_000_000),
+        "How long VIOLATIONS_PER_MINUTE bans an address; 0: it bans nobody. Bans by the operator have "
+        "times of their own",
+    )
+    heartbeat_seconds: float = setting(
+        "30",
+        values.seconds(0.1, 3600),
+        "Time between two pings of a client; one that did not answer the last is dropped",
+    )
+    handshake_timeout_seconds: float = setting(
+        "10",
+        values.seconds(0.1, 3600),
+        "How long a connection may take to its first request; after that it is dropped",
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Identity(Group):
+    """The tokens (JWT) that say who a client is, and the keys that they are checked with."""
+
+    auth_mode: AuthMode = setting(
+        "off",
+        values.choice(AuthMode),
+        "`off`: no token is looked at; `optional`: a token names the user; `required`: nobody waits without one",
+    )
+    jwt_secret: str = setting(
+        "",
+        values.secret(32),
+        "What tokens (JWT) are signed with, shared with whoever issues them: 32 bytes or more",
+        secret=True,
+    )
+    jwt_public_key_file: str = setting("", values.file, "Or the PEM file of the issuer's public key (RSA, EC, Ed25519)")
+    jwt_jwks: str = setting("", values.jwks, "Or the issuer's JWKS: an `https://` URL, or a file")
+    jwt_algorithms: frozenset[str] = setting(
+        "",
+        values.algorithms,
+        "Algorithms that are accepted, comma-separated; empty: the usual one of the key, such as HS256, RS256, ES256",
+    )
+    jwt_issuer: str = setting("", values.plain_text, "What a token's `iss` must be; empty: anything")
+    jwt_audience: str = setting(
+        "", values.plain_text, "What a token's `aud` must be or contain; empty: tokens that have one are refused"
+    )
+    jwt_leeway_seconds: float = setting(
+        "10", values.seconds(0, 600), "By how much the clocks of issuer and server may differ"
+    )
+    max_connections_per_user: int = setting("0", values.integer(0, 1_000_000), "Connections of one user; 0: any number")
+    user_overflow: Overflow = setting(
+        "refuse",
+        values.choice(Overflow),
+        "With one connection too many: `refuse` the newest, or `replace` the oldest",
+    )
+
+    def check(self) -> None:
+        """See `Group.check`."""
+        keys = [name for name in ("jwt_secret", "jwt_public_key_file", "jwt_jwks") if getattr(self, name)]
+        if self.auth_mode is AuthMode.OFF:
+            if keys:  # a slip must not open the server to all
+                raise SettingsError(f"{keys[0].upper()} is set, but AUTH_MODE is off: make it optional or required")
+            return
+        if len(keys) != 1:
+            raise SettingsError(
+                f"AUTH_MODE={self.auth_mode}: set exactly one of JWT_SECRET, JWT_PUBLIC_KEY_FILE and JWT_JWKS"
+            )
+        if keys != ["jwt_secret"] and self.jwt_algorithms & HMAC.keys():
+            raise SettingsError(f"JWT_ALGORITHMS: {', '.join(HMAC)} are for JWT_SECRET, not for public keys")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Operator(Group):
+    """The operator's own endpoint, metrics, moderation and reports."""
+
+    admin_listen: tuple[str, ...] = many(
+        values.endpoint,
+        "Endpoints for the operator alone, with `/metrics`; `{worker}` stands for the worker's number",
+    )
+    admin_token: str = setting(
+        "",
+        values.secret(16),
+        "Who shows it on ADMIN_LISTEN may list, kick and ban clients; empty: nobody may",
+        secret=True,
+    )
+    public_metrics: bool = setting("false", values.switch, "Whether `/metrics` is on the public port too")
+    report_webhook_url: str = setting(
+        "",
+        values.https_url,
+        "`https://` URL to which each `report` of a client is posted; empty: reports are in the log alone",
+        secret=True,
+    )
+    report_webhook_secret: bytes = setting(
+        "",
+        values.webhook_secret,
+        "What these posts are signed with, as Standard Webhooks has it: `whsec_` and base64, or any text",
+        secret=True,
+    )
+
+    def check(self) -> None:
+        """See `Group.check`."""
+        if self.report_webhook_url and not self.report_webhook_secret:
+            raise SettingsError("REPORT_WEBHOOK_URL: set REPORT_WEBHOOK_SECRET too, or nobody knows who posts there")
+        if self.report_webhook_secret and not self.report_webhook_url:
+            raise SettingsError("REPORT_WEBHOOK_SECRET: set REPORT_WEBHOOK_URL too")
+        if self.admin_token and not self.admin_listen:
+            raise SettingsError("ADMIN_TOKEN: set ADMIN_LISTEN too, the endpoint on which it is shown")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Logging(Group):
+    """What is logged, and how it looks."""
+
+    log_format: str = setting("text", values.one_of(logs.FORMATS), "`text` for people, `json` for machines")
+    log_level: str = setting(
+        "info", values.one_of(logs.LEVELS), "The lowest level that is logged: `debug`, `info`, `warn`, `error`"
+    )
+    log_full_addresses: bool = setting(
+        "false",
+        values.switch,
+        "Whether the log shows whole addresses of clients; else their network, /24 or /48",
+    )
+    debug: bool = setting("", values.switch, "Verbose logging: the same as LOG_LEVEL=debug")
