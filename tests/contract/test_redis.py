@@ -273,7 +273,7 @@ class Redis(suite.BrokerContract):
         """The list of bans in the store grows for ever."""
         over, lasting = self.ban("192.0.2.1", 0.0), self.ban("192.0.2.2")
         await self.redis_brokers[0]._store.save_bans([over, lasting], (), self.now())
-        self.redis_brokers[1]._fleet.up()
+        self.redis_brokers[1]._moderation.up()
         await self.until(lambda: self.store.command("HLEN", f"{self.prefix}bans") == 1)
         self.assertEqual(self.store.command("HKEYS", f"{self.prefix}bans"), [lasting.key.encode()])
 

@@ -10,6 +10,9 @@ Who knows whom, lowest first::
     keys, url    names in the store, where the store is     (pure)
     connection   one connection to the store                (the only file that imports txredisapi)
     store        the store's operations: Lua scripts, streams
+    post         letters on their way: links and streams
+    moderation   bans and blocks that all share
+    questions    what one asks all others
     broker       timers, leases, what happens in each fault
 
 The reasons are in docs/decisions/0010-match-and-confirm.md and 0011-streams.md.

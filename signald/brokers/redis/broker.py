@@ -1,4 +1,4 @@
-"""The broker over Redis or Valkey: glues pairing, links and store together, and keeps the time.
+"""The broker over Redis or Valkey: glues pairing, post and store together, and keeps the time.
 
 What happens in each fault stands in docs/scaling.md. In short: the store is only a meeting place. While it is away
 sockets stay, rooms go on, what must be said is kept and said later, and clients of this instance are paired with each
@@ -9,17 +9,18 @@ from collections.abc import Callable, Sequence
 from typing import Any, Final
 
 from twisted.internet.defer import Deferred
-from twisted.internet.interfaces import IDelayedCall, IStreamClientEndpoint
+from twisted.internet.interfaces import IStreamClientEndpoint
 from twisted.internet.task import deferLater
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
 from signald.brokers.interface import Answers, Broker, BrokerEvents, ModerationEvents
-from signald.brokers.redis.fleet import Fleet
 from signald.brokers.redis.keys import Keys
-from signald.brokers.redis.letters import Claim, Envelope, Goodbye, Left, Letter, Relayed, Sync
-from signald.brokers.redis.links import Incoming, Outgoing
+from signald.brokers.redis.letters import Claim, Envelope, Goodbye, Left, Letter
+from signald.brokers.redis.moderation import SharedModeration
 from signald.brokers.redis.pairing import Pairing
+from signald.brokers.redis.post import Post
+from signald.brokers.redis.questions import Questions
 from signald.brokers.redis.store import Observe, Store, unobserved
 from signald.brokers.redis.url import StoreAddress
 from signald.core.bans import Ban
@@ -88,11 +89,6 @@ class RedisBroker:
         self._store = Store(
             endpoint, address, keys, instance, boot, clock, jitter, self._up, self._down, self._arrived, observe
         )
-        self._outgoing: dict[str, Outgoing] = {}
-        self._incoming: dict[str, Incoming] = {}
-        self._links = 0
-        self._ready_to_send: set[str] = set()
-        self._flush: IDelayedCall | None = None
         self._shunned: dict[str, float] = {}
         self._boots: dict[str, str] = {}
         self._missing: dict[str, int] = {}
@@ -131,7 +127,11 @@ class RedisBroker:
         """See `Broker.start`."""
         blocks = Blocks(self._block_s)
         self._pairing = Pairing(self.instance, self, events, self._new_room_id, blocks)
-        self._fleet = Fleet(self._store, self.send, moderation, blocks, self._clock.seconds, self._unix_time)
+        self._moderation = SharedModeration(
+            self._store, self.send, moderation, blocks, self._clock.seconds, self._unix_time
+        )
+        self._questions = Questions(self._store, self.send, moderation.asked, self._clock.seconds)
+        self._post = Post(self._store, self._boot, self._clock, self._pairing.delivered, self._unanswered)
         self._pairing.away(self._clock.seconds())
         self._store.start()
         self._ticks.start()
@@ -139,18 +139,16 @@ class RedisBroker:
 
     async def stop(self) -> None:
         """See `Broker.stop`."""
-        await self._fleet.stop()
-        for instance in list(self._outgoing):
+        await self._moderation.stop()
+        for instance in self._post.instances():
             self.send(instance, Goodbye())
         until = self._clock.seconds() + LAST_WORDS_S
-        while self._store.reachable and any(self._outgoing.values()) and self._clock.seconds() < until:
-            self._flush_now()
+        while self._store.reachable and self._post and self._clock.seconds() < until:
+            self._post.flush()
             await deferLater(self._clock, 0.01)
         self._ticks.stop()
         self._renewals.stop()
-        if self._flush is not None:
-            self._flush.cancel()
-            self._flush = None
+        self._post.stop()
         try:
             if self._store.reachable:
                 await self._store.say_goodbye()
@@ -175,15 +173,15 @@ class RedisBroker:
 
     def block(self, by: Party, whom: Party) -> None:
         """See `Broker.block`, and `pairing.Outside.block`."""
-        self._fleet.block(by, whom)
+        self._moderation.block(by, whom)
 
     def share(self, bans: Sequence[Ban]) -> None:
         """See `Broker.share`."""
-        self._fleet.share(bans)
+        self._moderation.share(bans)
 
     async def ask(self, question: bytes) -> Answers:
         """See `Broker.ask`."""
-        return await self._fleet.ask(question)
+        return await self._questions.ask(question)
 
     # --- Outside of the pairing ---------------------------------------------------------------------------------------
 
@@ -197,15 +195,8 @@ class RedisBroker:
             self._store.unfile([ticket]).addErrback(self._store.failed)
 
     def send(self, instance: str, letter: Letter) -> None:
-        """See `pairing.Outside.send`. Letters leave at the end of the reactor's turn, together."""
-        link = self._outgoing.get(instance)
-        if link is None:
-            self._links += 1
-            link = self._outgoing[instance] = Outgoing(self.instance, (self._boot, self._links))
-        link.add(letter)
-        self._ready_to_send.add(instance)
-        if self._flush is None:
-            self._flush = self._clock.callLater(0, self._flush_now)
+        """See `pairing.Outside.send`."""
+        self._post.send(instance, letter)
 
     def suspect(self, instance: str) -> None:
         """See `pairing.Outside.suspect`."""
@@ -230,14 +221,11 @@ class RedisBroker:
     def _catch_up(self) -> None:
         if not self._store.reachable:
             return
-        self._fleet.up()
+        self._moderation.up()
         self._pairing.back(self._clock.seconds())
         for instance in self._pairing.instances():
             self._pairing.check(instance)
-        for instance, link in self._outgoing.items():
-            link.failed()
-            self._ready_to_send.add(instance)
-        self._flush_now()
+        self._post.send_again()
 
     def _down(self, since: float) -> None:
         self._pairing.away(since)
@@ -253,7 +241,7 @@ class RedisBroker:
             name=self.instance,
         )
         now = self._clock.seconds()
-        for instance in list(self._outgoing):
+        for instance in self._post.instances():
             self._pairing.lost(instance, now)
             self._unlink(instance)
 
@@ -278,56 +266,27 @@ class RedisBroker:
         if self._boots.setdefault(sender, envelope.epoch[0]) != envelope.epoch[0]:
             self._bury(sender, now, "it was started again")
             self._boots[sender] = envelope.epoch[0]
-        lost, letters = self._incoming.setdefault(sender, Incoming()).accept(envelope)
+        lost, letters = self._post.accept(envelope)
         if lost:
             self._log.warn("letters from instance {instance} were lost: its rooms end", instance=sender)
             self._pairing.lost(sender, now)
         for letter in letters:
             if type(letter) is Claim and letter.room in over:
                 continue
-            if type(letter) in self._fleet.letters:
-                self._fleet.read(sender, letter)
+            if type(letter) in self._moderation.letters:
+                self._moderation.read(sender, letter)
+            elif type(letter) in self._questions.letters:
+                self._questions.read(sender, letter)
             else:
                 self._pairing.read(sender, letter, now)
             if type(letter) is Goodbye:
                 self._unlink(sender)
 
-    # --- links --------------------------------------------------------------------------------------------------------
-
-    def _flush_now(self) -> None:
-        self._flush = None
-        if not self._store.reachable:
-            return
-        ready, self._ready_to_send = self._ready_to_send, set()
-        for instance in ready:
-            link = self._outgoing.get(instance)
-            batch = link.send() if link is not None else None
-            if link is not None and batch is not None:
-                Deferred.fromCoroutine(self._append(instance, link, batch)).addErrback(self._store.failed)
-
-    async def _append(self, instance: str, link: Outgoing, batch: bytes) -> None:
-        stands = await self._store.append(instance, batch)
-        if self._outgoing.get(instance) is not link:
-            return
-        if not stands:
-            # No stream: the instance is gone, or the store lost its data and the instance will be back in a moment.
-            # The next renewal tries again; claims need not wait for it.
-            link.failed()
-            self._pairing.unanswered(instance, self._clock.seconds())
-            return
-        for letter in link.arrived():
-            if type(letter) is Relayed:
-                self._pairing.delivered(letter)
-        if len(link):
-            self._ready_to_send.add(instance)
-            self._flush_now()
+    def _unanswered(self, instance: str) -> None:
+        self._pairing.unanswered(instance, self._clock.seconds())
 
     def _unlink(self, instance: str) -> None:
-        link = self._outgoing.pop(instance, None)
-        if link is not None:
-            for relayed in link.relays():
-                self._pairing.delivered(relayed)
-        self._incoming.pop(instance, None)
+        self._post.unlink(instance)
         self._boots.pop(instance, None)
         self._missing.pop(instance, None)
 
@@ -336,7 +295,8 @@ class RedisBroker:
     def _tick(self) -> None:
         now = self._clock.seconds()
         self._pairing.tick(now)
-        self._fleet.tick()
+        self._moderation.tick()
+        self._questions.tick()
         if self._shunned:
             self._shunned = {instance: until for instance, until in self._shunned.items() if until > now}
         if self._tidy_at and now >= self._tidy_at and self._store.reachable:
@@ -355,7 +315,7 @@ class RedisBroker:
             self._store.failed(Failure())
 
     async def _renew_once(self) -> None:
-        others = sorted(self._pairing.instances() | set(self._outgoing))
+        others = sorted(self._pairing.instances() | self._post.instances())
         status, boots = await self._store.renew(others)
         now = self._clock.seconds()
         if status == "other":
@@ -365,18 +325,13 @@ class RedisBroker:
         if status == "taken":
             # The lease had run out, or the store lost its data: others may think that this instance is dead.
             self._missing.clear()
-            self._fleet.up()
+            self._moderation.up()
             self._pairing.back(now)
             for instance in self._pairing.instances():
                 self._pairing.check(instance)
         for instance, boot in zip(others, boots, strict=True):
             self._look_at(instance, boot, status, now)
-        for instance, link in self._outgoing.items():
-            if not link.silent and not link.travelling and not len(link):
-                self.send(instance, Sync())
-            elif len(link):
-                self._ready_to_send.add(instance)
-        self._flush_now()
+        self._post.sync()
 
     def _look_at(self, instance: str, boot: str, status: str, now: float) -> None:
         known = self._boots.get(instance)

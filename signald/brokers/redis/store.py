@@ -275,6 +275,10 @@ class Store:
         """All instances that have renewed their lease of late."""
         return [name.decode() for name in await self._call("scan", "ZRANGE", self._keys.instances, 0, -1)]
 
+    async def others(self) -> set[str]:
+        """The same without this one."""
+        return set(await self.instances()) - {self.instance}
+
     async def _pages(self, command: str, key: str, *options: str) -> AsyncIterator[list[bytes]]:
         """What stands under a key, some at a time."""
         cursor = b"0"

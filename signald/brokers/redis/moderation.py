@@ -1,4 +1,4 @@
-"""What all instances know and say together: bans, blocks, questions to everybody.
+"""The bans and blocks that all instances share.
 
 What the store was not told yet, because it was away, is kept and told when it is back.
 """
@@ -10,15 +10,12 @@ from typing import Any, Final
 
 from twisted.internet.defer import Deferred
 
-from signald.brokers.interface import Answers, ModerationEvents
-from signald.brokers.redis.letters import Answer, Ask, Banned, Letter
+from signald.brokers.interface import ModerationEvents
+from signald.brokers.redis.letters import Banned, Letter
 from signald.brokers.redis.store import PAGE, Store
 from signald.core.bans import Ban
 from signald.core.blocks import Blocks
 from signald.core.encounters import Party
-
-ANSWER_WITHIN_S: Final = 2.0
-"""How long a question waits for the instances, the time to ask them included."""
 
 BLOCKS_KEPT: Final = 10_000
 """Blocks that are to be told, as long as the store is away; 5 MB. The oldest are forgotten first."""
@@ -27,31 +24,13 @@ COMPARE_S: Final = 600.0
 """Between two comparisons with the bans of the store: mends what a letter that was lost left behind."""
 
 
-class Question:
-    """One that not all have answered."""
-
-    __slots__ = ("answered", "answers", "deadline", "missing")
-
-    def __init__(self, deadline: float) -> None:
-        self.answers: dict[str, bytes] = {}
-        self.missing: set[str] | None = None  # until it is known who lives
-        self.deadline = deadline
-        self.answered: Deferred[Answers] = Deferred()
-
-    def end(self) -> None:
-        """Give what there is."""
-        if not self.answered.called:  # else who asked has gone
-            missing = tuple(sorted(self.missing or ()))
-            self.answered.callback(Answers(self.answers, missing, self.missing is not None))
-
-
-class Fleet:
-    """One instance among all.
+class SharedModeration:
+    """The bans and blocks of one instance among all.
 
     Args:
         store: Where bans and blocks are.
         send: Sends a letter to another instance.
-        events: Who is told of bans and questions.
+        events: Who is told of bans.
         blocks: What this process remembers of who has blocked whom.
         now: Seconds, monotonic.
         unix_time: Seconds since 1970.
@@ -75,15 +54,9 @@ class Fleet:
         # What was said here and the store was not told yet.
         self._bans: OrderedDict[str, Ban] = OrderedDict()
         self._pairs: OrderedDict[tuple[Party, Party], None] = OrderedDict()
-        self._questions: dict[int, Question] = {}
-        self._asked = 0
         self._comparing = False
         self._compare_at = 0.0
-        self._read: Mapping[type[Any], Callable[[str, Any], None]] = {
-            Ask: self._answer,
-            Answer: self._answered,
-            Banned: self._banned,
-        }
+        self._read: Mapping[type[Any], Callable[[str, Any], None]] = {Banned: self._banned}
         self.letters = frozenset(self._read)
         """The letters that are for this."""
 
@@ -101,17 +74,6 @@ class Fleet:
         """See `Broker.share`. They leave together at the next tick."""
         self._bans.update((ban.key, ban) for ban in bans)
 
-    async def ask(self, question: bytes) -> Answers:
-        """See `Broker.ask`."""
-        self._asked += 1
-        asked = self._questions[self._asked] = Question(self._now() + ANSWER_WITHIN_S)
-        asked.answers[self._store.instance] = self._events.asked(question)
-        if self._store.reachable:
-            self._do(self._put(self._asked, question))
-        else:
-            self._end(self._asked)
-        return await asked.answered
-
     # --- the store and the time ---------------------------------------------------------------------------------------
 
     def up(self) -> None:
@@ -120,7 +82,7 @@ class Fleet:
         self.tick()
 
     def tick(self) -> None:
-        """Time has passed: what was said is told, questions run out."""
+        """Time has passed: what was said is told."""
         now = self._now()
         if self._store.reachable:
             self._tell_pairs()
@@ -128,8 +90,6 @@ class Fleet:
                 self._do(self._tell_bans())
             if now >= self._compare_at and not self._comparing:
                 self._do(self._compare())
-        for number in [number for number, asked in self._questions.items() if asked.deadline <= now]:
-            self._end(number)
 
     async def stop(self) -> None:
         """Say what was not said yet."""
@@ -165,7 +125,7 @@ class Fleet:
             del self._bans[ban.key]
         try:
             await self._store.save_bans(told, (), self._unix_time())
-            others = await self._others()
+            others = await self._store.others()
         except BaseException:
             for ban in told:
                 self._bans.setdefault(ban.key, ban)
@@ -190,40 +150,6 @@ class Fleet:
         except BaseException:
             self._pairs[by, whom] = None
             raise
-
-    # --- questions ----------------------------------------------------------------------------------------------------
-
-    async def _put(self, number: int, question: bytes) -> None:
-        others = await self._others()
-        asked = self._questions.get(number)
-        if asked is None:
-            return
-        asked.missing = others
-        for instance in others:
-            self._send(instance, Ask(number, question))
-        self._end_if_whole(number)
-
-    async def _others(self) -> set[str]:
-        return set(await self._store.instances()) - {self._store.instance}
-
-    def _answer(self, instance: str, letter: Ask) -> None:
-        self._send(instance, Answer(letter.number, self._events.asked(letter.question)))
-
-    def _answered(self, instance: str, letter: Answer) -> None:
-        asked = self._questions.get(letter.number)
-        if asked is not None:
-            asked.answers[instance] = letter.text
-            self._end_if_whole(letter.number)
-
-    def _end_if_whole(self, number: int) -> None:
-        asked = self._questions[number]
-        if asked.missing is not None:
-            asked.missing -= asked.answers.keys()
-            if not asked.missing:
-                self._end(number)
-
-    def _end(self, number: int) -> None:
-        self._questions.pop(number).end()
 
     def _do(self, step: Coroutine[Any, Any, None]) -> None:
         Deferred.fromCoroutine(step).addErrback(self._store.failed)

@@ -1,0 +1,126 @@
+"""Carries letters between instances: links out of this one and into it, and the store between them.
+
+Letters leave at the end of the reactor's turn, together, one batch on its way to each instance at a time.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+from twisted.internet.defer import Deferred
+from twisted.internet.interfaces import IDelayedCall
+
+from signald.brokers.redis.letters import Envelope, Letter, Relayed, Sync
+from signald.brokers.redis.links import Incoming, Outgoing
+from signald.brokers.redis.store import Store
+
+
+class Post:
+    """This instance's letters.
+
+    Args:
+        store: Where letters are put.
+        boot: This process's boot id.
+        clock: Ends the reactor's turn.
+        delivered: Told of each relay that is in the store, or will never be.
+        unreachable: Told of an instance that has no stream; its letters are kept.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        boot: str,
+        clock: Any,
+        delivered: Callable[[Relayed], None],
+        unreachable: Callable[[str], None],
+    ) -> None:
+        self._store = store
+        self._boot = boot
+        self._clock = clock
+        self._delivered = delivered
+        self._unreachable = unreachable
+        self._outgoing: dict[str, Outgoing] = {}
+        self._incoming: dict[str, Incoming] = {}
+        self._links = 0
+        self._ready: set[str] = set()
+        self._flush: IDelayedCall | None = None
+
+    def __bool__(self) -> bool:
+        return any(self._outgoing.values())
+
+    def instances(self) -> set[str]:
+        """Every instance to which something was sent."""
+        return set(self._outgoing)
+
+    def send(self, instance: str, letter: Letter) -> None:
+        """Send a letter to another instance."""
+        link = self._outgoing.get(instance)
+        if link is None:
+            self._links += 1
+            link = self._outgoing[instance] = Outgoing(self._store.instance, (self._boot, self._links))
+        link.add(letter)
+        self._ready.add(instance)
+        if self._flush is None:
+            self._flush = self._clock.callLater(0, self.flush)
+
+    def flush(self) -> None:
+        """Send now what is ready, if the store can be reached."""
+        self._flush = None
+        if not self._store.reachable:
+            return
+        ready, self._ready = self._ready, set()
+        for instance in ready:
+            link = self._outgoing.get(instance)
+            batch = link.send() if link is not None else None
+            if link is not None and batch is not None:
+                Deferred.fromCoroutine(self._append(instance, link, batch)).addErrback(self._store.failed)
+
+    def send_again(self) -> None:
+        """Send what was on its way when the store was lost, and what came since."""
+        for instance, link in self._outgoing.items():
+            link.failed()
+            self._ready.add(instance)
+        self.flush()
+
+    def sync(self) -> None:
+        """Let each receiver notice what was lost, and send again what had no stream to go to."""
+        for instance, link in self._outgoing.items():
+            if not link.silent and not link.travelling and not len(link):
+                self.send(instance, Sync())
+            elif len(link):
+                self._ready.add(instance)
+        self.flush()
+
+    def accept(self, envelope: Envelope) -> tuple[bool, list[Letter]]:
+        """Take a batch of another instance; see `links.Incoming.accept`."""
+        return self._incoming.setdefault(envelope.sender, Incoming()).accept(envelope)
+
+    def unlink(self, instance: str) -> None:
+        """Nothing comes from this instance any more, and nothing goes there."""
+        link = self._outgoing.pop(instance, None)
+        if link is not None:
+            for relayed in link.relays():
+                self._delivered(relayed)
+        self._incoming.pop(instance, None)
+
+    def stop(self) -> None:
+        """Send nothing more by itself."""
+        if self._flush is not None:
+            self._flush.cancel()
+            self._flush = None
+
+    async def _append(self, instance: str, link: Outgoing, batch: bytes) -> None:
+        stands = await self._store.append(instance, batch)
+        if self._outgoing.get(instance) is not link:
+            return
+        if not stands:
+            # No stream: the instance is gone, or the store lost its data and the instance will be back in a moment.
+            # The next renewal tries again; claims need not wait for it.
+            link.failed()
+            self._unreachable(instance)
+            return
+        for letter in link.arrived():
+            if type(letter) is Relayed:
+                self._delivered(letter)
+        if len(link):
+            self._ready.add(instance)
+            self.flush()
