@@ -13,7 +13,7 @@ run: $(VENV)/run
 	$(BIN)/twistd -n --pidfile= signald --port $(PORT)
 
 test: $(VENV)/dev system-packages
-	CI=$(CI) $(BIN)/python -m pytest $(PARALLEL) $(ARGS)
+	CI=$(CI) $(BIN)/python -m pytest --durations=10 $(PARALLEL) $(ARGS)
 
 # Builds the Dockerfile without Docker and runs the result: root, a Debian machine and some minutes.
 test-image: $(VENV)/dev

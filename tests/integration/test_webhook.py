@@ -13,7 +13,7 @@ from typing import Any
 
 from twisted.internet.defer import Deferred, DeferredQueue
 from twisted.internet.error import ConnectionRefusedError
-from twisted.internet.ssl import Certificate, PrivateCertificate, trustRootFromCertificates
+from twisted.internet.ssl import Certificate, DefaultOpenSSLContextFactory, trustRootFromCertificates
 from twisted.internet.task import Clock
 from twisted.internet.testing import waitUntilAllDisconnected
 from twisted.logger import capturedLogs, formatEvent
@@ -95,9 +95,8 @@ class Delivery(TestCase):
         if certificates is None:
             port = self.reactor.listenTCP(0, factory, interface="127.0.0.1")
         else:
-            pem = (certificates / "server.key").read_text() + (certificates / "server.pem").read_text()
-            options = PrivateCertificate.loadPEM(pem).options()
-            port = self.reactor.listenSSL(0, factory, options, interface="127.0.0.1")
+            context = DefaultOpenSSLContextFactory(certificates / "server.key", certificates / "server.pem")
+            port = self.reactor.listenSSL(0, factory, context, interface="127.0.0.1")
         self.addCleanup(self.all_closed, factory)
         self.addCleanup(port.stopListening)
         number: int = port.getHost().port
