@@ -10,13 +10,13 @@ from twisted.internet.defer import Deferred
 
 from signald.brokers.redis.connection import StoreConnection, make_endpoint
 from signald.process.root import ProcessService
-from signald.settings.groups import Store
+from signald.settings.groups import StoreSettings
 
 STORE_WITHIN_S: Final = 5.0
 """How long the store may take to answer."""
 
 
-class Check(ProcessService):
+class SettingsCheck(ProcessService):
     """Runs until the store has answered, or has not, and ends with status 0 or 1.
 
     Args:
@@ -50,7 +50,7 @@ class Check(ProcessService):
         self._reactor.callWhenRunning(self._end)
 
 
-def store_probe(store: Store, reactor: Any) -> Callable[[], "Deferred[None]"] | None:
+def store_probe(store: StoreSettings, reactor: Any) -> Callable[[], "Deferred[None]"] | None:
     """What asks the store whether it lets this instance in and runs scripts; the log says why it does not."""
     address = store.redis_url
     if address is None:

@@ -19,7 +19,7 @@ from signald.brokers.redis.broker import RedisBroker
 from signald.brokers.redis.connection import make_endpoint
 from signald.brokers.redis.keys import Keys
 from signald.brokers.redis.store import CALLS
-from signald.check import Check, store_probe
+from signald.check import SettingsCheck, store_probe
 from signald.clients.clients import Clients
 from signald.clients.heartbeat import Heartbeat
 from signald.clients.questions import Asking, WhereIs
@@ -30,8 +30,7 @@ from signald.core.ids import ClientId, RoomId, UserId
 from signald.core.session import AuthMode, Policy
 from signald.daemon import Daemon, Listener
 from signald.identity import jwks, signing_keys
-from signald.identity.tokens import Keys as TokenKeys
-from signald.identity.tokens import Verifier
+from signald.identity.tokens import KeySource, Verifier
 from signald.limits.admission import Admission
 from signald.limits.deadlines import Deadlines
 from signald.limits.pace import Pace
@@ -50,7 +49,7 @@ from signald.process.garbage import LongLived
 from signald.process.notify import Notify
 from signald.process.root import ProcessService
 from signald.process.workers import WORKER_VARIABLE, SharingReactor, Workers, end_with_parent
-from signald.settings.groups import Identity, Limits, Operator
+from signald.settings.groups import IdentitySettings, LimitsSettings, OperatorSettings
 from signald.settings.options import Options
 from signald.settings.setting import SettingsError
 from signald.settings.settings import WORKER, Settings, describe
@@ -108,7 +107,7 @@ def _make_broker(chosen: Settings, reactor: Any, counts: Counts, unix_time: Call
     )
 
 
-def _token_keys(identity: Identity, reactor: Any) -> TokenKeys | None:
+def _token_keys(identity: IdentitySettings, reactor: Any) -> KeySource | None:
     if identity.auth_mode is AuthMode.OFF:
         return None
     pinned, where = identity.jwt_algorithms, identity.jwt_jwks
@@ -125,8 +124,8 @@ def _token_keys(identity: Identity, reactor: Any) -> TokenKeys | None:
 
 
 def _make_users(
-    identity: Identity,
-    keys: TokenKeys | None,
+    identity: IdentitySettings,
+    keys: KeySource | None,
     reactor: Any,
     unix_time: Callable[[], float],
     banned: Callable[[UserId], bool],
@@ -147,7 +146,7 @@ def _make_users(
     )
 
 
-def _make_webhook(operator: Operator, reactor: Any, unix_time: Callable[[], float]) -> Webhook | None:
+def _make_webhook(operator: OperatorSettings, reactor: Any, unix_time: Callable[[], float]) -> Webhook | None:
     """What takes reports to the operator; None if nothing does."""
     if not operator.report_webhook_url:
         return None
@@ -259,7 +258,7 @@ def make_daemon(chosen: Settings, reactor: Any, unix_time: Callable[[], float] =
     return daemon
 
 
-def _make_admission(limits: Limits, bans: Bans, reactor: Any) -> Admission:
+def _make_admission(limits: LimitsSettings, bans: Bans, reactor: Any) -> Admission:
     room = raise_file_limit()
     connections = min(limits.max_connections or room, room)
     return Admission(
@@ -323,7 +322,7 @@ def _make_process(options: Options, reactor: Any) -> ProcessService:
     chosen = options.settings
     if options["check"]:
         make_daemon(chosen, reactor)  # raises for endpoints and files that are no good
-        return Check(reactor, describe(chosen), store_probe(chosen.store, reactor))
+        return SettingsCheck(reactor, describe(chosen), store_probe(chosen.store, reactor))
     if os.environ.get(WORKER_VARIABLE):
         daemon = make_daemon(chosen, SharingReactor(reactor))
         reactor.callWhenRunning(end_with_parent)

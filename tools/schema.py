@@ -299,7 +299,7 @@ def _theme(group: type[Group]) -> str:
         [f"`{each.variable}`", f"`--{each.option}`", f"`{each.default}`" if each.default else "empty", each.help]
         for each in settings_of(group)
     )
-    return f"### {group.__name__}\n\n{inspect.getdoc(group)}\n\n{_table(_OF_SETTINGS, rows)}"
+    return f"### {group.heading()}\n\n{inspect.getdoc(group)}\n\n{_table(_OF_SETTINGS, rows)}"
 
 
 def tables() -> dict[str, str]:

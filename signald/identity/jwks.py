@@ -43,7 +43,7 @@ class FetchError(Exception):
 
 
 class Jwks(PeriodicService):
-    """The keys of one JWKS. Implements `signald.identity.tokens.Keys`.
+    """The keys of one JWKS. Implements `signald.identity.tokens.KeySource`.
 
     Args:
         fetch: Gets the document; raises whatever it likes.
@@ -70,11 +70,11 @@ class Jwks(PeriodicService):
 
     @property
     def ready(self) -> bool:
-        """See `Keys.ready`."""
+        """See `KeySource.ready`."""
         return self._keys.ready
 
     def find(self, algorithm: str, key_id: str | None) -> SigningKey | None:
-        """See `Keys.find`. A key that is not there may be a new one of the issuer, so it is looked for."""
+        """See `KeySource.find`. A key that is not there may be a new one of the issuer, so it is looked for."""
         key = self._keys.find(algorithm, key_id)
         if key is None:
             self._due_at = min(self._due_at, self._tried_at + RETRY_S)
@@ -136,7 +136,7 @@ def from_url(url: str, reactor: Any) -> Callable[[], Awaitable[bytes]]:
         response = await agent.request(b"GET", url.encode("ascii"), headers)
         if response.code != OK:
             raise FetchError(f"HTTP status {response.code}")
-        body = _Body()
+        body = _Document()
         response.deliverBody(body)
         return await body.whole
 
@@ -146,7 +146,7 @@ def from_url(url: str, reactor: Any) -> Callable[[], Awaitable[bytes]]:
     return fetch
 
 
-class _Body(Protocol):
+class _Document(Protocol):
     """Collects a response's body, up to a bound."""
 
     transport: Any

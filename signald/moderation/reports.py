@@ -21,13 +21,13 @@ AGAIN_AFTER_S: Final = 3600.0
 
 
 class Reported(msgspec.Struct, rename="camel"):
-    """One of the two in a `Report`; `user_id` if it has proved who it is."""
+    """One of the two in a `ReportEvent`; `user_id` if it has proved who it is."""
 
     client_id: str
     user_id: str | UnsetType = UNSET
 
 
-class Report(msgspec.Struct, rename="camel", tag="report", tag_field="type"):
+class ReportEvent(msgspec.Struct, rename="camel", tag="report", tag_field="type"):
     """The JSON body of the webhook.
 
     Attributes:
@@ -99,7 +99,7 @@ class Reports:
         if self._deliver is not None:
             self._deliver(
                 msgspec.json.encode(
-                    Report(
+                    ReportEvent(
                         time=round(self._unix_time(), 3),
                         instance_id=self._instance(),
                         room_id=about.room,

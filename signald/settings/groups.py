@@ -18,7 +18,7 @@ from signald.telemetry import logs
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Listening(Group):
+class ListeningSettings(Group):
     """Where clients connect, and which pages may."""
 
     port: int = setting("8080", values.integer(0, 65535), "TCP port, HTTP and WebSocket on the same one")
@@ -38,7 +38,7 @@ class Listening(Group):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Process(Group):
+class ProcessSettings(Group):
     """The processes that signald runs as, and how they end."""
 
     workers: int = setting(
@@ -60,7 +60,7 @@ class Process(Group):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Store(Group):
+class StoreSettings(Group):
     """The Redis or Valkey through which many processes behave as one."""
 
     redis_url: StoreAddress | None = setting(
@@ -77,7 +77,7 @@ class Store(Group):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Pairing(Group):
+class PairingSettings(Group):
     """Who meets whom, and when."""
 
     requeue_on_partner_leave: bool = setting(
@@ -99,7 +99,7 @@ class Pairing(Group):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Calls(Group):
+class CallsSettings(Group):
     """The STUN and TURN servers that clients are told of."""
 
     ice_servers: tuple[IceServer, ...] = setting(
@@ -130,7 +130,7 @@ class Calls(Group):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Limits(Group):
+class LimitsSettings(Group):
     """What one client, one address and all together may use, and when the silent are dropped."""
 
     max_connections: int = setting(
@@ -193,7 +193,7 @@ class Limits(Group):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Identity(Group):
+class IdentitySettings(Group):
     """The tokens (JWT) that say who a client is, and the keys that they are checked with."""
 
     auth_mode: AuthMode = setting(
@@ -244,7 +244,7 @@ class Identity(Group):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Operator(Group):
+class OperatorSettings(Group):
     """The operator's own endpoint, metrics, moderation and reports."""
 
     admin_listen: tuple[str, ...] = many(
@@ -282,7 +282,7 @@ class Operator(Group):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Logging(Group):
+class LoggingSettings(Group):
     """What is logged, and how it looks."""
 
     log_format: str = setting("text", values.one_of(logs.FORMATS), "`text` for people, `json` for machines")

@@ -81,7 +81,7 @@ class Options(usage.Options):
 
 def _title(group: type[Group]) -> str:
     meaning = inspect.getdoc(group) or ""
-    return f"{group.__name__}: {meaning[:1].lower()}{meaning[1:]}"
+    return f"{group.heading()}: {meaning[:1].lower()}{meaning[1:]}"
 
 
 def _section(title: str, options: list[dict[str, str]], width: int) -> str:

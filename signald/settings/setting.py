@@ -19,11 +19,16 @@ class SettingsError(Exception):
 class Group:
     """Settings of one theme: a frozen dataclass whose fields are written with `setting` and `many`.
 
-    The name of a field, in capitals, is the environment variable. The name of the class and its docstring are the
-    heading and the sentence above these settings in ``--help`` and in the README.
+    The name of a field, in capitals, is the environment variable. The name of the class, as ``LimitsSettings``, and
+    its docstring are the heading and the sentence above these settings in ``--help`` and in the README.
     """
 
     __slots__ = ()
+
+    @classmethod
+    def heading(cls) -> str:
+        """What these settings are called, for people: ``Limits``."""
+        return cls.__name__.removesuffix("Settings")
 
     def check(self) -> None:
         """Look at the values together.

@@ -5,7 +5,17 @@ from dataclasses import dataclass, field, fields
 from typing import Any, Final
 
 from signald.core.messages import MAX_MESSAGE_BYTES
-from signald.settings.groups import Calls, Identity, Limits, Listening, Logging, Operator, Pairing, Process, Store
+from signald.settings.groups import (
+    CallsSettings,
+    IdentitySettings,
+    LimitsSettings,
+    ListeningSettings,
+    LoggingSettings,
+    OperatorSettings,
+    PairingSettings,
+    ProcessSettings,
+    StoreSettings,
+)
 from signald.settings.setting import Group, Setting, SettingsError, settings_of
 
 WORKER: Final = "{worker}"
@@ -16,15 +26,15 @@ WORKER: Final = "{worker}"
 class Settings:
     """The values, parsed, by theme. Whoever wires the daemon passes on single values, or one group."""
 
-    listening: Listening = field(default_factory=Listening)
-    process: Process = field(default_factory=Process)
-    store: Store = field(default_factory=Store)
-    pairing: Pairing = field(default_factory=Pairing)
-    calls: Calls = field(default_factory=Calls)
-    limits: Limits = field(default_factory=Limits)
-    identity: Identity = field(default_factory=Identity)
-    operator: Operator = field(default_factory=Operator)
-    logging: Logging = field(default_factory=Logging)
+    listening: ListeningSettings = field(default_factory=ListeningSettings)
+    process: ProcessSettings = field(default_factory=ProcessSettings)
+    store: StoreSettings = field(default_factory=StoreSettings)
+    pairing: PairingSettings = field(default_factory=PairingSettings)
+    calls: CallsSettings = field(default_factory=CallsSettings)
+    limits: LimitsSettings = field(default_factory=LimitsSettings)
+    identity: IdentitySettings = field(default_factory=IdentitySettings)
+    operator: OperatorSettings = field(default_factory=OperatorSettings)
+    logging: LoggingSettings = field(default_factory=LoggingSettings)
 
 
 GROUPS: Final[Mapping[str, type[Group]]] = {each.name: each.type for each in fields(Settings)}  # type: ignore[misc]

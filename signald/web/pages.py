@@ -11,7 +11,7 @@ from twisted.web.server import Request, Site
 from signald import __version__
 from signald.web.admin import BansPage, ClientsPage
 from signald.web.api import AdminSite, Api
-from signald.web.probes import Json, MetricsPage, Probes, Ready
+from signald.web.probes import Json, MetricsPage, Probes, ReadyPage
 from signald.web.resources import Folder, Page
 
 _TYPES: Final = {
@@ -87,7 +87,7 @@ def make_admin_site(probes: Probes, api: Api, reactor: Any) -> Site:
 def _probed(probes: Probes, *, metrics: bool) -> Folder:
     root = Folder()
     root.putChild(b"healthz", Json(probes.health))
-    root.putChild(b"readyz", Ready(probes.ready))
+    root.putChild(b"readyz", ReadyPage(probes.ready))
     if metrics:
         root.putChild(b"metrics", MetricsPage(probes.metrics))
     return root

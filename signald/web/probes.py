@@ -23,7 +23,7 @@ class Json(Page):
         return json.dumps(self._make()).encode() + b"\n"
 
 
-class Ready(Page):
+class ReadyPage(Page):
     """For balancers: 200 as long as new clients are welcome, then 503. The store does not count: see ``/healthz``."""
 
     def __init__(self, ready: Callable[[], bool]) -> None:

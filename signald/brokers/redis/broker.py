@@ -12,7 +12,6 @@ from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IStreamClientEndpoint
 from twisted.internet.task import deferLater
 from twisted.logger import Logger
-from twisted.python.failure import Failure
 
 from signald.brokers.interface import Answers, Broker, BrokerEvents, ModerationEvents
 from signald.brokers.redis.keys import Keys
@@ -306,13 +305,10 @@ class RedisBroker:
     async def _tidy(self) -> None:
         await self._store.unfile_strangers(self.instance, self._pairing.tickets)
 
-    async def _renew(self) -> None:
+    def _renew(self) -> "Deferred[None] | None":
         if not self._store.reachable:
-            return
-        try:
-            await self._renew_once()
-        except Exception:
-            self._store.failed(Failure())
+            return None
+        return Deferred.fromCoroutine(self._renew_once()).addErrback(self._store.failed)
 
     async def _renew_once(self) -> None:
         others = sorted(self._pairing.instances() | self._post.instances())

@@ -15,7 +15,7 @@ from signald.core.ids import ClientId, RoomId, UserId
 class Claim(msgspec.Struct, array_like=True, tag=1, frozen=True, gc=False):
     """To the owner of a ticket that was taken from the queue: is this client still there, and does it still wait?
 
-    Answered by `Confirm` or `Refuse`. An answer that does not come is a refusal.
+    Answered by `Confirm` or `Deny`. An answer that does not come is a refusal.
 
     Attributes:
         room: The room that a confirmation opens.
@@ -39,7 +39,7 @@ class Confirm(msgspec.Struct, array_like=True, tag=2, frozen=True, gc=False):
     user: UserId | None = None
 
 
-class Refuse(msgspec.Struct, array_like=True, tag=3, frozen=True, gc=False):
+class Deny(msgspec.Struct, array_like=True, tag=3, frozen=True, gc=False):
     """There is no such ticket any more: take the next."""
 
     room: RoomId
@@ -86,20 +86,20 @@ class Banned(msgspec.Struct, array_like=True, tag=10, frozen=True, gc=False):
 
 
 class Ask(msgspec.Struct, array_like=True, tag=11, frozen=True, gc=False):
-    """A question that every instance answers with `Answer` (see `signald.brokers.interface.Broker.ask`)."""
+    """A question that every instance answers with `Reply` (see `signald.brokers.interface.Broker.ask`)."""
 
     number: int
     question: bytes
 
 
-class Answer(msgspec.Struct, array_like=True, tag=12, frozen=True, gc=False):
+class Reply(msgspec.Struct, array_like=True, tag=12, frozen=True, gc=False):
     """To the question of this number."""
 
     number: int
     text: bytes
 
 
-Letter = Claim | Confirm | Refuse | Left | Relayed | Released | Check | Sync | Goodbye | Banned | Ask | Answer
+Letter = Claim | Confirm | Deny | Left | Relayed | Released | Check | Sync | Goodbye | Banned | Ask | Reply
 
 
 class Envelope(msgspec.Struct, array_like=True, frozen=True, gc=False):

@@ -19,10 +19,10 @@ from signald.brokers.redis.letters import (
     Check,
     Claim,
     Confirm,
+    Deny,
     Goodbye,
     Left,
     Letter,
-    Refuse,
     Relayed,
     Released,
     Sync,
@@ -284,10 +284,10 @@ class Pairing:
         stay = self._stay(claim.client, claim.number)
         # While the store is away a confirmation would come too late: the room would be one-sided until then.
         if stay is None or stay.claim is not None or self._away_since is not None:
-            self._outside.send(instance, Refuse(claim.room))
+            self._outside.send(instance, Deny(claim.room))
             return
         if self._must_not_meet(stay.ticket.party(), Party(claim.claimant, claim.user)):
-            self._outside.send(instance, Refuse(claim.room))
+            self._outside.send(instance, Deny(claim.room))
             self._seek(stay, now)
             return
         self._forget(stay)
@@ -300,7 +300,7 @@ class Pairing:
             self._outside.send(instance, Confirm(claim.room, stay.ticket.user))
         else:
             self._remote.close(claim.room)
-            self._outside.send(instance, Refuse(claim.room))
+            self._outside.send(instance, Deny(claim.room))
 
     def _confirmed(self, instance: str, confirm: Confirm, now: float) -> None:
         stay = self._claims.pop(confirm.room, None)
@@ -318,8 +318,8 @@ class Pairing:
             self._remote.close(confirm.room)
             self._outside.send(instance, Left(confirm.room))
 
-    def _refused(self, instance: str, refuse: Refuse, now: float) -> None:
-        self._unclaim(refuse.room, now)
+    def _denied(self, instance: str, deny: Deny, now: float) -> None:
+        self._unclaim(deny.room, now)
 
     def _left(self, instance: str, left: Left, now: float) -> None:
         remote = self._remote.close(left.room)
@@ -459,7 +459,7 @@ class Pairing:
 _READ: Final[Mapping[type[Any], Callable[[Pairing, str, Any, float], None]]] = {
     Claim: Pairing._claimed,
     Confirm: Pairing._confirmed,
-    Refuse: Pairing._refused,
+    Deny: Pairing._denied,
     Left: Pairing._left,
     Relayed: Pairing._relayed,
     Released: Pairing._released,

@@ -9,14 +9,14 @@ from typing import Any, Final
 from twisted.internet.defer import Deferred
 
 from signald.brokers.interface import Answers
-from signald.brokers.redis.letters import Answer, Ask, Letter
+from signald.brokers.redis.letters import Ask, Letter, Reply
 from signald.brokers.redis.store import Store
 
 ANSWER_WITHIN_S: Final = 2.0
 """How long a question waits for the instances, the time to ask them included."""
 
 
-class Pending:
+class OpenQuestion:
     """One that not all have answered."""
 
     __slots__ = ("answered", "answers", "deadline", "missing")
@@ -55,16 +55,16 @@ class Questions:
         self._send = send
         self._answer_here = answer
         self._now = now
-        self._questions: dict[int, Pending] = {}
+        self._questions: dict[int, OpenQuestion] = {}
         self._asked = 0
-        self._read: Mapping[type[Any], Callable[[str, Any], None]] = {Ask: self._answer, Answer: self._answered}
+        self._read: Mapping[type[Any], Callable[[str, Any], None]] = {Ask: self._answer, Reply: self._answered}
         self.letters = frozenset(self._read)
         """The letters that are for this."""
 
     async def ask(self, question: bytes) -> Answers:
         """See `Broker.ask`."""
         self._asked += 1
-        asked = self._questions[self._asked] = Pending(self._now() + ANSWER_WITHIN_S)
+        asked = self._questions[self._asked] = OpenQuestion(self._now() + ANSWER_WITHIN_S)
         asked.answers[self._store.instance] = self._answer_here(question)
         if self._store.reachable:
             Deferred.fromCoroutine(self._put(self._asked, question)).addErrback(self._store.failed)
@@ -93,9 +93,9 @@ class Questions:
         self._end_if_whole(number)
 
     def _answer(self, instance: str, letter: Ask) -> None:
-        self._send(instance, Answer(letter.number, self._answer_here(letter.question)))
+        self._send(instance, Reply(letter.number, self._answer_here(letter.question)))
 
-    def _answered(self, instance: str, letter: Answer) -> None:
+    def _answered(self, instance: str, letter: Reply) -> None:
         asked = self._questions.get(letter.number)
         if asked is not None:
             asked.answers[instance] = letter.text

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from signald.settings import settings
-from signald.settings.groups import Process
+from signald.settings.groups import ProcessSettings
 from signald.settings.setting import SettingsError
 from signald.settings.settings import GROUPS, SETTINGS, Settings
 from signald.tap import Options
@@ -122,7 +122,7 @@ def test_every_setting_has_bad_values_here() -> None:
 def test_defaults_need_no_environment() -> None:
     """A group that a test or another program makes without reading settings has other values than the daemon's."""
     chosen = settings.parse({"INSTANCE_ID": "me"})
-    assert chosen == Settings(process=Process(instance_id="me"))
+    assert chosen == Settings(process=ProcessSettings(instance_id="me"))
 
 
 def test_a_variable_belongs_to_one_theme() -> None:
