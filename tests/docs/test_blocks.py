@@ -1,0 +1,188 @@
+"""Every code block of the documentation: run, or read by what will read it."""
+
+import configparser
+import json
+import re
+import shutil
+import subprocess
+import tomllib
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import msgspec
+import pytest
+import yaml
+
+from signald.brokers.redis.keys import Keys, file_ticket
+from signald.core import messages
+from signald.core.ids import ClientId, UserId
+from signald.core.matching import Ticket
+from signald.core.messages import ServerMessage
+from signald.moderation.reports import ReportEvent
+from tests.docs import commands
+from tests.docs.desk import PATIENCE_S, Desk
+from tests.docs.page import PAGES, ROOT, Block, blocks
+
+STATIC = ROOT / "signald" / "web" / "static"
+
+ALL = [block for page in PAGES for block in blocks(page)]
+
+
+def _shell(block: Block, desk: Desk) -> None:
+    checked = subprocess.run(["/bin/sh", "-n"], input=block.text, capture_output=True, text=True)
+    assert checked.returncode == 0, checked.stderr
+    own = commands.functions(block.text)
+    for variables, words in commands.commands(block.text):
+        if not (words and words[0] in own):
+            commands.check(variables, words, desk)
+
+
+def _operator(block: Block, desk: Desk) -> None:
+    """Requests to the operator's API, in order; the first two find somebody."""
+    assert desk.client.id
+    statuses = desk.shell(block.text)
+    asked = len(re.findall(r"(?m)^admin ", block.text))
+    assert len(statuses) == asked
+    # Nothing is refused for what it says; only the ban that is asked for before it is said is not there.
+    assert [status for status in statuses if status >= 300] == [404], statuses
+
+
+def _settings(block: Block, desk: Desk) -> None:
+    """Lines of ``signald.env``, which systemd and the shell read alike."""
+    found: dict[str, str] = {}
+    for variables, words in commands.commands(block.text):
+        assert not words, "only settings"
+        commands.check(variables, words, desk)
+        found |= variables
+    desk.start(["-n", "--pidfile=", "signald"], found)
+
+
+def _unit(block: Block, desk: Desk) -> None:
+    """A drop-in of a unit: sections and directives that our units have, or systemd's manual."""
+    sections = configparser.ConfigParser(strict=False, interpolation=None)
+    sections.optionxform = str  # type: ignore[assignment, method-assign]
+    sections.read_string(block.text)
+    known = {"Socket": {"ListenStream"}, "Service": {"SupplementaryGroups"}}
+    for section in sections.sections():
+        assert set(sections[section]) <= known[section]
+
+
+def _json(block: Block, desk: Desk) -> None:
+    json.loads(block.text)
+
+
+def _report(block: Block, desk: Desk) -> None:
+    report = msgspec.json.decode(block.text, type=ReportEvent)
+    # Every field is shown, and in the words that are sent.
+    assert json.loads(msgspec.json.encode(report)) == json.loads(block.text)
+    assert {*json.loads(block.text)} == {"type", *(field.encode_name for field in msgspec.structs.fields(ReportEvent))}
+
+
+def _from_client(block: Block, desk: Desk) -> None:
+    for line in block.text.splitlines():
+        messages.parse(line.encode())
+
+
+def _from_server(block: Block, desk: Desk) -> None:
+    for line in block.text.splitlines():
+        decoded = msgspec.json.decode(line, type=ServerMessage)
+        assert json.loads(messages.to_json(decoded)) == json.loads(line)
+
+
+def _page(block: Block, desk: Desk) -> None:
+    """A page's scripts are modules that Node can read, and import what is there."""
+    scripts = re.findall(r"<script[^>]*>(.*?)</script>", block.text, re.DOTALL)
+    assert scripts
+    for script in scripts:
+        for names, path in re.findall(r'import \{ ([\w, ]+) \} from "\./([\w.]+)"', script):
+            exported = (STATIC / path).read_text()
+            for name in names.split(", "):
+                assert re.search(rf"export (class|const|function) {name}\b", exported), f"{path} exports no {name}"
+        for path in re.findall(r'new (?:WebSocket|SignalingClient)\("([^"]+)"', script):
+            assert urlsplit(path).path == "/ws"
+        node = shutil.which("node")
+        if node is None:
+            pytest.skip("node is not installed")
+        file = desk.folder / "page.mjs"
+        file.write_text(script)
+        checked = subprocess.run([node, "--check", str(file)], capture_output=True, text=True, timeout=PATIENCE_S)
+        assert checked.returncode == 0, checked.stderr
+
+
+def _yaml(block: Block, desk: Desk) -> None:
+    """Whether it is what a platform wants is looked at in tests/ops/test_deploy.py; here that its command starts."""
+    document = yaml.safe_load(block.text)
+    for command in (document.get("run") or {}).values():
+        _shell(block._replace(text=command), desk)
+
+
+def _toml(block: Block, desk: Desk) -> None:
+    tomllib.loads(block.text)
+
+
+def _keys(block: Block, desk: Desk) -> None:
+    """What an operator sees in the store: all kinds of keys, and a ticket with all its parts."""
+    keys = Keys("webrtc:")
+    built = {keys.waiting, keys.instances, keys.bans, keys.lease("<id>"), keys.stream("<id>")}
+    shown = set(re.findall(r"(?m)^webrtc:\S+", block.text))
+    assert shown == built | {f"{keys.blocks_prefix}<name>"}
+    ticket = Ticket(ClientId("client"), 1, 0.0, ClientId("avoid"), 0.0, UserId("user"))
+    parts = len(file_ticket("instance", ticket, avoiding=True).split("|"))
+    described = re.search(r"instance(\|\w+)+", block.text)
+    assert described and len(re.findall(r"\w+", described[0])) == parts
+
+
+_LANGUAGES: Mapping[str, Callable[[Block, Desk], None]] = {
+    "html": _page,
+    "ini": _unit,
+    "json": _json,
+    "json client": _from_client,
+    "json report": _report,
+    "json server": _from_server,
+    "sh": _shell,
+    "sh operator": _operator,
+    "sh settings": _settings,
+    "text keys": _keys,
+    "toml": _toml,
+    "yaml": _yaml,
+}
+"""How a block of each language is checked. GitHub colours it by the first word and ignores the others."""
+
+
+@pytest.mark.parametrize("block", ALL, ids=str)
+def test_block(block: Block, desk: Desk) -> None:
+    """A reader types it, and it does not work."""
+    assert block.language in _LANGUAGES, f"say what this block is: one of {', '.join(_LANGUAGES)}"
+    _LANGUAGES[block.language](block, desk)
+
+
+@pytest.mark.parametrize(
+    ("language", "text"),
+    [
+        ("sh", "twistd -n --pidfile= signald --listen ssl:443:privateKey=privkey.pem:extraCertChain=chain.pem\n"),
+        ("sh", "twistd -n --pidfile= signald --colour blue\n"),
+        ("sh", "make rnu\n"),
+        ("sh", "python -m bench relay --windows 8\n"),
+        ("sh", ".venv/bin/python -m pytest tests/unit/test_nothing.py\n"),
+        ("sh", "systemctl restart signalled\n"),
+        ("sh", "for port in 1; do\n"),
+        ("sh", "unheard-of --option\n"),
+        ("sh", "curl http://localhost:8080/health\n"),
+        ("sh settings", "PORTS=1\n"),
+        ("sh settings", "PORT=x\n"),
+        ("sh settings", "LISTEN=tcp:8080:colour=blue\n"),
+        ("json client", '{"type":"offer"}\n'),
+        ("json server", '{"type":"matched","roomId":"r","partnerId":"p"}\n'),
+        ("html", '<script type="module">import { Caller } from "./call.js";</script>\n'),
+        ("html", '<script type="module">const = 1;</script>\n'),
+        ("text keys", "webrtc:waiting  sorted set  instance|client|number|avoid\n"),
+        ("", "anything\n"),
+    ],
+)
+def test_mistakes_are_seen(language: str, text: str, desk: Desk) -> None:
+    """The test above would pass with anything."""
+    if language == "html" and shutil.which("node") is None:
+        pytest.skip("node is not installed")
+    with pytest.raises((AssertionError, messages.ProtocolError, msgspec.MsgspecError)):
+        test_block(Block(Path("README.md"), 1, language, text), desk)
