@@ -7,12 +7,18 @@ import shlex
 import socket
 import subprocess
 from collections.abc import Mapping, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, chdir
 from functools import cached_property
 from pathlib import Path
 from types import TracebackType
 from typing import Self
+from unittest import mock
 
+from twisted.internet.testing import MemoryReactorClock
+
+from signald.settings.options import Options
+from signald.settings.setting import SettingsError
+from signald.tap import make_daemon
 from tests.docs.page import ROOT
 from tests.ops.test_tls import Authority
 from tests.support.client import Client
@@ -89,6 +95,23 @@ class Desk:
         text = text.replace("signald:password@host", f":{PASSWORD}@127.0.0.1:{self.store.port}")
         text = text.replace("redis://localhost:6379", f"redis://:{PASSWORD}@127.0.0.1:{self.store.port}")
         return re.sub(r"(?<==)/etc/signald/tls/(?=\w+\.pem)", f"{self.certificates}/", text)
+
+    def read(self, words: Sequence[str], variables: Mapping[str, str]) -> None:
+        """Let signald take its options and environment, and wire a daemon of them, all in this process.
+
+        Args:
+            words: What stands behind ``twistd signald``.
+            variables: The environment.
+        """
+        _ = self.certificates
+        options = Options()
+        filled = {name: self.fill_in(value) for name, value in variables.items()}
+        with chdir(self.folder), mock.patch.dict(os.environ, filled):
+            try:
+                options.parseOptions([self.fill_in(word) for word in words])
+                make_daemon(options.settings, MemoryReactorClock())
+            except (SystemExit, SettingsError) as refusal:
+                raise AssertionError(str(refusal)) from None
 
     def start(self, words: Sequence[str], variables: Mapping[str, str]) -> None:
         """Run ``twistd`` with these words, and ``--check`` if it would serve; it must succeed.

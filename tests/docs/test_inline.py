@@ -29,7 +29,7 @@ def _option(code: str, page: Path, desk: Desk) -> None:
     assert words[0].partition("=")[0] in OPTIONS, "twistd signald has no such option"
     if len(words) > 1 or "=" in code:
         variables = {"REDIS_URL": desk.store.url} if words[0] == "--workers" else {}
-        desk.start(["-n", "--pidfile=", "signald", *("2" if word == "N" else word for word in words)], variables)
+        desk.read(["2" if word == "N" else word for word in words], variables)
 
 
 def _assignment(code: str, page: Path, desk: Desk) -> None:
@@ -45,13 +45,13 @@ def _assignment(code: str, page: Path, desk: Desk) -> None:
         "AUTH_MODE": {"JWT_SECRET": "a secret of thirty-two bytes and more"},
     }
     variables = {name: value, **beside.get(name, {})}
-    desk.start(["-n", "--pidfile=", "signald"], variables)
+    desk.read([], variables)
 
 
 def _endpoint(code: str, page: Path, desk: Desk) -> None:
     files = f"privateKey={desk.certificates}/privkey.pem:certKey={desk.certificates}/fullchain.pem"
     words = code.replace("privateKey=…", files)
-    desk.start(["-n", "--pidfile=", "signald", "--listen", words], {})
+    desk.read(["--listen", words], {})
 
 
 def _request(code: str, page: Path, desk: Desk) -> None:
