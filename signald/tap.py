@@ -44,6 +44,7 @@ from signald.moderation.webhook import Webhook
 from signald.network.endpoints import DualStackEndpoint
 from signald.network.endpoints import parse as parse_endpoint
 from signald.network.front import Addressed, FrontFactory
+from signald.process.clock import measure_steadily
 from signald.process.files import raise_file_limit
 from signald.process.garbage import LongLived
 from signald.process.notify import Notify
@@ -305,6 +306,7 @@ def makeService(options: Options) -> IService:
     """What twistd runs."""
     from twisted.internet import reactor  # noqa: TID251 - here alone: whoever chose a reactor has done so by now
 
+    measure_steadily(reactor)
     chosen = options.settings
     try:
         service = _make_process(options, reactor)

@@ -11,6 +11,7 @@ command -v curl >/dev/null || missing="$missing curl"
 command -v nginx >/dev/null || [ -x /usr/sbin/nginx ] || missing="$missing nginx-light"
 command -v haproxy >/dev/null || [ -x /usr/sbin/haproxy ] || missing="$missing haproxy"
 command -v turnserver >/dev/null || missing="$missing coturn"
+command -v faketime >/dev/null || missing="$missing faketime"
 command -v promtool >/dev/null || missing="$missing prometheus"
 if [ "${1:-}" = image ]; then
     command -v buildah >/dev/null || missing="$missing buildah"

@@ -77,6 +77,8 @@ class Client:
         self._messages: deque[Message] = deque()
         self._pongs: deque[bytes] = deque()
         self._syncs = 0
+        self.pings = 0
+        """That it has heard."""
         self.close_code: int | None = None
         self.ended = False
         self.socket.sendall(handshake(path=path, origin=origin, protocols=protocols, **(headers or {})))
@@ -187,9 +189,11 @@ class Client:
                 self._messages.append(json.loads(frame.payload))
             elif frame.opcode == PONG:
                 self._pongs.append(frame.payload)
-            elif frame.opcode == PING and self._answers:
-                with suppress(ConnectionError):  # the end may stand behind the ping
-                    self.socket.sendall(client_frame(PONG, frame.payload))
+            elif frame.opcode == PING:
+                self.pings += 1
+                if self._answers:
+                    with suppress(ConnectionError):  # the end may stand behind the ping
+                        self.socket.sendall(client_frame(PONG, frame.payload))
             elif frame.opcode == CLOSE:
                 self.close_code = int.from_bytes(frame.payload[:2], "big") if frame.payload else 1005
                 if self._answers:
