@@ -15,10 +15,10 @@ from twisted.internet.interfaces import IAddress
 
 from signald.brokers.interface import Broker
 from signald.brokers.memory import MemoryBroker
+from signald.brokers.redis.access import CALLS
 from signald.brokers.redis.broker import RedisBroker
 from signald.brokers.redis.connection import make_endpoint
 from signald.brokers.redis.keys import Keys
-from signald.brokers.redis.store import CALLS
 from signald.check import SettingsCheck, store_probe
 from signald.clients.clients import Clients
 from signald.clients.heartbeat import Heartbeat

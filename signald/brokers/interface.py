@@ -135,6 +135,11 @@ class Broker(Protocol):
         ...
 
     @property
+    def store_problem(self) -> str | None:
+        """In a word, why the store is not reachable or does not do all that it should; None if all is well."""
+        ...
+
+    @property
     def held_bytes(self) -> int:
         """Bytes of relays that are on their way to the store; 0 without one."""
         ...

@@ -25,6 +25,7 @@ class MemoryBroker:
     """
 
     store_reachable: bool | None = None
+    store_problem: str | None = None
     held_bytes: int = 0
 
     def __init__(self, clock: IReactorTime, new_room_id: Callable[[], RoomId], instance: str, block_s: float) -> None:

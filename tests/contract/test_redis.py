@@ -82,7 +82,7 @@ class Redis(suite.BrokerContract):
     async def settle(self) -> None:
         for broker in self.redis_brokers:
             # Answered after all that was sent before.
-            await broker._store._commands.call("PING")
+            await broker._store.access._commands.call("PING")
 
     async def _tear_down(self) -> None:
         # On a machine under load an answer may have taken too long; a store that is away cannot be tidied up.

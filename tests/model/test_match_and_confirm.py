@@ -13,8 +13,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from signald.brokers.redis.access import Script
 from signald.brokers.redis.keys import Keys
-from signald.brokers.redis.store import Script
 from tests.model import queue
 from tests.model.world import Step, World
 from tests.support.redis import Commands, RedisServer

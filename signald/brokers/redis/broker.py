@@ -14,13 +14,15 @@ from twisted.internet.task import deferLater
 from twisted.logger import Logger
 
 from signald.brokers.interface import Answers, Broker, BrokerEvents, ModerationEvents
+from signald.brokers.redis.access import Observe, unobserved
 from signald.brokers.redis.keys import Keys
 from signald.brokers.redis.letters import Claim, Envelope, Goodbye, Left, Letter
 from signald.brokers.redis.moderation import SharedModeration
 from signald.brokers.redis.pairing import Pairing
 from signald.brokers.redis.post import Post
+from signald.brokers.redis.problems import Problem
 from signald.brokers.redis.questions import Questions
-from signald.brokers.redis.store import Observe, Store, unobserved
+from signald.brokers.redis.store import Store
 from signald.brokers.redis.url import StoreAddress
 from signald.core.bans import Ban
 from signald.core.blocks import Blocks
@@ -61,6 +63,7 @@ class RedisBroker:
         unix_time: Seconds since 1970.
         block_s: How long a block of users lasts; seconds.
         observe: Told of each call of the store; see `store.Observe`.
+        trouble: Told of each problem with the store.
     """
 
     _log = Logger()
@@ -78,6 +81,7 @@ class RedisBroker:
         unix_time: Callable[[], float],
         block_s: float,
         observe: Observe = unobserved,
+        trouble: Callable[[Problem], None] = lambda problem: None,
     ) -> None:
         self._unix_time = unix_time
         self._block_s = block_s
@@ -86,7 +90,19 @@ class RedisBroker:
         self._clock = clock
         self._new_room_id = new_room_id
         self._store = Store(
-            endpoint, address, keys, instance, boot, clock, jitter, self._up, self._down, self._arrived, observe
+            endpoint,
+            address,
+            keys,
+            instance,
+            boot,
+            clock,
+            jitter,
+            self._up,
+            self._catch_up,
+            self._down,
+            self._arrived,
+            observe,
+            trouble,
         )
         self._shunned: dict[str, float] = {}
         self._boots: dict[str, str] = {}
@@ -106,6 +122,12 @@ class RedisBroker:
     def store_reachable(self) -> bool | None:
         """See `Broker.store_reachable`."""
         return self._store.reachable
+
+    @property
+    def store_problem(self) -> str | None:
+        """See `Broker.store_problem`."""
+        problem = self._store.problem
+        return None if problem is None else problem.word
 
     @property
     def waiting(self) -> int:
@@ -214,12 +236,8 @@ class RedisBroker:
         now = self._clock.seconds()
         # What was sent just before the connection was lost may be done after this: look again when it must be over.
         self._tidy_at = now + 5.0
-        # The connection counts as up only after this: until then `reachable` is false, and seeks would be refused.
-        self._clock.callLater(0, self._catch_up)
 
     def _catch_up(self) -> None:
-        if not self._store.reachable:
-            return
         self._moderation.up()
         self._pairing.back(self._clock.seconds())
         for instance in self._pairing.instances():

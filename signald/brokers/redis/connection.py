@@ -19,6 +19,7 @@ from twisted.internet.task import deferLater
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
+from signald.brokers.redis.problems import SILENT, UNREACHABLE, Problem, classify
 from signald.brokers.redis.url import StoreAddress
 
 CALL_TIMEOUT_S: Final = 2.0
@@ -31,9 +32,28 @@ FIRST_RETRY_S: Final = 0.1
 LONGEST_RETRY_S: Final = 1.0
 """Between attempts to connect: doubled from the first to the longest, with jitter."""
 
+STEADY_S: Final = 2.0
+"""How long a connection must have served before the next attempts begin anew with the shortest pause. A store that
+takes connections and then refuses each command must not be met by a storm of them."""
+
+COMPLAIN_AGAIN_S: Final = 60.0
+"""How long the log does not repeat a reason why the store cannot be used."""
+
 
 class StoreUnavailable(Exception):
-    """The store cannot be reached, does not answer in time, or answers that it cannot serve."""
+    """The store cannot be reached, does not answer in time, or answers that it cannot serve.
+
+    Attributes:
+        problem: Which kind of refusal it is.
+    """
+
+    def __init__(self, why: str, problem: Problem = UNREACHABLE) -> None:
+        super().__init__(why)
+        self.problem = problem
+
+
+class StoreRefused(StoreUnavailable):
+    """The store answered with an error: the command was not done, and the connection is as good as before."""
 
 
 def make_endpoint(address: StoreAddress, ca_file: str, reactor: Any) -> IStreamClientEndpoint:
@@ -80,6 +100,7 @@ class StoreConnection:
         jitter: A random number from 0 to 1 at each call: keeps instances from coming back all at once.
         prepared: Called each time the connection is made and logged in; if it fails, that counts as a failed attempt.
         lost: Called when a prepared connection is lost, with the time since when the store did not answer.
+        trouble: Told of each reason why the store could not be used.
     """
 
     _log = Logger()
@@ -93,7 +114,9 @@ class StoreConnection:
         jitter: Callable[[], float],
         prepared: Callable[[], Awaitable[None]],
         lost: Callable[[float], None],
+        trouble: Callable[[Problem], None] = lambda problem: None,
     ) -> None:
+        self._trouble = trouble
         self._name = name
         self._endpoint = endpoint
         self._address = address
@@ -104,11 +127,14 @@ class StoreConnection:
         self._protocol: Any = None
         self._kept: Deferred[None] | None = None
         self._stopped = False
-        self._complaints: set[str] = set()
+        self._complaints: dict[str, float] = {}
         self._failures = 0
         self._silent_since: float | None = None
+        self._up_at: float | None = None
         self.ready = False
         """Whether there is a connection that was prepared."""
+        self.problem: Problem | None = UNREACHABLE
+        """Why there is none; None if there is one."""
 
     def start(self) -> None:
         """Begin to connect, for ever. Harmless when done twice, or after the end."""
@@ -143,17 +169,35 @@ class StoreConnection:
         called.addTimeout(timeout_s, self._clock, onTimeoutCancel=self._timed_out)
         return called.addErrback(_translate)
 
-    def drop(self, why: str) -> None:
+    def drop(self, why: str, problem: Problem = UNREACHABLE) -> None:
         """Abort the connection, if it is not lost already; a new one is made."""
         if self._protocol is not None and self._protocol.connected:
-            self._complain(why)
+            self.problem = problem
+            self.complain(why, problem)
             self._protocol.transport.abortConnection()
 
     def failed(self, failure: Failure) -> None:
         """A step that made calls has failed: drop the connection. What is not the store's fault is a bug."""
         if not failure.check(StoreUnavailable, CancelledError):
             self._log.failure("on the {name} connection", failure, name=self._name)
-        self.drop(failure.getErrorMessage())
+        self.drop(failure.getErrorMessage(), getattr(failure.value, "problem", UNREACHABLE))
+
+    def complain(self, why: str, problem: Problem) -> None:
+        """Say why the store cannot be used: once a minute for each reason, not once for each attempt."""
+        self._trouble(problem)
+        now = self._clock.seconds()
+        said_at = self._complaints.get(why)
+        if said_at is not None and now - said_at < COMPLAIN_AGAIN_S:
+            return
+        self._complaints[why] = now
+        advice = f" ({problem.advice})" if problem.advice else ""
+        self._log.warn(
+            "{name} connection to {store}: {why}{advice}",
+            name=self._name,
+            store=str(self._address),
+            why=why,
+            advice=advice,
+        )
 
     async def _keep(self) -> None:
         factory = _factory()
@@ -167,7 +211,8 @@ class StoreConnection:
             except Exception as error:  # whatever it was: complain and try again
                 if self._stopped:  # an attempt to connect that was cancelled
                     return
-                self._complain(str(error) or type(error).__name__)
+                self.problem = getattr(error, "problem", UNREACHABLE)
+                self.complain(str(error) or type(error).__name__, self.problem)
             await deferLater(self._clock, self._retry_after(self._failures))
             self._failures += 1
 
@@ -179,6 +224,8 @@ class StoreConnection:
             await self._prepared()
             self._up()
             await protocol.gone
+        except StoreRefused:
+            raise
         except StoreUnavailable as error:
             # A call fails with "Lost connection"; the connection itself knows why it was lost.
             raise protocol.why or error from None
@@ -197,23 +244,32 @@ class StoreConnection:
 
     def _up(self) -> None:
         self.ready = True
-        self._failures = 0
-        self._complaints.clear()
-        self._log.info("{name} connection to {store} is up", name=self._name, store=str(self._address))
+        self.problem = None
+        # One that comes and goes is told of by the reasons why it goes.
+        if self._up_at is None:
+            self._log.info("{name} connection to {store} is up", name=self._name, store=str(self._address))
+        self._up_at = self._clock.seconds()
 
     def _down(self) -> None:
         self._protocol = None
+        now = self._clock.seconds()
         silent_since, self._silent_since = self._silent_since, None
-        if self.ready:
-            self.ready = False
-            self._lost(self._clock.seconds() if silent_since is None else silent_since)
+        if not self.ready:
+            return
+        self.ready = False
+        self.problem = self.problem or UNREACHABLE
+        if self._up_at is not None and now - self._up_at >= STEADY_S:
+            self._up_at = None
+            self._failures = 0
+            self._complaints.clear()
+        self._lost(now if silent_since is None else silent_since)
 
     def _timed_out(self, result: Any, timeout_s: float) -> Failure:
         why = f"no answer within {timeout_s:g} s"
         if self._silent_since is None:
             self._silent_since = self._clock.seconds() - timeout_s
-        self.drop(why)
-        return Failure(StoreUnavailable(why))
+        self.drop(why, SILENT)
+        return Failure(StoreUnavailable(why, SILENT))
 
     def _retry_after(self, failures: int) -> float:
         longest = min(LONGEST_RETRY_S, FIRST_RETRY_S * 2 ** min(failures, 8))
@@ -223,18 +279,17 @@ class StoreConnection:
         if not failure.check(CancelledError):
             self._log.failure("{name} connection is no longer kept", failure, name=self._name)
 
-    def _complain(self, why: str) -> None:
-        """Once for each reason, not once for each attempt of a long outage."""
-        if why not in self._complaints:
-            self._complaints.add(why)
-            self._log.warn("{name} connection to {store}: {why}", name=self._name, store=str(self._address), why=why)
-
 
 def _translate(failure: Failure) -> Failure:
     """What txredisapi raises for an error reply or a lost connection, as StoreUnavailable."""
     import txredisapi
 
-    return Failure(StoreUnavailable(failure.getErrorMessage())) if failure.check(txredisapi.RedisError) else failure
+    if not failure.check(txredisapi.RedisError):
+        return failure
+    why = failure.getErrorMessage()
+    if failure.check(txredisapi.ConnectionError):
+        return Failure(StoreUnavailable(why))
+    return Failure(StoreRefused(why, classify(why)))
 
 
 def _factory() -> "Factory[Any]":

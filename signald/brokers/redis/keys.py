@@ -3,11 +3,14 @@
 What an operator sees there, with the default prefix::
 
     webrtc:waiting          sorted set   every waiting ticket of all instances, by the time since when it waits
+    webrtc:tickets          sorted set   the same, while the list of the old server stands in webrtc:waiting
+    webrtc:moved            string       says that it stands there
     webrtc:instances        sorted set   all instances, by the time at which each renewed its lease
     webrtc:instance:<id>    string       the lease of an instance: exists while the instance lives
     webrtc:signal:<id>      stream       letters to an instance
     webrtc:bans             hash         who may not come in: what it is about, to a JSON object
     webrtc:blocks:<name>    sorted set   whom a client (c:…) or user (u:…) has blocked, by the time until when
+    webrtc:aside:<n>:<key>  any          what stood under a key of ours and was something else
 """
 
 import base64
@@ -31,7 +34,21 @@ class Keys:
         self.instances = f"{prefix}instances"
         self.bans = f"{prefix}bans"
         self.blocks_prefix = f"{prefix}blocks:"
+        self.waiting_elsewhere = f"{prefix}tickets"
+        self.moved = f"{prefix}moved"
+        self.aside_prefix = f"{prefix}aside:"
         self._stream_prefix = f"{prefix}signal:"
+        self._kinds = {self.waiting: "zset list", self.waiting_elsewhere: "zset", self.moved: "string"}
+        self._kinds |= {self.instances: "zset", self.bans: "hash"}
+
+    def of(self, instance: str) -> list[str]:
+        """The keys that an instance cannot do without."""
+        return [*self._kinds, self.lease(instance), self.stream(instance)]
+
+    def kind_of(self, key: str) -> str:
+        """What TYPE may say of a key of ours, words separated by spaces; empty for any other."""
+        begins = {self.lease_prefix: "string", self._stream_prefix: "stream", self.blocks_prefix: "zset"}
+        return self._kinds.get(key) or next((kind for prefix, kind in begins.items() if key.startswith(prefix)), "")
 
     def lease(self, instance: str) -> str:
         """The lease of an instance."""
@@ -67,6 +84,6 @@ def parse_ticket(filed: str) -> tuple[str, str, int]:
         ValueError: It is no ticket.
     """
     match filed.split("|"):
-        case [instance, client, number, _] | [instance, client, number, _, _]:
+        case [instance, client, number, _, *_]:
             return instance, client, int(number)
     raise ValueError("not a ticket")

@@ -27,7 +27,10 @@ for i = 7, #ARGV do
 end
 
 local function parse(ticket)
-    return string.match(ticket, '^([^|]*)|([^|]*)|[^|]*|([^|]*)|?(.*)$')
+    if string.find(ticket, '[^ -~]') then
+        return nil -- no ticket has anything but ASCII
+    end
+    return string.match(ticket, '^([^|]*)|([^|]*)|%d+|([^|]*)|?(.*)$')
 end
 
 local alive = {}
@@ -49,9 +52,9 @@ local function has_blocked(by, whom)
             blocked_by[name] = redis.call('EXISTS', blocks .. name) == 1
         end
         for _, other in ipairs(blocked_by[name] and whom or {}) do
-            local till = redis.call('ZSCORE', blocks .. name, other)
+            local till = redis.pcall('ZSCORE', blocks .. name, other) -- what is no set of ours blocks nobody
             now = now or tonumber(redis.call('TIME')[1])
-            if till and tonumber(till) > now then
+            if type(till) == 'string' and tonumber(till) > now then
                 return true
             end
         end
