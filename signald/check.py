@@ -1,14 +1,15 @@
 """``twistd signald --check``: are the settings good, and is the store there?"""
 
 import os
-import random
 import sys
 from collections.abc import Callable, Iterator
 from typing import Any, Final
 
 from twisted.internet.defer import Deferred
+from twisted.python.failure import Failure
 
-from signald.brokers.redis.connection import StoreConnection, make_endpoint
+from signald.brokers.redis.connection import StoreRefused
+from signald.brokers.redis.probe import probe
 from signald.process.root import ProcessService
 from signald.settings.groups import StoreSettings
 
@@ -25,7 +26,7 @@ class SettingsCheck(ProcessService):
         look: Asks the store; fires when it answers. None if there is no store.
     """
 
-    def __init__(self, reactor: Any, lines: Iterator[str], look: Callable[[], "Deferred[None]"] | None) -> None:
+    def __init__(self, reactor: Any, lines: Iterator[str], look: Callable[[], "Deferred[list[str]]"] | None) -> None:
         super().__init__(reactor)
         self._lines = lines
         self._look = look
@@ -39,10 +40,19 @@ class SettingsCheck(ProcessService):
             self._finish("the settings are good", 0)
             return
         asked = self._look().addTimeout(STORE_WITHIN_S, self._reactor)
-        asked.addCallbacks(
-            lambda _: self._finish("the settings are good, and the store answers", 0),
-            lambda failure: self._finish(f"signald: the store does not answer within {STORE_WITHIN_S:g} s", 1),
-        )
+        asked.addCallbacks(self._answered, self._unanswered)
+
+    def _answered(self, remarks: list[str]) -> None:
+        for remark in remarks:
+            print(remark)  # noqa: T201 - it is what was asked for
+        self._finish("the settings are good, and the store answers", 0)
+
+    def _unanswered(self, failure: Failure) -> None:
+        refused = failure.value
+        if isinstance(refused, StoreRefused):
+            self._finish(f"signald: the store refuses: {refused} ({refused.problem.advice})", 1)
+        else:
+            self._finish(f"signald: the store does not answer within {STORE_WITHIN_S:g} s", 1)
 
     def _finish(self, line: str, status: int) -> None:
         print(line, file=sys.stderr if status else sys.stdout)
@@ -50,31 +60,12 @@ class SettingsCheck(ProcessService):
         self._reactor.callWhenRunning(self._end)
 
 
-def store_probe(store: StoreSettings, reactor: Any) -> Callable[[], "Deferred[None]"] | None:
-    """What asks the store whether it lets this instance in and runs scripts; the log says why it does not."""
+def store_probe(store: StoreSettings, reactor: Any) -> Callable[[], "Deferred[list[str]]"] | None:
+    """What asks the store whether it will do; see `signald.brokers.redis.probe`. None without a store."""
     address = store.redis_url
     if address is None:
         return None
-
-    def probe() -> "Deferred[None]":
-        answered: Deferred[None] = Deferred()
-
-        async def prepared() -> None:
-            await connection.call("EVAL", "return 1", "0")
-            if not answered.called:
-                reactor.callLater(0, answered.callback, None)
-
-        endpoint = make_endpoint(address, store.redis_ca_file, reactor)
-        connection = StoreConnection("test", endpoint, address, reactor, random.random, prepared, lambda _: None)
-        connection.start()
-
-        def stop(result: Any) -> Any:
-            connection.stop()
-            return result
-
-        return answered.addBoth(stop)
-
-    return probe
+    return lambda: probe(address, store.redis_ca_file, store.redis_prefix, reactor)
 
 
 def _exit(status: int) -> None:

@@ -92,6 +92,8 @@ class Daemon(ProcessService):
         }
         if self._broker.store_reachable is not None:
             health["redis"] = self._broker.store_reachable
+        if self._broker.store_problem is not None:
+            health["redisProblem"] = self._broker.store_problem
         return health
 
     def privilegedStartService(self) -> None:

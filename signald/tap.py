@@ -19,6 +19,7 @@ from signald.brokers.redis.access import CALLS
 from signald.brokers.redis.broker import RedisBroker
 from signald.brokers.redis.connection import make_endpoint
 from signald.brokers.redis.keys import Keys
+from signald.brokers.redis.problems import PROBLEMS
 from signald.check import SettingsCheck, store_probe
 from signald.clients.clients import Clients
 from signald.clients.heartbeat import Heartbeat
@@ -105,6 +106,7 @@ def _make_broker(chosen: Settings, reactor: Any, counts: Counts, unix_time: Call
         unix_time,
         block_s,
         counts.store_called,
+        lambda problem: counts.store_troubled(problem.word),
     )
 
 
@@ -167,7 +169,7 @@ def make_daemon(chosen: Settings, reactor: Any, unix_time: Callable[[], float] =
     Raises:
         SettingsError: An endpoint cannot be understood.
     """
-    counts = Counts(CALLS)
+    counts = Counts(CALLS, [problem.word for problem in PROBLEMS])
     broker = _make_broker(chosen, reactor, counts, unix_time)
     bans = Bans(unix_time, chosen.limits.ban_seconds, broker.share)
     deliveries = _make_webhook(chosen.operator, reactor, unix_time)

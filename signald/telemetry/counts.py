@@ -57,6 +57,7 @@ class Counts:
 
     Args:
         store_calls: The kinds of calls of the store that there will be.
+        store_problems: The kinds of problems with it.
     """
 
     __slots__ = (
@@ -74,11 +75,12 @@ class Counts:
         "sent_bytes",
         "store_calls",
         "store_failures",
+        "store_problems",
         "violators",
         "waits",
     )
 
-    def __init__(self, store_calls: Iterable[str] = ()) -> None:
+    def __init__(self, store_calls: Iterable[str] = (), store_problems: Iterable[str] = ()) -> None:
         self.blocks = 0
         self.clients = 0
         self.reports = 0
@@ -99,6 +101,7 @@ class Counts:
         self.waits = Histogram(WAIT_BUCKETS_S)
         self.store_calls = {kind: Histogram(CALL_BUCKETS_S) for kind in store_calls}
         self.store_failures = dict.fromkeys(self.store_calls, 0)
+        self.store_problems = dict.fromkeys(store_problems, 0)
 
     def closed(self, code: int | None) -> None:
         """A client went; None if no close frame came or went (1006), as RFC 6455 7.1.5 has it."""
@@ -115,6 +118,10 @@ class Counts:
             self.store_calls[kind].add(seconds)
         else:
             self.store_failures[kind] += 1
+
+    def store_troubled(self, problem: str) -> None:
+        """The store could not be used, for a reason of this kind."""
+        self.store_problems[problem] += 1
 
     def all_relayed(self) -> int:
         """Relayed messages of all types."""

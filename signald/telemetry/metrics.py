@@ -100,6 +100,8 @@ class Metrics(Collector):
         yield calls
         failures = self._counts.store_failures
         yield _counters("store_call_failures", "Calls that the store did not answer, or refused.", "call", failures)
+        problems = self._counts.store_problems
+        yield _counters("store_problems", "Times that the store could not be used, by reason.", "problem", problems)
 
 
 def _buckets(durations: Histogram) -> list[tuple[str, float]]:

@@ -120,8 +120,8 @@ def _recorder_conforms(recorder: Recorder) -> BrokerEvents:
     return recorder
 
 
-class BrokerContract(TestCase):
-    """The suite. Clients whose names begin with a capital live on the last instance, the others on the first."""
+class Brokers(TestCase):
+    """Brokers and clients: those whose names begin with a capital live on the last instance, others on the first."""
 
     __test__ = False
     timeout = 60
@@ -212,6 +212,10 @@ class BrokerContract(TestCase):
         await self.enqueue(one)
         await self.enqueue(other)
         return await self.paired(one, other)
+
+
+class BrokerContract(Brokers):
+    """The suite."""
 
     # --- matching -----------------------------------------------------------------------------------------------------
 

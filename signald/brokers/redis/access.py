@@ -23,7 +23,7 @@ from signald.brokers.redis.problems import DEAF, WRONG_TYPE, Problem, Remedy
 from signald.brokers.redis.url import StoreAddress
 
 MEND_AGAIN_S: Final = 1.0
-"""At least between two attempts to put aside what is not ours."""
+"""At least between two attempts to put aside what is not ours, if the first has found nothing."""
 
 REFUSED_S: Final = 5.0
 """How long a refused call that pairing does not need is not tried again."""
@@ -111,6 +111,7 @@ class Access:
         self._suspects: set[str] = set()
         self._mending: Deferred[None] | None = None
         self._mended_at = float("-inf")
+        self._mended_in_vain = False
         self._refused: dict[str, tuple[float, StoreRefused]] = {}
         self._evicts = False
         self._commands = StoreConnection(
@@ -185,7 +186,7 @@ class Access:
         if self._mending is not None:
             return True
         now = self._clock.seconds()
-        if now - self._mended_at < MEND_AGAIN_S:
+        if self._mended_in_vain and now - self._mended_at < MEND_AGAIN_S:
             return False
         self._mended_at = now
         self._trouble(WRONG_TYPE)
@@ -244,6 +245,7 @@ class Access:
         moved = await self._commands.call(
             "EVALSHA", _MEND.sha, len(known), *known, *known.values(), self._keys.aside_prefix
         )
+        self._mended_in_vain = not moved
         for was, kind, name in zip(moved[::3], moved[1::3], moved[2::3], strict=True):
             self._log.warn(
                 "{key} is a {kind} and none of ours: it is called {name} now",

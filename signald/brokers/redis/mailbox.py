@@ -125,19 +125,23 @@ class Mailbox:
         self.position = BEGIN
         self._echo = None
 
-    def expect(self, entry: str) -> bool:
-        """This instance has written a letter to itself, and the store has given it this id.
+    def expect(self, entry: str, since: str) -> bool:
+        """This instance has written a letter to itself.
+
+        Args:
+            entry: The id that the store has given it.
+            since: The position before it was written.
 
         Returns:
             False if letters do not arrive: this one stands before what was read already, or one from long before has
             not come.
         """
         now = self._clock.seconds()
-        if _order(entry) <= _order(self.position):
+        if _order(entry) <= _order(since):
             return False
-        if self._echo is None:
+        if self._echo is None and _order(entry) > _order(self.position):
             self._echo = entry, now
-        return not self.ready or now - self._echo[1] < ECHO_WITHIN_S
+        return not self.ready or self._echo is None or now - self._echo[1] < ECHO_WITHIN_S
 
     async def _prepared(self) -> None:
         self._stop_reading()

@@ -182,6 +182,7 @@ class Store:
         Returns:
             ``kept``, ``taken`` or ``other``, and the boot ids of the others, empty for those without a lease.
         """
+        position = self._mailbox.position
         own = (self._keys.lease(self.instance), self._keys.stream(self.instance))
         shared = (self._keys.instances, self._keys.waiting, self._keys.moved)
         status, made, elsewhere, entry, *boots = await self._script(
@@ -190,7 +191,7 @@ class Store:
             self._boot,
             str(LEASE_MS),
             str(STREAM_MS),
-            "" if self._mailbox.position == BEGIN else self._mailbox.position,
+            "" if position == BEGIN else position,
             "1" if self._fresh else "0",
             self.instance,
             str(MOVED_S),
@@ -198,7 +199,7 @@ class Store:
         if status != b"other":
             self._fresh = False
             self._follow(moved=elsewhere == b"1")
-            self._listen(entry.decode(), made=made == b"1")
+            self._listen(entry.decode(), BEGIN if made == b"1" else position)
         return status.decode(), [boot.decode() for boot in boots]
 
     def _follow(self, *, moved: bool) -> None:
@@ -213,11 +214,11 @@ class Store:
             )
         self._clock.callLater(0, self.access.look_whether_joined)  # who waits stands in the other queue
 
-    def _listen(self, entry: str, *, made: bool) -> None:
-        if made:
+    def _listen(self, entry: str, since: str) -> None:
+        if since == BEGIN:  # the stream is another one, or none of it was read yet
             self._mailbox.begin_anew()
-        if not self._mailbox.expect(entry):
-            self._log.warn("the store went back in time, or is not the one that letters come from")
+        if not self._mailbox.expect(entry, since):
+            self._log.warn("the store went back in time, or letters come from another one than is written to")
             self.access.deaf()
         self._mailbox.start()
 

@@ -1,0 +1,107 @@
+"""Brokers on a real Redis."""
+
+import tempfile
+from itertools import count
+from pathlib import Path
+from typing import Any
+
+from twisted.internet.task import deferLater
+
+from signald.brokers.interface import Broker, BrokerEvents
+from signald.brokers.redis.broker import RedisBroker
+from signald.brokers.redis.connection import make_endpoint
+from signald.brokers.redis.keys import Keys
+from signald.brokers.redis.url import parse_url
+from signald.core.ids import RoomId
+from tests.contract import suite
+from tests.support.redis import RedisServer
+
+_PREFIXES = count()
+
+
+class OnRedis(suite.Brokers):
+    """Two instances on one store; each test has a prefix of its own."""
+
+    store: RedisServer
+    _folder: "tempfile.TemporaryDirectory[str]"
+
+    @classmethod
+    def setUpClass(cls) -> None:
+        """Start a redis-server."""
+        cls._folder = tempfile.TemporaryDirectory()
+        cls.store = RedisServer(Path(cls._folder.name))
+
+    @classmethod
+    def tearDownClass(cls) -> None:
+        """End it."""
+        cls.store.kill()
+        cls._folder.cleanup()
+
+    async def make(self, events: BrokerEvents) -> list[Broker]:
+        from twisted.internet import reactor  # noqa: TID251
+
+        self.reactor: Any = reactor
+        self.prefix = f"test {next(_PREFIXES)}:"
+        self._rooms = count()
+        self.redis_brokers = [self._broker(name) for name in ("one", "two")]
+        self.moderators = [suite.Moderator(broker.instance) for broker in self.redis_brokers]
+        for broker, moderator in zip(self.redis_brokers, self.moderators, strict=True):
+            broker.start(events, moderator)
+        await self.joined()
+        return list(self.redis_brokers)
+
+    def _broker(self, name: str) -> RedisBroker:
+        address = parse_url(self.store.url)
+        return RedisBroker(
+            name,
+            f"boot of {name}",
+            make_endpoint(address, "", self.reactor),
+            address,
+            Keys(self.prefix),
+            self.reactor,
+            lambda: RoomId(f"room {next(self._rooms)}"),
+            lambda: 0.5,
+            self.reactor.seconds,
+            suite.BLOCK_S,
+        )
+
+    async def joined(self) -> None:
+        """Wait until both reach the store."""
+        began = self.now()
+        while not all(broker.store_reachable for broker in self.redis_brokers):
+            assert self.now() - began < suite.PATIENCE_S, "the store is not reached"
+            await deferLater(self.reactor, 0.01)
+
+    async def settle(self) -> None:
+        for broker in self.redis_brokers:
+            # Answered after all that was sent before.
+            await broker._store.access._commands.call("PING")
+
+    async def _tear_down(self) -> None:
+        # On a machine under load an answer may have taken too long; a store that is away cannot be tidied up.
+        if all(broker._renewals.running for broker in self.redis_brokers):
+            await self.joined()
+        await super()._tear_down()
+
+    async def clean(self) -> None:
+        await deferLater(self.reactor, 0)
+        left = {key for key in self.store.keys(self.prefix) if not key.startswith(self._lasting)} - self.left_behind
+        self.assertEqual(left, set(), "something is left in the store")
+        for key in self.store.keys(self.prefix) - self.left_behind:
+            self.assertGreater(self.store.command("TTL", key), 0, f"{key} stays for ever")
+
+    @property
+    def _lasting(self) -> tuple[str, ...]:
+        """What outlives the instances."""
+        return (f"{self.prefix}blocks:", f"{self.prefix}bans")
+
+    left_behind: frozenset[str] = frozenset()
+
+    def waiting(self) -> list[str]:
+        """What stands in the queue."""
+        return [ticket.decode() for ticket in self.store.command("ZRANGE", f"{self.prefix}waiting", 0, -1)]
+
+    def file(self, instance: str, *clients: str, avoid: str = "") -> None:
+        """File tickets that have waited longer than all others."""
+        tickets = [word for client in clients for word in (1, f"{instance}|{client}|1|{avoid}")]
+        self.store.command("ZADD", f"{self.prefix}waiting", *tickets)
