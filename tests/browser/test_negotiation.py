@@ -15,22 +15,49 @@ function moving() {
   return canvas.captureStream();
 }
 
-const calls = [], pictures = [0, 0], texts = [[], []];
+const calls = [], pictures = [0, 0], texts = [[], []], states = [[], []];
+let cut = false;
 const wire = (to) => {
-  const later = (kind) => (payload) => setTimeout(() => calls[to][kind](JSON.parse(JSON.stringify(payload))), 30);
+  const later = (kind) => (payload) => {
+    if (!cut) setTimeout(() => calls[to][kind](JSON.parse(JSON.stringify(payload))), 30);
+  };
   return { offer: later("offer"), answer: later("answer"), ice: later("ice") };
 };
-for (const place of [0, 1]) {
-  calls[place] = new Call({ initiator: place === 0, stream: null, iceServers: [], send: wire(1 - place) });
-  calls[place].on("media", (stream) => (pictures[place] = stream.getVideoTracks().length));
-  calls[place].on("text", (text) => texts[place].push(text));
+function begin(place, { stream = null, again = false } = {}) {
+  const call = new Call({ initiator: place === 0, stream, iceServers: [], again, send: wire(1 - place) });
+  call.on("media", (media) => (pictures[place] = media.getVideoTracks().length));
+  call.on("text", (text) => texts[place].push(text));
+  call.on("state", (state) => states[place].push(state));
+  calls[place] = call;
 }
+begin(0);
+begin(1);
 const until = async (condition) => {
   while (!condition()) await new Promise((resolve) => setTimeout(resolve, 20));
 };
 await until(() => calls.every(({ state }) => state === "connected"));
 if (act === "glare") {
   calls.forEach((call) => call.setStream(moving())); // Both negotiate in the same moment.
+  await until(() => pictures.every((count) => count === 1));
+}
+const reloaded = { "the first is loaded anew": 0, "the second is loaded anew": 1 }[act.split(",")[0]];
+if (reloaded !== undefined) {
+  const other = 1 - reloaded;
+  calls[other].setStream(moving());
+  await until(() => pictures[reloaded] === 1);
+  pictures[reloaded] = 0;
+  calls[reloaded].close();
+  if (act.endsWith("at once")) calls[other].restart(); // Its offer is for a call that is no more.
+  begin(reloaded, { stream: moving(), again: true });
+  await until(() => pictures.every((count) => count === 1));
+  await until(() => states.every((told) => told.at(-1) === "connected"));
+}
+if (act === "lost signals") {
+  cut = true;
+  calls.forEach((call) => call.setStream(moving()));
+  await new Promise((resolve) => setTimeout(resolve, 300)); // Nothing comes of it that could be waited for.
+  cut = false;
+  calls.forEach((call) => call.restart());
   await until(() => pictures.every((count) => count === 1));
 }
 if (act === "late signals") {
@@ -41,18 +68,29 @@ if (act === "late signals") {
 }
 await until(() => calls[0].sendText("to 1") && calls[1].sendText("to 0"));
 await until(() => texts[0].length && texts[1].length);
-const states = calls.map(({ state }) => state);
+const before = calls.map(({ state }) => state);
 calls[0].close();
 calls[1].ice({ candidate: "", sdpMid: "0" });
 calls[1].close();
 calls[0].offer("v=0 after the end");
-done({ states, closed: calls.map(({ state }) => state), texts });
+done({ states: before, closed: calls.map(({ state }) => state), texts });
 """
 
 
-@pytest.mark.parametrize("act", ["glare", "late signals"])
+@pytest.mark.parametrize(
+    "act",
+    [
+        "glare",
+        "late signals",
+        "lost signals",
+        "the first is loaded anew",
+        "the second is loaded anew",
+        "the first is loaded anew, and the second offers at once",
+        "the second is loaded anew, and the first offers at once",
+    ],
+)
 def test_the_call_survives(daemon: Daemon, open_page: Open, act: str) -> None:
-    """Else a call breaks when both allow their camera in the same moment, or when a signal comes late."""
+    """Else a call breaks when both offer at once, when a signal is late or lost, or when a page is loaded anew."""
     page = open_page()
     page.open(daemon.url)
     result = page.driver.execute_async_script(f"(async (...arguments) => {{{TWO_CALLS}}})(...arguments)", act)

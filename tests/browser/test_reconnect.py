@@ -69,10 +69,10 @@ def test_reconnects_spread_out(daemon: Daemon, open_page: Open) -> None:
     page.open(daemon.url)
     delays = page.driver.execute_async_script(
         """const done = arguments[0];
-        import("/static/signaling.js").then(({ backoffMs }) =>
-          done([1, 2, 3, 20].map((attempt) => [backoffMs(attempt, 0), backoffMs(attempt, 1)])));"""
+        import("/static/backoff.js").then(({ pauseMs }) =>
+          done([1, 2, 3, 20].map((attempt) => [pauseMs(attempt, { random: 0 }), pauseMs(attempt, { random: 1 })])));"""
     )
-    assert delays == [[250, 500], [500, 1000], [1000, 2000], [7500, 15000]]
+    assert delays == [[0, 500], [0, 1000], [0, 2000], [0, 15000]]
 
 
 def test_a_call_mends_itself_after_an_interruption(daemon: Daemon, open_page: Open) -> None:

@@ -101,13 +101,18 @@ def _page(block: Block, desk: Desk) -> None:
                 assert re.search(rf"export (class|const|function) {name}\b", exported), f"{path} exports no {name}"
         for path in re.findall(r'new (?:WebSocket|SignalingClient)\("([^"]+)"', script):
             assert urlsplit(path).path == "/ws"
-        node = shutil.which("node")
-        if node is None:
-            pytest.skip("node is not installed")
-        file = desk.folder / "page.mjs"
-        file.write_text(script)
-        checked = subprocess.run([node, "--check", str(file)], capture_output=True, text=True, timeout=PATIENCE_S)
-        assert checked.returncode == 0, checked.stderr
+        _module(block._replace(text=script), desk)
+
+
+def _module(block: Block, desk: Desk) -> None:
+    """A module that Node can read."""
+    node = shutil.which("node")
+    if node is None:
+        pytest.skip("node is not installed")
+    file = desk.folder / "page.mjs"
+    file.write_text(block.text)
+    checked = subprocess.run([node, "--check", str(file)], capture_output=True, text=True, timeout=PATIENCE_S)
+    assert checked.returncode == 0, checked.stderr
 
 
 def _yaml(block: Block, desk: Desk) -> None:
@@ -136,6 +141,7 @@ def _keys(block: Block, desk: Desk) -> None:
 _LANGUAGES: Mapping[str, Callable[[Block, Desk], None]] = {
     "html": _page,
     "ini": _unit,
+    "js": _module,
     "json": _json,
     "json client": _from_client,
     "json report": _report,

@@ -43,7 +43,6 @@ INLINE = {
     "signald.v1": "the subprotocol",
     "| UnsetType = UNSET": "a part of a Python type",
     "tsc --checkJs --strict": "TypeScript's compiler, which the tests of the pages run",
-    "event.detail": "of browsers",
     "initiator: true": "a field of a message",
     "initiator = message.initiator ?? clientId < partnerId": "JavaScript, as demo.js has it",
     "partner = await broker.match(client)": "an interface that was not taken",

@@ -9,7 +9,9 @@
  * @module call
  */
 
-/** @typedef {import("./signaling.js").Sdp} Sdp */
+import { Emitter } from "./events.js";
+
+/** @import { Sdp } from "./protocol.js" */
 
 /**
  * connecting: being set up; connected; interrupted: was connected, and is being mended; failed: given up;
@@ -23,6 +25,8 @@
  *   offered (glare) its offer stands: it is the "impolite" peer of the pattern
  * @property {MediaStream | null} stream  camera and microphone; null to receive only
  * @property {RTCIceServer[]} iceServers
+ * @property {boolean} [again]  the partner's side of this call may be up already, as after a reload of this page: offer at
+ *   once, whoever the initiator is
  * @property {{ offer: (sdp: string) => unknown, answer: (sdp: string) => unknown,
  *   ice: (candidate: RTCIceCandidate) => unknown }} send  how to reach the partner; a SignalingClient fits
  */
@@ -47,13 +51,19 @@ const RESTART_AFTER_MS = 3_000;
 /** Longer texts from the partner are cut: nobody reads them, and they could stall the page. */
 const MAX_TEXT_CHARS = 4_000;
 
-export class Call extends EventTarget {
+/** @extends {Emitter<CallEvents>} */
+export class Call extends Emitter {
   /** @type {CallState} */
   state = "connecting";
 
   #pc;
+  #iceServers;
   #send;
   #initiator;
+  /** @type {MediaStream | null} */
+  #stream;
+  /** The certificates of the partner's peer connection, as fingerprints. @type {Set<string>} */
+  #partnerKeys = new Set();
   #makingOffer = false;
   /** Whether to leave the first offer to the partner. */
   #holdOffer;
@@ -71,40 +81,17 @@ export class Call extends EventTarget {
   #restartTimer;
 
   /** @param {CallOptions} options */
-  constructor({ initiator, stream, iceServers, send }) {
+  constructor({ initiator, stream, iceServers, again = false, send }) {
     super();
     this.#initiator = initiator;
+    this.#stream = stream;
+    this.#iceServers = iceServers;
     this.#send = send;
-    this.#holdOffer = !initiator;
-    // max-bundle: one set of candidates, not one each for sound, picture and text. Fewer messages to relay, and a
-    // machine with many network interfaces stays under the server's rate limit.
-    const pc = new RTCPeerConnection({ iceServers, bundlePolicy: "max-bundle" });
-    this.#pc = pc;
-
-    pc.onnegotiationneeded = () => this.#offer();
-    pc.onicecandidate = ({ candidate }) => candidate && this.state !== "closed" && send.ice(candidate);
-    pc.oniceconnectionstatechange = () => pc.iceConnectionState === "failed" && pc.restartIce();
-    pc.onconnectionstatechange = () => this.#connectionChanged();
-    pc.ontrack = ({ track, streams }) => this.#emit("media", streams[0] ?? new MediaStream([track]));
-    pc.ondatachannel = ({ channel }) => this.#addChannel(channel);
-
-    // Each side opens a channel, so that text works with a partner that opens none, or knows only its own.
-    this.#addChannel(pc.createDataChannel("chat"));
-    if (stream) this.setStream(stream);
-    if (initiator) this.#receiveBoth();
-    else this.#offerTimer = setTimeout(() => this.#stopHolding(), FIRST_OFFER_WITHIN_MS);
-    this.#deadline = setTimeout(() => this.#setState("failed"), CONNECT_WITHIN_MS);
-  }
-
-  /**
-   * Listen to an event by name, typed.
-   *
-   * @template {keyof CallEvents} K
-   * @param {K} type
-   * @param {(detail: CallEvents[K]) => void} listener
-   */
-  on(type, listener) {
-    this.addEventListener(type, (event) => listener(/** @type {CustomEvent} */ (event).detail));
+    this.#holdOffer = !initiator && !again;
+    this.#pc = this.#connect();
+    if (this.#holdOffer) this.#offerTimer = setTimeout(() => this.#stopHolding(), FIRST_OFFER_WITHIN_MS);
+    else this.#receiveBoth();
+    this.#expectConnection();
   }
 
   /**
@@ -113,19 +100,17 @@ export class Call extends EventTarget {
    * @param {MediaStream} stream
    */
   setStream(stream) {
-    for (const track of stream.getTracks()) {
-      const sender = this.#pc.getSenders().find((known) => known.track?.kind === track.kind);
-      if (sender) this.#handle(() => sender.replaceTrack(track));
-      else this.#pc.addTrack(track, stream);
-    }
+    this.#stream = stream;
+    this.#sendTracks(this.#pc, stream);
   }
 
   /** The partner's offer. @param {Sdp} sdp */
   offer(sdp) {
     this.#handle(async () => {
       const collision = this.#makingOffer || this.#pc.signalingState !== "stable";
-      if (this.#initiator && collision) return; // The partner takes ours, and answers it.
-      await this.#pc.setRemoteDescription({ type: "offer", sdp: sdpText(sdp) }); // Rolls our own offer back.
+      if (this.#isFromAnother(sdp)) this.#reconnect(); // Nobody answers an offer of ours to the one before.
+      else if (this.#initiator && collision) return; // The partner takes ours, and answers it.
+      await this.#take("offer", sdp); // Rolls our own offer back.
       this.#stopHolding();
       await this.#pc.setLocalDescription();
       this.#sendDescription();
@@ -136,8 +121,14 @@ export class Call extends EventTarget {
   /** The partner's answer. @param {Sdp} sdp */
   answer(sdp) {
     this.#handle(async () => {
+      if (this.#isFromAnother(sdp)) {
+        // Our offer was one to change a call that the partner no longer has.
+        this.#reconnect();
+        this.#receiveBoth();
+        return;
+      }
       if (this.#pc.signalingState !== "have-local-offer") return; // To an offer that was rolled back.
-      await this.#pc.setRemoteDescription({ type: "answer", sdp: sdpText(sdp) });
+      await this.#take("answer", sdp);
       await this.#addEarlyCandidates();
     });
   }
@@ -148,6 +139,17 @@ export class Call extends EventTarget {
       if (this.#pc.remoteDescription) await this.#addCandidate(candidate);
       else this.#earlyCandidates.push(candidate);
     });
+  }
+
+  /** Negotiate anew, since signals may have been lost, or the way to the partner. Picture and sound go on meanwhile. */
+  restart() {
+    if (this.state === "closed") return;
+    if (this.state !== "connected") {
+      this.#expectConnection();
+      if (this.state === "failed") this.#setState("interrupted");
+    }
+    if (this.#pc.signalingState === "have-local-offer") this.#sendDescription();
+    else this.#pc.restartIce();
   }
 
   /**
@@ -173,11 +175,80 @@ export class Call extends EventTarget {
     this.#pc.close();
   }
 
+  /** A peer connection with all that this side sends. */
+  #connect() {
+    // max-bundle: one set of candidates, not one each for sound, picture and text. Fewer messages to relay, and a
+    // machine with many network interfaces stays under the server's rate limit.
+    const pc = new RTCPeerConnection({ iceServers: this.#iceServers, bundlePolicy: "max-bundle" });
+    pc.onnegotiationneeded = () => this.#offer();
+    pc.onicecandidate = ({ candidate }) => candidate && this.state !== "closed" && this.#send.ice(candidate);
+    pc.oniceconnectionstatechange = () => pc.iceConnectionState === "failed" && pc.restartIce();
+    pc.onconnectionstatechange = () => this.#connectionChanged();
+    pc.ontrack = ({ track, streams }) => this.emit("media", streams[0] ?? new MediaStream([track]));
+    pc.ondatachannel = ({ channel }) => this.#addChannel(channel);
+    // Each side opens a channel, so that text works with a partner that opens none, or knows only its own.
+    this.#addChannel(pc.createDataChannel("chat"));
+    if (this.#stream) this.#sendTracks(pc, this.#stream);
+    return pc;
+  }
+
+  /** The partner's page has begun its side of the call anew: so does this one, since one cannot take up the other. */
+  #reconnect() {
+    this.#pc.close(); // Fires no more events.
+    this.#channels = [];
+    this.#earlyCandidates = [];
+    this.#partnerKeys = new Set();
+    this.emit("channel", false);
+    this.#expectConnection();
+    if (this.state === "connected" || this.state === "failed") this.#setState("interrupted");
+    this.#pc = this.#connect();
+  }
+
+  /**
+   * @param {RTCPeerConnection} pc
+   * @param {MediaStream} stream
+   */
+  #sendTracks(pc, stream) {
+    for (const track of stream.getTracks()) {
+      const sender = pc.getSenders().find((known) => known.track?.kind === track.kind);
+      if (sender) this.#handle(() => sender.replaceTrack(track));
+      else pc.addTrack(track, stream);
+    }
+  }
+
+  /**
+   * @param {"offer" | "answer"} type
+   * @param {Sdp} sdp
+   */
+  async #take(type, sdp) {
+    await this.#pc.setRemoteDescription({ type, sdp: sdpText(sdp) });
+    this.#partnerKeys = fingerprints(sdp);
+  }
+
+  /**
+   * Whether a description comes from another peer connection than those before: each has a certificate of its own, and
+   * an encrypted connection to one cannot go on with the other (RFC 8842 3).
+   *
+   * @param {Sdp} sdp
+   */
+  #isFromAnother(sdp) {
+    const keys = [...fingerprints(sdp)];
+    return this.#partnerKeys.size > 0 && keys.length > 0 && !keys.some((key) => this.#partnerKeys.has(key));
+  }
+
+  /** From now on it must come about within a bounded time. */
+  #expectConnection() {
+    clearTimeout(this.#deadline);
+    this.#deadline = setTimeout(() => this.#setState("failed"), CONNECT_WITHIN_MS);
+  }
+
   async #offer() {
     if (this.#holdOffer || this.state === "closed") return;
+    const pc = this.#pc;
     try {
       this.#makingOffer = true;
-      await this.#pc.setLocalDescription();
+      await pc.setLocalDescription();
+      if (pc !== this.#pc) return;
       // An answer, or nothing, if the partner's offer came in meanwhile: that was, or is, sent where it is handled.
       if (this.#pc.localDescription?.type === "offer") this.#sendDescription();
     } catch (error) {
@@ -250,7 +321,7 @@ export class Call extends EventTarget {
       clearTimeout(this.#restartTimer);
       this.#setState("connected");
     } else if ((connectionState === "disconnected" || connectionState === "failed") && this.state === "connected") {
-      this.#deadline = setTimeout(() => this.#setState("failed"), CONNECT_WITHIN_MS);
+      this.#expectConnection();
       this.#restartTimer = setTimeout(() => this.#pc.restartIce(), RESTART_AFTER_MS);
       this.#setState("interrupted");
     }
@@ -260,28 +331,19 @@ export class Call extends EventTarget {
   #setState(state) {
     if (this.state === state || this.state === "closed") return;
     this.state = state;
-    this.#emit("state", state);
+    this.emit("state", state);
   }
 
   /** @param {RTCDataChannel} channel */
   #addChannel(channel) {
     this.#channels.push(channel);
-    const report = () => this.#emit("channel", this.#channels.some(({ readyState }) => readyState === "open"));
+    const report = () => this.emit("channel", this.#channels.some(({ readyState }) => readyState === "open"));
     channel.onopen = report;
     channel.onclose = report;
     channel.onmessage = ({ data }) => {
-      if (typeof data === "string") this.#emit("text", data.slice(0, MAX_TEXT_CHARS));
+      if (typeof data === "string") this.emit("text", data.slice(0, MAX_TEXT_CHARS));
     };
     if (channel.readyState === "open") report();
-  }
-
-  /**
-   * @template {keyof CallEvents} K
-   * @param {K} type
-   * @param {CallEvents[K]} detail
-   */
-  #emit(type, detail) {
-    this.dispatchEvent(new CustomEvent(type, { detail }));
   }
 }
 
@@ -291,4 +353,12 @@ export class Call extends EventTarget {
  */
 function sdpText(sdp) {
   return typeof sdp === "string" ? sdp : (sdp.sdp ?? "");
+}
+
+/**
+ * @param {Sdp} sdp
+ * @returns {Set<string>}
+ */
+function fingerprints(sdp) {
+  return new Set(sdpText(sdp).toLowerCase().match(/^a=fingerprint:.*$/gm));
 }

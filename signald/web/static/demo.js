@@ -6,58 +6,62 @@
 
 import { Call } from "./call.js";
 import { closeMedia, openMedia } from "./media.js";
+import { Shelf } from "./page.js";
+import { Reports } from "./report.js";
 import { SignalingClient } from "./signaling.js";
 import * as view from "./view.js";
 
 /** After a message that the server dropped for coming too fast. */
 const RATE_LIMIT_PAUSE_MS = 1_000;
-
-/** What became of a report that the server did not take, by the error's code. @type {Record<string, string>} */
-const REPORT_REFUSED = {
-  RATE_LIMIT: "Your report was not taken, because too many were sent in a short time.",
-  NOT_PAIRED: "Your report was not taken: you have met others since, and the server no longer knows whom you mean.",
-  UNKNOWN_TYPE: "Your report was not taken: this server does not know of reports.",
-};
-const REPORT_FAILED = "Your report was not taken.";
-const REPORT_NOT_SENT =
-  "Your report was not sent: the connection was lost meanwhile, and the server no longer knows whom you mean.";
-const REPORT_LOST = "Your report may not have arrived: the connection to the server was lost.";
-
-/**
- * Somebody met on the connection `clientId`. The server remembers nobody of an earlier connection.
- * @typedef {{ partnerId: string, clientId: string | null }} Met
- */
+/** A server that is back sooner was never away for the user. */
+const OUT_OF_REACH_AFTER_MS = 2_000;
 
 const { controls } = view;
-const client = new SignalingClient();
+const storage = tabStorage();
+const client = new SignalingClient(undefined, { storage });
+const offShelf = new Shelf(storage, "signald off");
+const reports = new Reports(client, (partnerId) => current?.partnerId === partnerId && next());
 
 /** @type {MediaStream | null} */
 let localStream = null;
 /**
- * The call under way. `attended`: the server still has the room. It has not after the signaling connection was lost;
+ * The call under way. `attended`: the server still has the room. It has not when the session could not be resumed;
  * picture, sound and text do not pass through the server, so the call goes on for as long as the partner stays.
- * @type {{ call: Call, partnerId: string, attended: boolean } | null}
+ * `away`: the partner's connection to the server is lost. `text`: there is a way for text.
+ * @type {{ call: Call, roomId: string, partnerId: string, attended: boolean, away: boolean, text: boolean } | null}
  */
 let current = null;
-/** The partner or, when it is gone, the last one: who can be reported. @type {Met | null} */
-let lastMet = null;
-/** Whom the open dialog is about: who was on the screen when it was opened. @type {Met | null} */
-let accused = null;
-/** The report that the server has not confirmed yet. @type {{ about: Met, thanks: string } | null} */
-let unconfirmed = null;
 /** What the server named for this connection. @type {RTCIceServer[] | undefined} */
 let iceServers;
+/** What the user has switched off: `audio`, `video`; a page after a reload leaves it off. @type {Set<string>} */
+let off = new Set(JSON.parse(offShelf.inherit() ?? "[]"));
 /** Whether the user wants to talk to someone: between Start and Leave. */
 let wanted = false;
+/** Whether the server is out of reach for so long that the user should know. */
+let outOfReach = false;
+/** @type {ReturnType<typeof setTimeout> | undefined} */
+let reachTimer;
+
+/** Where a tab may keep something over a reload; some browsers forbid it. @returns {Storage | null} */
+function tabStorage() {
+  try {
+    return sessionStorage;
+  } catch {
+    return null;
+  }
+}
 
 async function start() {
   if (wanted) return;
   wanted = true;
-  view.showState("preparing");
+  view.showState(client.inherited ? "connecting" : "preparing");
   view.showChat(matchMedia("(min-width: 60rem)").matches);
+  // After a reload the partner waits: the camera joins the call when it is there.
+  if (client.inherited) client.connect();
   await useMedia();
   if (!wanted) return closeLocal();
-  view.showState("connecting");
+  if (localStream) current?.call.setStream(localStream);
+  if (view.pageState() === "preparing") view.showState("connecting");
   client.connect();
 }
 
@@ -65,7 +69,7 @@ async function start() {
 async function useMedia() {
   const { stream, problem } = await openMedia();
   localStream = stream;
-  view.showLocal(stream);
+  switchTracks();
   view.showNotice(problem, { retry: true });
 }
 
@@ -96,8 +100,9 @@ function leave() {
 /** Be as before Start. */
 function stop() {
   wanted = false;
-  accused = unconfirmed = null;
-  remember(null);
+  off = new Set();
+  serverReached(true);
+  reports.forget();
   endCall();
   closeLocal();
   view.clearMessages();
@@ -112,33 +117,101 @@ function closeLocal() {
   view.showLocal(null);
 }
 
+/** Show how far things are. */
+function show() {
+  const call = current?.call.state;
+  if (current?.away && !(current.text && call === "connected")) view.showState("away");
+  else if (call === "connected" || call === "interrupted") view.showState(call);
+  else if (outOfReach) view.showState("reconnecting");
+  else if (call === "failed") view.showState("interrupted"); // And tried again when both are back.
+  else if (current) view.showState("matched");
+  else if (client.connected || view.pageState() !== "connecting") view.showState("waiting");
+  view.showReach(!outOfReach);
+}
+
+/** @param {boolean} reached  whether the server is there */
+function serverReached(reached) {
+  if (reached) {
+    clearTimeout(reachTimer);
+    reachTimer = undefined;
+    outOfReach = false;
+    return;
+  }
+  reachTimer ??= setTimeout(() => {
+    outOfReach = true;
+    show();
+  }, OUT_OF_REACH_AFTER_MS);
+}
+
 // What the server says.
 
 client.on("ready", (message) => {
+  serverReached(true);
   iceServers = message.iceServers;
-  if (!current) lookForPartner(() => client.available());
+  reports.beginAnew();
+  // Of what was before, the server knows nothing. A call that works goes on without it.
+  if (current && ["connected", "interrupted"].includes(current.call.state)) {
+    current.attended = current.away = false;
+    show();
+  } else {
+    endCall();
+    lookForPartner(() => client.available());
+  }
 });
 
-client.on("matched", (message) => {
+client.on("resumed", (message) => {
+  if (!wanted) return;
+  serverReached(true);
+  iceServers = message.iceServers ?? iceServers;
+  const { roomId, partnerId, lost } = message;
+  if (current && current.roomId === roomId) {
+    current.away = message.partner === "away";
+    mendCall(lost);
+  } else if (current && lost) partnerGone();
+  else if (!current && client.state === "paired" && roomId && partnerId) {
+    // The page was loaded anew. A room that it has not heard of yet is told of by the `matched` that follows.
+    const initiator = message.initiator ?? (lost ? message.clientId < partnerId : undefined);
+    if (initiator !== undefined) beginCall({ roomId, partnerId, initiator, again: true, away: message.partner === "away" });
+  } else if (!current && client.state === "idle") client.available();
+  show();
+});
+
+client.on("matched", ({ roomId, partnerId, initiator, iceServers: named }) => {
   if (!wanted) return;
   endCall();
   view.clearMessages();
+  iceServers = named ?? iceServers;
   // A server that does not say who offers: the two compare ids, and come to the same result.
-  const initiator = message.initiator ?? String(client.clientId) < message.partnerId;
-  const call = new Call({
-    initiator,
-    stream: localStream,
-    iceServers: message.iceServers ?? iceServers ?? [],
-    send: client,
-  });
-  current = { call, partnerId: message.partnerId, attended: true };
-  remember({ partnerId: message.partnerId, clientId: client.clientId });
+  beginCall({ roomId, partnerId, initiator: initiator ?? String(client.clientId) < partnerId });
+});
+
+/** @param {{ roomId: string, partnerId: string, initiator: boolean, again?: boolean, away?: boolean }} room */
+function beginCall({ roomId, partnerId, initiator, again = false, away = false }) {
+  const call = new Call({ initiator, stream: localStream, iceServers: iceServers ?? [], again, send: client });
+  current = { call, roomId, partnerId, attended: true, away, text: false };
+  reports.met(partnerId);
   call.on("state", (state) => callChanged(call, state));
   call.on("media", (stream) => call === current?.call && view.showRemote(stream));
   call.on("text", (text) => call === current?.call && view.addMessage("partner", text));
   call.on("channel", (open) => channelChanged(call, open));
-  view.showState("matched");
+  show();
+}
+
+client.on("partner-away", () => {
+  if (current) current.away = true;
+  show();
 });
+
+client.on("partner-back", ({ lost }) => {
+  if (current) current.away = false;
+  mendCall(lost);
+  show();
+});
+
+/** Both are back. @param {boolean} lost  whether signals may be missing */
+function mendCall(lost) {
+  if (current && !current.away && (lost || ["interrupted", "failed"].includes(current.call.state))) current.call.restart();
+}
 
 // Signals of an earlier partner, late on their way, are not for this call.
 client.on("offer", ({ from, sdp }) => from === current?.partnerId && current.call.offer(sdp));
@@ -151,40 +224,18 @@ client.on("partner-left", () => {
 });
 
 client.on("error", ({ code }) => {
-  if (unconfirmed) {
-    unconfirmed = null;
-    view.showNotice(REPORT_REFUSED[code] ?? REPORT_FAILED);
-    return;
-  }
+  if (reports.refused(code)) return;
   if (!wanted || current) return; // A candidate that came after the partner had left, say.
   if (code === "NOT_PAIRED") client.available(); // The partner left just before Next was pressed.
   if (code === "ALREADY_PAIRED") client.next(); // The server has a room that this side has left.
   if (code === "RATE_LIMIT") setTimeout(() => wanted && !current && client.available(), RATE_LIMIT_PAUSE_MS);
 });
 
-client.on("pong", () => {
-  if (!unconfirmed) return;
-  const { about, thanks } = unconfirmed;
-  unconfirmed = null;
-  view.showNotice(thanks);
-  if (lastMet === about) remember(null); // Once is enough: the server takes no second report.
-});
-
 client.on("close", ({ reason, willReconnect }) => {
   if (!wanted) return;
-  if (!willReconnect) {
-    stop();
-    view.showNotice(`The server has ended your connection${reason && `: ${reason}`}`);
-    return;
-  }
-  if (unconfirmed) view.showNotice(REPORT_LOST);
-  unconfirmed = null;
-  remember(null);
-  if (current?.call.state === "connected" || current?.call.state === "interrupted") current.attended = false;
-  else {
-    endCall();
-    view.showState("reconnecting");
-  }
+  if (willReconnect) return serverReached(false);
+  stop();
+  view.showNotice(`The server has ended your connection${reason && `: ${reason}`}`);
 });
 
 // What the call says.
@@ -195,11 +246,12 @@ client.on("close", ({ reason, willReconnect }) => {
  */
 function callChanged(call, state) {
   if (call !== current?.call) return;
-  if (state === "connected" || state === "interrupted") view.showState(state);
-  if (state === "failed") {
+  if (state === "interrupted") client.check(); // What has cut off the partner may have cut off the server too.
+  // Who cannot talk to the partner over the server cannot mend the call; that is tried when both are back.
+  if (state === "failed" && client.connected && !current.away) {
     view.addMessage("page", "The connection could not be made. Looking for someone else.");
     next();
-  }
+  } else if (state !== "closed") show();
 }
 
 /**
@@ -208,9 +260,11 @@ function callChanged(call, state) {
  */
 function channelChanged(call, open) {
   if (call !== current?.call) return;
+  current.text = open;
   view.allowText(open);
   // Without the server's word, this is how a partner that left shows.
   if (!open && !current.attended && call.state !== "connecting") partnerGone();
+  else show();
 }
 
 function partnerGone() {
@@ -220,16 +274,10 @@ function partnerGone() {
   lookForPartner(() => client.available());
 }
 
-/** @param {Met | null} met */
-function remember(met) {
-  lastMet = met;
-  view.allowReport(met !== null);
-}
-
 /** @param {() => void} ask */
 function lookForPartner(ask) {
-  view.showState(client.connected ? "waiting" : "reconnecting");
   ask();
+  show();
 }
 
 function endCall() {
@@ -244,36 +292,18 @@ function endCall() {
 
 /** @param {"audio" | "video"} kind */
 function toggleTrack(kind) {
-  for (const track of localStream?.getTracks() ?? []) {
-    if (track.kind === kind) track.enabled = !track.enabled;
-  }
+  if (!off.delete(kind)) off.add(kind);
+  switchTracks();
+}
+
+function switchTracks() {
+  for (const track of localStream?.getTracks() ?? []) track.enabled = !off.has(track.kind);
   view.showLocal(localStream);
 }
 
 function writeMessage() {
   view.showChat(true);
   controls.chatText.focus();
-}
-
-function openReport() {
-  if (!lastMet) return;
-  accused = lastMet;
-  view.showReport();
-}
-
-function sendReport() {
-  if (!accused) return;
-  const { partnerId, clientId } = accused;
-  const { reason, text, block } = view.givenReport();
-  if (client.clientId === clientId) {
-    client.report({ reason, text, partnerId });
-    if (block) client.block({ partnerId });
-    // The server answers neither if all is well. Then the next answer is that to a ping.
-    client.ping();
-    const thanks = `Thank you for your report.${block ? " You will not meet this person again." : ""}`;
-    unconfirmed = { about: accused, thanks };
-  } else view.showNotice(REPORT_NOT_SENT);
-  if (current?.partnerId === partnerId) next();
 }
 
 controls.start.addEventListener("click", start);
@@ -283,9 +313,9 @@ controls.mute.addEventListener("click", () => toggleTrack("audio"));
 controls.cameraOff.addEventListener("click", () => toggleTrack("video"));
 controls.retryMedia.addEventListener("click", retryMedia);
 controls.dismissNotice.addEventListener("click", () => view.showNotice(""));
-controls.report.addEventListener("click", openReport);
+controls.report.addEventListener("click", () => reports.open());
 controls.reportCancel.addEventListener("click", view.closeReport);
-controls.reportForm.addEventListener("submit", sendReport);
+controls.reportForm.addEventListener("submit", () => reports.send());
 controls.help.addEventListener("click", view.showShortcuts);
 controls.toggleChat.addEventListener("click", () => view.showChat(document.body.dataset.chat === "closed"));
 
@@ -304,7 +334,7 @@ const SHORTCUTS = {
   KeyL: leave,
   KeyM: () => toggleTrack("audio"),
   KeyV: () => toggleTrack("video"),
-  KeyR: openReport,
+  KeyR: () => reports.open(),
   KeyC: writeMessage,
 };
 
@@ -319,8 +349,19 @@ document.addEventListener("keydown", (event) => {
   action();
 });
 
-// The camera's lamp goes out with the page, also when the browser keeps it for the way back.
-addEventListener("pagehide", leave);
+// The camera's lamp goes out with the page, also when the browser keeps it for the way back. The client's session waits
+// a moment for the page, as it may only be loaded anew.
+addEventListener("pagehide", () => {
+  endCall();
+  closeLocal();
+  offShelf.put(JSON.stringify([...off]));
+});
+addEventListener("pageshow", async ({ persisted }) => {
+  if (!persisted || !wanted) return;
+  await useMedia();
+  if (localStream) current?.call.setStream(localStream);
+});
 
 view.allowText(false);
 view.showLocal(null);
+if (client.inherited) start();

@@ -1,8 +1,8 @@
 /**
- * Client for a signald server: one WebSocket, one event per message.
+ * Client for a signald server: one session over one WebSocket after the other, one event per message.
  *
- * This file stands alone: take it as it is into any page. It knows the wire protocol and how to come back after
- * a lost connection; it knows nothing of RTCPeerConnection (see call.js) nor of the page.
+ * It knows the wire protocol, and how to go on after a lost connection or a reload as if nothing had been; it knows
+ * nothing of RTCPeerConnection (see call.js) nor of what the page shows. It runs in browsers, Node and React Native.
  *
  *     import { SignalingClient } from "./signaling.js";
  *     const client = new SignalingClient("wss://example.org/ws");
@@ -13,223 +13,166 @@
  * @module signaling
  */
 
+import { pauseMs } from "./backoff.js";
+import { Emitter } from "./events.js";
+import { Liveness } from "./liveness.js";
+import { defaultUrl, Shelf, watchPage } from "./page.js";
+import { Session } from "./session.js";
+
 /**
- * First message on every connection.
- * @typedef {object} ReadyMessage
- * @property {"ready"} type
- * @property {string} clientId  this connection's id; a new one after each reconnect
- * @property {RTCIceServer[]} [iceServers]  STUN and TURN servers, when the server hands them out
+ * @import { AnswerMessage, ClientMessage, ErrorMessage, IceMessage, MatchedMessage, OfferMessage, PartnerAwayMessage,
+ *   PartnerBackMessage, PartnerLeftMessage, PongMessage, ReadyMessage, ResumedMessage, ServerMessage, SessionState }
+ *   from "./protocol.js"
  */
 
 /**
- * A partner was found.
- * @typedef {object} MatchedMessage
- * @property {"matched"} type
- * @property {string} roomId  the same for both partners
- * @property {string} partnerId
- * @property {boolean} [initiator]  true for exactly one of the two: the one who offers. Older servers leave it out
- * @property {RTCIceServer[]} [iceServers]
- */
-
-/**
- * An SDP as signald relays it: the string, or the browser's object that some clients send.
- * @typedef {string | RTCSessionDescriptionInit} Sdp
- */
-
-/**
- * @typedef {object} OfferMessage
- * @property {"offer"} type
- * @property {string} from  id of the partner who sent it
- * @property {Sdp} sdp
- */
-
-/**
- * @typedef {object} AnswerMessage
- * @property {"answer"} type
- * @property {string} from
- * @property {Sdp} sdp
- */
-
-/**
- * @typedef {object} IceMessage
- * @property {"ice"} type
- * @property {string} from
- * @property {RTCIceCandidateInit | null} candidate  null ends the candidates
- */
-
-/**
- * The partner went: next, leave, or its connection ended.
- * @typedef {object} PartnerLeftMessage
- * @property {"partner-left"} type
- */
-
-/**
- * The server refused a message; the connection stays open.
- * @typedef {object} ErrorMessage
- * @property {"error"} type
- * @property {"INVALID_FORMAT" | "UNKNOWN_TYPE" | "NOT_PAIRED" | "ALREADY_PAIRED" | "RATE_LIMIT" | "AUTH_REQUIRED"
- *   | "AUTH_FAILED" | (string & {})} code
- * @property {string} message
- */
-
-/**
- * @typedef {object} PongMessage
- * @property {"pong"} type
- */
-
-/**
- * @typedef {ReadyMessage | MatchedMessage | OfferMessage | AnswerMessage | IceMessage | PartnerLeftMessage
- *   | ErrorMessage | PongMessage} ServerMessage
- */
-
-/**
- * What the client may send; each type has a method of the same name.
- * @typedef {{ type: "auth", userId?: string, token?: string }
- *   | { type: "available" | "next" | "leave" | "ping" }
- *   | { type: "offer" | "answer", sdp: string }
- *   | { type: "ice", candidate: RTCIceCandidateInit | null }
- *   | { type: "report", reason: string, text?: string, partnerId?: string }
- *   | { type: "block", partnerId?: string }} ClientMessage
- */
-
-/**
- * Each event's name and its `detail`, which `on` hands to the listener.
+ * Each event's name and its detail, which `on` hands to the listener.
  * @typedef {object} SignalingEvents
- * @property {{}} open  the WebSocket is open; `ready` follows
+ * @property {{}} open  the WebSocket is open; `ready` or `resumed` follows
  * @property {{ code: number, reason: string, willReconnect: boolean }} close  `willReconnect` is false after `close()`,
- *   and when the server wants this client no more (code 1008)
+ *   and when the server wants this client no more (codes 1008 and 4001)
  * @property {{ attempt: number, delayMs: number }} reconnecting  the next attempt is made after delayMs
- * @property {ReadyMessage} ready
+ * @property {ReadyMessage & { before?: SessionState | undefined }} ready  this is a new client. `before`: what the one before it was,
+ *   if its session could not be resumed. One that waited waits again
+ * @property {ResumedMessage & { initiator?: boolean | undefined }} resumed  the session goes on.
+ *   `initiator`: as in the `matched` of this room; undefined also while that `matched` is still to come
  * @property {MatchedMessage} matched
  * @property {OfferMessage} offer
  * @property {AnswerMessage} answer
  * @property {IceMessage} ice
  * @property {PartnerLeftMessage} partner-left
+ * @property {PartnerAwayMessage} partner-away
+ * @property {PartnerBackMessage} partner-back
  * @property {ErrorMessage} error
  * @property {PongMessage} pong
  */
 
-/** @type {ReadonlySet<string>} */
-const SERVER_TYPES = new Set(["ready", "matched", "offer", "answer", "ice", "partner-left", "error", "pong"]);
+/** Those that are handed on as they come. @type {ReadonlySet<string>} */
+const HANDED_ON = new Set("matched offer answer ice partner-left partner-away partner-back error pong".split(" "));
 
-const BACKOFF_BASE_MS = 500;
-const BACKOFF_MAX_MS = 15_000;
 /** A connection that lasted this long counts as good: the next loss starts the back-off anew. */
 const STABLE_AFTER_MS = 5_000;
-/** Under the 30 to 60 s of silence after which proxies cut a connection. */
-const PING_EVERY_MS = 25_000;
-/** No word from the server for this long after a ping: the connection is dead, though the browser shows it open. */
-const PONG_WITHIN_MS = 10_000;
-/** A WebSocket that did not open by then is given up; browsers wait for minutes. */
-const OPEN_WITHIN_MS = 10_000;
+/** A connection that did not come to `ready` by then is given up; browsers wait for minutes. */
+const READY_WITHIN_MS = 10_000;
+
+// Close codes of the server.
+/** It restarts, and another, or itself, is there in a moment. */
+const SERVICE_RESTART = 1012;
 /**
- * Close code of a client that was thrown out, or whose place a newer connection of the same user has taken. It must not
- * come back by itself: two pages of one user would throw each other out for ever.
+ * Thrown out, or replaced by a newer connection of the same user (1008) or session (4001). Such a client must not come
+ * back by itself: two pages of one user would throw each other out for ever.
  */
-const POLICY_VIOLATION = 1008;
+const STAY_OUT = new Set([1008, 4001]);
+
+// Close codes of the client: what the server then does with the session.
+const END = 1000;
+const GO_ON_ELSEWHERE = 4000;
+const PAGE_UNLOADS = 4002;
 
 /**
- * How long to wait before a reconnect attempt: doubles each time, with jitter so that the clients of a restarted
- * server do not all come back in the same instant.
+ * One session with the server, kept up until `close()`, or until the server throws this client out.
  *
- * @param {number} attempt  1 for the first
- * @param {number} [random]  from 0 to 1; half of the delay depends on it
- * @returns {number} milliseconds
- */
-export function backoffMs(attempt, random = Math.random()) {
-  const full = Math.min(BACKOFF_MAX_MS, BACKOFF_BASE_MS * 2 ** (attempt - 1));
-  return Math.round(full * (0.5 + random / 2));
-}
-
-/**
- * The address of `/ws` on the server that the page came from.
- * @returns {string}
- */
-export function defaultUrl() {
-  const url = new URL("/ws", location.href);
-  url.protocol = url.protocol === "https:" ? "wss:" : "ws:";
-  return url.href;
-}
-
-/**
- * One signaling connection, kept up until `close()`, or until the server throws this client out.
+ * Every message of the server becomes an event named by its type, the message as detail. Messages of unknown type are
+ * ignored, as the protocol may grow. After a lost connection the session is resumed: `resumed` comes, then what was
+ * missed, and what this side has said meanwhile is sent. If that cannot be, this is a new client, and `ready` comes.
  *
- * Every message of the server becomes a `CustomEvent` named by its type, the message as `detail`. Messages of
- * unknown type are ignored, as the protocol may grow. After a reconnect the server knows nothing of the earlier
- * connection: `ready` comes again, with a new `clientId`, and it is for the listener to say `available` anew.
+ * @extends {Emitter<SignalingEvents>}
  */
-export class SignalingClient extends EventTarget {
-  /** This connection's id, null before `ready`. @type {string | null} */
-  clientId = null;
-
-  /** @type {string} */
+export class SignalingClient extends Emitter {
   #url;
-  /** @type {string[]} */
   #protocols;
+  #WebSocket;
+  #shelf;
   /** @type {WebSocket | null} */
   #socket = null;
+  /** @type {Session | null} */
+  #session;
+  /** Whether the server has let the session in over the present socket. */
+  #admitted = false;
+  /** What a new client would be called, while it is not yet known whether the session goes on. @type {ReadyMessage | null} */
+  #ready = null;
   /** Whether the user of this class wants a connection. */
   #wanted = false;
   #attempt = 0;
-  /** @type {ReturnType<typeof setTimeout> | undefined} */
-  #retryTimer;
-  /** @type {ReturnType<typeof setTimeout> | undefined} */
-  #stableTimer;
-  /** @type {ReturnType<typeof setTimeout> | undefined} */
-  #silenceTimer;
-  #retryNow = () => this.#openSocket();
+  /** Until the next attempt, then for this one to succeed, then for the connection to count as good. */
+  #timer = /** @type {ReturnType<typeof setTimeout> | undefined} */ (undefined);
+  #liveness = new Liveness({ ask: () => this.ping(), lost: () => this.#lost(1006, "the server went silent") });
+  #unwatch = () => {};
 
   /**
    * @param {string} [url]  the server's `/ws`; by default on the page's own origin
-   * @param {{ protocols?: string[] }} [options]  `protocols`: WebSocket subprotocols to ask for. A server that knows
-   *   none of them (the old one, say) makes the browser fail the connection, so none is asked for by default.
+   * @param {{ protocols?: string[], WebSocket?: typeof globalThis.WebSocket, storage?: Storage | null }} [options]
+   *   `protocols`: WebSocket subprotocols to ask for. A server that knows none of them (the old one, say) makes the browser
+   *   fail the connection; `[]` asks for none, and cannot resume. `WebSocket`: where the runtime has none of its own.
+   *   `storage`: where the session outlives a reload, such as sessionStorage; the page must then make a new call on
+   *   `resumed`. One client for each URL and storage
    */
-  constructor(url = defaultUrl(), { protocols = [] } = {}) {
+  constructor(url = defaultUrl(), { protocols = ["signald.v1"], WebSocket, storage = null } = {}) {
     super();
     this.#url = url;
     this.#protocols = protocols;
+    this.#WebSocket = WebSocket;
+    this.#shelf = new Shelf(storage, `signald ${url}`);
+    this.#session = Session.parse(this.#shelf.inherit());
   }
 
-  /** Whether a message sent now would leave. @returns {boolean} */
+  /** This client's id, null before `ready`; the same for as long as the session is resumed. @returns {string | null} */
+  get clientId() {
+    return this.#session?.clientId ?? null;
+  }
+
+  /** What the server takes this client for. @returns {SessionState} */
+  get state() {
+    return this.#session?.state ?? "idle";
+  }
+
+  /** Whether a message sent now would leave at once. @returns {boolean} */
   get connected() {
-    return this.#socket?.readyState === WebSocket.OPEN;
+    return this.#admitted;
   }
 
-  /** Open the connection and keep it up. Nothing happens when that is under way already. */
+  /** Whether `connect()` would go on with the session of the page that stood here before a reload. @returns {boolean} */
+  get inherited() {
+    return this.#session?.inherited ?? false;
+  }
+
+  /**
+   * Open the connection and keep it up. Nothing happens when that is under way already.
+   * @throws if the address or a protocol is none, or there is no WebSocket
+   */
   connect() {
     if (this.#wanted) return;
     this.#wanted = true;
     this.#attempt = 0;
-    globalThis.addEventListener("online", this.#retryNow);
-    this.#openSocket();
+    try {
+      this.#openSocket();
+    } catch (error) {
+      this.#wanted = false;
+      throw error;
+    }
+    this.#unwatch = watchPage({
+      doubt: () => this.check(),
+      online: () => this.#online(),
+      offline: () => this.#socket && this.#lost(1006, "offline"),
+      hide: () => this.#hide(),
+      show: () => this.#show(),
+    });
   }
 
   /** Close for good; `connect()` starts again. */
   close() {
     if (!this.#wanted) return;
-    this.#giveUp();
-    const socket = this.#socket;
-    this.#release();
-    socket?.close(1000);
-    if (socket) this.#emit("close", { code: 1000, reason: "", willReconnect: false });
+    this.#end(END, "");
   }
 
-  /**
-   * Listen to an event by name, typed; `addEventListener` works as well.
-   *
-   * @template {keyof SignalingEvents} K
-   * @param {K} type
-   * @param {(detail: SignalingEvents[K]) => void} listener
-   * @returns {() => void} call it to stop listening
-   */
-  on(type, listener) {
-    const wrapped = (/** @type {Event} */ event) => listener(/** @type {CustomEvent} */ (event).detail);
-    this.addEventListener(type, wrapped);
-    return () => this.removeEventListener(type, wrapped);
+  /** Find out now whether the connection lives: it is opened anew if nothing answers within 3 s. */
+  check() {
+    if (this.#admitted) this.#liveness.check();
+    else if (this.#wanted) this.#openSocket();
   }
 
-  // Each of these returns false when there is no open connection. Nothing is kept for later: after a reconnect the
-  // server has forgotten the room that the message was meant for.
+  // Each of these returns false, and drops the message, when there is no session that it could be for. While a session
+  // waits to be resumed it is kept, and sent then.
 
   /** Say who you are. @param {{ userId?: string, token?: string }} [identity] */
   auth(identity = {}) {
@@ -296,58 +239,101 @@ export class SignalingClient extends EventTarget {
    * @returns {boolean}
    */
   #send(message) {
-    if (this.#socket?.readyState !== WebSocket.OPEN) return false;
-    this.#socket.send(JSON.stringify(message));
+    if (!this.#session || !(this.#admitted || this.#session.resumable)) return false;
+    const text = this.#session.send(message);
+    if (this.#admitted) this.#socket?.send(text);
+    if (this.#admitted && this.#session.full) this.ping();
     return true;
   }
 
   #openSocket() {
-    clearTimeout(this.#retryTimer);
     if (this.#socket || !this.#wanted) return;
-    const socket = new WebSocket(this.#url, this.#protocols);
+    const Socket = this.#WebSocket ?? globalThis.WebSocket;
+    if (!Socket) throw new TypeError("this runtime has no WebSocket: give one in the options");
+    const socket = new Socket(this.#url, this.#protocols);
     this.#socket = socket;
-    this.#silenceTimer = setTimeout(() => this.#lost(1006, "no connection in time"), OPEN_WITHIN_MS);
+    clearTimeout(this.#timer);
+    this.#timer = setTimeout(() => this.#lost(1006, "no connection in time"), READY_WITHIN_MS);
     // A socket that was given up may still speak: only the present one is heard.
     socket.onopen = () => {
       if (socket !== this.#socket) return;
-      this.#expectTraffic();
-      this.#emit("open", {});
+      if (this.#session?.resumable) socket.send(this.#session.resume());
+      else {
+        this.#session = new Session();
+        this.#admitted = true;
+      }
+      this.emit("open", {});
     };
     socket.onmessage = (event) => {
-      if (socket !== this.#socket) return;
-      this.#expectTraffic();
-      this.#receive(event.data);
+      if (socket === this.#socket) this.#receive(event.data);
     };
     socket.onclose = (event) => {
       if (socket === this.#socket) this.#lost(event.code, event.reason);
     };
+    socket.onerror = () => {}; // `close` follows. Without a listener Node's `ws` ends the process.
   }
 
   /** @param {unknown} data */
   #receive(data) {
-    /** @type {unknown} */
-    let parsed;
+    /** @type {ServerMessage | null} */
+    let message;
     try {
-      parsed = JSON.parse(String(data));
+      message = JSON.parse(String(data));
     } catch {
       return;
     }
-    const message = /** @type {ServerMessage | null} */ (parsed);
-    if (typeof message !== "object" || message === null || !SERVER_TYPES.has(message.type)) return;
+    const session = this.#session;
+    if (typeof message !== "object" || message === null || !session) return;
+    this.#liveness.heard();
     if (message.type === "ready") {
-      this.clientId = message.clientId;
-      this.#stableTimer = setTimeout(() => (this.#attempt = 0), STABLE_AFTER_MS);
+      if (this.#admitted) this.#begin(message);
+      else this.#ready = message;
+      return;
     }
-    this.#emit(message.type, message);
+    if (message.type === "resumed") return this.#resume(message);
+    if (!this.#admitted) {
+      if (message.type === "error" && message.code === "RESUME_FAILED") this.#beginAgain(message);
+      return;
+    }
+    session.receive(message);
+    if (HANDED_ON.has(message.type)) this.emit(message.type, /** @type {any} */ (message));
   }
 
-  /** Any message proves the connection alive for a while; then ask, then give up. */
-  #expectTraffic() {
-    clearTimeout(this.#silenceTimer);
-    this.#silenceTimer = setTimeout(() => {
-      this.ping();
-      this.#silenceTimer = setTimeout(() => this.#lost(1006, "the server went silent"), PONG_WITHIN_MS);
-    }, PING_EVERY_MS);
+  /** @param {ReadyMessage & { before?: SessionState | undefined }} message */
+  #begin(message) {
+    this.#session?.begin(message);
+    this.#settle();
+    this.emit("ready", message);
+  }
+
+  /** The session is not to be had any more: this is a new client. @param {ErrorMessage} refusal */
+  #beginAgain(refusal) {
+    const before = this.#session?.state;
+    const ready = this.#ready;
+    if (!ready) return;
+    this.#session = new Session();
+    this.#session.receive(refusal);
+    this.#admitted = true;
+    this.#begin({ ...ready, before });
+    if (before === "waiting" && this.state === "idle") this.available();
+  }
+
+  /** @param {ResumedMessage} message */
+  #resume(message) {
+    const session = this.#session;
+    if (!session) return;
+    const { again, lost } = session.resumed(message);
+    this.#admitted = true;
+    this.#settle();
+    for (const text of again) this.#socket?.send(text);
+    this.emit("resumed", { ...message, lost, initiator: session.room?.initiator });
+  }
+
+  /** The connection is as it should be. */
+  #settle() {
+    clearTimeout(this.#timer);
+    this.#timer = setTimeout(() => (this.#attempt = 0), STABLE_AFTER_MS);
+    this.#liveness.start();
   }
 
   /**
@@ -355,41 +341,59 @@ export class SignalingClient extends EventTarget {
    * @param {string} reason
    */
   #lost(code, reason) {
-    const socket = this.#socket;
-    this.#release();
-    socket?.close();
-    if (code === POLICY_VIOLATION) {
-      this.#giveUp();
-      this.#emit("close", { code, reason, willReconnect: false });
-      return;
-    }
-    this.#attempt += 1;
-    const delayMs = backoffMs(this.#attempt);
-    this.#retryTimer = setTimeout(() => this.#openSocket(), delayMs);
-    this.#emit("close", { code, reason, willReconnect: true });
-    if (this.#wanted) this.#emit("reconnecting", { attempt: this.#attempt, delayMs });
-  }
-
-  /** Neither try to connect again nor wait for a moment to do so. */
-  #giveUp() {
-    this.#wanted = false;
-    globalThis.removeEventListener("online", this.#retryNow);
-    clearTimeout(this.#retryTimer);
-  }
-
-  #release() {
-    clearTimeout(this.#silenceTimer);
-    clearTimeout(this.#stableTimer);
-    this.#socket = null;
-    this.clientId = null;
+    if (STAY_OUT.has(code)) return this.#end(code, reason);
+    this.#drop(GO_ON_ELSEWHERE);
+    this.#attempt = code === SERVICE_RESTART ? 1 : this.#attempt + 1;
+    const delayMs = pauseMs(this.#attempt, { resumable: this.#session?.resumable ?? false });
+    this.#timer = setTimeout(() => this.#openSocket(), delayMs);
+    this.emit("close", { code, reason, willReconnect: true });
+    if (this.#wanted) this.emit("reconnecting", { attempt: this.#attempt, delayMs });
   }
 
   /**
-   * @template {keyof SignalingEvents} K
-   * @param {K} type
-   * @param {SignalingEvents[K]} detail
+   * Neither be connected nor try to.
+   *
+   * @param {number} code
+   * @param {string} reason
    */
-  #emit(type, detail) {
-    this.dispatchEvent(new CustomEvent(type, { detail }));
+  #end(code, reason) {
+    this.#wanted = false;
+    this.#unwatch();
+    this.#drop(END);
+    this.#session = null;
+    this.#shelf.take();
+    this.emit("close", { code, reason, willReconnect: false });
+  }
+
+  /** Have no socket. @param {number} code  what the server is told, if it still hears */
+  #drop(code) {
+    const socket = this.#socket;
+    clearTimeout(this.#timer);
+    this.#liveness.stop();
+    this.#socket = this.#ready = null;
+    this.#admitted = false;
+    if (!this.#session?.resumable) this.#session = null;
+    socket?.close(code);
+  }
+
+  /** There is a network again, or another: a connection that was being made over the one before may hang for long. */
+  #online() {
+    if (!this.#admitted) this.#drop(GO_ON_ELSEWHERE);
+    this.check();
+  }
+
+  /** The page goes, and may come back in a moment; a browser says no more about it than that. */
+  #hide() {
+    if (!this.#shelf.usable) return;
+    const resumable = this.#session?.resumable ?? false;
+    if (resumable) this.#shelf.put(JSON.stringify(this.#session));
+    this.#drop(resumable ? PAGE_UNLOADS : END);
+  }
+
+  /** The page was kept by the browser, and is shown again. */
+  #show() {
+    if (!this.#shelf.usable || this.#socket) return;
+    this.#session = Session.parse(this.#shelf.take());
+    this.#openSocket();
   }
 }

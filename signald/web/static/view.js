@@ -7,7 +7,7 @@
 
 /**
  * @typedef {"idle" | "preparing" | "connecting" | "waiting" | "matched" | "connected" | "interrupted"
- *   | "reconnecting"} PageState
+ *   | "away" | "reconnecting"} PageState
  */
 
 /**
@@ -44,12 +44,20 @@ const WORDS = {
     headline: "The connection is weak",
     explanation: "Trying to mend it.",
   },
+  away: {
+    status: "Your partner is away for a moment",
+    headline: "Your partner is away for a moment",
+    explanation: "Their page is loading anew, or was closed. It goes on by itself, with them or with someone else.",
+  },
   reconnecting: {
     status: "The server is out of reach, trying again",
     headline: "The server is out of reach",
     explanation: "Trying again by itself. Nothing for you to do.",
   },
 };
+
+/** Beside the state, while a call goes on that does not need the server. */
+const OUT_OF_REACH = ", though the server is out of reach for now";
 
 /** Older messages go: a page left open must not grow for ever. */
 const MAX_MESSAGES = 200;
@@ -120,10 +128,17 @@ export function showState(state) {
   explanation.textContent = words.explanation;
   document.title = state === "idle" ? "signald: meet someone new" : `${words.status} · signald`;
   if (state === "connected") startClock();
-  else if (state !== "interrupted") stopClock();
+  else if (state !== "interrupted" && state !== "away") stopClock();
   // The button just pressed may be gone now: the keyboard goes on with the one in its place.
   if (state === "idle") controls.start.focus({ preventScroll: true });
   else if (focused === controls.start) controls.next.focus({ preventScroll: true });
+}
+
+/** @param {boolean} reachable  whether the server is, or was a moment ago */
+export function showReach(reachable) {
+  document.body.dataset.server = reachable ? "here" : "away";
+  const words = WORDS[pageState()].status;
+  status.textContent = pageState() === "connected" && !reachable ? words + OUT_OF_REACH : words;
 }
 
 /** @param {MediaStream | null} stream */

@@ -1,0 +1,113 @@
+/**
+ * Reports of the demo page: whom one can be about, and what became of it.
+ *
+ * @module report
+ */
+
+import * as view from "./view.js";
+
+/** @import { SignalingClient } from "./signaling.js" */
+
+/** What became of a report that the server did not take, by the error's code. @type {Record<string, string>} */
+const REFUSED = {
+  RATE_LIMIT: "Your report was not taken, because too many were sent in a short time.",
+  NOT_PAIRED: "Your report was not taken: you have met others since, and the server no longer knows whom you mean.",
+  UNKNOWN_TYPE: "Your report was not taken: this server does not know of reports.",
+};
+const FAILED = "Your report was not taken.";
+const NOT_SENT =
+  "Your report was not sent: the connection was lost meanwhile, and the server no longer knows whom you mean.";
+const LOST = "Your report may not have arrived: the connection to the server was lost.";
+
+/**
+ * Somebody met as the client `clientId`. The server remembers nobody whom an earlier client has met.
+ * @typedef {{ partnerId: string, clientId: string | null }} Met
+ */
+
+export class Reports {
+  #client;
+  #done;
+  /** The partner or, when it is gone, the last one: who can be reported. @type {Met | null} */
+  #lastMet = null;
+  /** Whom the open dialog is about: who was on the screen when it was opened. @type {Met | null} */
+  #accused = null;
+  /** The report that the server has not confirmed yet. @type {{ about: Met, thanks: string } | null} */
+  #unconfirmed = null;
+
+  /**
+   * @param {SignalingClient} client
+   * @param {(partnerId: string) => void} done  the user has reported this one, and wants to see no more of it
+   */
+  constructor(client, done) {
+    this.#client = client;
+    this.#done = done;
+    client.on("pong", () => this.#confirmed());
+  }
+
+  /** This one is here now. @param {string} partnerId */
+  met(partnerId) {
+    this.#remember({ partnerId, clientId: this.#client.clientId });
+  }
+
+  /** For the server this is a new client, which has met nobody. */
+  beginAnew() {
+    if (this.#unconfirmed) view.showNotice(LOST);
+    this.#unconfirmed = null;
+    this.#remember(null);
+  }
+
+  /** The user has left. */
+  forget() {
+    this.#accused = this.#unconfirmed = null;
+    this.#remember(null);
+  }
+
+  /** Ask the user what is wrong. */
+  open() {
+    if (!this.#lastMet) return;
+    this.#accused = this.#lastMet;
+    view.showReport();
+  }
+
+  /** The user has said it. */
+  send() {
+    if (!this.#accused) return;
+    const { partnerId, clientId } = this.#accused;
+    const { reason, text, block } = view.givenReport();
+    if (this.#client.clientId === clientId && this.#client.report({ reason, text, partnerId })) {
+      if (block) this.#client.block({ partnerId });
+      // The server answers neither if all is well. Then the next answer is that to a ping.
+      this.#client.ping();
+      const thanks = `Thank you for your report.${block ? " You will not meet this person again." : ""}`;
+      this.#unconfirmed = { about: this.#accused, thanks };
+    } else view.showNotice(NOT_SENT);
+    this.#done(partnerId);
+  }
+
+  /**
+   * The server has refused something.
+   *
+   * @param {string} code
+   * @returns {boolean} whether it was a report
+   */
+  refused(code) {
+    if (!this.#unconfirmed) return false;
+    this.#unconfirmed = null;
+    view.showNotice(REFUSED[code] ?? FAILED);
+    return true;
+  }
+
+  #confirmed() {
+    if (!this.#unconfirmed) return;
+    const { about, thanks } = this.#unconfirmed;
+    this.#unconfirmed = null;
+    view.showNotice(thanks);
+    if (this.#lastMet === about) this.#remember(null); // Once is enough: the server takes no second report.
+  }
+
+  /** @param {Met | null} met */
+  #remember(met) {
+    this.#lastMet = met;
+    view.allowReport(met !== null);
+  }
+}

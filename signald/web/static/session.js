@@ -1,0 +1,208 @@
+/**
+ * What outlives a connection: who the client is, and what each side has had of the other. No socket, timer or page.
+ *
+ * Both sides count every message but `ready`, `resume` and `resumed`. The client keeps what it has sent until the
+ * answer to a later `ping` is here, since TCP keeps the order; after a lost connection each side says how far it
+ * got, and the other sends again what came after.
+ *
+ * @module session
+ */
+
+/**
+ * @import { ClientMessage, ErrorMessage, ReadyMessage, ResumedMessage, ResumeGrant, ServerMessage, SessionState }
+ *   from "./protocol.js"
+ */
+
+/**
+ * The room that this client is in, as `matched` told.
+ * @typedef {{ roomId: string, partnerId: string, initiator: boolean | undefined }} Room
+ */
+
+/** A whole call is 15 to 30 messages: so many are never under way. */
+const KEPT_MESSAGES = 256;
+/** Four times a large SDP (64 KiB) in characters. */
+const KEPT_CHARS = 256 * 1024;
+/** With so many kept it is time to ask what the server has had, though the connection is not silent. */
+const ASK_AFTER_MESSAGES = 64;
+
+/** Those that are meant for the partner of the moment. Who leaves wants out of whatever there is by then. */
+const IN_ROOM = new Set(["offer", "answer", "ice", "next"]);
+const SIGNALS = new Set(["offer", "answer", "ice"]);
+
+export class Session {
+  /** Null before `ready`. @type {string | null} */
+  clientId = null;
+  /** @type {SessionState} */
+  state = "idle";
+  /** @type {Room | null} */
+  room = null;
+  /** Whether a page before this one began it, whose calls are gone. */
+  inherited = false;
+
+  /** @type {ResumeGrant | null} */
+  #grant = null;
+  /** Sent with each attempt for the present token: one whose answer was lost is answered again. @type {string | null} */
+  #nonce = null;
+  /** When it began to wait, in ms since 1970. */
+  #waitsSince = 0;
+  #received = 0;
+  #sent = 0;
+  /** The last ones sent, that the server may not have had. @type {{ type: string, text: string }[]} */
+  #kept = [];
+  /** Numbers of the pings that have not been answered. @type {number[]} */
+  #pings = [];
+
+  /** Whether there is something to go on with after a lost connection. */
+  get resumable() {
+    return this.#grant !== null && this.#grant.seconds > 0;
+  }
+
+  /** Whether to `ping`, so that what is kept can be dropped. */
+  get full() {
+    return this.#kept.length >= ASK_AFTER_MESSAGES && this.#pings.length === 0;
+  }
+
+  /** @param {ReadyMessage} message */
+  begin({ clientId, resume }) {
+    this.clientId = clientId;
+    this.#accept(resume ?? null);
+  }
+
+  /**
+   * Count a message that is to be sent, and keep it.
+   *
+   * @param {ClientMessage} message
+   * @returns {string} as it goes over the wire
+   */
+  send(message) {
+    const { type } = message;
+    const named = this.room && IN_ROOM.has(type) ? { ...message, roomId: this.room.roomId } : message;
+    const text = JSON.stringify(named);
+    this.#sent += 1;
+    this.#keep([...this.#kept, { type, text }]);
+    if (type === "ping") this.#pings.push(this.#sent);
+    if (type === "available" && this.state === "idle") this.#move("waiting");
+    if (type === "next") this.#move("waiting");
+    if (type === "leave") this.#move("idle");
+    return text;
+  }
+
+  /**
+   * Count a message of the server: each but `ready` and `resumed`.
+   *
+   * @param {ServerMessage} message
+   */
+  receive(message) {
+    this.#received += 1;
+    switch (message.type) {
+      case "matched": {
+        const { roomId, partnerId, initiator, resume } = message;
+        this.#move("paired", { roomId, partnerId, initiator });
+        if (resume) this.#accept(resume);
+        break;
+      }
+      case "partner-left":
+        // A server that does not queue it again is rare, and a client of that one says `available` anyway.
+        this.#move("waiting");
+        break;
+      case "error":
+        if (message.code === "AUTH_REQUIRED" && this.state === "waiting") this.#move("idle");
+        break;
+      case "pong":
+        this.#answered(this.#pings.shift() ?? 0);
+    }
+  }
+
+  /** What to say first on a new connection. @returns {string} */
+  resume() {
+    this.#nonce ??= Math.random().toString(36).slice(2);
+    const waited = this.state === "waiting" ? Math.max(0, Date.now() - this.#waitsSince) / 1000 : undefined;
+    const { token } = this.#grant ?? {};
+    return JSON.stringify({ type: "resume", token, received: this.#received, nonce: this.#nonce, waited });
+  }
+
+  /**
+   * The server goes on with the session.
+   *
+   * @param {ResumedMessage} message
+   * @returns {{ again: string[], lost: boolean }} what to send again, and whether signals may be missing
+   */
+  resumed({ received, lost, resume, state, roomId }) {
+    const dropped = this.#sent - this.#kept.length;
+    const missing = lost || received < dropped;
+    let again = this.#kept.slice(Math.max(0, received - dropped));
+    // Signals of a call that is gone, or that is negotiated anew.
+    if (missing || this.inherited) again = again.filter(({ type }) => !SIGNALS.has(type));
+    this.inherited = false;
+    this.#sent = received + again.length;
+    this.#pings = this.#pings.filter((number) => number <= received && !missing);
+    again.forEach(({ type }, place) => type === "ping" && this.#pings.push(received + place + 1));
+    this.#keep(again);
+    this.#accept(resume ?? null);
+    // A partner that came or went meanwhile is told of by what follows; what this side has just said counts more.
+    if (again.length === 0) this.#move(state, this.room?.roomId === roomId ? this.room : null);
+    return { again: again.map(({ text }) => text), lost: missing };
+  }
+
+  /** For a storage. @returns {object} */
+  toJSON() {
+    const { clientId, state, room } = this;
+    return {
+      ...{ clientId, state, room, grant: this.#grant, nonce: this.#nonce, waitsSince: this.#waitsSince, savedAt: Date.now() },
+      ...{ received: this.#received, sent: this.#sent, kept: this.#kept, pings: this.#pings },
+    };
+  }
+
+  /**
+   * @param {string | null} text  a Session as JSON
+   * @returns {Session | null} null if there is none, or none that the server could still have
+   */
+  static parse(text) {
+    let saved;
+    try {
+      saved = JSON.parse(text ?? "null");
+    } catch {
+      return null; // Not ours.
+    }
+    if (!(Date.now() - saved?.savedAt < saved?.grant.seconds * 1000)) return null;
+    const { clientId, state, room, grant, nonce, waitsSince, received, sent, kept, pings } = saved;
+    const session = Object.assign(new Session(), { clientId, state, room, inherited: true });
+    session.#grant = grant;
+    session.#nonce = nonce;
+    session.#waitsSince = waitsSince;
+    session.#received = received;
+    session.#sent = sent;
+    session.#pings = pings;
+    session.#keep(kept);
+    return session;
+  }
+
+  /**
+   * @param {SessionState} state
+   * @param {Room | null} [room]
+   */
+  #move(state, room = null) {
+    if (state === "waiting" && this.state !== "waiting") this.#waitsSince = Date.now();
+    this.state = state;
+    this.room = room;
+  }
+
+  /** @param {ResumeGrant | null} grant */
+  #accept(grant) {
+    this.#grant = grant;
+    this.#nonce = null;
+  }
+
+  /** @param {number} number  the server has had everything up to this one */
+  #answered(number) {
+    const dropped = this.#sent - this.#kept.length;
+    if (number > dropped) this.#keep(this.#kept.slice(number - dropped));
+  }
+
+  /** @param {{ type: string, text: string }[]} messages */
+  #keep(messages) {
+    let chars = messages.reduce((sum, { text }) => sum + text.length, 0);
+    while (messages.length > KEPT_MESSAGES || chars > KEPT_CHARS) chars -= messages.shift()?.text.length ?? 0;
+    this.#kept = messages;
+  }
+}
