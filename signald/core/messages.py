@@ -64,7 +64,8 @@ class ErrorCode(StrEnum):
     expired: it waits no longer."""
 
     AUTH_FAILED = "AUTH_FAILED"
-    """The token is not accepted, or its user has too many connections. The third in a row closes the connection."""
+    """The token is not accepted, or its user is banned or has too many connections. The third in a row closes the
+    connection."""
 
 
 class ProtocolError(Exception):

@@ -93,6 +93,9 @@ def _check_variables(variables: Mapping[str, str]) -> None:
 
 
 def _twistd(variables: Mapping[str, str], words: Words, desk: Desk) -> None:
+    if words[-1] != "signald" and not {"--help", "--version"} & {*words}:
+        assert "-n" in words, "without -n it goes into the background: --check would say nothing, and leave a pid file"
+        assert "--pidfile=" in words, "the second one in the same folder would refuse to start"
     desk.start([word for word in words if word != "…"], variables)
 
 
@@ -193,6 +196,10 @@ def _towncrier(variables: Mapping[str, str], words: Words, desk: Desk) -> None:
     assert made.returncode == 0, made.stderr
 
 
+def _redis_cli(variables: Mapping[str, str], words: Words, desk: Desk) -> None:
+    desk.store.command(*words)
+
+
 def _cp(variables: Mapping[str, str], words: Words, desk: Desk) -> None:
     assert words[0].startswith(_SOURCES), "only files of the checkout"
 
@@ -214,6 +221,7 @@ _CHECKS: Mapping[str, Callable[[Mapping[str, str], Words, Desk], None]] = {
     "pytest": _pytest,
     "python": _python,
     "python3": _python,
+    "redis-cli": _redis_cli,
     "systemctl": _systemctl,
     "systemd-analyze": _systemd_analyze,
     "systemd-socket-activate": _program_of_tests("systemd-socket-activate"),

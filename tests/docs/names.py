@@ -1,6 +1,7 @@
 """Everything that the documentation can name: what the code, the tests and the daemon have."""
 
 import ast
+import importlib
 import re
 from functools import cache
 from pathlib import Path
@@ -42,6 +43,18 @@ def capitals() -> frozenset[str]:
         if isinstance(target, ast.Name) and target.id.isupper()
     }
     return frozenset({row.variable for row in SETTINGS} | {*ErrorCode} | constants)
+
+
+@cache
+def numbers() -> dict[str, set[float]]:
+    """Constants that are numbers, by name; the same name may stand in several modules."""
+    found: dict[str, set[float]] = {}
+    for path in (ROOT / "signald").rglob("*.py"):
+        module = importlib.import_module(".".join(path.relative_to(ROOT).with_suffix("").parts))
+        for name, value in vars(module).items():
+            if name.isupper() and isinstance(value, int | float):
+                found.setdefault(name, set()).add(value)
+    return found
 
 
 @cache

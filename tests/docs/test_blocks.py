@@ -129,9 +129,8 @@ def _toml(block: Block, desk: Desk) -> None:
 def _keys(block: Block, desk: Desk) -> None:
     """What an operator sees in the store: all kinds of keys, and a ticket with all its parts."""
     keys = Keys("webrtc:")
-    built = {keys.waiting, keys.instances, keys.bans, keys.lease("<id>"), keys.stream("<id>")}
-    shown = set(re.findall(r"(?m)^webrtc:\S+", block.text))
-    assert shown == built | {f"{keys.blocks_prefix}<name>"}
+    built = {value for value in vars(keys).values() if isinstance(value, str)}
+    assert set(re.findall(r"(?m)^(webrtc:[\w:]+)", block.text)) == built
     ticket = Ticket(ClientId("client"), 1, 0.0, ClientId("avoid"), 0.0, UserId("user"))
     parts = len(file_ticket("instance", ticket, avoiding=True).split("|"))
     described = re.search(r"instance(\|\w+)+", block.text)
@@ -168,6 +167,7 @@ def test_block(block: Block, desk: Desk) -> None:
     [
         ("sh", "twistd -n --pidfile= signald --listen ssl:443:privateKey=privkey.pem:extraCertChain=chain.pem\n"),
         ("sh", "twistd -n --pidfile= signald --colour blue\n"),
+        ("sh", "twistd signald --check\n"),
         ("sh", "make rnu\n"),
         ("sh", "python -m bench relay --windows 8\n"),
         ("sh", ".venv/bin/python -m pytest tests/unit/test_nothing.py\n"),

@@ -14,7 +14,7 @@ from bench.modes import MODES as MODES_OF_BENCH
 from signald.settings.settings import SETTINGS
 from tests.docs import commands, names
 from tests.docs.desk import PATIENCE_S, Desk
-from tests.docs.page import PAGES, ROOT, anchors, inline, links
+from tests.docs.page import PAGES, ROOT, anchors, inline, links, prose
 from tests.docs.unchecked import INLINE
 
 OPTIONS = {f"--{row.option}" for row in SETTINGS} | {"--check", "--help", "--version"}
@@ -209,6 +209,20 @@ def test_links_lead_somewhere(page: Path) -> None:
         target = (page.parent / path).resolve() if path else page
         assert target.exists(), link
         assert not anchor or anchor in anchors(target), link
+
+
+UNITS = {"": 1, "KiB": 1024, "MiB": 1024**2, "s": 1}
+
+BOUND = re.compile(r"`([A-Z][A-Z_]+)`,? ([\d,.]*\d)(?: (KiB|MiB|s)\b)?")
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_bounds_are_those_of_the_code(page: Path) -> None:
+    """An operator plans with a figure that was changed long ago."""
+    for name, value, unit in BOUND.findall(prose(page)):
+        if name in names.numbers():
+            scale = UNITS[unit] * (1000 if name.endswith("_MS") else 1)
+            assert float(value.replace(",", "")) * scale in names.numbers()[name], name
 
 
 @pytest.mark.parametrize(
