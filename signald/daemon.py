@@ -1,7 +1,7 @@
 """The life of the daemon: its listeners and clients from start to a clean end."""
 
 from collections.abc import Callable, Iterable, Sequence
-from typing import Any
+from typing import Any, Final, NamedTuple
 
 from twisted.internet.defer import Deferred, DeferredList, maybeDeferred
 from twisted.internet.interfaces import IListeningPort
@@ -11,30 +11,43 @@ from twisted.logger import Logger
 from signald.brokers.interface import Broker, ModerationEvents
 from signald.clients.clients import Clients
 from signald.network.accepted import be_prompt
-from signald.network.front import FrontFactory
-from signald.network.tls import Certificate, TLSEndpoint
-from signald.process.files import raise_file_limit
+from signald.network.endpoints import shown
+from signald.network.tls import TLSEndpoint
+from signald.process.life import Life
 from signald.process.root import ProcessService
-from signald.websocket.base import GOING_AWAY, WebSockets
+from signald.telemetry.counts import Counts
+from signald.websocket.base import GOING_AWAY
+from signald.websocket.entrance import Entrance
+from signald.websocket.watch import Watch
 
-CLOSE_WITHIN_S = 2.0
+CLOSE_WITHIN_S: Final = 2.0
 """How long clients may take to answer the close frame at the end."""
 
-BROKER_WITHIN_S = 2.0
+BROKER_WITHIN_S: Final = 2.0
 """How long the broker may take to clean up at the end."""
 
-
-QUIET_S = 3.0
+QUIET_S: Final = 3.0
 """A drain is over when nothing was relayed for so long: calls are set up, or their clients gave up."""
 
-POLL_S = 0.02
+POLL_S: Final = 0.02
 """How often the end looks whether it may go on."""
 
-COME_BACK = "the server is going away, connect again"
+COME_BACK: Final = "the server is going away, connect again"
 """The reason in the close frame; clients reconnect, and find another instance."""
 
-Listener = tuple[str, Any, Any]
-"""What an endpoint is called, the endpoint, and the factory of what listens there."""
+
+class Listener(NamedTuple):
+    """Where to listen, and what.
+
+    Attributes:
+        words: What the operator calls the endpoint.
+        endpoint: An `IStreamServerEndpoint`.
+        factory: Makes a protocol for each connection.
+    """
+
+    words: str
+    endpoint: Any
+    factory: Any
 
 
 class Daemon(ProcessService):
@@ -42,12 +55,15 @@ class Daemon(ProcessService):
 
     Args:
         reactor: For signals and the time.
+        life: Is told of start and end.
         listeners: Where to listen, and what.
-        front: What clients connect to.
-        websockets: The open connections.
-        connections: The clients.
+        clients: Of this instance.
+        entrance: Is closed at the end.
+        watch: The open connections.
         broker: Started before the first client, stopped after the last.
         moderation: Hears of bans and questions of other instances.
+        counts: Tell whether calls are being set up.
+        room: For how many clients there is room.
         drain_s: How long calls that are being set up may take to finish at the end.
         description: Lines about the settings, logged at the start.
     """
@@ -57,72 +73,71 @@ class Daemon(ProcessService):
     def __init__(
         self,
         reactor: Any,
+        *,
+        life: Life,
         listeners: Sequence[Listener],
-        front: FrontFactory,
-        websockets: WebSockets,
-        connections: Clients,
+        clients: Clients,
+        entrance: Entrance,
+        watch: Watch,
         broker: Broker,
         moderation: ModerationEvents,
+        counts: Counts,
+        room: int,
         drain_s: float,
         description: Iterable[str],
     ) -> None:
-        super().__init__(reactor)
+        super().__init__(reactor, life)
         self._listeners = listeners
-        self._front = front
-        self._websockets = websockets
-        self._connections = connections
+        self._clients = clients
+        self._entrance = entrance
+        self._watch = watch
         self._broker = broker
         self._moderation = moderation
-        self._ports: list[IListeningPort] = []
-        self._certificates: list[Certificate] = []
+        self._counts = counts
+        self._room = room
         self._drain_s = drain_s
         self._description = description
+        self._ports: list[IListeningPort] = []
         self._hurried = False
         self._deaf = ""
         """Why an endpoint could not be opened."""
-        self._started = self._reactor.seconds()
-
-    def health(self) -> dict[str, object]:
-        """What ``/healthz`` says."""
-        health: dict[str, object] = {
-            "ok": True,
-            "uptime": round(self._reactor.seconds() - self._started, 3),
-            "clients": len(self._connections),
-            "instanceId": self._broker.instance,
-        }
-        if self._broker.store_reachable is not None:
-            health["redis"] = self._broker.store_reachable
-        if self._broker.store_problem is not None:
-            health["redisProblem"] = self._broker.store_problem
-        return health
 
     def privilegedStartService(self) -> None:
         """Listen, while the process may still have the rights for a low port."""
         super().privilegedStartService()
-        for words, endpoint, factory in self._listeners:
-            if isinstance(endpoint, TLSEndpoint):
-                self._certificates.append(endpoint.certificate)
-            endpoint.listen(factory).addCallbacks(self._listening, self._not_listening, errbackArgs=(words,))
+        for listener in self._listeners:
+            listening: Deferred[IListeningPort] = listener.endpoint.listen(listener.factory)
+            listening.addCallbacks(
+                self._listening, self._not_listening, callbackArgs=(listener,), errbackArgs=(listener,)
+            )
         if self._deaf:  # a Deferred would swallow a SystemExit
             raise SystemExit(f"signald: {self._deaf}")
 
     def startService(self) -> None:
         """Start everything."""
         super().startService()
-        self._started = self._reactor.seconds()
+        self.life.begin()
         for line in self._description:
             self._log.info("{line}", line=line)
-        self._broker.start(self._connections, self._moderation)
+        self._broker.start(self._clients, self._moderation)
         self._log.info(
-            "instance {instance}: room for {clients} clients",
-            instance=self._broker.instance,
-            clients=raise_file_limit(),
+            "instance {instance}: room for {clients} clients", instance=self._broker.instance, clients=self._room
         )
 
     def reload(self) -> None:
         """Read all certificates again."""
-        for certificate in self._certificates:
-            certificate.reload()
+        for listener in self._listeners:
+            if isinstance(listener.endpoint, TLSEndpoint):
+                listener.endpoint.reload()
+
+    def stopService(self) -> "Deferred[None]":
+        """Stop listening, close every client, clean up."""
+        self.life.stopping = True
+        return Deferred.fromCoroutine(self._stop())
+
+    def hurry(self) -> None:
+        """See `ProcessService.hurry`."""
+        self._hurried = True
 
     async def _stop(self) -> None:
         try:
@@ -135,42 +150,30 @@ class Daemon(ProcessService):
         clock = self._reactor
         await self._drain()
         await DeferredList([maybeDeferred(port.stopListening) for port in self._ports], consumeErrors=True)
-        # Who has not finished its handshake would become a client in the midst of this.
-        self._front.handshakes.expire()
-        self._connections.close_all(GOING_AWAY, COME_BACK)
+        self._watch.end_handshakes()
+        self._clients.close_all(GOING_AWAY, COME_BACK)
         broker = Deferred.fromCoroutine(self._broker.stop()).addTimeout(BROKER_WITHIN_S, clock)
         broker.addErrback(lambda failure: self._log.warn("the store was not cleaned up: {why}", why=failure.value))
-        await self._until(lambda: not self._websockets.open, CLOSE_WITHIN_S)
-        for connection in list(self._websockets.open):
-            connection.drop()
+        await self._until(lambda: not len(self._watch), CLOSE_WITHIN_S)
+        self._watch.drop_all()
         await broker
-
-    def stopService(self) -> "Deferred[None]":
-        """Stop listening, close every client, clean up."""
-        self.stopping = True
-        return Deferred.fromCoroutine(self._stop())
-
-    def hurry(self) -> None:
-        """See `ProcessService.hurry`."""
-        self._hurried = True
 
     async def _drain(self) -> None:
         """Let calls that are being set up finish: until nobody is left, or nothing was relayed for a while."""
         if not self._drain_s:
             return
         self._log.info("draining for up to {seconds} s", seconds=self._drain_s)
-        self._websockets.refuse_all = True
-        self._connections.drain(GOING_AWAY, COME_BACK)
-        counts = self._websockets.counts
+        self._entrance.close()
+        self._clients.drain(GOING_AWAY, COME_BACK)
         until = self._reactor.seconds() + self._drain_s
 
         def over() -> bool:
-            return self._hurried or not len(self._connections) or self._reactor.seconds() >= until
+            return self._hurried or not len(self._clients) or self._reactor.seconds() >= until
 
         while not over():
-            relayed = counts.all_relayed()
+            relayed = self._counts.all_relayed()
             await self._until(over, QUIET_S)
-            if counts.all_relayed() == relayed:
+            if self._counts.all_relayed() == relayed:
                 return
 
     async def _until(self, holds: Callable[[], bool], within_s: float) -> None:
@@ -178,10 +181,11 @@ class Daemon(ProcessService):
         while not holds() and self._reactor.seconds() < until:
             await deferLater(self._reactor, POLL_S)
 
-    def _listening(self, port: IListeningPort) -> None:
+    def _listening(self, port: IListeningPort, listener: Listener) -> None:
         self._ports.append(port)
         be_prompt(port, self._reactor)
-        self._log.info("listening on {address}", address=port.getHost())
+        where = shown(port.getHost(), tls=isinstance(listener.endpoint, TLSEndpoint))
+        self._log.info("listening on {where}", where=where)
 
-    def _not_listening(self, failure: Any, words: str) -> None:
-        self._deaf = f"cannot listen on {words}: {failure.value}"
+    def _not_listening(self, failure: Any, listener: Listener) -> None:
+        self._deaf = f"cannot listen on {listener.words}: {failure.value}"

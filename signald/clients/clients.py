@@ -68,6 +68,7 @@ class Clients:
         self,
         broker: Broker,
         clock: IReactorTime,
+        *,
         new_client_id: Callable[[], ClientId],
         policy: Policy,
         max_messages_per_second: int,
@@ -141,7 +142,7 @@ class Clients:
         now = self._now()
         client.messages += 1
         if not client.rate.allows(now):
-            self._refuse(client, _RATE_LIMIT)
+            self._too_many(client)
             return
         try:
             message = self._parse(text)
@@ -165,8 +166,10 @@ class Clients:
 
     def refuse(self, client: Client, why: str) -> None:
         """A client sent something that is no message at all; it counts as one."""
-        allowed = client.rate.allows(self._now())
-        self._refuse(client, ProtocolError(ErrorCode.INVALID_FORMAT, why) if allowed else _RATE_LIMIT)
+        if client.rate.allows(self._now()):
+            self._refuse(client, ProtocolError(ErrorCode.INVALID_FORMAT, why))
+        else:
+            self._too_many(client)
 
     def closed(self, client: Client, why: str) -> None:
         """A client's connection ended, or will at once. Harmless when done twice."""
@@ -238,7 +241,15 @@ class Clients:
         self._counts.errors[problem.code] += 1
         client.connection.send(messages.error(problem))
         client.connection.useless()
-        if problem is _RATE_LIMIT and not self._pace.forgives(client.id, client.address):
+
+    def _too_many(self, client: Client) -> None:
+        """A message above MAX_MSG_PER_SECOND: the one mistake that VIOLATIONS_PER_MINUTE counts.
+
+        A report too many is RATE_LIMIT too and does not count: all who share an address share the limit on reports, and
+        none of them is to be closed, or banned, for what the others report.
+        """
+        self._refuse(client, _RATE_LIMIT)
+        if not self._pace.forgives(client.id, client.address):
             self._counts.violators += 1
             client.connection.close(POLICY_VIOLATION, "too many messages above the rate limit")
 
@@ -321,5 +332,5 @@ class Clients:
         client.connection.close(effect.code, effect.reason)
 
 
-def _conforms(connections: Clients) -> BrokerEvents:
-    return connections
+def _conforms(clients: Clients) -> BrokerEvents:
+    return clients

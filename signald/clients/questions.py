@@ -4,9 +4,10 @@ from collections.abc import Callable, Coroutine, Iterator
 from typing import Any
 
 import msgspec
-from msgspec import UNSET, UnsetType
+from msgspec import UNSET, UnsetType, ValidationError
+from twisted.logger import Logger
 
-from signald.brokers.interface import Answers
+from signald.brokers.interface import Answers, Broker
 from signald.core.bans import Ban, BanKind
 from signald.core.ids import ClientId, UserId
 
@@ -107,3 +108,38 @@ def read(answers: Answers, kind: Any) -> Iterator[Any]:
 def silent(answers: Answers) -> list[str]:
     """Instances that gave no answer."""
     return [*answers.silent, *(name for name, text in answers.by_instance.items() if text == NOT_UNDERSTOOD)]
+
+
+class Questions:
+    """Asks all instances about their clients, and answers what they ask.
+
+    Args:
+        broker: Reaches the other instances.
+    """
+
+    _log = Logger()
+
+    def __init__(self, broker: Broker) -> None:
+        self._broker = broker
+        self._answers: dict[type[Any], Callable[[Any], object]] = {}
+
+    def on(self, kind: type[Question], answer: Callable[[Any], object]) -> None:
+        """Say who answers a kind of question here."""
+        self._answers[kind] = answer
+
+    async def ask(self, question: Question) -> Answers:
+        """Put a question to all instances, this one included."""
+        return await self._broker.ask(encode(question))
+
+    def asked(self, question: bytes) -> bytes:
+        """See `ModerationEvents.asked`. What cannot be understood, of a newer version, is answered with null."""
+        try:
+            asked = decode(question)
+        except ValidationError:
+            return NOT_UNDERSTOOD
+        answer = self._answers.get(type(asked))
+        try:
+            return NOT_UNDERSTOOD if answer is None else encode(answer(asked))
+        except Exception:
+            self._log.failure("a question about clients")
+            return NOT_UNDERSTOOD

@@ -48,6 +48,7 @@ class Users(PeriodicService):
 
     def __init__(
         self,
+        *,
         verify: Callable[[str, float], Identity],
         clock: IReactorTime,
         unix_time: Callable[[], float],

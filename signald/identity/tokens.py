@@ -75,7 +75,7 @@ class Verifier:
         leeway_s: By how much the clocks of issuer and server may differ.
     """
 
-    def __init__(self, keys: KeySource, issuer: str, audience: str, leeway_s: float) -> None:
+    def __init__(self, keys: KeySource, *, issuer: str, audience: str, leeway_s: float) -> None:
         self._keys = keys
         self._issuer = issuer
         self._audience = audience

@@ -1,20 +1,18 @@
 """What the operator does with clients, wherever they are: look, kick, ban, lift.
 
-Each verb is put as a question to all instances (`signald.brokers.interface.Broker.ask`); the one that has the client
-acts. Bans are known to all of them.
+Looking, kicking and banning by client are questions to all instances (`signald.clients.questions`): the one that has
+the client acts. Bans are known to all of them.
 """
 
 from collections.abc import Callable, Iterable, Sequence
-from typing import Any
 
-from msgspec import UNSET, ValidationError
+from msgspec import UNSET
 from twisted.logger import Logger
 
-from signald.brokers.interface import Answers, Broker, ModerationEvents
-from signald.clients import questions
+from signald.brokers.interface import ModerationEvents
 from signald.clients.client import Client
 from signald.clients.clients import Clients
-from signald.clients.questions import BanClient, Bannings, ClientFacts, ClientList, Kick, Look, Question
+from signald.clients.questions import BanClient, Bannings, ClientFacts, ClientList, Kick, Look, Questions
 from signald.core.addresses import household
 from signald.core.bans import Ban, BanKind
 from signald.core.effects import POLICY_VIOLATION
@@ -27,8 +25,9 @@ class Moderation:
     """The operator's hand on this instance. Implements `ModerationEvents`.
 
     Args:
-        connections: The clients of this instance.
-        broker: Reaches the other instances.
+        clients: Of this instance.
+        questions: Puts them to all instances; here this answers them.
+        instance: Gives this instance's name.
         bans: Of all instances.
         traces: Who was here a short while ago.
         now: Seconds, monotonic.
@@ -37,28 +36,26 @@ class Moderation:
     _log = Logger()
 
     def __init__(
-        self, connections: Clients, broker: Broker, bans: Bans, traces: Traces, now: Callable[[], float]
+        self,
+        *,
+        clients: Clients,
+        questions: Questions,
+        instance: Callable[[], str],
+        bans: Bans,
+        traces: Traces,
+        now: Callable[[], float],
     ) -> None:
-        self._connections = connections
-        self._broker = broker
+        self._clients = clients
+        self._questions = questions
+        self._instance = instance
         self._bans = bans
         self._traces = traces
         self._now = now
-        self._answers: dict[type[Any], Callable[[Any], object]] = {
-            Look: self._look,
-            Kick: self._kick,
-            BanClient: self._ban_client,
-        }
-
-    def on_question(self, kind: type[Question], answer: Callable[[Any], object]) -> None:
-        """Say who answers another kind of question."""
-        self._answers[kind] = answer
+        questions.on(Look, self._look)
+        questions.on(Kick, self._kick)
+        questions.on(BanClient, self._ban_client)
 
     # --- for the operator ---------------------------------------------------------------------------------------------
-
-    async def ask(self, question: Question) -> Answers:
-        """Put a question to all instances."""
-        return await self._broker.ask(questions.encode(question))
 
     def ban(self, kind: BanKind, value: str, seconds: float, reason: str) -> Ban:
         """Ban a user or an address, and close who is concerned, on every instance."""
@@ -95,34 +92,25 @@ class Moderation:
         return self._bans.known()
 
     def asked(self, question: bytes) -> bytes:
-        """See `ModerationEvents.asked`. What cannot be understood, of a newer version, is answered with null."""
-        try:
-            asked = questions.decode(question)
-        except ValidationError:
-            return questions.NOT_UNDERSTOOD
-        answer = self._answers.get(type(asked))
-        try:
-            return questions.NOT_UNDERSTOOD if answer is None else questions.encode(answer(asked))
-        except Exception:
-            self._log.failure("a question about clients")
-            return questions.NOT_UNDERSTOOD
+        """See `ModerationEvents.asked`."""
+        return self._questions.asked(question)
 
     # --- here ---------------------------------------------------------------------------------------------------------
 
     def _look(self, asked: Look) -> ClientList:
         clients: Iterable[Client]
         if asked.client is None:
-            clients = self._connections.first(asked.limit)
+            clients = self._clients.first(asked.limit)
         else:
-            client = self._connections.find(asked.client)
+            client = self._clients.find(asked.client)
             clients = () if client is None else (client,)
-        return ClientList(len(self._connections), [self._facts(client, asked.addresses) for client in clients])
+        return ClientList(len(self._clients), [self._facts(client, asked.addresses) for client in clients])
 
     def _facts(self, client: Client, addresses: bool) -> ClientFacts:
         session = client.session
         return ClientFacts(
             client_id=client.id,
-            instance_id=self._broker.instance,
+            instance_id=self._instance(),
             state=session.state.value,
             connected_seconds=round(self._now() - client.opened, 1),
             messages=client.messages,
@@ -133,14 +121,14 @@ class Moderation:
         )
 
     def _kick(self, asked: Kick) -> bool:
-        client = self._connections.find(asked.client)
+        client = self._clients.find(asked.client)
         if client is not None:
             self._log.info("client {client} kicked: {reason!r}", client=client.id, reason=asked.reason)
             client.connection.close(POLICY_VIOLATION, _short(asked.reason))
         return client is not None
 
     def _ban_client(self, asked: BanClient) -> Bannings:
-        client = self._connections.find(asked.client)
+        client = self._clients.find(asked.client)
         found = (client.session.user, client.address) if client else self._traces.find(asked.client)
         if found is None:
             return Bannings(found=False, bans=[])
@@ -155,7 +143,7 @@ class Moderation:
         users = {ban.value: ban for ban in bans if ban.kind is BanKind.USER}
         households = {ban.value: ban for ban in bans if ban.kind is BanKind.ADDRESS and not ban.automatic}
         concerned: list[tuple[Client, Ban]] = []
-        for client in self._connections if users or households else ():
+        for client in self._clients if users or households else ():
             ban = users.get(client.session.user or "")
             if ban is None and households:
                 ban = households.get(household(client.address))

@@ -64,6 +64,7 @@ class Reports:
 
     def __init__(
         self,
+        *,
         instance: Callable[[], str],
         counts: Counts,
         now: Callable[[], float],

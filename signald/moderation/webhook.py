@@ -84,6 +84,7 @@ class Webhook(PeriodicService):
     def __init__(
         self,
         post: Post,
+        *,
         where: str,
         secret: bytes,
         new_id: Callable[[], str],
@@ -107,6 +108,10 @@ class Webhook(PeriodicService):
 
     def __len__(self) -> int:
         return len(self._events)
+
+    def results(self) -> dict[str, int]:
+        """How many events, or attempts, came to which end."""
+        return {"delivered": self.delivered, "failed": self.failed, "lost": self.lost}
 
     def deliver(self, event: bytes) -> None:
         """Take an event, a JSON object as UTF-8, sent some time; lost unless this has been started."""

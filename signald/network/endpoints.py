@@ -1,11 +1,13 @@
-"""Where to listen: Twisted's endpoint strings, and a port on all addresses."""
+"""Where to listen: Twisted's endpoint strings, and a port on all addresses; and how that looks in the log."""
 
+import os
 from typing import Any, Final
 
+from twisted.internet.address import IPv4Address, IPv6Address, UNIXAddress
 from twisted.internet.defer import Deferred
 from twisted.internet.endpoints import TCP4ServerEndpoint, TCP6ServerEndpoint, serverFromString
 from twisted.internet.error import CannotListenError
-from twisted.internet.interfaces import IListeningPort
+from twisted.internet.interfaces import IAddress, IListeningPort
 
 from signald.network import tls
 
@@ -52,3 +54,20 @@ def parse(words: str, reactor: Any) -> Any:
         raise ValueError("systemd passed no such socket") from None
     except Exception as error:  # each kind of endpoint raises what it likes
         raise ValueError(str(error) or type(error).__name__) from None
+
+
+def shown(address: IAddress, *, tls: bool) -> str:
+    """Where one listens, as something that can be copied: ``http://[::]:8080``, ``unix:/run/signald.sock``.
+
+    Args:
+        address: Of a port that listens.
+        tls: Whether TLS is spoken there.
+    """
+    if isinstance(address, IPv4Address | IPv6Address):
+        host = f"[{address.host}]" if isinstance(address, IPv6Address) else address.host
+        return f"{'https' if tls else 'http'}://{host}:{address.port}"
+    if isinstance(address, UNIXAddress):
+        name = os.fsdecode(address.name or b"")
+        # An abstract name begins with a zero byte, which nobody can type (unix(7)).
+        return f"unix:{'@' + name[1:] if name.startswith(chr(0)) else name}{', with TLS' if tls else ''}"
+    return str(address)

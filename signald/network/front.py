@@ -80,7 +80,6 @@ class Front(Protocol):
         if ITCPTransport.providedBy(self.transport):
             self.transport.setTcpNoDelay(True)
         self.factory.handshakes.begin(self)
-        self.factory.open.add(self)
         if self.factory.admission.is_crowded(len(self.factory.handshakes)):
             self.factory.handshakes.drop_oldest()
 
@@ -132,7 +131,6 @@ class Front(Protocol):
 
     def _forget(self) -> None:
         self.factory.handshakes.done(self)
-        self.factory.open.discard(self)
 
     def _hand_over(self, protocol: Any, data: bytes) -> None:
         self._forget()
@@ -157,6 +155,7 @@ class FrontFactory(Factory):
 
     def __init__(
         self,
+        *,
         websockets: Callable[[IAddress], Addressed],
         web: Callable[[IAddress], Any],
         handshakes: Deadlines,
@@ -170,7 +169,6 @@ class FrontFactory(Factory):
         self.handshakes = handshakes
         self.admission = admission
         self.counts = counts
-        self.open: set[Front] = set()
 
     def acceptableProtocols(self) -> list[bytes]:
         """See `IProtocolNegotiationFactory`: over TLS, HTTP/1.1 is what browsers may choose (RFC 7301)."""

@@ -81,11 +81,15 @@ class TLSEndpoint:
 
     def __init__(self, inner: IStreamServerEndpoint, certificate: Certificate) -> None:
         self._inner = inner
-        self.certificate = certificate
+        self._certificate = certificate
+
+    def reload(self) -> None:
+        """See `Certificate.reload`."""
+        self._certificate.reload()
 
     def listen(self, factory: Any) -> "Deferred[IListeningPort]":
         """See `IStreamServerEndpoint.listen`."""
-        wrapped = TLSMemoryBIOFactory(self.certificate, False, factory)
+        wrapped = TLSMemoryBIOFactory(self._certificate, False, factory)
         wrapped.protocol = TLSMemoryBIOProtocol  # the default one waits a turn for more to write, which we have done
         listening: Deferred[IListeningPort] = self._inner.listen(wrapped)
         return listening

@@ -11,6 +11,7 @@ from twisted.logger import ILogObserver
 from twisted.python.components import Componentized
 from twisted.python.logfile import LogFile
 
+from signald.process.life import Life
 from signald.telemetry.logs import make_observer
 
 
@@ -19,14 +20,15 @@ class ProcessService(MultiService):
 
     Args:
         reactor: Handles the signals.
+        life: Is told of the end; None if nobody asks.
     """
 
-    def __init__(self, reactor: Any) -> None:
+    def __init__(self, reactor: Any, life: Life | None = None) -> None:
         super().__init__()
         self._reactor = reactor
         self._observer: ILogObserver | None = None
-        self.stopping = False
-        """Whether the end has begun."""
+        self.life = Life(reactor) if life is None else life
+        """Since when it runs, and whether it ends."""
 
     def choose_log(self, twistd: Mapping[str, Any], *, level: str, look: str, instance: str) -> None:
         """Log in signald's way, to the place that twistd was told; not if twistd was told another way.
@@ -56,7 +58,7 @@ class ProcessService(MultiService):
 
     def stopService(self) -> Any:
         """Stop everything."""
-        self.stopping = True
+        self.life.stopping = True
         return super().stopService()
 
     def _handle_signals(self) -> None:
@@ -74,10 +76,10 @@ class ProcessService(MultiService):
         """Read again what may change while clients are connected, on SIGHUP."""
 
     def _end(self) -> None:
-        if self.stopping:
+        if self.life.stopping:
             self.hurry()
         else:
-            self.stopping = True
+            self.life.stopping = True
             self._reactor.stop()
 
     def hurry(self) -> None:

@@ -74,6 +74,7 @@ class Workers(ProcessService):
     def __init__(
         self,
         reactor: Any,
+        *,
         count: int,
         words: Sequence[str],
         instance: str,
@@ -121,7 +122,7 @@ class Workers(ProcessService):
             worker.signalProcess("TERM")
 
     def _start(self, number: int) -> None:
-        if self.stopping:
+        if self.life.stopping:
             return
         passed = self._environment.get("LISTEN_FDS", "0")
         files = range(FIRST_PASSED_FILE, FIRST_PASSED_FILE + (int(passed) if passed.isdecimal() else 0))
@@ -143,7 +144,7 @@ class Workers(ProcessService):
 
     def _worker_ended(self, number: int, how: str) -> None:
         del self._running[number]
-        if self.stopping:
+        if self.life.stopping:
             if not self._running and self._ended is not None:
                 self._ended.callback(None)
             return

@@ -1,5 +1,5 @@
 """What operators see: counters, metrics, loop lag, logs.
 
-``counts`` are plain numbers that the hot path raises, ``metrics`` shows them to Prometheus, ``lag`` measures the event
-loop, ``logs`` writes lines for people or machines.
+``counts`` are plain numbers that the hot path raises, ``gauges`` what is asked for, ``metrics`` shows both to
+Prometheus, ``lag`` measures the event loop, ``logs`` writes lines for people or machines.
 """

@@ -1,12 +1,11 @@
 """``/metrics``: what this process has done and holds, in the text format of Prometheus.
 
-Counters are plain numbers (see `counts`), gauges are asked when somebody scrapes. Labels are of fixed sets.
+Counters are plain numbers (`counts`), gauges are asked when somebody scrapes (`gauges`). Labels are of fixed sets.
 """
 
 import platform
 from collections.abc import Callable, Iterable, Mapping
 from itertools import accumulate
-from types import MappingProxyType
 from typing import Any
 
 from prometheus_client import CollectorRegistry, ProcessCollector, generate_latest
@@ -22,8 +21,7 @@ from prometheus_client.registry import Collector
 from signald import __version__
 from signald.brokers.interface import Broker
 from signald.telemetry.counts import Counts, Histogram
-
-Gauges = Mapping[str, tuple[str, Callable[[], float]]]
+from signald.telemetry.gauges import Gauges
 
 
 class Metrics(Collector):
@@ -32,8 +30,8 @@ class Metrics(Collector):
     Args:
         counts: Of this process.
         broker: Waiting clients, rooms, the store.
-        gauges: Name without prefix to help text and how to ask.
-        webhooks: How to ask for the count of each result.
+        gauges: What else to ask.
+        webhooks: Gives how many events came to which end.
     """
 
     def __init__(
@@ -41,7 +39,7 @@ class Metrics(Collector):
         counts: Counts,
         broker: Broker,
         gauges: Gauges,
-        webhooks: Mapping[str, Callable[[], int]] = MappingProxyType({}),
+        webhooks: Callable[[], Mapping[str, int]] = dict,
     ) -> None:
         self._webhooks = webhooks
         self._counts = counts
@@ -63,8 +61,8 @@ class Metrics(Collector):
             "What runs here.",
             value={"version": __version__, "python": platform.python_version(), "instance_id": self._broker.instance},
         )
-        for name, (meaning, ask) in self._gauges.items():
-            yield GaugeMetricFamily(f"signald_{name}", meaning, value=ask())
+        for name, meaning, value in self._gauges.read():
+            yield GaugeMetricFamily(f"signald_{name}", meaning, value=value)
         yield GaugeMetricFamily("signald_waiting", "Clients of this instance that wait.", value=self._broker.waiting)
         yield GaugeMetricFamily("signald_rooms", "Rooms with a client of this instance.", value=self._broker.rooms)
         yield from self._store()
@@ -76,8 +74,7 @@ class Metrics(Collector):
         yield _counter("blocks", "Times that a client blocked another.", counts.blocks)
         yield _counter("matches_delayed", "Clients above MATCHES_PER_MINUTE that had to wait.", counts.matches_delayed)
         yield _counter("violators_closed", "Clients closed for VIOLATIONS_PER_MINUTE.", counts.violators)
-        webhooks = {result: ask() for result, ask in self._webhooks.items()}
-        yield _counters("webhooks", "Reports that were posted to the operator.", "result", webhooks)
+        yield _counters("webhooks", "Reports that were posted to the operator.", "result", self._webhooks())
         yield _counters("drops", "Connections that were ended here.", "reason", counts.drops)
         yield _counters("handshakes_refused", "Handshakes refused.", "status", counts.handshakes_refused)
         yield _counters("relayed", "Messages relayed to partners.", "type", counts.relayed_by_type())

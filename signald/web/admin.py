@@ -76,7 +76,7 @@ class ClientsPage(Endpoint):
 
     async def _list(self, request: Request) -> tuple[HTTPStatus, object]:
         limit = number(request, b"limit", LISTED, LISTED_AT_MOST)
-        answers = await self._api.operator.ask(Look(limit, addresses=flag(request, b"addresses")))
+        answers = await self._api.ask(Look(limit, addresses=flag(request, b"addresses")))
         lists = list(read(answers, ClientList))
         clients = [client for of_one in lists for client in of_one.clients]
         total = sum(of_one.total for of_one in lists)
@@ -96,7 +96,7 @@ class _Client(Endpoint):
 
     async def _look(self, request: Request) -> tuple[HTTPStatus, object]:
         question = Look(1, addresses=flag(request, b"addresses"), client=self._client)
-        answers = await self._api.operator.ask(question)
+        answers = await self._api.ask(question)
         found = [client for of_one in read(answers, ClientList) for client in of_one.clients]
         if not found:
             raise _nobody(answers)
@@ -106,7 +106,7 @@ class _Client(Endpoint):
         reason = query(request, b"reason") or "kicked by the operator"
         if len(reason) > 100:
             raise ApiError(HTTPStatus.BAD_REQUEST, "reason: at most 100 characters")
-        answers = await self._api.operator.ask(Kick(self._client, reason))
+        answers = await self._api.ask(Kick(self._client, reason))
         if not any(read(answers, bool)):
             raise _nobody(answers)
         return HTTPStatus.NO_CONTENT, None
@@ -145,7 +145,7 @@ class BansPage(Endpoint):
         return HTTPStatus.CREATED, {"bans": [_shown(ban)]}
 
     async def _ban_client(self, client: ClientId, asked: NewBan) -> tuple[HTTPStatus, object]:
-        answers = await self._api.operator.ask(BanClient(client, asked.kinds, asked.seconds, asked.reason))
+        answers = await self._api.ask(BanClient(client, asked.kinds, asked.seconds, asked.reason))
         found = [said for said in read(answers, Bannings) if said.found]
         if not found:
             raise _nobody(answers)

@@ -11,8 +11,7 @@ from twisted.logger import Logger
 from twisted.web.resource import IResource, Resource
 from twisted.web.server import NOT_DONE_YET, Request, Site
 
-from signald.brokers.interface import Answers
-from signald.clients.questions import Question
+from signald.clients.questions import Asking
 from signald.core.bans import Ban, BanKind
 
 MAX_BODY_BYTES: Final = 16 * 1024
@@ -24,10 +23,6 @@ MAX_SENT_BYTES: Final = 1024 * 1024
 
 class Operator(Protocol):
     """What can be done; see `signald.moderation.operator.Moderation`."""
-
-    async def ask(self, question: Question) -> Answers:
-        """Put a question to all instances."""
-        ...
 
     def ban(self, kind: BanKind, value: str, seconds: float, reason: str) -> Ban:
         """Ban a user or an address."""
@@ -95,13 +90,15 @@ class Api:
     """What the resources share.
 
     Args:
-        operator: Does it.
+        operator: Bans, and lifts bans.
+        ask: Puts a question to all instances.
         token: Who has it may; empty: nobody.
         users_known: Whether clients have users at all.
     """
 
-    def __init__(self, operator: Operator, token: str, *, users_known: bool) -> None:
+    def __init__(self, *, operator: Operator, ask: Asking, token: str, users_known: bool) -> None:
         self.operator = operator
+        self.ask = ask
         self.users_known = users_known
         self._token = token.encode()
 

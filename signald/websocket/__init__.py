@@ -1,5 +1,6 @@
 """The WebSocket side of a client: frames to messages, and back.
 
 ``base`` is what every connection has, ``rfc6455`` all of the protocol by Autobahn, ``fast`` the few frames that make
-up nearly all traffic, ``handshake`` the usual upgrade request. Removing the fast path leaves a correct daemon.
+up nearly all traffic, ``handshake`` the usual upgrade request, ``bearer`` the token in it. ``entrance`` decides about
+handshakes, ``watch`` ends what hangs. Removing the fast path leaves a correct daemon.
 """

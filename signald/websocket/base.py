@@ -1,7 +1,6 @@
 """What every client's connection has, whoever reads its frames: the client behind it, bounds on output, its end."""
 
-from collections.abc import Iterable
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from twisted.internet.interfaces import IPushProducer
 from twisted.logger import Logger
@@ -9,13 +8,10 @@ from zope.interface import implementer
 
 from signald.clients.client import Client
 from signald.clients.clients import Clients
-from signald.clients.heartbeat import Heartbeat
-from signald.core import origins
-from signald.core.messages import SUBPROTOCOL
-from signald.limits.admission import Admission
-from signald.limits.deadlines import Deadlines, Overdue
 from signald.limits.throttle import Throttle
 from signald.telemetry.counts import Counts, Drop
+from signald.websocket.entrance import Entrance
+from signald.websocket.watch import Watch
 
 MAX_OUTPUT_BYTES: Final = 256 * 1024
 """Output that waits for one client beyond the transport's own buffer: about 60 SDPs. More means it does not read."""
@@ -28,76 +24,22 @@ INTERNAL_ERROR: Final = 1011
 TRY_AGAIN_LATER: Final = 1013
 
 
-class Refused(Exception):
-    """A handshake is not welcome.
-
-    Attributes:
-        status: Of the HTTP response.
-        reason: In words.
-    """
-
-    def __init__(self, status: int, reason: str) -> None:
-        super().__init__(status, reason)
-        self.status = status
-        self.reason = reason
-
-
-class WebSockets:
+class WebSockets(NamedTuple):
     """What all connections share.
 
-    Args:
-        connections: The clients of this instance.
-        heartbeat: Watches each client.
-        handshakes: Ends handshakes that take too long.
-        closings: Ends closings that take too long.
-        allowed_origins: Normalised; empty allows all.
+    Attributes:
+        clients: Of this instance.
+        entrance: Decides about handshakes.
+        watch: Ends what hangs.
+        throttle: Slows down whoever sends too much.
         counts: Where to count what happens.
-        floods: Slows down whoever sends too much.
-        admission: Is told who left.
     """
 
-    def __init__(
-        self,
-        connections: Clients,
-        heartbeat: Heartbeat,
-        handshakes: Deadlines,
-        closings: Deadlines,
-        allowed_origins: frozenset[str],
-        counts: Counts,
-        floods: Throttle,
-        admission: Admission,
-    ) -> None:
-        self.connections = connections
-        self.heartbeat = heartbeat
-        self.handshakes = handshakes
-        self.closings = closings
-        self.allowed_origins = allowed_origins
-        self.counts = counts
-        self.floods = floods
-        self.admission = admission
-        self.refuse_all = False
-        """Whether the end has begun."""
-        self.open: set[Overdue] = set()
-        """Every connection from its accepted handshake request to the end of its transport."""
-
-    def accept(self, origin: str | None, protocols: Iterable[str]) -> str | None:
-        """Decide about a handshake.
-
-        Args:
-            origin: The header; None if there is none.
-            protocols: The subprotocols that the client offers.
-
-        Returns:
-            The subprotocol that is chosen.
-
-        Raises:
-            Refused: The origin is not allowed, or nobody is welcome any more.
-        """
-        if not origins.allows(self.allowed_origins, origin):
-            raise Refused(403, "origin not allowed")
-        if self.refuse_all:
-            raise Refused(503, "the server is going away")
-        return SUBPROTOCOL if SUBPROTOCOL in protocols else None
+    clients: Clients
+    entrance: Entrance
+    watch: Watch
+    throttle: Throttle
+    counts: Counts
 
 
 @implementer(IPushProducer)
@@ -123,7 +65,7 @@ class ClientConnection:
         self._client: Client | None = None
         self._paused = False
         self._backlog = 0
-        shared.open.add(self)
+        shared.watch.made(self)
 
     def close(self, code: int, reason: str) -> None:
         """See `Connection.close`; a client that does not answer in time is dropped."""
@@ -135,7 +77,7 @@ class ClientConnection:
 
     def useless(self) -> None:
         """See `Connection.useless`."""
-        self.shared.floods.useless(self)
+        self.shared.throttle.useless(self)
 
     def hold(self) -> None:
         """See `Flooder.hold`; what was read already waits too."""
@@ -163,12 +105,12 @@ class ClientConnection:
     def _opened(self, token: str | None = None) -> None:
         """The handshake is done; maybe it brought a token."""
         try:
-            self.shared.handshakes.done(self)
+            self.shared.watch.opened(self)
             self.transport.registerProducer(self, True)
-            self._client = self.shared.connections.open(self, self.address)  # type: ignore[arg-type]
-            self.shared.heartbeat.watch(self._client)
+            self._client = self.shared.clients.open(self, self.address)  # type: ignore[arg-type]
+            self.shared.watch.came(self._client)
             if token is not None:
-                self.shared.connections.show_token(self._client, token)
+                self.shared.clients.show_token(self._client, token)
         except Exception:
             self._failed()
 
@@ -179,9 +121,9 @@ class ClientConnection:
             return
         try:
             if binary:
-                self.shared.connections.refuse(client, "binary messages are not understood: send JSON as text")
+                self.shared.clients.refuse(client, "binary messages are not understood: send JSON as text")
             else:
-                self.shared.connections.receive(client, payload)
+                self.shared.clients.receive(client, payload)
         except Exception:
             self._failed()
 
@@ -202,24 +144,20 @@ class ClientConnection:
 
     def _closing(self, code: int | None) -> None:
         """A close frame went out, ours or the reply to theirs: from now on the client is over."""
-        self.shared.closings.begin(self)
+        self.shared.watch.closing(self)
         self._over(code, f"closed with {code}")
 
     def _lost(self, why: str) -> None:
         """The transport is gone."""
-        self.shared.handshakes.done(self)
-        self.shared.closings.done(self)
-        self.shared.floods.forget(self)
-        self.shared.admission.leave(self.address)
-        self.shared.open.discard(self)
+        self.shared.watch.lost(self, self.address)
         self._over(None, f"connection lost: {why}")
 
     def _over(self, code: int | None, why: str) -> None:
         client, self._client = self._client, None
         if client is not None:
             self.shared.counts.closed(code)
-            self.shared.heartbeat.forget(client)
-            self.shared.connections.closed(client, why)
+            self.shared.watch.went(client)
+            self.shared.clients.closed(client, why)
 
     def _failed(self) -> None:
         self._log.failure("a client's connection failed; it is closed with 1011")

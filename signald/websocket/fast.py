@@ -17,7 +17,8 @@ from twisted.python.failure import Failure
 
 from signald.network.front import hand_over
 from signald.websocket import bearer, handshake
-from signald.websocket.base import ClientConnection, Refused, WebSockets
+from signald.websocket.base import ClientConnection, WebSockets
+from signald.websocket.entrance import Refused
 from signald.websocket.rfc6455 import WebSocketConnection
 
 # First byte of a frame that is whole (FIN), without reserved bits, by opcode (RFC 6455 5.2).
@@ -144,7 +145,7 @@ class FastConnection(ClientConnection):
         self.dataReceived(b"")
 
     def _read(self, data: bytes) -> None:
-        receive = self.shared.connections.receive
+        receive = self.shared.clients.receive
         size = len(data)
         at = 0
         while size - at >= 2:
@@ -197,7 +198,7 @@ class FastConnection(ClientConnection):
             return self._close_received(payload)
         return True
 
-    # --- signald.connections.Connection -------------------------------------------------------------------------------
+    # --- signald.clients.client.Connection ----------------------------------------------------------------------------
 
     def send(self, text: bytes) -> None:
         """Send one text message; a client that does not read is closed with 1013 instead."""
@@ -239,7 +240,7 @@ class FastConnection(ClientConnection):
         upgrade = handshake.read(head)
         if upgrade is not None:
             try:
-                protocol = self.shared.accept(upgrade.origin, upgrade.protocols)
+                protocol = self.shared.entrance.accept(upgrade.origin, upgrade.protocols)
             except Refused:
                 pass  # Autobahn says so
             else:
@@ -247,7 +248,7 @@ class FastConnection(ClientConnection):
                 self._opened(bearer.offered(upgrade.protocols) or bearer.in_query(upgrade.query))
                 return rest
         slow = self._give_way()
-        self.shared.handshakes.begin(slow)
+        self.shared.watch.shakes_hands(slow)
         slow.dataReceived(data)
         return b""
 
@@ -273,7 +274,7 @@ class FastConnection(ClientConnection):
         slow = self._give_way()
         slow.adopt(client, paused=paused, backlog=backlog, closing=closing)
         if closing:
-            self.shared.closings.begin(slow)
+            self.shared.watch.closing(slow)
         slow.dataReceived(data)
 
     def _give_way(self) -> WebSocketConnection:
@@ -283,12 +284,8 @@ class FastConnection(ClientConnection):
         self._closed = True
         slow = self._slow(transport.getPeer())
         slow.address = self.address
-        shared = self.shared
-        shared.handshakes.done(self)
-        shared.closings.done(self)
-        if shared.floods.forget(self):
+        if self.shared.watch.replaced(self):
             transport.resumeProducing()
-        shared.open.discard(self)
         hand_over(transport, slow)
         return slow
 
@@ -300,7 +297,7 @@ class MeteredConnection(FastConnection):
 
     def dataReceived(self, data: bytes) -> None:
         """See `FastConnection.dataReceived`."""
-        self.shared.floods.read(self, len(data))
+        self.shared.throttle.read(self, len(data))
         super().dataReceived(data)
 
 

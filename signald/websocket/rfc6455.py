@@ -13,7 +13,8 @@ from signald import __version__
 from signald.clients.client import Client
 from signald.core.messages import MAX_MESSAGE_BYTES
 from signald.websocket import bearer
-from signald.websocket.base import ClientConnection, Refused, WebSockets
+from signald.websocket.base import ClientConnection, WebSockets
+from signald.websocket.entrance import Refused
 
 TEXT: Final = 1
 BINARY: Final = 2
@@ -81,8 +82,8 @@ class WebSocketConnection(ClientConnection, WebSocketServerProtocol):  # type: i
     def dataReceived(self, data: bytes) -> None:
         """See `IProtocol.dataReceived`."""
         self.shared.counts.received_bytes += len(data)
-        if self.shared.floods.max_bytes:
-            self.shared.floods.read(self, len(data))
+        if self.shared.throttle.max_bytes:
+            self.shared.throttle.read(self, len(data))
         self._unread += data
         # Autobahn copies what is left after each frame, which many small ones would make expensive.
         while self._unread and not self._held:
@@ -111,7 +112,7 @@ class WebSocketConnection(ClientConnection, WebSocketServerProtocol):  # type: i
         """The handshake's headers are here."""
         try:
             self._token = bearer.offered(request.protocols) or next(iter(request.params.get("token", ())), None)
-            return self.shared.accept(request.origin, request.protocols)
+            return self.shared.entrance.accept(request.origin, request.protocols)
         except Refused as refused:
             raise ConnectionDeny(refused.status, refused.reason) from None
 
@@ -152,7 +153,7 @@ class WebSocketConnection(ClientConnection, WebSocketServerProtocol):  # type: i
         self._lost(str(reason))
         self.is_closed = None  # a Deferred whose result is this connection: it would be left to the garbage collector
 
-    # --- signald.connections.Connection -------------------------------------------------------------------------------
+    # --- signald.clients.client.Connection ----------------------------------------------------------------------------
 
     def send(self, text: bytes) -> None:
         """Send one text message; a client that does not read is closed with 1013 instead."""

@@ -53,16 +53,16 @@ class OnRedis(suite.Brokers):
     def _broker(self, name: str) -> RedisBroker:
         address = parse_url(self.store.url)
         return RedisBroker(
-            name,
-            f"boot of {name}",
-            make_endpoint(address, "", self.reactor),
-            address,
-            Keys(self.prefix),
-            self.reactor,
-            lambda: RoomId(f"room {next(self._rooms)}"),
-            lambda: 0.5,
-            self.reactor.seconds,
-            suite.BLOCK_S,
+            instance=name,
+            boot=f"boot of {name}",
+            endpoint=make_endpoint(address, "", self.reactor),
+            address=address,
+            keys=Keys(self.prefix),
+            clock=self.reactor,
+            new_room_id=lambda: RoomId(f"room {next(self._rooms)}"),
+            jitter=lambda: 0.5,
+            unix_time=self.reactor.seconds,
+            block_s=suite.BLOCK_S,
         )
 
     async def joined(self) -> None:

@@ -18,7 +18,7 @@ from twisted.internet.testing import MemoryReactorClock
 
 from signald.settings.options import Options
 from signald.settings.setting import SettingsError
-from signald.tap import make_daemon
+from signald.wiring.daemon import make_daemon
 from tests.docs.page import ROOT
 from tests.ops.test_tls import Authority
 from tests.support.client import Client

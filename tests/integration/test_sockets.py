@@ -20,8 +20,8 @@ from signald.core.session import Session
 from signald.network.accepted import Accepted
 from signald.network.front import Front
 from signald.settings import settings
-from signald.tap import make_daemon
 from signald.websocket.base import ClientConnection
+from signald.wiring.daemon import make_daemon
 from tests.support.client import Client, pair
 from tests.support.daemon import DaemonProcess
 from tests.support.frames import TEXT, client_frame, close_frame, handshake
@@ -44,7 +44,7 @@ class NoDelay(TestCase):
             browser = Browser()
             await connectProtocol(TCP4ClientEndpoint(reactor, "127.0.0.1", address.port), browser)
             await browser.answered
-            (websocket,) = daemon._websockets.open
+            (websocket,) = daemon._watch._open
             transport: Any = getattr(websocket, "transport")  # noqa: B009
             self.assertIsInstance(transport, Accepted)
             option = transport.getHandle().getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
@@ -76,14 +76,14 @@ class Gone(TestCase):
                     browser = Browser()
                     await connectProtocol(TCP4ClientEndpoint(reactor, "127.0.0.1", address.port), browser)
                     await browser.answered
-                    self.assertEqual(len(daemon._websockets.open), 1)
+                    self.assertEqual(len(daemon._watch._open), 1)
                     transport: Any = browser.transport
                     if number % 2:
                         transport.write(close_frame(1000))
                     else:
                         transport.loseConnection()
                     await browser.gone
-                    while daemon._websockets.open:
+                    while daemon._watch._open:
                         await deferLater(reactor, 0.01)
                 await deferLater(reactor, 0.01)
                 self.assertEqual(_connections(), before)

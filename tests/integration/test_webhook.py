@@ -130,7 +130,13 @@ class Delivery(TestCase):
     def webhook(self, url: str, clock: Any = None, jitter: Callable[[], float] = random.random) -> Webhook:
         post = self.told(webhook.from_url(url, self.reactor))
         made = Webhook(
-            post, "127.0.0.1", SECRET, lambda: secrets.token_urlsafe(12), time.time, clock or self.reactor, jitter
+            post,
+            where="127.0.0.1",
+            secret=SECRET,
+            new_id=lambda: secrets.token_urlsafe(12),
+            unix_time=time.time,
+            clock=clock or self.reactor,
+            jitter=jitter,
         )
         made.startService()
         self.addCleanup(made.stopService)

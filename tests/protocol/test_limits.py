@@ -215,6 +215,16 @@ class Limits(MemoryTest):
         daemon.advance(31)
         self.assertEqual(self.status(daemon), 101)
 
+    def test_reports_too_many_are_no_violation(self) -> None:
+        """All who share an address are thrown out, and stay out, because one of them reports too often."""
+        daemon = self.start(VIOLATIONS_PER_MINUTE="1", BAN_SECONDS="30")
+        client, _ = daemon.pair()
+        for _ in range(20):
+            client.send("report", reason="spam")
+        self.assertEqual([error["code"] for error in client.take()], ["RATE_LIMIT"] * 19)
+        self.assertFalse(client.gone)
+        self.assertEqual(self.status(daemon), 101)
+
     def test_by_default_nobody_is_closed_or_banned(self) -> None:
         """Clients of the old server, which stayed connected whatever they sent, would be thrown out."""
         daemon = self.start(REMATCH_DELAY_SECONDS="0")

@@ -321,7 +321,7 @@ class Bugs(MemoryTest):
     def test_when_a_client_comes(self) -> None:
         """Autobahn swallows an exception in onOpen: the client would wait for `ready` for ever."""
         daemon = self.start()
-        self.patch(daemon.daemon._connections, "_new_client_id", lambda: 1 // 0)
+        self.patch(daemon.daemon._clients, "_new_client_id", lambda: 1 // 0)
         client = daemon.connect()
         client.write(handshake())
         self.assertEqual(len(self.flushLoggedErrors(ZeroDivisionError)), 1)

@@ -18,7 +18,7 @@ from tests.support.client import PATIENCE_S, Client
 
 TWISTD = Path(sys.executable).parent / "twistd"
 
-_LISTENING = re.compile(r"listening on IPv[46]Address\(type='TCP', host='[^']*', port=(\d+)")
+_LISTENING = re.compile(r"listening on https?://\S*:(\d+)")
 _ERROR = re.compile(r"#(error|critical)\]|Traceback|Unhandled")
 
 

@@ -57,7 +57,7 @@ def main(path: str) -> None:
     for name, function in (("open", _open), ("receive", _receive), ("closed", _closed)):
         setattr(Clients, name, function)
     ClientConnection._received = _received  # type: ignore[method-assign]
-    from signald.tap import make_daemon
+    from signald.wiring.daemon import make_daemon
 
     daemon = make_daemon(
         settings.parse({"LISTEN": "tcp:0:interface=127.0.0.1", "FAST_PATH": str(path == "fast"), "DEMO": "false"}),

@@ -19,7 +19,7 @@ from zope.interface import implementer
 
 from signald.daemon import Daemon
 from signald.settings import settings
-from signald.tap import make_daemon
+from signald.wiring.daemon import make_daemon
 from tests.support.frames import (
     CLOSE,
     PING,
@@ -381,7 +381,7 @@ class MemoryDaemon:
     @property
     def clients(self) -> int:
         """How many clients the daemon says it has."""
-        clients = self.daemon.health()["clients"]
+        clients = self.daemon.life.health()["clients"]
         assert isinstance(clients, int)
         return clients
 

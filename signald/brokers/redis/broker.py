@@ -21,7 +21,7 @@ from signald.brokers.redis.moderation import SharedModeration
 from signald.brokers.redis.pairing import Pairing
 from signald.brokers.redis.post import Post
 from signald.brokers.redis.problems import Problem
-from signald.brokers.redis.questions import Questions
+from signald.brokers.redis.questions import SharedQuestions
 from signald.brokers.redis.store import Store
 from signald.brokers.redis.url import StoreAddress
 from signald.core.bans import Ban
@@ -70,6 +70,7 @@ class RedisBroker:
 
     def __init__(
         self,
+        *,
         instance: str,
         boot: str,
         endpoint: IStreamClientEndpoint,
@@ -151,7 +152,7 @@ class RedisBroker:
         self._moderation = SharedModeration(
             self._store, self.send, moderation, blocks, self._clock.seconds, self._unix_time
         )
-        self._questions = Questions(self._store, self.send, moderation.asked, self._clock.seconds)
+        self._questions = SharedQuestions(self._store, self.send, moderation.asked, self._clock.seconds)
         self._post = Post(self._store, self._boot, self._clock, self._pairing.delivered, self._unanswered)
         self._pairing.away(self._clock.seconds())
         self._store.start()

@@ -34,7 +34,7 @@ class OpenQuestion:
             self.answered.callback(Answers(self.answers, missing, self.missing is not None))
 
 
-class Questions:
+class SharedQuestions:
     """The questions of one instance among all.
 
     Args:

@@ -36,7 +36,7 @@ BY_JWKS = signing_keys.from_jwks(
 
 
 def verifier(keys: KeySet = BY_SECRET, issuer: str = ISSUER, audience: str = AUDIENCE, leeway_s: float = 0) -> Verifier:
-    return Verifier(keys, issuer, audience, leeway_s)
+    return Verifier(keys, issuer=issuer, audience=audience, leeway_s=leeway_s)
 
 
 def claims(**changed: Any) -> dict[str, Any]:

@@ -11,7 +11,7 @@ from tests.support.clock import Time
 def test_a_report_is_filed_once_and_from_one_place_not_often() -> None:
     """Moderators are buried in reports by one angry client, or a report that came too soon can never be made."""
     time, counts, delivered = Time(), Counts(), list[bytes]()
-    reports = Reports(lambda: "here", counts, time, lambda: 1.0, delivered.append)
+    reports = Reports(instance=lambda: "here", counts=counts, now=time, unix_time=lambda: 1.0, deliver=delivered.append)
 
     def file(by: str, about: str, address: str) -> str:
         met = Encounter(RoomId("room"), Party(ClientId(about)))

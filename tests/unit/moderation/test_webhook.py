@@ -62,12 +62,12 @@ class Deliveries(SynchronousTestCase):
         ids = count()
         self.webhook = Webhook(
             self.post,
-            "hooks.example",
-            SECRET,
-            lambda: f"event_{next(ids)}",
-            lambda: START + self.clock.seconds(),
-            self.clock,
-            lambda: self.jitter,
+            where="hooks.example",
+            secret=SECRET,
+            new_id=lambda: f"event_{next(ids)}",
+            unix_time=lambda: START + self.clock.seconds(),
+            clock=self.clock,
+            jitter=lambda: self.jitter,
         )
         self.webhook.startService()
 
@@ -391,7 +391,15 @@ class Senders(SynchronousTestCase):
         """A report ends the client that makes it, by an exception."""
         clock = Clock()
         answers = [succeed(200)] * MAX_QUEUED
-        webhook = Webhook(lambda *_: answers.pop(), "", SECRET, lambda: "id", lambda: 0, clock, lambda: 0)
+        webhook = Webhook(
+            lambda *_: answers.pop(),
+            where="",
+            secret=SECRET,
+            new_id=lambda: "id",
+            unix_time=lambda: 0,
+            clock=clock,
+            jitter=lambda: 0,
+        )
         webhook.startService()
         for _ in range(MAX_QUEUED):
             webhook.deliver(b"{}")

@@ -15,6 +15,7 @@ from twisted.internet.task import Clock
 
 from signald.brokers.memory import MemoryBroker
 from signald.clients.clients import Clients
+from signald.clients.questions import Questions
 from signald.core import messages
 from signald.core.effects import VerifyToken
 from signald.core.ids import ClientId, RoomId
@@ -189,28 +190,50 @@ def test_what_is_sent_is_what_the_schema_says() -> None:
     clock = Clock()
     numbers = iter(range(100))
     broker = MemoryBroker(clock, lambda: RoomId(f"room{next(numbers)}"), "here", 3600.0)
-    connections = Clients(broker, clock, lambda: ClientId(f"client{next(numbers)}"), Policy(), 12, Counts())
-    broker.start(connections, Moderation(connections, broker, Bans(lambda: 0.0), Traces(clock.seconds), clock.seconds))
+    clients = Clients(
+        broker,
+        clock,
+        new_client_id=lambda: ClientId(f"client{next(numbers)}"),
+        policy=Policy(),
+        max_messages_per_second=12,
+        counts=Counts(),
+    )
+    moderation = Moderation(
+        clients=clients,
+        questions=Questions(broker),
+        instance=lambda: broker.instance,
+        bans=Bans(lambda: 0.0),
+        traces=Traces(clock.seconds),
+        now=clock.seconds,
+    )
+    broker.start(clients, moderation)
     wires = [Wire(), Wire()]
-    a, b = [connections.open(wire) for wire in wires]
+    a, b = [clients.open(wire) for wire in wires]
     for client in (a, b):
-        connections.receive(client, b'{"type":"offer","sdp":""}')
-        connections.receive(client, b'{"type":"available"}')
-    connections.receive(a, b'{"type":"available"}')
+        clients.receive(client, b'{"type":"offer","sdp":""}')
+        clients.receive(client, b'{"type":"available"}')
+    clients.receive(a, b'{"type":"available"}')
     for sdp in (b'"v=0\\r\\n"', b'{"type":"offer","sdp":"v=0"}', b"null"):
-        connections.receive(a, b'{"from":"nobody","sdp":%b,"type":"offer"}' % sdp)
-        connections.receive(b, b'{"type":"answer","sdp":%b}' % sdp)
-    connections.receive(a, b'{"type":"ice","candidate":{"candidate":""}}')
-    connections.receive(b, b'{"type":"ice","candidate":null}')
-    connections.receive(a, b'{"type":"ping"}')
-    connections.receive(a, b'{"type":"fly"}')
-    connections.receive(b, b"not JSON")
-    connections.refuse(b, "binary")
-    connections.closed(b, "test")
+        clients.receive(a, b'{"from":"nobody","sdp":%b,"type":"offer"}' % sdp)
+        clients.receive(b, b'{"type":"answer","sdp":%b}' % sdp)
+    clients.receive(a, b'{"type":"ice","candidate":{"candidate":""}}')
+    clients.receive(b, b'{"type":"ice","candidate":null}')
+    clients.receive(a, b'{"type":"ping"}')
+    clients.receive(a, b'{"type":"fly"}')
+    clients.receive(b, b"not JSON")
+    clients.refuse(b, "binary")
+    clients.closed(b, "test")
     for _ in range(10):
-        connections.receive(a, b'{"type":"ping"}')
+        clients.receive(a, b'{"type":"ping"}')
     required = Policy(auth=AuthMode.REQUIRED)
-    strict = Clients(broker, clock, lambda: ClientId("stranger"), required, 12, Counts())
+    strict = Clients(
+        broker,
+        clock,
+        new_client_id=lambda: ClientId("stranger"),
+        policy=required,
+        max_messages_per_second=12,
+        counts=Counts(),
+    )
     stranger = strict.open(wires[0])
     strict.receive(stranger, b'{"type":"available"}')
     strict.receive(stranger, b'{"type":"auth","token":"t"}')

@@ -1,0 +1,25 @@
+"""What is asked when somebody scrapes ``/metrics``: each field is a gauge, ``signald_`` and its name."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field, fields
+
+Ask = Callable[[], float]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Gauges:
+    """How to ask for each; None for what this process does not have."""
+
+    connected: Ask = field(metadata={"help": "Clients that are connected."})
+    clients_limit: Ask = field(metadata={"help": "Clients for which there is room."})
+    half_open: Ask = field(metadata={"help": "Connections that have not finished their handshake."})
+    bans: Ask = field(metadata={"help": "Addresses and users that may not come in for now."})
+    loop_lag_seconds: Ask = field(metadata={"help": "How late the event loop was at worst, since the last scrape."})
+    webhooks_queued: Ask | None = field(default=None, metadata={"help": "Reports that wait to be posted."})
+
+    def read(self) -> Iterator[tuple[str, str, float]]:
+        """Name without prefix, help and value of each."""
+        for each in fields(self):
+            ask: Ask | None = getattr(self, each.name)
+            if ask is not None:
+                yield each.name, each.metadata["help"], ask()

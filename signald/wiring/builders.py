@@ -1,0 +1,369 @@
+"""Makes the parts of the daemon: a builder for each package, in the order in which they need each other.
+
+Each takes what it needs by name, and nothing is named before it is made. Where two need each other, the second is given
+to the first when it is there: by `Broker.start`, `Users.on_expiry`, `Questions.on`.
+"""
+
+import random
+import secrets
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+from urllib.parse import urlsplit
+
+from OpenSSL.crypto import Error as CryptoError
+from twisted.application.service import IService
+from twisted.internet.interfaces import IAddress
+
+from signald.brokers.interface import Broker
+from signald.brokers.memory import MemoryBroker
+from signald.brokers.redis.broker import RedisBroker
+from signald.brokers.redis.connection import make_endpoint
+from signald.brokers.redis.keys import Keys
+from signald.clients.clients import Clients
+from signald.clients.heartbeat import Heartbeat
+from signald.clients.questions import Questions, WhereIs
+from signald.clients.users import Users
+from signald.core import addresses, messages
+from signald.core.ice import IceServers
+from signald.core.ids import ClientId, RoomId
+from signald.core.session import AuthMode, Policy
+from signald.identity import jwks, signing_keys
+from signald.identity.tokens import KeySource, Verifier
+from signald.limits.admission import Admission
+from signald.limits.deadlines import Deadlines
+from signald.limits.pace import Pace
+from signald.limits.throttle import Throttle
+from signald.moderation import webhook
+from signald.moderation.bans import Bans
+from signald.moderation.reports import Reports
+from signald.moderation.traces import Traces
+from signald.moderation.webhook import Webhook
+from signald.network.front import Addressed
+from signald.process.files import raise_file_limit
+from signald.process.life import Life
+from signald.settings.groups import IdentitySettings, LimitsSettings, OperatorSettings
+from signald.settings.setting import SettingsError
+from signald.settings.settings import Settings
+from signald.telemetry.counts import Counts, Drop
+from signald.telemetry.gauges import Gauges
+from signald.telemetry.lag import LoopLag
+from signald.telemetry.metrics import Metrics
+from signald.websocket.base import WebSockets
+from signald.websocket.entrance import Entrance
+from signald.websocket.fast import FastConnection, MeteredConnection, Output
+from signald.websocket.rfc6455 import WebSocketFactory
+from signald.websocket.watch import Watch
+
+HALF_OPEN_SHARE: Final = 4
+"""Of all connections, the part that may not have said yet what they want: 1 in so many."""
+
+CLOSING_TIMEOUT_S: Final = 3.0
+"""How long a client may take to answer a close frame."""
+
+DAY_S: Final = 86400.0
+
+UnixTime = Callable[[], float]
+"""Seconds since 1970."""
+
+
+def _new_id() -> str:
+    """16 characters that nobody can guess: who knows a client's id is not to find the next one from it."""
+    return secrets.token_urlsafe(12)
+
+
+# --- brokers ----------------------------------------------------------------------------------------------------------
+
+
+def make_broker(*, chosen: Settings, reactor: Any, unix_time: UnixTime, counts: Counts) -> Broker:
+    """What pairs clients: in memory, or through a store.
+
+    Raises:
+        SettingsError: REDIS_CA_FILE is no good.
+    """
+
+    def new_room_id() -> RoomId:
+        return RoomId(_new_id())
+
+    address, ca_file = chosen.store.redis_url, chosen.store.redis_ca_file
+    block_s = chosen.pairing.block_days * DAY_S
+    if address is None:
+        return MemoryBroker(reactor, new_room_id, chosen.process.instance_id, block_s)
+    try:
+        endpoint = make_endpoint(address, ca_file, reactor)
+    except (OSError, ValueError, CryptoError) as error:
+        raise SettingsError(f"REDIS_CA_FILE={ca_file!r}: {error or 'has a broken certificate'}") from None
+    return RedisBroker(
+        instance=chosen.process.instance_id,
+        boot=secrets.token_hex(8),
+        endpoint=endpoint,
+        address=address,
+        keys=Keys(chosen.store.redis_prefix),
+        clock=reactor,
+        new_room_id=new_room_id,
+        jitter=random.random,
+        unix_time=unix_time,
+        block_s=block_s,
+        observe=counts.store_called,
+        trouble=lambda problem: counts.store_troubled(problem.word),
+    )
+
+
+# --- identity ---------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tokens:
+    """How tokens are checked; `refresh` is what fetches the keys, if they are fetched."""
+
+    verifier: Verifier
+    refresh: IService | None
+
+
+def make_tokens(*, identity: IdentitySettings, reactor: Any) -> Tokens | None:
+    """What checks tokens; None if nothing does.
+
+    Raises:
+        SettingsError: The keys are no good.
+    """
+    if identity.auth_mode is AuthMode.OFF:
+        return None
+    refresh: jwks.Jwks | None = None
+    if where := identity.jwt_jwks:
+        fetch = jwks.from_url(where, reactor) if "://" in where else jwks.from_file(where)
+        refresh = jwks.Jwks(fetch, where, identity.jwt_algorithms, reactor)
+    verifier = Verifier(
+        refresh or _fixed_keys(identity),
+        issuer=identity.jwt_issuer,
+        audience=identity.jwt_audience,
+        leeway_s=identity.jwt_leeway_seconds,
+    )
+    return Tokens(verifier=verifier, refresh=refresh)
+
+
+def _fixed_keys(identity: IdentitySettings) -> KeySource:
+    try:
+        if identity.jwt_secret:
+            return signing_keys.from_secret(identity.jwt_secret, identity.jwt_algorithms)
+        return signing_keys.from_pem(Path(identity.jwt_public_key_file).read_bytes(), identity.jwt_algorithms)
+    except (OSError, ValueError) as error:
+        name = "JWT_SECRET" if identity.jwt_secret else "JWT_PUBLIC_KEY_FILE"
+        raise SettingsError(f"{name}: {error}") from None
+
+
+# --- moderation, as far as clients need it ----------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Records:
+    """What is known of clients that misbehave; `webhook` takes reports to the operator, if that is wanted."""
+
+    bans: Bans
+    reports: Reports
+    traces: Traces
+    webhook: Webhook | None
+
+
+def make_records(*, chosen: Settings, reactor: Any, unix_time: UnixTime, broker: Broker, counts: Counts) -> Records:
+    """Bans, reports, and who has just gone."""
+    posted = make_webhook(operator=chosen.operator, reactor=reactor, unix_time=unix_time)
+    return Records(
+        bans=Bans(unix_time, chosen.limits.ban_seconds, broker.share),
+        reports=Reports(
+            instance=lambda: broker.instance,
+            counts=counts,
+            now=reactor.seconds,
+            unix_time=unix_time,
+            deliver=None if posted is None else posted.deliver,
+        ),
+        traces=Traces(reactor.seconds),
+        webhook=posted,
+    )
+
+
+def make_webhook(*, operator: OperatorSettings, reactor: Any, unix_time: UnixTime) -> Webhook | None:
+    """What takes reports to the operator; None if nothing does."""
+    url = operator.report_webhook_url
+    if not url:
+        return None
+    return Webhook(
+        webhook.from_url(url, reactor),
+        where=urlsplit(url).hostname or "",
+        secret=operator.report_webhook_secret,
+        new_id=_new_id,
+        unix_time=unix_time,
+        clock=reactor,
+        jitter=random.random,
+    )
+
+
+# --- limits -----------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limits:
+    """How much anybody may use, and how long anything may take."""
+
+    admission: Admission
+    pace: Pace
+    throttle: Throttle
+    handshakes: Deadlines
+    closings: Deadlines
+
+
+def make_limits(*, chosen: Settings, reactor: Any, bans: Bans, counts: Counts) -> Limits:
+    """All limits; raises the one on open files, on which the one on connections depends."""
+    limits = chosen.limits
+    pace = Pace(
+        reactor,
+        parse=messages.bounded(limits.max_sdp_bytes, limits.max_candidate_bytes),
+        matches_per_minute=chosen.pairing.matches_per_minute,
+        violations_per_minute=limits.violations_per_minute,
+        ban_address=bans.ban_address,
+    )
+    return Limits(
+        admission=_make_admission(limits=limits, room=raise_file_limit(), bans=bans, reactor=reactor),
+        pace=pace,
+        throttle=Throttle(reactor, counts, limits.max_bytes_per_second),
+        handshakes=Deadlines(reactor, limits.handshake_timeout_seconds, counts, Drop.HANDSHAKE_TIMEOUT),
+        closings=Deadlines(reactor, CLOSING_TIMEOUT_S, counts, Drop.CLOSING_TIMEOUT),
+    )
+
+
+def _make_admission(*, limits: LimitsSettings, room: int, bans: Bans, reactor: Any) -> Admission:
+    connections = min(limits.max_connections or room, room)
+    return Admission(
+        reactor.seconds,
+        bans,
+        max_sockets=room,
+        max_connections=connections,
+        max_half_open=limits.max_half_open or max(1, connections // HALF_OPEN_SHARE),
+        per_address=limits.max_connections_per_address,
+        handshakes_per_second=limits.handshakes_per_address_per_second,
+    )
+
+
+# --- clients ----------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Everybody:
+    """The clients of this instance, and how to ask for those of all; `users` if tokens are checked."""
+
+    clients: Clients
+    users: Users | None
+    questions: Questions
+    heartbeat: Heartbeat
+
+
+def make_clients(
+    *,
+    chosen: Settings,
+    reactor: Any,
+    unix_time: UnixTime,
+    broker: Broker,
+    tokens: Tokens | None,
+    records: Records,
+    pace: Pace,
+    counts: Counts,
+) -> Everybody:
+    """The clients of this instance."""
+    questions = Questions(broker)
+    users = None
+    if tokens is not None:
+        users = Users(
+            verify=tokens.verifier.verify,
+            clock=reactor,
+            unix_time=unix_time,
+            at_most=chosen.identity.max_connections_per_user,
+            overflow=chosen.identity.user_overflow,
+            banned=records.bans.holds_user,
+            ask=questions.ask if chosen.store.redis_url else None,
+        )
+        questions.on(WhereIs, users.seats)
+    ice = IceServers(chosen.calls.ice_servers, chosen.calls.turn_secret, chosen.calls.turn_ttl)
+    clients = Clients(
+        broker,
+        reactor,
+        new_client_id=lambda: ClientId(_new_id()),
+        policy=Policy(
+            chosen.pairing.requeue_on_partner_leave, chosen.pairing.rematch_delay_seconds, chosen.identity.auth_mode
+        ),
+        max_messages_per_second=chosen.limits.max_msg_per_second,
+        counts=counts,
+        show_address=addresses.normalise if chosen.logging.log_full_addresses else addresses.truncate,
+        ice_servers=lambda client: ice.given_to(client, unix_time()),
+        identities=users,
+        pace=pace,
+        report=records.reports.file,
+        departed=records.traces.remember if chosen.operator.admin_token else lambda client, user: None,
+    )
+    if users is not None:
+        users.on_expiry(clients.token_expired)
+    heartbeat = Heartbeat(reactor, chosen.limits.heartbeat_seconds, counts)
+    return Everybody(clients=clients, users=users, questions=questions, heartbeat=heartbeat)
+
+
+# --- websocket --------------------------------------------------------------------------------------------------------
+
+
+def make_websockets(*, chosen: Settings, everybody: Everybody, limits: Limits, counts: Counts) -> WebSockets:
+    """What all connections share."""
+    watch = Watch(
+        heartbeat=everybody.heartbeat,
+        handshakes=limits.handshakes,
+        closings=limits.closings,
+        throttle=limits.throttle,
+        admission=limits.admission,
+    )
+    return WebSockets(
+        clients=everybody.clients,
+        entrance=Entrance(chosen.listening.allowed_origin),
+        watch=watch,
+        throttle=limits.throttle,
+        counts=counts,
+    )
+
+
+def make_protocols(*, chosen: Settings, shared: WebSockets, reactor: Any) -> Callable[[IAddress], Addressed]:
+    """What makes the WebSocket side of a connection."""
+    autobahn = WebSocketFactory(shared, reactor).buildProtocol
+    if not chosen.process.fast_path:
+        return autobahn
+    output = Output(reactor)
+    fast = MeteredConnection if chosen.limits.max_bytes_per_second else FastConnection
+    return lambda peer: fast(shared, output, autobahn)
+
+
+# --- telemetry --------------------------------------------------------------------------------------------------------
+
+
+def make_metrics(
+    *, broker: Broker, clients: Clients, limits: Limits, records: Records, lag: LoopLag, counts: Counts
+) -> Metrics:
+    """What ``/metrics`` says."""
+    posted = records.webhook
+    gauges = Gauges(
+        connected=lambda: len(clients),
+        clients_limit=lambda: limits.admission.max_connections,
+        half_open=lambda: len(limits.handshakes),
+        bans=lambda: len(records.bans.in_force()),
+        loop_lag_seconds=lag.worst,
+        webhooks_queued=None if posted is None else posted.__len__,
+    )
+    return Metrics(counts, broker, gauges, dict if posted is None else posted.results)
+
+
+def make_life(*, broker: Broker, clients: Clients, reactor: Any) -> Life:
+    """What ``/healthz`` and ``/readyz`` say."""
+
+    def facts() -> dict[str, object]:
+        found: dict[str, object] = {"clients": len(clients), "instanceId": broker.instance}
+        if broker.store_reachable is not None:
+            found["redis"] = broker.store_reachable
+        if broker.store_problem is not None:
+            found["redisProblem"] = broker.store_problem
+        return found
+
+    return Life(reactor, facts)

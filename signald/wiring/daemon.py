@@ -1,0 +1,149 @@
+"""Puts the daemon together."""
+
+import os
+import time
+from typing import Any
+
+from twisted.application.service import IService
+
+from signald.brokers.redis.access import CALLS
+from signald.brokers.redis.problems import PROBLEMS
+from signald.daemon import Daemon, Listener
+from signald.moderation.operator import Moderation
+from signald.network.endpoints import DualStackEndpoint
+from signald.network.endpoints import parse as parse_endpoint
+from signald.network.front import FrontFactory
+from signald.process.notify import Notify
+from signald.process.workers import WORKER_VARIABLE
+from signald.settings.setting import SettingsError
+from signald.settings.settings import WORKER, Settings, describe
+from signald.telemetry.counts import Counts
+from signald.telemetry.lag import LoopLag
+from signald.web.api import Api
+from signald.web.pages import make_admin_site, make_site
+from signald.web.probes import Probes
+from signald.wiring.builders import (
+    UnixTime,
+    make_broker,
+    make_clients,
+    make_life,
+    make_limits,
+    make_metrics,
+    make_protocols,
+    make_records,
+    make_tokens,
+    make_websockets,
+)
+
+
+def make_listeners(*, chosen: Settings, reactor: Any, public: Any, admin: Any) -> list[Listener]:
+    """Where clients and the operator connect.
+
+    Raises:
+        SettingsError: An endpoint makes no sense.
+    """
+    listening = chosen.listening
+    listeners = []
+    if not listening.listen:
+        listeners.append(Listener(f"port {listening.port}", DualStackEndpoint(reactor, listening.port), public))
+    worker = os.environ.get(WORKER_VARIABLE, "1")
+    for option, endpoints, factory in (
+        ("listen", listening.listen, public),
+        ("admin-listen", chosen.operator.admin_listen, admin),
+    ):
+        for words in endpoints:
+            try:
+                endpoint = parse_endpoint(words.replace(WORKER, worker), reactor)
+            except ValueError as error:
+                raise SettingsError(f"--{option}={words!r}: {error}") from None
+            listeners.append(Listener(words, endpoint, factory))
+    return listeners
+
+
+def make_daemon(chosen: Settings, reactor: Any, unix_time: UnixTime = time.time) -> Daemon:
+    """Make the daemon; it starts with its service.
+
+    Args:
+        chosen: The settings.
+        reactor: A reactor, or in tests what stands for it.
+        unix_time: Seconds since 1970, for what others have to agree about.
+
+    Raises:
+        SettingsError: An endpoint, a key or a certificate is no good.
+    """
+    counts = Counts(CALLS, [problem.word for problem in PROBLEMS])
+    lag = LoopLag(reactor)
+    broker = make_broker(chosen=chosen, reactor=reactor, unix_time=unix_time, counts=counts)
+    tokens = make_tokens(identity=chosen.identity, reactor=reactor)
+    records = make_records(chosen=chosen, reactor=reactor, unix_time=unix_time, broker=broker, counts=counts)
+    limits = make_limits(chosen=chosen, reactor=reactor, bans=records.bans, counts=counts)
+    everybody = make_clients(
+        chosen=chosen,
+        reactor=reactor,
+        unix_time=unix_time,
+        broker=broker,
+        tokens=tokens,
+        records=records,
+        pace=limits.pace,
+        counts=counts,
+    )
+    clients = everybody.clients
+    moderation = Moderation(
+        clients=clients,
+        questions=everybody.questions,
+        instance=lambda: broker.instance,
+        bans=records.bans,
+        traces=records.traces,
+        now=reactor.seconds,
+    )
+    websockets = make_websockets(chosen=chosen, everybody=everybody, limits=limits, counts=counts)
+    metrics = make_metrics(broker=broker, clients=clients, limits=limits, records=records, lag=lag, counts=counts)
+    life = make_life(broker=broker, clients=clients, reactor=reactor)
+    probes = Probes(life.health, life.ready, metrics.text)
+    site = make_site(probes, demo=chosen.listening.demo, metrics=chosen.operator.public_metrics, reactor=reactor)
+    api = Api(
+        operator=moderation,
+        ask=everybody.questions.ask,
+        token=chosen.operator.admin_token,
+        users_known=everybody.users is not None,
+    )
+    front = FrontFactory(
+        websockets=make_protocols(chosen=chosen, shared=websockets, reactor=reactor),
+        web=site.buildProtocol,
+        handshakes=limits.handshakes,
+        admission=limits.admission,
+        counts=counts,
+        trusted=chosen.listening.trusted_proxies,
+    )
+    admin = make_admin_site(probes, api, reactor)
+    daemon = Daemon(
+        reactor,
+        life=life,
+        listeners=make_listeners(chosen=chosen, reactor=reactor, public=front, admin=admin),
+        clients=clients,
+        entrance=websockets.entrance,
+        watch=websockets.watch,
+        broker=broker,
+        moderation=moderation,
+        counts=counts,
+        room=limits.admission.max_connections,
+        drain_s=chosen.process.drain_seconds,
+        description=describe(chosen),
+    )
+    notify = Notify(reactor, os.environ, lambda: f"{len(clients)} clients on instance {broker.instance}")
+    services: tuple[IService | None, ...] = (
+        records.webhook,
+        None if tokens is None else tokens.refresh,
+        everybody.users,
+        everybody.heartbeat,
+        limits.handshakes,
+        limits.closings,
+        limits.throttle,
+        limits.pace,
+        lag,
+        notify,
+    )
+    for service in services:
+        if service is not None:
+            service.setServiceParent(daemon)
+    return daemon
