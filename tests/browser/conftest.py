@@ -9,7 +9,6 @@ import re
 import shutil
 import signal
 import tempfile
-import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing, contextmanager, suppress
 from pathlib import Path
@@ -24,9 +23,8 @@ from selenium.webdriver.support.ui import WebDriverWait
 
 from tests.support.daemon import DaemonProcess
 from tests.support.operator import Operator
-
-PATIENCE_S = 60
-"""A call takes a second or two; a loaded machine gets thirty times that."""
+from tests.support.ports import free_port
+from tests.support.waiting import PATIENCE_S, until
 
 FLAGS = (
     "--headless=new",
@@ -66,16 +64,16 @@ class Daemon:
             variables["ADMIN_LISTEN"] = "tcp:0:interface=127.0.0.1"
         self._options = options
         self._variables = variables
-        self._process = self._started("--port=0")
-        self.port = self._process.port
+        self.port = free_port()
+        self._process = self._started()
         self.url = f"http://127.0.0.1:{self.port}/"
 
-    def _started(self, port: str) -> DaemonProcess:
+    def _started(self) -> DaemonProcess:
         listeners = 2 if "ADMIN_TOKEN" in self._variables else 1
-        return DaemonProcess(port, *self._options, variables=self._variables, ready=listeners)
+        return DaemonProcess(f"--port={self.port}", *self._options, variables=self._variables, ready=listeners)
 
     def start(self) -> None:
-        self._process = self._started(f"--port={self.port}")
+        self._process = self._started()
 
     def stop(self, how: signal.Signals = signal.SIGTERM) -> None:
         self._process.kill(how)
@@ -294,8 +292,5 @@ def _shared_daemon() -> Iterator[Daemon]:
 @pytest.fixture
 def daemon(_shared_daemon: Daemon) -> Daemon:
     """A daemon with the default settings, and nobody there from an earlier test."""
-    deadline = time.monotonic() + PATIENCE_S
-    while _shared_daemon.clients:
-        assert time.monotonic() < deadline, "clients of an earlier test are still there"
-        time.sleep(0.02)
+    until(lambda: not _shared_daemon.clients, "clients of an earlier test are gone")
     return _shared_daemon

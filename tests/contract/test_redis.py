@@ -2,8 +2,6 @@
 
 from itertools import count
 
-from twisted.internet.task import deferLater
-
 from signald.brokers.interface import Answers
 from signald.brokers.redis.letters import Claim, Confirm, decode
 from signald.brokers.redis.links import Outgoing
@@ -46,21 +44,19 @@ class Redis(OnRedis, suite.BrokerContract):
     async def test_dead_lease(self) -> None:
         """Tickets of a dead instance stay for ever, and each newcomer waits for their answer."""
         self.file("dead", *(f"d{number}" for number in range(50)))
-        began = self.now()
         await self.pair("a", "B")
-        self.assertLess(self.now() - began, 1.0)
         self.assertEqual(self.waiting(), [])
+        self.assertNotIn(f"{self.prefix}signal:dead", self.store.keys(self.prefix), "it was asked")
 
     async def test_instance_that_does_not_answer(self) -> None:
         """One hung process catches every newcomer."""
         self.file("hung", *(f"h{number}" for number in range(50)))
         self._live("hung")
         self.left_behind = frozenset(self.prefix + key for key in ("instance:hung", "signal:hung", "waiting"))
-        began = self.now()
         await self.enqueue("a")
         await self.enqueue("B")
         await self.paired("a", "B")
-        self.assertLess(self.now() - began, 4.0)
+        self.assertLessEqual(len(self._claims("hung")), 2, "each of the two has waited for it once")
 
     async def test_lost_store(self) -> None:
         """After a restart of the store, empty, who waits waits for ever, and in a new order."""
@@ -273,14 +269,20 @@ class Redis(OnRedis, suite.BrokerContract):
 
     async def _claim(self, claimant: str) -> Claim:
         """The claim that a client has made at instance far."""
-        began = self.now()
-        while self.now() - began < suite.PATIENCE_S:
-            for _, (_, batch) in self.store.command("XRANGE", f"{self.prefix}signal:far", "-", "+"):
-                for letter in decode(batch).letters if batch else ():
-                    if isinstance(letter, Claim) and letter.claimant == claimant:
-                        return letter
-            await deferLater(self.reactor, 0.01)
-        raise AssertionError("no claim")
+        found: list[Claim] = []
+
+        def made() -> bool:
+            found[:] = [claim for claim in self._claims("far") if claim.claimant == claimant]
+            return bool(found)
+
+        await self.until(made)
+        return found[0]
+
+    def _claims(self, instance: str) -> list[Claim]:
+        """All claims that were made at an instance that does not read them."""
+        entries = self.store.command("XRANGE", f"{self.prefix}signal:{instance}", "-", "+")
+        letters = [letter for _, (_, batch) in entries if batch for letter in decode(batch).letters]
+        return [letter for letter in letters if isinstance(letter, Claim)]
 
     def _commands(self) -> int:
         """How many commands the store has done, in scripts too, but for those of this test."""

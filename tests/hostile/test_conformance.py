@@ -6,6 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.waiting import PATIENCE_S
+
 ROOT = Path(__file__).parents[2]
 KOSOKU = Path(sys.executable).parent / "kosoku"
 """A process of its own: it brings a module of the name ``autobahn``."""
@@ -25,7 +27,10 @@ def test_autobahn_cases(path: str, tmp_path: Path) -> None:
             url = f"ws://127.0.0.1:{int(echo.stdout.readline())}/ws"
             without = [word for case in NOT_HERE for word in ("-x", case)]
             run = subprocess.run(
-                [KOSOKU, url, *without, "-p", "4", "-o", tmp_path], capture_output=True, text=True, timeout=120
+                [KOSOKU, url, *without, "-p", "4", "-o", tmp_path],
+                capture_output=True,
+                text=True,
+                timeout=2 * PATIENCE_S,
             )
         finally:
             echo.kill()

@@ -6,9 +6,10 @@ import time
 import pytest
 
 from tests.hostile.conftest import Attacked
-from tests.support.client import PATIENCE_S, Client, pair
+from tests.support.client import Client, pair
 from tests.support.daemon import DaemonProcess
 from tests.support.frames import BINARY, CONTINUATION, PING, PONG, TEXT, client_frame
+from tests.support.waiting import PATIENCE_S
 
 MIB = 1024 * 1024
 

@@ -3,7 +3,8 @@
 from pathlib import Path
 
 from tests.integration.test_start import twistd
-from tests.support.redis import RedisServer, free_port
+from tests.support.ports import free_port
+from tests.support.redis import RedisServer
 
 
 def test_good_settings() -> None:

@@ -161,7 +161,7 @@ class Churn:
 
     async def hang_instance(self) -> None:
         _, instance = self._victim()
-        instance.kill(signal.SIGSTOP)
+        await self._blocking(instance.hang)
         await asyncio.sleep(self._rng.random() * 4)
         instance.kill(signal.SIGCONT)
 

@@ -7,8 +7,9 @@ import pytest
 from signald.clients.users import JUST_COME_S
 from tests.support.client import Client, Closed
 from tests.support.redis import RedisServer
-from tests.support.service import Service, meet, until
+from tests.support.service import Service, meet
 from tests.support.tokens import SECRET, sign
+from tests.support.waiting import until
 
 
 def known(client: Client, user: str) -> Client:

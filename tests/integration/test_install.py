@@ -12,6 +12,7 @@ import pytest
 
 from tests.support.client import Client, pair
 from tests.support.daemon import DaemonProcess, environment
+from tests.support.waiting import PATIENCE_S
 
 ROOT = Path(__file__).parents[2]
 NOBODY = 65534
@@ -74,7 +75,7 @@ def test_from_anywhere_as_anybody(installed: Path) -> None:
             env=environment(HOME="/nonexistent"),
             capture_output=True,
             text=True,
-            timeout=60,
+            timeout=PATIENCE_S,
         )
         assert done.returncode == 0, done.stderr
         assert "--allowed-origin" in done.stdout

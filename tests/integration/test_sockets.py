@@ -25,6 +25,7 @@ from signald.wiring.daemon import make_daemon
 from tests.support.client import Client, pair
 from tests.support.daemon import DaemonProcess
 from tests.support.frames import TEXT, client_frame, close_frame, handshake
+from tests.support.waiting import PATIENCE_S
 from tests.support.witness import resident
 
 
@@ -179,12 +180,12 @@ def test_web_side() -> None:
     """Who opens the address in a browser sees nothing, or monitoring fails."""
     with DaemonProcess() as daemon:
         base = f"http://127.0.0.1:{daemon.port}"
-        with urllib.request.urlopen(f"http://127.0.0.1:{daemon.port}/", timeout=15) as page:
+        with urllib.request.urlopen(f"http://127.0.0.1:{daemon.port}/", timeout=PATIENCE_S) as page:
             assert page.headers["content-type"] == "text/html; charset=utf-8"
             assert "<title>" in page.read().decode()
         for path, status in (("/nothing", 404), ("/static/../setup.py", 404), ("/ws", 426)):
             with pytest.raises(urllib.error.HTTPError) as caught:
-                urllib.request.urlopen(base + path, timeout=15)  # noqa: S310
+                urllib.request.urlopen(base + path, timeout=PATIENCE_S)  # noqa: S310
             assert caught.value.code == status
             caught.value.close()
         assert daemon.stop()[0] == 0

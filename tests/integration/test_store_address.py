@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 
 from tests.support.redis import RedisServer, make_certificates
-from tests.support.service import Service, meet, talk, until
+from tests.support.service import Service, meet, talk
+from tests.support.waiting import until
 
 
 def test_unix_socket_and_database(store: RedisServer) -> None:
@@ -60,6 +61,7 @@ def test_wrong_password(tmp_path: Path, user: str) -> None:
             meet(one, other)
             talk(one, other)
             assert service[0].health()["redis"] is False
+            service[0].wait_for("WRONGPASS")
             (warning,) = _warnings(service)
             assert "WRONGPASS" in warning
             assert "wr0ng" not in service[0].log
@@ -105,6 +107,7 @@ def _refused(url: str, word: str, **variables: str) -> None:
         one, other = service.client(0), service.client(0)
         meet(one, other)
         assert service[0].health()["redis"] is False
+        until(lambda: _warnings(service), "a warning")
         (warning,) = _warnings(service)
         assert word in warning, warning
         assert "s3cret" not in service[0].log

@@ -5,12 +5,13 @@ from collections.abc import Callable
 from pathlib import Path
 
 from tests.support.client import Client
+from tests.support.ports import free_port
 from tests.support.proxy import Proxy
-from tests.support.redis import RedisServer, free_port
-from tests.support.service import Service, meet, met, talk, until
+from tests.support.redis import RedisServer
+from tests.support.service import Service, meet, met, talk
+from tests.support.waiting import until
 
 Note = Callable[[str, float], None]
-BACK_WITHIN_S = 10.0
 
 
 def test_store_restarts_empty(store: RedisServer, measured: Note) -> None:
@@ -66,7 +67,7 @@ def test_messages_lost_with_the_store(store: RedisServer, measured: Note) -> Non
 
 
 def _offer_or_end(client: Client) -> bool:
-    message = client.receive(BACK_WITHIN_S)
+    message = client.receive()
     assert message["type"] in {"offer", "partner-left"}, message
     return bool(message["type"] == "partner-left")
 
@@ -83,7 +84,7 @@ def test_store_flushed(store: RedisServer, measured: Note) -> None:
         store.command("FLUSHALL")
         newcomer = service.client(1)
         newcomer.send("available")
-        met(waiting, newcomer, BACK_WITHIN_S)
+        met(waiting, newcomer)
         measured("a waiting client was matched after FLUSHALL", time.monotonic() - began)
         talk(one, other)
         talk(waiting, newcomer)
@@ -104,7 +105,7 @@ def test_store_restarts_with_its_data(tmp_path: Path, measured: Note) -> None:
         assert one.sync() == []
         store.start()
         began = time.monotonic()
-        got = [other.expect("ice", BACK_WITHIN_S)["candidate"]["candidate"] for _ in range(20)]
+        got = [other.expect("ice")["candidate"]["candidate"] for _ in range(20)]
         measured("held relays delivered after a restart of the store with its data", time.monotonic() - began)
         assert got == [str(number) for number in range(20)]
         talk(one, other)
@@ -142,19 +143,18 @@ def _freeze(store: RedisServer, seconds: float, measured: Note) -> None:
                     one.sync()
             # Newcomers are served, and those of one instance meet without the store.
             local, neighbour = service.client(0), service.client(0)
-            assert time.monotonic() - frozen < seconds / 2, "connections wait for the store"
             meet(local, neighbour)
             measured(f"two of one instance matched while the store is frozen for {seconds:g} s", _since(frozen))
             talk(local, neighbour)
             waiting = service.client(1)
             waiting.send("available")
-            until(lambda: time.monotonic() - frozen >= seconds, "the freeze is over", seconds + 5)
+            until(lambda: time.monotonic() - frozen >= seconds, "the freeze is over")
+            service.wait_joined(joined=False)
             assert waiting.sync() == []
-            assert {instance.health()["redis"] for instance in service} == {False}
         finally:
             store.thaw()
         began = time.monotonic()
-        got = [other.expect("ice", BACK_WITHIN_S)["candidate"]["candidate"] for _ in range(100)]
+        got = [other.expect("ice")["candidate"]["candidate"] for _ in range(100)]
         measured(f"held relays delivered after {seconds:g} s", _since(began))
         assert got == [str(number) for number in range(100)]
         talk(one, other)
@@ -197,6 +197,7 @@ def test_nothing_listens_for_long() -> None:
     with Service(f"redis://:secret@127.0.0.1:{port}", joined=False) as service:
         one, other = service.client(0), service.client(0)
         meet(one, other)
+        service[0].wait_for("#warn]")
         warnings = [line for line in service[0].log.splitlines() if "#warn]" in line]
         assert len(warnings) == 1, warnings
         assert f"redis://127.0.0.1:{port}" in warnings[0]
@@ -214,11 +215,9 @@ def test_connection_cut_in_a_call(store: RedisServer, measured: Note) -> None:
             one.send("ice", candidate={"candidate": f"up {number}"})
             other.send("ice", candidate={"candidate": f"down {number}"})
             if number % 30 == 15:
-                assert proxy.cut() > 0
-            if number % 30 == 29:
-                service.wait_joined()
-        down = [one.expect("ice", BACK_WITHIN_S)["candidate"]["candidate"] for _ in range(300)]
-        up = [other.expect("ice", BACK_WITHIN_S)["candidate"]["candidate"] for _ in range(300)]
+                until(proxy.cut, "the instance is back, and is cut off again")
+        down = [one.expect("ice")["candidate"]["candidate"] for _ in range(300)]
+        up = [other.expect("ice")["candidate"]["candidate"] for _ in range(300)]
         measured("600 relays of a call that was cut off ten times", _since(began))
         assert down == [f"down {number}" for number in range(300)]
         assert up == [f"up {number}" for number in range(300)]
@@ -237,12 +236,12 @@ def test_one_direction_lost(store: RedisServer, measured: Note) -> None:
             one.send("offer", sdp="sent")
             other.send("answer", sdp="back")
             # Known by the first call that is not answered.
-            until(lambda service=service: service[0].health()["redis"] is False, "noticed", BACK_WITHIN_S)  # type: ignore[misc]
+            until(lambda service=service: service[0].health()["redis"] is False, "noticed")  # type: ignore[misc]
             measured(f"noticed that the way {direction} is lost", _since(began))
             proxy.lose()
             began = time.monotonic()
-            assert other.expect("offer", BACK_WITHIN_S)["sdp"] == "sent"
-            assert one.expect("answer", BACK_WITHIN_S)["sdp"] == "back"
+            assert other.expect("offer")["sdp"] == "sent"
+            assert one.expect("answer")["sdp"] == "back"
             measured(f"held relays delivered when the way {direction} is open again", _since(began))
             talk(one, other)
             assert service.errors() == []
@@ -258,7 +257,7 @@ def test_slow_way_to_the_store(store: RedisServer, measured: Note) -> None:
         measured("matched with 0.1 s of delay each way", _since(began))
         for number in range(30):
             one.send("ice", candidate={"candidate": str(number)})
-        got = [other.expect("ice", BACK_WITHIN_S)["candidate"]["candidate"] for _ in range(30)]
+        got = [other.expect("ice")["candidate"]["candidate"] for _ in range(30)]
         assert got == [str(number) for number in range(30)]
         assert service.errors() == []
 
@@ -279,7 +278,7 @@ def test_room_that_says_too_much_meanwhile(store: RedisServer, measured: Note) -
             assert {message["code"] for message in one.sync()} <= {"NOT_PAIRED"}
         finally:
             store.thaw()
-        while other.receive(BACK_WITHIN_S)["type"] == "offer":
+        while other.receive()["type"] == "offer":
             pass
         met(one, other)
         talk(one, other)

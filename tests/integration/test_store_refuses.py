@@ -5,9 +5,9 @@ from collections.abc import Callable
 import pytest
 
 from tests.support.censor import Censor, Command, Verdict
-from tests.support.client import PATIENCE_S
 from tests.support.redis import RedisServer
-from tests.support.service import Service, meet, talk, until
+from tests.support.service import Service, meet, talk
+from tests.support.waiting import until
 
 
 def _refuse_block(command: Command) -> Verdict:
@@ -56,7 +56,7 @@ def test_a_refusal_is_said_once(store: RedisServer, refused: bytes, word: str) -
 
     with Censor(store.port, judge) as censor, Service(censor.url) as service:
         refuses = True
-        until(lambda: times >= 5, "it was refused some times", PATIENCE_S)
+        until(lambda: times >= 5, "it was refused some times")
         health = service[0].health()
         assert (health["ok"], health["redis"], health["redisProblem"]) == (True, False, word)
         said = [line for line in service[0].log.splitlines() if REFUSALS[word].decode().split()[0][1:] in line]

@@ -25,7 +25,9 @@ from twisted.web.server import NOT_DONE_YET, Site
 
 from signald.moderation import webhook
 from signald.moderation.webhook import ATTEMPT_WITHIN_S, LOOK_S, Post, Webhook
-from tests.support.redis import free_port, make_certificates
+from tests.support.ports import free_port
+from tests.support.redis import make_certificates
+from tests.support.waiting import PATIENCE_S
 
 SECRET = b"a secret of two that trust each other"
 
@@ -80,7 +82,7 @@ def send(post: Post, body: bytes, headers: Mapping[str, str]) -> "Deferred[int]"
 class Delivery(TestCase):
     """Everything is real but, where a test says so, the clock of the webhook."""
 
-    timeout = 60
+    timeout = 2 * PATIENCE_S
 
     def setUp(self) -> None:
         from twisted.internet import reactor  # noqa: TID251

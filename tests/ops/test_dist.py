@@ -15,8 +15,9 @@ from pathlib import Path
 import pytest
 
 from signald import __version__
-from tests.support.client import PATIENCE_S, Client, pair
+from tests.support.client import Client, pair
 from tests.support.daemon import DaemonProcess, environment
+from tests.support.waiting import PATIENCE_S
 
 ROOT = Path(__file__).parents[2]
 PLUGIN = "twisted/plugins/signald_plugin.py"

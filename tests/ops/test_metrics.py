@@ -10,10 +10,10 @@ from pathlib import Path
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from tests.support.client import PATIENCE_S
 from tests.support.daemon import DaemonProcess
 from tests.support.redis import RedisServer
 from tests.support.service import Service, meet, talk
+from tests.support.waiting import PATIENCE_S
 
 ROOT = Path(__file__).parents[2]
 OPS = ROOT / "ops"
@@ -67,6 +67,7 @@ def scraped(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         service.client(0) as one,
         service.client(1) as other,
     ):
+        service[1].wait_for("listening on", times=2)
         meet(one, other)
         talk(one, other)
         one.close()
@@ -103,6 +104,7 @@ def test_store_that_does_not_answer(tmp_path: Path) -> None:
         service.client(0) as one,
         service.client(1) as other,
     ):
+        service[0].wait_for("listening on", times=2)
         meet(one, other)
         store.freeze()
         one.send("ice", candidate={"candidate": "held"})

@@ -5,7 +5,6 @@ import shutil
 import socket
 import ssl
 import subprocess
-import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -13,19 +12,14 @@ from pathlib import Path
 import pytest
 
 from tests.ops.test_tls import Authority
-from tests.support.client import PATIENCE_S, Client, pair
+from tests.support.client import Client, pair
 from tests.support.daemon import DaemonProcess, environment
+from tests.support.ports import free_port
+from tests.support.waiting import PATIENCE_S, until
 
 DEPLOY = Path(__file__).parents[2] / "docs" / "deploy"
 CLAIMED = "203.0.113.9"
 """What a client claims to be."""
-
-
-def free_ports(count: int) -> list[int]:
-    """So many TCP ports of 127.0.0.1 that nobody listens on."""
-    with ExitStack() as stack:
-        free = [stack.enter_context(socket.create_server(("127.0.0.1", 0))) for _ in range(count)]
-        return [listener.getsockname()[1] for listener in free]
 
 
 def _program(name: str) -> str:
@@ -53,9 +47,8 @@ class Proxy:
 
     def wait(self, serves: Callable[[], bool]) -> None:
         """Wait until it serves; it says so nowhere."""
-        deadline = time.monotonic() + PATIENCE_S
-        while not serves():
-            assert self.process.poll() is None and time.monotonic() < deadline, "the proxy does not serve"
+        until(lambda: self.process.poll() is not None or serves(), "the proxy serves")
+        assert self.process.poll() is None
 
 
 def answers(port: int) -> bool:
@@ -117,7 +110,7 @@ def haproxy(folder: Path, ports: list[int], instances: list[DaemonProcess], auth
 def proxy(request: pytest.FixtureRequest, tmp_path: Path, authority: Authority) -> Iterator[Proxy]:
     options = ("--trusted-proxies=127.0.0.1", "--log-full-addresses")
     with DaemonProcess(*options) as first, DaemonProcess(*options) as second:
-        ports = free_ports(2)
+        ports = [free_port(), free_port()]
         command = request.param(tmp_path, ports, [first, second], authority)
         proxy = Proxy(command, ports[0], ports[1], [first, second])
         try:
@@ -162,9 +155,7 @@ def test_log_has_the_address_that_the_proxy_saw(proxy: Proxy, authority: Authori
     with Client(proxy.tls_port, context=authority.client(), headers={"x_forwarded_for": CLAIMED}) as client:
         client.close()
     line = f"client {client.id} from 127.0.0.1 gone"
-    deadline = time.monotonic() + PATIENCE_S
-    while not any(line in instance.log for instance in proxy.instances):
-        assert time.monotonic() < deadline, [instance.log for instance in proxy.instances]
+    until(lambda: any(line in instance.log for instance in proxy.instances), line)
 
 
 def test_forwarded_address_is_believed_from_a_trusted_proxy_only() -> None:

@@ -13,12 +13,13 @@ from pathlib import Path
 
 import pytest
 
-from tests.ops.test_proxies import answers, free_ports, haproxy
+from tests.ops.test_proxies import answers, haproxy
 from tests.ops.test_tls import Authority
 from tests.support.callers import Callers
-from tests.support.client import PATIENCE_S
 from tests.support.daemon import DaemonProcess, environment
+from tests.support.ports import free_port
 from tests.support.redis import RedisServer
+from tests.support.waiting import PATIENCE_S, until
 
 CALLERS = 60
 DRAIN_S = 10
@@ -30,7 +31,7 @@ class Fleet:
     def __init__(self, folder: Path, store: RedisServer, authority: Authority, stack: ExitStack) -> None:
         self._store = store
         self._stack = stack
-        ports = free_ports(4)
+        ports = [free_port() for _ in range(4)]
         self._ports, self.tls_port = ports[:2], ports[3]
         self.instances = [self._start(number) for number in range(2)]
         command = haproxy(folder, ports[2:], self.instances, authority)
@@ -76,14 +77,6 @@ class Fleet:
             text = b"".join(iter(lambda: connection.recv(65536), b"")).decode()
         rows = csv.DictReader(text.removeprefix("# ").splitlines())
         return [row["status"] == "UP" for row in rows if row["svname"].startswith("signald-")]
-
-
-def until(holds: Callable[[], object], what: str) -> None:
-    """Wait until something is so."""
-    deadline = time.monotonic() + PATIENCE_S
-    while not holds():
-        assert time.monotonic() < deadline, f"not within {PATIENCE_S:g} s: {what}"
-        time.sleep(0.02)
 
 
 @pytest.fixture

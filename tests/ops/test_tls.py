@@ -10,8 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.client import PATIENCE_S, Client, pair
+from tests.support.client import Client, pair
 from tests.support.daemon import DaemonProcess
+from tests.support.waiting import PATIENCE_S
 
 
 def _openssl(*arguments: str | Path) -> None:

@@ -23,9 +23,7 @@ from tests.support.frames import (
     handshake,
     parse_response,
 )
-
-PATIENCE_S = 30.0
-"""A daemon that lives answers in milliseconds; this is for a loaded machine."""
+from tests.support.waiting import PATIENCE_S
 
 Message = dict[str, Any]
 

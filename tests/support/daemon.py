@@ -7,14 +7,14 @@ import signal
 import subprocess
 import sys
 import threading
-import time
 import urllib.request
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-from tests.support.client import PATIENCE_S, Client
+from tests.support.client import Client
+from tests.support.waiting import PATIENCE_S, until
 
 TWISTD = Path(sys.executable).parent / "twistd"
 
@@ -111,9 +111,7 @@ class DaemonProcess:
 
     def wait_clients(self, count: int) -> None:
         """Wait until the daemon has so many clients: it learns of an abort in a turn of its own."""
-        deadline = time.monotonic() + PATIENCE_S
-        while (clients := self.health()["clients"]) != count:
-            assert time.monotonic() < deadline, f"{clients} clients, not {count}"
+        until(lambda: self.health()["clients"] == count, f"{count} clients")
 
     def wait_for(self, words: str, within_s: float = PATIENCE_S, *, times: int = 1) -> None:
         """Wait until the log holds these words, so many times."""
@@ -129,16 +127,20 @@ class DaemonProcess:
         self._reader.join(PATIENCE_S)
         return status
 
-    def stop(self, *clients: Client, number: signal.Signals = signal.SIGTERM) -> tuple[int, list[int | None], float]:
+    def hang(self) -> None:
+        """Stop it from doing anything, as a machine does that hangs; gone on by SIGCONT."""
+        self.kill(signal.SIGSTOP)
+        os.waitid(os.P_PID, self.pid, os.WSTOPPED | os.WNOWAIT)
+
+    def stop(self, *clients: Client, number: signal.Signals = signal.SIGTERM) -> tuple[int, list[int | None]]:
         """End it by a signal.
 
         Returns:
-            The exit status, the close code that each of the clients got, and the seconds that all took.
+            The exit status, and the close code that each of the clients got.
         """
-        began = time.monotonic()
         self.kill(number)
         codes = [client.wait_closed() for client in clients]
-        return self.wait_exit(), codes, time.monotonic() - began
+        return self.wait_exit(), codes
 
     def _read(self) -> None:
         assert self._process.stdout is not None

@@ -4,6 +4,8 @@ import http.client
 import json
 from typing import Any
 
+from tests.support.waiting import PATIENCE_S
+
 TOKEN = "the token of the operator"
 
 
@@ -23,7 +25,7 @@ class Operator:
 
     def ask(self, method: str, path: str, body: Any = None) -> tuple[int, Any]:
         """One request: status and JSON of the answer, None if it has no body. Bytes are sent as they are."""
-        connection = http.client.HTTPConnection("127.0.0.1", self._port, timeout=30)
+        connection = http.client.HTTPConnection("127.0.0.1", self._port, timeout=PATIENCE_S)
         sent = body if body is None or isinstance(body, bytes) else json.dumps(body).encode()
         connection.request(method, path, sent, self._headers)
         response = connection.getresponse()

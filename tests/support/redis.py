@@ -1,10 +1,10 @@
 """A real redis-server for one test, on a free port, that can be killed, frozen and started again."""
 
+import os
 import shutil
 import signal
 import socket
 import subprocess
-import time
 from collections.abc import Sequence
 from pathlib import Path
 from types import TracebackType
@@ -12,7 +12,8 @@ from typing import Any, Self
 
 import hiredis
 
-from tests.support.client import PATIENCE_S
+from tests.support.ports import free_port
+from tests.support.waiting import PATIENCE_S, until
 
 
 class RedisServer:
@@ -86,15 +87,7 @@ class RedisServer:
         if empty:
             shutil.rmtree(self._configuration.parent / "appendonlydir", ignore_errors=True)
         self._process = subprocess.Popen(["redis-server", str(self._configuration)])
-        deadline = time.monotonic() + PATIENCE_S
-        while True:
-            try:
-                if self.command("PING") == b"PONG":
-                    return
-            except (OSError, hiredis.ReplyError):  # not yet, or it still loads
-                assert self._process.poll() is None, self.log.read_text()
-                assert time.monotonic() < deadline, "redis-server does not answer"
-                time.sleep(0.01)
+        until(self._answers, "redis-server answers")
 
     def kill(self) -> None:
         """End it at once, as a power cut does."""
@@ -105,11 +98,14 @@ class RedisServer:
 
     def freeze(self) -> None:
         """Let it do nothing, while the kernel still takes connections for it."""
-        self._signal(signal.SIGSTOP)
+        assert self._process is not None
+        self._process.send_signal(signal.SIGSTOP)
+        os.waitid(os.P_PID, self._process.pid, os.WSTOPPED | os.WNOWAIT)
 
     def thaw(self) -> None:
         """Let it go on."""
-        self._signal(signal.SIGCONT)
+        assert self._process is not None
+        self._process.send_signal(signal.SIGCONT)
 
     def command(self, *words: str | bytes | int, database: int = 0) -> Any:
         """Send one command and wait for its reply.
@@ -130,9 +126,13 @@ class RedisServer:
         fields = dict(line.split(":", 1) for line in info.decode().split("\r\n") if ":" in line)
         return float(fields["used_cpu_sys"]) + float(fields["used_cpu_user"])
 
-    def _signal(self, number: signal.Signals) -> None:
-        assert self._process is not None
-        self._process.send_signal(number)
+    def _answers(self) -> bool:
+        try:
+            return bool(self.command("PING") == b"PONG")
+        except (OSError, hiredis.ReplyError):  # not yet, or it still loads
+            assert self._process is not None
+            assert self._process.poll() is None, self.log.read_text()
+            return False
 
 
 class Commands:
@@ -168,14 +168,6 @@ class Commands:
         if isinstance(reply, hiredis.ReplyError):
             raise reply
         return reply
-
-
-def free_port() -> int:
-    """A TCP port of 127.0.0.1 that nobody listens on."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
 
 
 def make_certificates(folder: Path, name: str = "localhost") -> Path:

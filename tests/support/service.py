@@ -1,15 +1,12 @@
 """Several instances on one store, as an operator runs them."""
 
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from types import TracebackType
-from typing import Any, Self
+from typing import Self
 
-from tests.support.client import PATIENCE_S, Client
+from tests.support.client import Client
 from tests.support.daemon import DaemonProcess
-
-START_WITHIN_S = 60.0
-"""How long the start of a process may take; it is a second of pure computing, and several start at once."""
+from tests.support.waiting import PATIENCE_S, until
 
 GONE_WITHIN_S = 20.0
 """The promise: how soon a partner is told of an instance that died."""
@@ -30,7 +27,7 @@ class Service:
         self.instances = [self._launch(number) for number in range(len(urls))]
         try:
             for instance in self.instances:
-                instance.wait_for("listening on", START_WITHIN_S)
+                instance.wait_for("listening on")
             if joined:
                 self.wait_joined()
         except BaseException as failure:
@@ -56,7 +53,7 @@ class Service:
         """Start an instance that has ended, under the same name."""
         self.instances[number].__exit__(None, None, None)
         self.instances[number] = self._launch(number)
-        self.instances[number].wait_for("listening on", START_WITHIN_S)
+        self.instances[number].wait_for("listening on")
 
     def client(self, number: int) -> Client:
         """A client of an instance."""
@@ -82,15 +79,6 @@ class Service:
             **self._variables,
         }
         return DaemonProcess(variables=variables, ready=0)
-
-
-def until(holds: Callable[[], Any], what: str, within_s: float = PATIENCE_S) -> float:
-    """Wait until a condition holds, looking often; gives the seconds that it took."""
-    began = time.monotonic()
-    while not holds():
-        assert time.monotonic() - began < within_s, f"not within {within_s:g} s: {what}"
-        time.sleep(0.02)
-    return time.monotonic() - began
 
 
 def meet(first: Client, second: Client, within_s: float = PATIENCE_S) -> str:

@@ -2,7 +2,7 @@
 
 import socket
 
-from tests.support.client import PATIENCE_S
+from tests.support.waiting import PATIENCE_S
 
 
 class Supervisor:

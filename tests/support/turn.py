@@ -11,13 +11,12 @@ import shutil
 import socket
 import struct
 import subprocess
-import time
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from tests.support.client import PATIENCE_S
-from tests.support.redis import free_port
+from tests.support.ports import free_port
+from tests.support.waiting import PATIENCE_S, until
 
 REALM = "signald.test"
 
@@ -54,11 +53,8 @@ class TurnServer:
             self._process = subprocess.Popen(
                 [find_turnserver(), "-c", str(configuration)], stdout=out, stderr=subprocess.STDOUT
             )
-        deadline = time.monotonic() + PATIENCE_S
-        while not _listens(self.port):
-            assert self._process.poll() is None, (folder / "turn.out").read_text()
-            assert time.monotonic() < deadline, "turnserver does not answer"
-            time.sleep(0.01)
+        until(lambda: self._process.poll() is not None or _listens(self.port), "turnserver listens")
+        assert self._process.poll() is None, (folder / "turn.out").read_text()
 
     def __enter__(self) -> Self:
         return self

@@ -1,5 +1,6 @@
 """Two clients who go on with their call while a daemon is attacked, and what the attack costs the daemon meanwhile."""
 
+import os
 import resource
 import threading
 import time
@@ -7,8 +8,9 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from tests.support.client import PATIENCE_S, Client, pair
+from tests.support.client import Client, pair
 from tests.support.daemon import DaemonProcess
+from tests.support.waiting import PATIENCE_S
 
 PACE_S = 0.03
 """Between two relayed messages: below the default of MAX_MSG_PER_SECOND."""
@@ -23,6 +25,12 @@ def resident(pid: int, field: str = "VmRSS") -> float:
         if line.startswith(field + ":"):
             return int(line.split()[1]) / 1024
     raise AssertionError(field)
+
+
+def processor_s(pid: int) -> float:
+    """Seconds that a process has computed up to now: on a busy machine they do not grow, as those of a clock do."""
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
 def raise_file_limit(wanted: int) -> int:
