@@ -7,7 +7,7 @@ PORT ?= 8080
 PARALLEL ?= -n 4 --dist loadfile
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: run test test-image check lint types bench docs lock changelog dist system-packages clean
+.PHONY: run test test-image test-deb check lint types bench docs lock changelog dist deb system-packages clean
 
 run: $(VENV)/run
 	$(BIN)/twistd -n --pidfile= signald --port $(PORT)
@@ -19,6 +19,11 @@ test: $(VENV)/dev system-packages
 test-image: $(VENV)/dev
 	@sh tests/system-packages.sh image
 	CI=$(CI) $(BIN)/python -m pytest -m slow tests/ops/test_image.py $(ARGS)
+
+# Builds the Debian package and installs, upgrades and purges it in a Debian of its own: root, and some minutes.
+test-deb: $(VENV)/dev
+	@sh tests/system-packages.sh deb
+	CI=$(CI) $(BIN)/python -m pytest -m slow tests/ops/test_deb.py $(ARGS)
 
 check: lint types test
 
@@ -53,6 +58,11 @@ dist: $(VENV)/release
 	rm -rf build dist/signald-*
 	$(BIN)/python -m build
 	DIST=dist $(BIN)/python -m pytest -m slow tests/ops/test_dist.py $(ARGS)
+
+# A Debian package in dist/, for the release of Debian that this is: two minutes.
+deb:
+	@sh tests/system-packages.sh deb
+	sh debian/build dist
 
 # An editable install hides the plugin from twistd unless it is made in this mode.
 $(VENV)/run: setup.py pyproject.toml | $(VENV)/bin/python

@@ -18,6 +18,12 @@ if [ "${1:-}" = image ]; then
     command -v buildah >/dev/null || missing="$missing buildah"
     command -v debootstrap >/dev/null || missing="$missing debootstrap"
 fi
+if [ "${1:-}" = deb ]; then
+    command -v dh >/dev/null || missing="$missing debhelper"
+    command -v lintian >/dev/null || missing="$missing lintian"
+    command -v debootstrap >/dev/null || missing="$missing debootstrap"
+    /usr/bin/python3 -c 'import ensurepip' 2>/dev/null || missing="$missing python3-venv"
+fi
 [ -n "$missing" ] || exit 0
 if ! command -v apt-get >/dev/null; then
     echo "the tests need:$missing (install them with your system's package manager)" >&2

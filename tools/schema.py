@@ -1,8 +1,8 @@
 """``python -m tools.schema``: makes everything that describes the protocol and the settings to others.
 
 The one source is `signald.core.messages`, and for the settings `signald.settings.groups`. From it come the JSON Schema,
-the AsyncAPI document, the TypeScript types, and the tables between markers in the Markdown files, whose prose is
-written by hand. With ``--check`` nothing is written, and what is stale is named.
+the AsyncAPI document, the TypeScript types, the Debian package's file of settings, and the tables between markers in
+the Markdown files, whose prose is written by hand. With ``--check`` nothing is written, and what is stale is named.
 """
 
 import argparse
@@ -21,12 +21,14 @@ from signald.core import messages
 from signald.core.messages import CLIENT_MESSAGES, REFUSALS, SERVER_MESSAGES, IceServer, message_type
 from signald.settings.setting import Group, settings_of
 from signald.settings.settings import GROUPS
+from tools import settings_file
 
 COMMAND: Final = "python -m tools.schema"
 
 _JSON_SCHEMA: Final = Path("docs/protocol.schema.json")
 _ASYNCAPI: Final = Path("docs/protocol.asyncapi.json")
 _TYPESCRIPT: Final = Path("docs/protocol.d.ts")
+_SETTINGS_FILE: Final = Path("debian/signald.env")
 _WITH_TABLES: Final = (Path("docs/protocol.md"), Path("README.md"))
 
 _ABOUT: Final = (
@@ -361,6 +363,7 @@ def make(root: Path) -> dict[Path, str]:
         root / _JSON_SCHEMA: _as_text(json_schema()),
         root / _ASYNCAPI: _as_text(asyncapi()),
         root / _TYPESCRIPT: typescript(),
+        root / _SETTINGS_FILE: settings_file.text(),
     }
     of = tables()
     for path in (root / name for name in _WITH_TABLES):

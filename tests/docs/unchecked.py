@@ -35,6 +35,8 @@ INLINE = {
     "/etc/letsencrypt/renewal-hooks/deploy/signald": "the operator's own file",
     "NAME=value": "stands for any setting",
     "{worker}": "a part of an endpoint, which is looked at where it stands whole",
+    "/opt/signald": "where the Debian package is, which tests/ops/test_deb.py installs",
+    "python3 (>= 3.11), python3 (<< 3.12)": "a dependency of the Debian package",
     "/database": "a part of a URL of the store",
     "/ws/..": "answered by 404, as is said there",
     "//ws": "answered by 404, as is said there",
