@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from twisted.application.service import Service
+from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IDelayedCall
 from twisted.logger import Logger
 
@@ -19,18 +20,26 @@ STATUS_S = 10.0
 
 
 class Notify(Service):
-    """Sends READY, then STATUS and WATCHDOG over and over, and STOPPING when the reactor begins to stop.
+    """Sends READY when it is, then STATUS and WATCHDOG over and over, and STOPPING when the reactor begins to stop.
 
     Args:
         reactor: For the time, and to learn of its end.
         environment: NOTIFY_SOCKET, WATCHDOG_USEC and WATCHDOG_PID come from here.
         status: One line for ``systemctl status``.
+        ready: Fires when everything listens; None if that is so at the first turn of the event loop.
     """
 
     _log = Logger()
 
-    def __init__(self, reactor: Any, environment: Mapping[str, str], status: Callable[[], str]) -> None:
+    def __init__(
+        self,
+        reactor: Any,
+        environment: Mapping[str, str],
+        status: Callable[[], str],
+        ready: "Deferred[None] | None" = None,
+    ) -> None:
         self._reactor = reactor
+        self._everything_listens = ready
         # An abstract socket's name begins with a zero byte, which a variable cannot hold (unix(7)).
         name = environment.get("NOTIFY_SOCKET", "")
         self._address = "\0" + name[1:] if name.startswith("@") else name
@@ -43,10 +52,13 @@ class Notify(Service):
         self._beats = Periodic(reactor, min(self._alive_s or STATUS_S, STATUS_S), self._beat, "the signs of life")
 
     def startService(self) -> None:
-        """Be ready at the first turn of the event loop: everything listens by then, and signals are handled."""
+        """Be ready when everything listens: at the first turn of the event loop, when signals are handled, or later."""
         super().startService()
         if self._address:
-            self._first = self._reactor.callLater(0, self._ready)
+            if self._everything_listens is None:
+                self._first = self._reactor.callLater(0, self._ready)
+            else:
+                self._everything_listens.addCallback(lambda _: self._ready())
             self._reactor.addSystemEventTrigger("before", "shutdown", self._stopping)
 
     def stopService(self) -> None:
@@ -57,6 +69,8 @@ class Notify(Service):
         self._beats.stop()
 
     def _ready(self) -> None:
+        if not self.running:
+            return
         self._send("READY=1")
         self._beats.start(now=True)
 

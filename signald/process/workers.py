@@ -2,7 +2,7 @@
 
 Each worker is an instance of its own on the store. They listen on the same port, and the kernel gives each connection
 to one of them (SO_REUSEPORT, socket(7)); sockets that systemd passed are handed on. The parent holds no client and no
-port: it starts, watches, and passes the end on.
+port: it starts, watches, and passes the end on. Each worker tells it through a pipe when it listens.
 """
 
 import os
@@ -25,6 +25,9 @@ from signald.process.root import ProcessService
 WORKER_VARIABLE: Final = "SIGNALD_WORKER"
 """Set for a worker to its number: its standard input is held by the parent, and ends with it."""
 
+LISTENS_VARIABLE: Final = "SIGNALD_LISTENS_FD"
+"""Set for a worker to the file descriptor on which the parent waits for a byte: the worker listens."""
+
 _TWISTD: Final = "from twisted.scripts.twistd import run; run()"
 
 STEADY_S: Final = 10.0
@@ -45,12 +48,18 @@ class Worker(ProcessProtocol):
 
     Args:
         number: From 1.
+        listens: Called with the number when it listens.
         ended: Called with the number and how it ended.
     """
 
-    def __init__(self, number: int, ended: Callable[[int, str], None]) -> None:
+    def __init__(self, number: int, listens: Callable[[int], None], ended: Callable[[int, str], None]) -> None:
         self._number = number
+        self._listens = listens
         self._ended = ended
+
+    def childDataReceived(self, childFD: int, data: bytes) -> None:
+        """See `IProcessProtocol.childDataReceived`."""
+        self._listens(self._number)
 
     def processEnded(self, reason: Failure) -> None:
         """See `ProcessProtocol.processEnded`."""
@@ -67,6 +76,9 @@ class Workers(ProcessService):
         instance: What the workers' names begin with.
         environment: Of this process.
         drain_s: How long workers may drain at the end.
+
+    Attributes:
+        all_listen: Fires when each worker has listened once.
     """
 
     _log = Logger()
@@ -90,7 +102,9 @@ class Workers(ProcessService):
         self._running: dict[int, Any] = {}
         self._started_at: dict[int, float] = {}
         self._failures: dict[int, int] = {}
+        self._listening: set[int] = set()
         self._ended: Deferred[None] | None = None
+        self.all_listen: Deferred[None] = Deferred()
 
     def startService(self) -> None:
         """Start all workers."""
@@ -126,7 +140,8 @@ class Workers(ProcessService):
             return
         passed = self._environment.get("LISTEN_FDS", "0")
         files = range(FIRST_PASSED_FILE, FIRST_PASSED_FILE + (int(passed) if passed.isdecimal() else 0))
-        environment = {**self._environment, WORKER_VARIABLE: str(number)}
+        listens = FIRST_PASSED_FILE + len(files)
+        environment = {**self._environment, WORKER_VARIABLE: str(number), LISTENS_VARIABLE: str(listens)}
         for name in ("WORKERS", "NOTIFY_SOCKET", "WATCHDOG_USEC", "WATCHDOG_PID"):
             environment.pop(name, None)
         # sd_listen_fds(3) wants the receiver's own pid, which only the shell knows in time.
@@ -135,12 +150,18 @@ class Workers(ProcessService):
         command += ["--workers=1", f"--instance-id={self._instance}-{number}"]
         self._started_at[number] = self._reactor.seconds()
         self._running[number] = self._reactor.spawnProcess(
-            Worker(number, self._worker_ended),
+            Worker(number, self._worker_listens, self._worker_ended),
             command[0],
             command,
             env=environment,
-            childFDs={0: "w", 1: 1, 2: 2, **{file: file for file in files}},
+            childFDs={0: "w", 1: 1, 2: 2, **{file: file for file in files}, listens: "r"},
         )
+
+    def _worker_listens(self, number: int) -> None:
+        self._listening.add(number)
+        if len(self._listening) == self._count and not self.all_listen.called:
+            self._log.info("all {count} workers listen", count=self._count)
+            self.all_listen.callback(None)
 
     def _worker_ended(self, number: int, how: str) -> None:
         del self._running[number]
@@ -170,6 +191,14 @@ class _Parent(Protocol):
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
         self._orphaned()
+
+
+def tell_parent() -> None:
+    """In a worker, when it listens: say so."""
+    pipe = os.environ.pop(LISTENS_VARIABLE, "")
+    if pipe.isdecimal():
+        os.write(int(pipe), b".")
+        os.close(int(pipe))
 
 
 def end_with_parent() -> None:

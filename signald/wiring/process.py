@@ -7,7 +7,7 @@ from typing import Any
 from signald.check import SettingsCheck, store_probe
 from signald.process.notify import Notify
 from signald.process.root import ProcessService
-from signald.process.workers import WORKER_VARIABLE, SharingReactor, Workers, end_with_parent
+from signald.process.workers import WORKER_VARIABLE, SharingReactor, Workers, end_with_parent, tell_parent
 from signald.settings.settings import Settings, describe
 from signald.wiring.daemon import make_daemon
 
@@ -33,9 +33,12 @@ def make_process(
     if os.environ.get(WORKER_VARIABLE):
         daemon = make_daemon(chosen, SharingReactor(reactor))
         reactor.callWhenRunning(end_with_parent)
+        reactor.callWhenRunning(tell_parent)
         return daemon
+    daemon = make_daemon(chosen, reactor)
     if chosen.process.workers == 1:
-        return make_daemon(chosen, reactor)
+        return daemon
+    # That one is thrown away. What is wrong was said here, once, and not by workers that are started over and over.
     chosen_reactor = twistd.get("reactor")
     all_words = [*([f"--reactor={chosen_reactor}"] if chosen_reactor else []), "signald", *words]
     workers = Workers(
@@ -47,5 +50,5 @@ def make_process(
         drain_s=chosen.process.drain_seconds,
     )
     status = f"{chosen.process.workers} workers"
-    Notify(reactor, os.environ, lambda: status).setServiceParent(workers)
+    Notify(reactor, os.environ, lambda: status, workers.all_listen).setServiceParent(workers)
     return workers

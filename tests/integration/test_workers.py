@@ -3,6 +3,7 @@
 import os
 import re
 import signal
+import socket
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -80,6 +81,49 @@ def test_what_cannot_be_shared_is_refused(options: list[str], why: str) -> None:
     assert done.returncode == 1
     assert re.fullmatch(r"signald: .*\n", done.stderr)
     assert why in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("variable", "more"),
+    [
+        ("JWT_PUBLIC_KEY_FILE", {"AUTH_MODE": "required"}),
+        ("REDIS_CA_FILE", {"REDIS_URL": "rediss://127.0.0.1:1"}),
+        ("LISTEN", {}),
+    ],
+)
+def test_what_no_worker_could_use_stops_the_start(variable: str, more: dict[str, str], tmp_path: Path) -> None:
+    """Workers end and are started over and over, and the one line that says why is somewhere among theirs."""
+    broken = tmp_path / "broken.pem"
+    broken.write_text("no key, no certificate")
+    value = f"ssl:{free_port()}:privateKey={broken}" if variable == "LISTEN" else str(broken)
+    variables = {"REDIS_URL": "redis://127.0.0.1:1", "WORKERS": "2", variable: value, **more}
+    done = subprocess.run(
+        [TWISTD, "-n", "--pidfile=", "signald"],
+        env=environment(**variables),
+        capture_output=True,
+        text=True,
+        cwd="/",
+        timeout=60,
+    )
+    assert done.returncode == 1
+    assert re.fullmatch(rf"signald: (--)?{variable}.*\n", done.stderr, re.IGNORECASE)
+
+
+def test_systemd_hears_of_it_when_all_workers_listen(store: RedisServer, tmp_path: Path) -> None:
+    """What is started after signald, and a rolling restart, finds nobody there: workers take a moment to listen."""
+    admin = tmp_path / "admin-{worker}"
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as systemd:
+        systemd.bind(str(tmp_path / "notify"))
+        systemd.settimeout(60)
+        variables = {"REDIS_URL": f"redis://127.0.0.1:{store.port}", "NOTIFY_SOCKET": str(tmp_path / "notify")}
+        options = (f"--port={free_port()}", "--workers=2", f"--admin-listen=unix:{admin}")
+        with DaemonProcess(*options, variables=variables, ready=0) as daemon:
+            assert systemd.recv(4096) == b"READY=1"
+            for number in "12":
+                with socket.socket(socket.AF_UNIX) as operator:
+                    operator.connect(str(admin).replace("{worker}", number))
+            assert systemd.recv(4096) == b"STATUS=2 workers"
+            assert daemon.stop()[0] == 0
 
 
 def workers(parent: int) -> list[int]:
