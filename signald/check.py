@@ -9,6 +9,7 @@ from twisted.internet.defer import Deferred
 from twisted.python.failure import Failure
 
 from signald.brokers.redis.connection import StoreRefused
+from signald.brokers.redis.keys import keys_of
 from signald.brokers.redis.probe import probe
 from signald.process.root import ProcessService
 from signald.settings.groups import StoreSettings
@@ -65,7 +66,7 @@ def store_probe(store: StoreSettings, reactor: Any) -> Callable[[], "Deferred[li
     address = store.redis_url
     if address is None:
         return None
-    return lambda: probe(address, store.redis_ca_file, store.redis_prefix, reactor)
+    return lambda: probe(address, store.redis_ca_file, keys_of(address, store.redis_prefix).check, reactor)
 
 
 def _exit(status: int) -> None:

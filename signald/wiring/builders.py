@@ -19,8 +19,8 @@ from twisted.internet.interfaces import IAddress
 from signald.brokers.interface import Broker
 from signald.brokers.memory import MemoryBroker
 from signald.brokers.redis.broker import RedisBroker
-from signald.brokers.redis.connection import make_endpoint
-from signald.brokers.redis.keys import Keys
+from signald.brokers.redis.keys import keys_of
+from signald.brokers.redis.primary import make_primary
 from signald.clients.clients import Clients
 from signald.clients.heartbeat import Heartbeat
 from signald.clients.questions import Questions, WhereIs
@@ -90,16 +90,17 @@ def make_broker(*, chosen: Settings, reactor: Any, unix_time: UnixTime, counts: 
     block_s = chosen.pairing.block_days * DAY_S
     if address is None:
         return MemoryBroker(reactor, new_room_id, chosen.process.instance_id, block_s)
+    keys = keys_of(address, chosen.store.redis_prefix)
     try:
-        endpoint = make_endpoint(address, ca_file, reactor)
+        primary = make_primary(address, ca_file, keys.waiting, reactor)
     except (OSError, ValueError, CryptoError) as error:
         raise SettingsError(f"REDIS_CA_FILE={ca_file!r}: {error or 'has a broken certificate'}") from None
     return RedisBroker(
         instance=chosen.process.instance_id,
         boot=secrets.token_hex(8),
-        endpoint=endpoint,
+        primary=primary,
         address=address,
-        keys=Keys(chosen.store.redis_prefix),
+        keys=keys,
         clock=reactor,
         new_room_id=new_room_id,
         jitter=random.random,

@@ -9,8 +9,9 @@ from twisted.internet.task import deferLater
 
 from signald.brokers.interface import Broker, BrokerEvents
 from signald.brokers.redis.broker import RedisBroker
-from signald.brokers.redis.connection import StoreUnavailable, make_endpoint
+from signald.brokers.redis.connection import StoreUnavailable
 from signald.brokers.redis.keys import Keys
+from signald.brokers.redis.primary import make_primary
 from signald.brokers.redis.url import parse_url
 from signald.core.ids import RoomId
 from tests.contract import suite
@@ -52,12 +53,13 @@ class OnRedis(suite.Brokers):
 
     def _broker(self, name: str) -> RedisBroker:
         address = parse_url(self.store.url)
+        keys = Keys(self.prefix)
         return RedisBroker(
             instance=name,
             boot=f"boot of {name}",
-            endpoint=make_endpoint(address, "", self.reactor),
+            primary=make_primary(address, "", keys.waiting, self.reactor),
             address=address,
-            keys=Keys(self.prefix),
+            keys=keys,
             clock=self.reactor,
             new_room_id=lambda: RoomId(f"room {next(self._rooms)}"),
             jitter=lambda: 0.5,

@@ -25,6 +25,7 @@ class RedisServer:
         password: Of the default user; empty for none.
         tls: Folder with ``ca.pem``, ``server.pem`` and ``server.key``: the port then speaks TLS alone.
         options: More lines of the configuration, each as words.
+        arguments: Of the program, after the configuration.
     """
 
     def __init__(
@@ -35,7 +36,9 @@ class RedisServer:
         password: str = "",
         tls: Path | None = None,
         options: Sequence[Sequence[str]] = (),
+        arguments: Sequence[str] = (),
     ) -> None:
+        self._arguments = arguments
         self.port = free_port()
         self.path = folder / "redis.sock"
         self.log = folder / "redis.log"
@@ -86,7 +89,7 @@ class RedisServer:
         """Start it, with what it has kept or with nothing, and wait until it answers."""
         if empty:
             shutil.rmtree(self._configuration.parent / "appendonlydir", ignore_errors=True)
-        self._process = subprocess.Popen(["redis-server", str(self._configuration)])
+        self._process = subprocess.Popen(["redis-server", str(self._configuration), *self._arguments])
         until(self._answers, "redis-server answers")
 
     def kill(self) -> None:
@@ -95,6 +98,11 @@ class RedisServer:
             self._process.kill()
             self._process.wait()
             self._process = None
+
+    @property
+    def is_running(self) -> bool:
+        """Whether it was started, and not killed."""
+        return self._process is not None
 
     def freeze(self) -> None:
         """Let it do nothing, while the kernel still takes connections for it."""

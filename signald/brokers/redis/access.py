@@ -11,11 +11,10 @@ from importlib.resources import files
 from typing import Any, Final, Protocol
 
 from twisted.internet.defer import CancelledError, Deferred, fail
-from twisted.internet.interfaces import IStreamClientEndpoint
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
-from signald.brokers.redis.connection import StoreConnection, StoreRefused
+from signald.brokers.redis.connection import Primary, StoreConnection, StoreRefused
 from signald.brokers.redis.keys import Keys
 from signald.brokers.redis.letters import Envelope
 from signald.brokers.redis.mailbox import Mailbox
@@ -70,7 +69,7 @@ class Access:
 
     Args:
         instance: The name under which this instance is known there.
-        endpoint: Where to connect.
+        primary: Knows where to connect.
         address: With user, password and database.
         keys: Names in the store.
         clock: For timeouts.
@@ -89,7 +88,7 @@ class Access:
         self,
         *,
         instance: str,
-        endpoint: IStreamClientEndpoint,
+        primary: Primary,
         address: StoreAddress,
         keys: Keys,
         clock: Any,
@@ -115,11 +114,11 @@ class Access:
         self._refused: dict[str, tuple[float, StoreRefused]] = {}
         self._evicts = False
         self._commands = StoreConnection(
-            "command", endpoint, address, clock, jitter, self._commands_up, down, trouble=trouble
+            "command", primary, address, clock, jitter, self._commands_up, down, trouble=trouble
         )
         self.mailbox = Mailbox(
             instance=instance,
-            endpoint=endpoint,
+            primary=primary,
             address=address,
             keys=keys,
             clock=clock,
@@ -220,7 +219,7 @@ class Access:
                 self._suspects.update(word for word in command if isinstance(word, str) and self._keys.kind_of(word))
                 if kind in AUXILIARY and result.value.problem.remedy is not Remedy.MEND:
                     self._refused[kind] = now + REFUSED_S, result.value
-                    self._commands.complain(f"{kind}: {result.value}", result.value.problem)
+                    self._commands.complain(f"{kind}: {result.value}", result.value.problem, usable=True)
             return result
 
         return self._commands.call(*command).addBoth(over)

@@ -9,12 +9,12 @@ from collections.abc import Callable, Sequence
 from typing import Any, Final
 
 from twisted.internet.defer import Deferred
-from twisted.internet.interfaces import IStreamClientEndpoint
 from twisted.internet.task import deferLater
 from twisted.logger import Logger
 
 from signald.brokers.interface import Answers, Broker, BrokerEvents, ModerationEvents
 from signald.brokers.redis.access import Observe, unobserved
+from signald.brokers.redis.connection import Primary
 from signald.brokers.redis.keys import Keys
 from signald.brokers.redis.letters import Claim, Envelope, Goodbye, Left, Letter
 from signald.brokers.redis.moderation import SharedModeration
@@ -54,7 +54,7 @@ class RedisBroker:
     Args:
         instance: How this process is called; another name is taken if a living process has this one.
         boot: A random name of this process.
-        endpoint: Where to connect.
+        primary: Knows where to connect.
         address: With user, password and database.
         keys: Names in the store.
         clock: A reactor.
@@ -73,7 +73,7 @@ class RedisBroker:
         *,
         instance: str,
         boot: str,
-        endpoint: IStreamClientEndpoint,
+        primary: Primary,
         address: StoreAddress,
         keys: Keys,
         clock: Any,
@@ -91,7 +91,7 @@ class RedisBroker:
         self._clock = clock
         self._new_room_id = new_room_id
         self._store = Store(
-            endpoint,
+            primary,
             address,
             keys,
             instance,

@@ -5,28 +5,23 @@ pick connections at random, wait for ever without one, and do not verify certifi
 global reactor, so it is imported when the first connection is made, by which time twistd has chosen the reactor.
 """
 
-from collections.abc import Awaitable, Callable
-from typing import Any, Final
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Any, Final, Protocol
 
 from hiredis import pack_command
 from twisted.internet.defer import CancelledError, Deferred, fail
-from twisted.internet.endpoints import HostnameEndpoint, UNIXClientEndpoint, wrapClientTLS
 from twisted.internet.error import ConnectionAborted
 from twisted.internet.interfaces import IStreamClientEndpoint
 from twisted.internet.protocol import Factory, connectionDone
-from twisted.internet.ssl import Certificate, optionsForClientTLS, platformTrust, trustRootFromCertificates
 from twisted.internet.task import deferLater
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
-from signald.brokers.redis.problems import SILENT, UNREACHABLE, Problem, classify
+from signald.brokers.redis.problems import FAILOVER, SILENT, UNREACHABLE, Problem, classify
 from signald.brokers.redis.url import StoreAddress
 
 CALL_TIMEOUT_S: Final = 2.0
 """How long the store may take to answer; one that takes longer counts as gone, and the connection is made anew."""
-
-CONNECT_TIMEOUT_S: Final = 2.0
-"""How long making a connection may take."""
 
 FIRST_RETRY_S: Final = 0.1
 LONGEST_RETRY_S: Final = 1.0
@@ -56,35 +51,61 @@ class StoreRefused(StoreUnavailable):
     """The store answered with an error: the command was not done, and the connection is as good as before."""
 
 
-def make_endpoint(address: StoreAddress, ca_file: str, reactor: Any) -> IStreamClientEndpoint:
-    """Where to connect.
+Call = Callable[..., Awaitable[Any]]
+"""See `StoreConnection.call`."""
+
+
+class Primary(Protocol):
+    """Knows which server is the primary now; see `signald.brokers.redis.primary`."""
+
+    async def find(self) -> IStreamClientEndpoint:
+        """Where to connect; asked before each attempt.
+
+        Raises:
+            StoreUnavailable: Nobody knows.
+        """
+        ...
+
+    async def confirm(self, call: Call) -> None:
+        """Look whether the server that was connected to, and logged in to, is the primary.
+
+        Raises:
+            StoreUnavailable: It is not.
+        """
+        ...
+
+    def refused(self, why: str, problem: Problem) -> Problem | None:
+        """The server has refused something; gives the problem as it is then, or None if the right one is known now."""
+        ...
+
+
+async def ask(
+    endpoint: IStreamClientEndpoint, clock: Any, within_s: float, commands: Sequence[Sequence[str]]
+) -> list[Any]:
+    """Ask a server something over a connection for that alone.
 
     Args:
-        address: Where the store is.
-        ca_file: PEM file of certificates to trust in place of the system's; empty for the system's.
-        reactor: Connects.
+        endpoint: Where to connect.
+        clock: For timeouts.
+        within_s: Seconds for each of the answers.
+        commands: Words of each command.
+
+    Returns:
+        The reply to each command, text as bytes.
 
     Raises:
-        ValueError: The file has no certificate.
-        OSError: The file cannot be read.
+        Exception: Whatever keeps it from answering.
     """
-    if address.path:
-        return UNIXClientEndpoint(reactor, address.path, timeout=CONNECT_TIMEOUT_S)
-    endpoint = HostnameEndpoint(reactor, address.host, address.port, timeout=CONNECT_TIMEOUT_S)
-    if not address.tls:
-        return endpoint
-    return wrapClientTLS(optionsForClientTLS(address.host, trustRoot=_trust(ca_file)), endpoint)
-
-
-def _trust(ca_file: str) -> Any:
-    if not ca_file:
-        return platformTrust()
-    with open(ca_file, encoding="ascii") as file:
-        end = "-----END CERTIFICATE-----"
-        found = [part + end for part in file.read().split(end)[:-1]]
-    if not found:
-        raise ValueError(f"{ca_file} has no certificate in PEM form")
-    return trustRootFromCertificates([Certificate.loadPEM(part.encode()) for part in found])
+    protocol: Any = await endpoint.connect(_factory())
+    replies = []
+    try:
+        for command in commands:
+            called: Deferred[Any] = protocol.execute_command(*command)
+            replies.append(await called.addTimeout(within_s, clock))
+    finally:
+        protocol.gone.addErrback(lambda reason: None)
+        protocol.transport.abortConnection()
+    return replies
 
 
 class StoreConnection:
@@ -94,7 +115,7 @@ class StoreConnection:
 
     Args:
         name: For the log.
-        endpoint: Where to connect.
+        primary: Knows where to connect.
         address: With user, password and database.
         clock: For timeouts and retries.
         jitter: A random number from 0 to 1 at each call: keeps instances from coming back all at once.
@@ -108,7 +129,7 @@ class StoreConnection:
     def __init__(
         self,
         name: str,
-        endpoint: IStreamClientEndpoint,
+        primary: Primary,
         address: StoreAddress,
         clock: Any,
         jitter: Callable[[], float],
@@ -118,7 +139,7 @@ class StoreConnection:
     ) -> None:
         self._trouble = trouble
         self._name = name
-        self._endpoint = endpoint
+        self._primary = primary
         self._address = address
         self._clock = clock
         self._jitter = jitter
@@ -172,7 +193,6 @@ class StoreConnection:
     def drop(self, why: str, problem: Problem = UNREACHABLE) -> None:
         """Abort the connection, if it is not lost already; a new one is made."""
         if self._protocol is not None and self._protocol.connected:
-            self.problem = problem
             self.complain(why, problem)
             self._protocol.transport.abortConnection()
 
@@ -182,8 +202,19 @@ class StoreConnection:
             self._log.failure("on the {name} connection", failure, name=self._name)
         self.drop(failure.getErrorMessage(), getattr(failure.value, "problem", UNREACHABLE))
 
-    def complain(self, why: str, problem: Problem) -> None:
-        """Say why the store cannot be used: once a minute for each reason, not once for each attempt."""
+    def complain(self, why: str, problem: Problem, *, usable: bool = False) -> None:
+        """Say what is wrong with the store: once a minute for each reason, not once for each attempt.
+
+        Args:
+            why: In its words.
+            problem: Which kind it is.
+            usable: Whether the connection can be used all the same.
+        """
+        if not usable:
+            known = self._primary.refused(why, problem)
+            self.problem = problem = known or FAILOVER
+            if known is None:  # where to go on is known
+                return
         self._trouble(problem)
         now = self._clock.seconds()
         said_at = self._complaints.get(why)
@@ -203,7 +234,8 @@ class StoreConnection:
         factory = _factory()
         while True:
             try:
-                await self._use(await self._endpoint.connect(factory))
+                endpoint = await self._primary.find()
+                await self._use(await endpoint.connect(factory))
             except CancelledError:
                 raise
             except ConnectionAborted:
@@ -211,8 +243,7 @@ class StoreConnection:
             except Exception as error:  # whatever it was: complain and try again
                 if self._stopped:  # an attempt to connect that was cancelled
                     return
-                self.problem = getattr(error, "problem", UNREACHABLE)
-                self.complain(str(error) or type(error).__name__, self.problem)
+                self.complain(str(error) or type(error).__name__, getattr(error, "problem", UNREACHABLE))
             await deferLater(self._clock, self._retry_after(self._failures))
             self._failures += 1
 
@@ -221,6 +252,7 @@ class StoreConnection:
         self._protocol = protocol
         try:
             await self._log_in()
+            await self._primary.confirm(self.call)
             await self._prepared()
             self._up()
             await protocol.gone
@@ -296,7 +328,7 @@ def _factory() -> "Factory[Any]":
     """Makes txredisapi's protocol, without what its own factory does at connect."""
     import txredisapi
 
-    class Protocol(txredisapi.RedisProtocol):
+    class StoreProtocol(txredisapi.RedisProtocol):
         def __init__(self) -> None:
             # Replies stay bytes, and an id of digits stays text.
             super().__init__(charset=None, convertNumbers=False)
@@ -316,6 +348,6 @@ def _factory() -> "Factory[Any]":
             super().connectionLost(reason)
             self.gone.errback(reason)
 
-    factory: Factory[Any] = Factory.forProtocol(Protocol)
+    factory: Factory[Any] = Factory.forProtocol(StoreProtocol)
     factory.noisy = False
     return factory

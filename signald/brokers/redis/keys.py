@@ -15,7 +15,9 @@ What an operator sees there, with the default prefix::
 
 import base64
 import hashlib
+import re
 
+from signald.brokers.redis.url import Kind, StoreAddress
 from signald.core.encounters import Party
 from signald.core.ids import UserId
 from signald.core.matching import Ticket
@@ -26,9 +28,12 @@ class Keys:
 
     Args:
         prefix: Before each key; services with different prefixes do not see each other.
+        one_slot: Whether all keys must be in one slot of a cluster: then the prefix is their hash tag.
     """
 
-    def __init__(self, prefix: str) -> None:
+    def __init__(self, prefix: str, *, one_slot: bool = False) -> None:
+        if one_slot and not re.search("{[^}]+}", prefix):
+            prefix = "{" + prefix + "}"
         self.waiting = f"{prefix}waiting"
         self.lease_prefix = f"{prefix}instance:"
         self.instances = f"{prefix}instances"
@@ -36,6 +41,7 @@ class Keys:
         self.blocks_prefix = f"{prefix}blocks:"
         self.waiting_elsewhere = f"{prefix}tickets"
         self.moved = f"{prefix}moved"
+        self.check = f"{prefix}check"
         self.aside_prefix = f"{prefix}aside:"
         self._stream_prefix = f"{prefix}signal:"
         self._kinds = {self.waiting: "zset list", self.waiting_elsewhere: "zset", self.moved: "string"}
@@ -57,6 +63,11 @@ class Keys:
     def stream(self, instance: str) -> str:
         """The stream of letters to an instance."""
         return self._stream_prefix + instance
+
+
+def keys_of(address: StoreAddress, prefix: str) -> Keys:
+    """The keys of one service in the store at an address."""
+    return Keys(prefix, one_slot=address.kind is Kind.CLUSTER)
 
 
 def file_ticket(instance: str, ticket: Ticket, *, avoiding: bool) -> str:

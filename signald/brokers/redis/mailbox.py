@@ -13,12 +13,11 @@ from typing import Any, Final
 
 import msgspec
 from twisted.internet.defer import CancelledError, Deferred
-from twisted.internet.interfaces import IStreamClientEndpoint
 from twisted.internet.task import deferLater
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
-from signald.brokers.redis.connection import StoreConnection, StoreRefused
+from signald.brokers.redis.connection import Primary, StoreConnection, StoreRefused
 from signald.brokers.redis.keys import Keys
 from signald.brokers.redis.letters import Envelope, decode
 from signald.brokers.redis.problems import DEAF, NO_BLOCKING_READS, Problem
@@ -48,7 +47,7 @@ class Mailbox:
 
     Args:
         instance: The name under which this instance is known in the store.
-        endpoint: Where to connect.
+        primary: Knows where to connect.
         address: With user, password and database.
         keys: Names in the store.
         clock: For timeouts.
@@ -65,7 +64,7 @@ class Mailbox:
         self,
         *,
         instance: str,
-        endpoint: IStreamClientEndpoint,
+        primary: Primary,
         address: StoreAddress,
         keys: Keys,
         clock: Any,
@@ -82,7 +81,7 @@ class Mailbox:
         self._read = read
         self._trouble = trouble
         self._connection = StoreConnection(
-            "letter", endpoint, address, clock, jitter, self._prepared, down, trouble=trouble
+            "letter", primary, address, clock, jitter, self._prepared, down, trouble=trouble
         )
         self._reading: Deferred[None] | None = None
         self._hasty = 0

@@ -7,7 +7,8 @@ from typing import Any, Final
 
 from twisted.internet.defer import Deferred
 
-from signald.brokers.redis.connection import StoreConnection, StoreRefused, make_endpoint
+from signald.brokers.redis.connection import StoreConnection, StoreRefused
+from signald.brokers.redis.primary import make_primary
 from signald.brokers.redis.problems import NO_BLOCKING_READS, Remedy
 from signald.brokers.redis.url import StoreAddress
 
@@ -24,8 +25,7 @@ return redis.call('TIME')
 """What the scripts do, on a key that is gone in a second."""
 
 
-async def _ask(connection: StoreConnection, prefix: str) -> list[str]:
-    key = f"{prefix}check"
+async def _ask(connection: StoreConnection, key: str) -> list[str]:
     await connection.call("EVAL", _TRY, 1, key)
     remarks = []
     try:
@@ -45,13 +45,13 @@ async def _ask(connection: StoreConnection, prefix: str) -> list[str]:
     return remarks
 
 
-def probe(address: StoreAddress, ca_file: str, prefix: str, reactor: Any) -> "Deferred[list[str]]":
+def probe(address: StoreAddress, ca_file: str, key: str, reactor: Any) -> "Deferred[list[str]]":
     """Ask a store for all that signald needs of it.
 
     Args:
         address: Where it is.
         ca_file: PEM file of certificates to trust in place of the system's; empty for the system's.
-        prefix: Before each key.
+        key: Of ours, to try things on; see `Keys.check`.
         reactor: Connects.
 
     Returns:
@@ -62,7 +62,7 @@ def probe(address: StoreAddress, ca_file: str, prefix: str, reactor: Any) -> "De
 
     async def prepared() -> None:
         try:
-            remarks = await _ask(connection, prefix)
+            remarks = await _ask(connection, key)
         except StoreRefused as refused:
             if refused.problem.remedy is Remedy.OPERATOR:
                 _end(answered.errback, refused)
@@ -77,7 +77,7 @@ def probe(address: StoreAddress, ca_file: str, prefix: str, reactor: Any) -> "De
 
         reactor.callLater(0, later)  # from outside of the connection's own step, which is to be over first
 
-    endpoint = make_endpoint(address, ca_file, reactor)
-    connection = StoreConnection("test", endpoint, address, reactor, random.random, prepared, lambda _: None)
+    primary = make_primary(address, ca_file, key, reactor)
+    connection = StoreConnection("test", primary, address, reactor, random.random, prepared, lambda _: None)
     connection.start()
     return answered

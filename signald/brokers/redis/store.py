@@ -9,10 +9,10 @@ from typing import Any, Final
 
 import msgspec
 from twisted.internet.defer import Deferred
-from twisted.internet.interfaces import IStreamClientEndpoint
 from twisted.logger import Logger
 
 from signald.brokers.redis.access import BAN, BLOCK, GOODBYE, LEASE, MATCH, Access, Observe
+from signald.brokers.redis.connection import Primary
 from signald.brokers.redis.keys import Keys, file_ticket, names, parse_ticket
 from signald.brokers.redis.letters import Envelope
 from signald.brokers.redis.mailbox import BEGIN
@@ -49,7 +49,7 @@ class Store:
     """The store, as one instance uses it.
 
     Args:
-        endpoint: Where to connect.
+        primary: Knows where to connect.
         address: With user, password and database.
         keys: Names in the store.
         instance: The name under which this instance is known there.
@@ -68,7 +68,7 @@ class Store:
 
     def __init__(
         self,
-        endpoint: IStreamClientEndpoint,
+        primary: Primary,
         address: StoreAddress,
         keys: Keys,
         instance: str,
@@ -90,7 +90,7 @@ class Store:
         self._elsewhere = False
         self.access = Access(
             instance=instance,
-            endpoint=endpoint,
+            primary=primary,
             address=address,
             keys=keys,
             clock=clock,

@@ -1,0 +1,125 @@
+"""A store of more than one server: Sentinels name the primary, or a cluster moves the slot; real servers of Redis."""
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import hiredis
+import pytest
+
+from tests.support.daemon import DaemonProcess
+from tests.support.service import Service, meet, met, talk, until
+from tests.support.stores import Cluster, Watched, cluster, watched
+
+
+@pytest.fixture
+def behind_sentinels(tmp_path: Path) -> Iterator[Watched]:
+    """A primary, its replica, three Sentinels."""
+    with watched(tmp_path) as store:
+        yield store
+
+
+@pytest.fixture
+def nodes(tmp_path: Path) -> Iterator[Cluster]:
+    """Six nodes."""
+    with cluster(tmp_path) as store:
+        yield store
+
+
+def test_failover_in_a_call(behind_sentinels: Watched, measured: Callable[[str, float], None]) -> None:
+    """When the primary dies, all matching between instances ends for good, and calls that are set up are lost."""
+    store = behind_sentinels
+    with Service(store.url, store.url) as service:
+        far = [service.client(number) for number in (0, 1)]
+        near = [service.client(0) for _ in range(2)]
+        with far[0] as one, far[1] as other, near[0] as here, near[1] as too:
+            meet(one, other)
+            meet(here, too)
+            store.primary.kill()
+            talk(here, too)  # on one instance: nobody notices
+            one.send("ice", candidate={"candidate": "said meanwhile"})
+            store.wait_for_failover()
+            measured("joined the new primary after Sentinel's failover", service.wait_joined())
+            # What the old primary alone had is lost, or the room has ended for both: nobody hangs.
+            if other.receive()["type"] == "ice":
+                talk(one, other)
+            else:
+                one.expect("partner-left")
+        with service.client(0) as later, service.client(1) as last:
+            meet(later, last)
+
+
+def test_failover_while_waiting(behind_sentinels: Watched) -> None:
+    """Whoever waited for a partner when the primary died waits for ever."""
+    store = behind_sentinels
+    with Service(store.url, store.url) as service, service.client(0) as one, service.client(1) as other:
+        one.send("available")
+        one.sync()
+        store.primary.kill()
+        store.wait_for_failover()
+        service.wait_joined()
+        other.send("available")
+        met(one, other)
+
+
+def test_a_planned_failover(behind_sentinels: Watched) -> None:
+    """The old primary goes on as a replica, and an instance that holds on to it can do nothing."""
+    store = behind_sentinels
+    with Service(store.url, store.url) as service:
+        until(lambda: _asked_for_failover(store), "a Sentinel begins the failover")
+        store.wait_for_failover()
+        with service.client(0) as one, service.client(1) as other:
+            meet(one, other)
+            talk(one, other)
+
+
+def test_a_sentinel_that_lies(behind_sentinels: Watched) -> None:
+    """One Sentinel that is behind sends an instance to a replica, again and again."""
+    store = behind_sentinels
+    liar = store.sentinels[0]
+    liar.command("SENTINEL", "REMOVE", "the-primary")
+    liar.command("SENTINEL", "MONITOR", "the-primary", "127.0.0.1", store.replica.port, 2)
+    url = f"redis+sentinel://127.0.0.1:{liar.port},127.0.0.1:{store.sentinels[1].port}/the-primary"
+    with Service(url) as service:
+        assert service[0].health()["redis"] is True
+
+
+def test_sentinels_that_know_nothing(behind_sentinels: Watched) -> None:
+    """A slip in the primary's name is not told of."""
+    url = behind_sentinels.url.replace("the-primary", "another")
+    with DaemonProcess(variables={"REDIS_URL": url}) as daemon:
+        daemon.wait_for("knows no primary called 'another'")
+        assert daemon.health()["redis"] is False
+
+
+def test_a_cluster(nodes: Cluster, measured: Callable[[str, float], None]) -> None:
+    """Instances on a cluster do not find each other; or a node that dies ends it."""
+    with Service(nodes.url, nodes.url) as service:
+        with service.client(0) as one, service.client(1) as other:
+            meet(one, other)
+            talk(one, other)
+        owner = nodes.owner("{webrtc:}waiting")
+        assert owner.keys("{webrtc:}instance:") == {"{webrtc:}instance:a", "{webrtc:}instance:b"}
+        owner.kill()
+        service.wait_joined(joined=False)
+        measured("joined the node that took over", service.wait_joined())
+        with service.client(0) as one, service.client(1) as other:
+            meet(one, other)
+            talk(one, other)
+
+
+def test_a_slot_that_moves(nodes: Cluster) -> None:
+    """While the cluster is resharded, instances go on with the node that has the slot no longer."""
+    with Service(nodes.url, nodes.url) as service, service.client(0) as one, service.client(1) as other:
+        meet(one, other)
+        nodes.move("{webrtc:}waiting")
+        talk(one, other)
+        with service.client(0) as later, service.client(1) as last:
+            meet(later, last)
+            talk(later, last)
+
+
+def _asked_for_failover(store: Watched) -> bool:
+    try:
+        return bool(store.sentinels[0].command("SENTINEL", "FAILOVER", "the-primary") == b"OK")
+    except hiredis.ReplyError:  # not yet: a replica has not said enough of itself
+        return False

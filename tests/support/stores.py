@@ -1,0 +1,129 @@
+"""Stores of more than one server: a primary with a replica and three Sentinels, and a cluster of six nodes."""
+
+import contextlib
+import subprocess
+import time
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from tests.support.redis import RedisServer, free_port
+from tests.support.waiting import until
+
+NAME = "the-primary"
+"""What Sentinels call it."""
+
+
+class Watched:
+    """A primary and a replica, watched by three Sentinels.
+
+    Args:
+        stack: Ends all of it.
+        folder: Where they keep their data.
+    """
+
+    def __init__(self, stack: contextlib.ExitStack, folder: Path) -> None:
+        def server(name: str, *options: Sequence[str], arguments: Sequence[str] = ()) -> RedisServer:
+            place = folder / name
+            place.mkdir()
+            return stack.enter_context(RedisServer(place, options=options, arguments=arguments))
+
+        self.primary = server("primary")
+        self.replica = server("replica", ["replicaof", "127.0.0.1", str(self.primary.port)])
+        until(lambda: _role(self.replica)[:1] == [b"slave"] and _role(self.replica)[3] == b"connected", "the servers find each other")
+        watch = [
+            ["sentinel", "monitor", NAME, "127.0.0.1", str(self.primary.port), "2"],
+            ["sentinel", "down-after-milliseconds", NAME, "1000"],
+            ["sentinel", "failover-timeout", NAME, "5000"],
+        ]
+        names = ("one", "two", "three")
+        self.sentinels = [server(name, *watch, arguments=["--sentinel"]) for name in names]
+        for sentinel in self.sentinels:
+            until(lambda sentinel=sentinel: len(sentinel.command("SENTINEL", "SENTINELS", NAME)) == 2, "the servers find each other")
+            until(lambda sentinel=sentinel: len(sentinel.command("SENTINEL", "REPLICAS", NAME)) == 1, "the servers find each other")
+
+    @property
+    def url(self) -> str:
+        """The `REDIS_URL`."""
+        servers = ",".join(f"127.0.0.1:{sentinel.port}" for sentinel in self.sentinels)
+        return f"redis+sentinel://{servers}/{NAME}/0"
+
+    def wait_for_failover(self) -> float:
+        """Wait until the replica is the primary for all Sentinels; gives the seconds that it took."""
+        began = time.monotonic()
+        address = [b"127.0.0.1", str(self.replica.port).encode()]
+        for sentinel in self.sentinels:
+            until(lambda sentinel=sentinel: sentinel.command("SENTINEL", "GET-MASTER-ADDR-BY-NAME", NAME) == address, "the servers find each other")
+        return time.monotonic() - began
+
+
+class Cluster:
+    """Three primaries, each with a replica.
+
+    Args:
+        stack: Ends all of it.
+        folder: Where they keep their data.
+    """
+
+    def __init__(self, stack: contextlib.ExitStack, folder: Path) -> None:
+        self.nodes: list[RedisServer] = []
+        for number in range(6):
+            place = folder / f"node {number}".replace(" ", "-")
+            place.mkdir()
+            options = [
+                ["cluster-enabled", "yes"],
+                ["cluster-config-file", str(place / "nodes.conf")],
+                ["cluster-node-timeout", "1000"],
+                ["cluster-port", str(free_port())],
+            ]
+            self.nodes.append(stack.enter_context(RedisServer(place, options=options)))
+        servers = [f"127.0.0.1:{node.port}" for node in self.nodes]
+        create = ["redis-cli", "--cluster", "create", *servers, "--cluster-replicas", "1", "--cluster-yes"]
+        subprocess.run(create, check=True, capture_output=True)
+        for node in self.nodes:
+            until(lambda node=node: b"cluster_state:ok" in node.command("CLUSTER", "INFO"), "the servers find each other")
+        until(lambda: sum(_role(node)[0] == b"slave" and _role(node)[3] == b"connected" for node in self.nodes) == 3, "the servers find each other")
+
+    @property
+    def url(self) -> str:
+        """The `REDIS_URL`: two of the nodes."""
+        return f"redis+cluster://127.0.0.1:{self.nodes[0].port},127.0.0.1:{self.nodes[1].port}"
+
+    def owner(self, key: str) -> RedisServer:
+        """The node that has the slot of a key."""
+        slot = self.nodes[0].command("CLUSTER", "KEYSLOT", key)
+        asked = next(node for node in self.nodes if node.is_running)
+        for first, last, (_, port, *_), *_ in asked.command("CLUSTER", "SLOTS"):
+            if first <= slot <= last:
+                return next(node for node in self.nodes if node.port == port)
+        raise AssertionError("nobody has this slot")
+
+    def move(self, key: str) -> None:
+        """Move the slot of a key to another primary, with all that is in it (Redis docs, "CLUSTER SETSLOT")."""
+        slot, source = self.nodes[0].command("CLUSTER", "KEYSLOT", key), self.owner(key)
+        target = next(node for node in self.nodes if _role(node)[0] == b"master" and node is not source)
+        ids = {node: node.command("CLUSTER", "MYID").decode() for node in (source, target)}
+        target.command("CLUSTER", "SETSLOT", slot, "IMPORTING", ids[source])
+        source.command("CLUSTER", "SETSLOT", slot, "MIGRATING", ids[target])
+        while names := source.command("CLUSTER", "GETKEYSINSLOT", slot, 100):
+            source.command("MIGRATE", "127.0.0.1", target.port, "", 0, 5000, "REPLACE", "KEYS", *names)
+        for node in (target, source):
+            node.command("CLUSTER", "SETSLOT", slot, "NODE", ids[target])
+
+
+@contextlib.contextmanager
+def watched(folder: Path) -> Iterator[Watched]:
+    """A store behind Sentinels."""
+    with contextlib.ExitStack() as stack:
+        yield Watched(stack, folder)
+
+
+@contextlib.contextmanager
+def cluster(folder: Path) -> Iterator[Cluster]:
+    """A cluster."""
+    with contextlib.ExitStack() as stack:
+        yield Cluster(stack, folder)
+
+
+def _role(server: RedisServer) -> list[bytes]:
+    role: list[bytes] = server.command("ROLE")
+    return role
