@@ -66,8 +66,8 @@ class StoreSettings(Group):
     redis_url: StoreAddress | None = setting(
         "",
         values.redis_url,
-        "The store through which many processes behave as one: `redis://`, `rediss://` (TLS), `unix://`, with "
-        "`user:password@` and `/database`; empty: one process, in memory",
+        "The store through which many processes behave as one: `redis://`, `rediss://` (TLS), `unix://`, "
+        "`redis+sentinel://`, `redis+cluster://`, with `user:password@` and `/database`; empty: one process, in memory",
         secret=True,
     )
     redis_prefix: str = setting("webrtc:", values.prefix, "What every key and stream in the store begins with")

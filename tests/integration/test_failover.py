@@ -7,8 +7,9 @@ import hiredis
 import pytest
 
 from tests.support.daemon import DaemonProcess
-from tests.support.service import Service, meet, met, talk, until
+from tests.support.service import Service, meet, met, talk
 from tests.support.stores import Cluster, Watched, cluster, watched
+from tests.support.waiting import until
 
 
 @pytest.fixture

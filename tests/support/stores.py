@@ -3,10 +3,11 @@
 import contextlib
 import subprocess
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
-from tests.support.redis import RedisServer, free_port
+from tests.support.ports import free_port
+from tests.support.redis import RedisServer
 from tests.support.waiting import until
 
 NAME = "the-primary"
@@ -29,7 +30,7 @@ class Watched:
 
         self.primary = server("primary")
         self.replica = server("replica", ["replicaof", "127.0.0.1", str(self.primary.port)])
-        until(lambda: _role(self.replica)[:1] == [b"slave"] and _role(self.replica)[3] == b"connected", "the servers find each other")
+        _until(lambda: _role(self.replica)[:1] == [b"slave"] and _role(self.replica)[3] == b"connected")
         watch = [
             ["sentinel", "monitor", NAME, "127.0.0.1", str(self.primary.port), "2"],
             ["sentinel", "down-after-milliseconds", NAME, "1000"],
@@ -37,9 +38,8 @@ class Watched:
         ]
         names = ("one", "two", "three")
         self.sentinels = [server(name, *watch, arguments=["--sentinel"]) for name in names]
-        for sentinel in self.sentinels:
-            until(lambda sentinel=sentinel: len(sentinel.command("SENTINEL", "SENTINELS", NAME)) == 2, "the servers find each other")
-            until(lambda sentinel=sentinel: len(sentinel.command("SENTINEL", "REPLICAS", NAME)) == 1, "the servers find each other")
+        _until(lambda: all(len(sentinel.command("SENTINEL", "SENTINELS", NAME)) == 2 for sentinel in self.sentinels))
+        _until(lambda: all(len(sentinel.command("SENTINEL", "REPLICAS", NAME)) == 1 for sentinel in self.sentinels))
 
     @property
     def url(self) -> str:
@@ -51,8 +51,8 @@ class Watched:
         """Wait until the replica is the primary for all Sentinels; gives the seconds that it took."""
         began = time.monotonic()
         address = [b"127.0.0.1", str(self.replica.port).encode()]
-        for sentinel in self.sentinels:
-            until(lambda sentinel=sentinel: sentinel.command("SENTINEL", "GET-MASTER-ADDR-BY-NAME", NAME) == address, "the servers find each other")
+        ask = ("SENTINEL", "GET-MASTER-ADDR-BY-NAME", NAME)
+        _until(lambda: all(sentinel.command(*ask) == address for sentinel in self.sentinels))
         return time.monotonic() - began
 
 
@@ -67,7 +67,7 @@ class Cluster:
     def __init__(self, stack: contextlib.ExitStack, folder: Path) -> None:
         self.nodes: list[RedisServer] = []
         for number in range(6):
-            place = folder / f"node {number}".replace(" ", "-")
+            place = folder / f"node-{number}"
             place.mkdir()
             options = [
                 ["cluster-enabled", "yes"],
@@ -79,9 +79,8 @@ class Cluster:
         servers = [f"127.0.0.1:{node.port}" for node in self.nodes]
         create = ["redis-cli", "--cluster", "create", *servers, "--cluster-replicas", "1", "--cluster-yes"]
         subprocess.run(create, check=True, capture_output=True)
-        for node in self.nodes:
-            until(lambda node=node: b"cluster_state:ok" in node.command("CLUSTER", "INFO"), "the servers find each other")
-        until(lambda: sum(_role(node)[0] == b"slave" and _role(node)[3] == b"connected" for node in self.nodes) == 3, "the servers find each other")
+        _until(lambda: all(b"cluster_state:ok" in node.command("CLUSTER", "INFO") for node in self.nodes))
+        _until(lambda: sum(_role(node)[0] == b"slave" and _role(node)[3] == b"connected" for node in self.nodes) == 3)
 
     @property
     def url(self) -> str:
@@ -127,3 +126,7 @@ def cluster(folder: Path) -> Iterator[Cluster]:
 def _role(server: RedisServer) -> list[bytes]:
     role: list[bytes] = server.command("ROLE")
     return role
+
+
+def _until(holds: Callable[[], bool]) -> None:
+    until(holds, "the servers find each other")

@@ -42,7 +42,9 @@ BUSY: Final = Problem("busy", Remedy.WAIT, "a script of somebody runs for too lo
 FAILOVER: Final = Problem("failover", Remedy.WAIT, "it is no primary, or not yet: REDIS_URL has to lead to the primary")
 SLOT: Final = Problem("cluster", Remedy.OPERATOR, "it is a node of a cluster, and REDIS_URL does not say so")
 PERMISSION: Final = Problem(
-    "permission", Remedy.OPERATOR, "give its user the rights of docs/scaling.md: ~<REDIS_PREFIX>* +@all -@dangerous"
+    "permission",
+    Remedy.OPERATOR,
+    "give its user the rights of docs/scaling.md: ~<REDIS_PREFIX>* +@all -@dangerous +role",
 )
 PASSWORD: Final = Problem("password", Remedy.OPERATOR, "look at user and password in REDIS_URL")
 MEMORY: Final = Problem("memory", Remedy.OPERATOR, "it has no memory left: raise maxmemory, or free some")
