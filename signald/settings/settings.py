@@ -80,7 +80,8 @@ def _check_workers(chosen: Settings) -> None:
 def describe(chosen: Settings) -> Iterator[str]:
     """What these settings mean, one line each, for people; no secrets."""
     listening, store, limits = chosen.listening, chosen.store, chosen.limits
-    where = listening.listen or (f"port {listening.port} on all addresses",)
+    port = f"port {listening.port}" if listening.port else "a free port"
+    where = listening.listen or (f"{port} on all addresses",)
     yield f"clients connect to {', '.join(where)}, path /ws"
     if chosen.operator.admin_listen:
         yield f"the operator connects to {', '.join(chosen.operator.admin_listen)}"

@@ -1,5 +1,6 @@
 """How the daemon starts, and how it says that it cannot."""
 
+import re
 import socket
 import subprocess
 import tempfile
@@ -127,6 +128,26 @@ def test_file_limit() -> None:
     with DaemonProcess(twistd=limited) as daemon:
         daemon.wait_for("room for 1936 clients")
         assert f"{2000}" in Path(f"/proc/{daemon.pid}/limits").read_text().split("Max open files")[1].split("\n")[0]
+
+
+def test_room_is_what_is_let_in() -> None:
+    """The operator reads of room for thousands, and wonders why the hundredth client gets 503."""
+    with DaemonProcess("--max-connections=100") as daemon:
+        daemon.wait_for("room for 100 clients")
+
+
+def test_the_log_says_where_to_connect() -> None:
+    """The operator finds Python in the log, or port 0, and has to guess the address."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "signald.sock"
+        with DaemonProcess("--listen=tcp:0:interface=127.0.0.1", f"--listen=unix:{path}", ready=2) as daemon:
+            assert f"listening on unix:{path}\n" in daemon.log
+            (url,) = re.findall(r"listening on (http://\S+)\n", daemon.log)
+            with urllib.request.urlopen(f"{url}/healthz", timeout=PATIENCE_S) as health:  # noqa: S310 - ours
+                assert health.status == 200
+    with DaemonProcess("--port=0") as daemon:
+        assert "port 0" not in daemon.log
+        assert f"http://[::]:{daemon.port}" in daemon.log or f"http://0.0.0.0:{daemon.port}" in daemon.log
 
 
 def test_ipv4_and_ipv6() -> None:
