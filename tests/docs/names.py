@@ -78,7 +78,8 @@ def dotted() -> frozenset[str]:
         found.add(whole)
         for statement in tree.body:
             names = _defined(statement)
-            found |= {f"{prefix}.{name}" for prefix in (whole, module.name) for name in names}
+            short = whole.partition(".")[2] or whole
+            found |= {f"{prefix}.{name}" for prefix in (whole, short, module.name) for name in names}
             if isinstance(statement, ast.ClassDef):
                 inside = {name for inner in statement.body for name in _defined(inner)}
                 found |= {f"{statement.name}.{name}" for name in inside}

@@ -158,7 +158,7 @@ KINDS: Sequence[Kind] = (
     (r"Signald[A-Z]\w+", _alert),
     (rf"[\w./@-]+\.{_FILES}|(signald|tests|docs|bench|ops|systemd|tools)/\S*|/etc/\S+", _file),
     (r"new (Call|SignalingClient)\(.*", _script),
-    (r"signald(\.\w+)+|[A-Za-z_]+\.[a-z_]+(\(.*\))?", _dotted),
+    (r"signald(\.\w+)+|[A-Za-z_]+(\.\w+)*\.[A-Za-z_]+(\(.*\))?", _dotted),
     (r"[A-Z][A-Z0-9]*(_[A-Z0-9]+)+", _constant),
     (r"\{.*|\"\w+\": .*", _json),
     (r"(ACL|KEYS|ZCARD|SLOWLOG) .*|(maxmemory-policy|appendonly) \w+", _store),
