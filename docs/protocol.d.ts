@@ -23,6 +23,9 @@ export type MAX_REPORT_LENGTH = 500;
 /** Characters of an id that a client names; those that are given out have 16. */
 export type MAX_CLIENT_ID_LENGTH = 64;
 
+/** Characters of the `nonce` of a `resume`. */
+export type MAX_NONCE_LENGTH = 64;
+
 /** What a client may send. */
 export type ClientMessage =
   | Auth
@@ -34,7 +37,8 @@ export type ClientMessage =
   | Leave
   | Ping
   | Report
-  | Block;
+  | Block
+  | Resume;
 
 /** Say who you are. No reply on success; a server that checks no tokens accepts any `userId`. */
 export interface Auth {
@@ -55,6 +59,8 @@ export interface Offer {
   type: "offer";
   /** The SDP as a string, or any other JSON value. */
   sdp: unknown;
+  /** The room that is meant, for clients of `signald.v1`: if it is not the client's any more the message is dropped, for it crossed a change of partner. Without it the room of the moment. */
+  roomId?: string | null;
 }
 
 /** SDP answer for the partner. `sdp` is relayed as it is, whatever JSON value it holds. */
@@ -62,6 +68,8 @@ export interface Answer {
   type: "answer";
   /** The SDP as a string, or any other JSON value. */
   sdp: unknown;
+  /** The room that is meant, for clients of `signald.v1`: if it is not the client's any more the message is dropped, for it crossed a change of partner. Without it the room of the moment. */
+  roomId?: string | null;
 }
 
 /** An ICE candidate for the partner: an object, or `null` after the last one. */
@@ -69,16 +77,22 @@ export interface Ice {
   type: "ice";
   /** An `RTCIceCandidateInit`; `null`, or an empty `candidate` in it, ends the candidates. */
   candidate: object | null;
+  /** The room that is meant, for clients of `signald.v1`: if it is not the client's any more the message is dropped, for it crossed a change of partner. Without it the room of the moment. */
+  roomId?: string | null;
 }
 
 /** Leave this partner and be queued again, at the tail. Without a partner: error `NOT_PAIRED`. */
 export interface Next {
   type: "next";
+  /** The room that is meant, for clients of `signald.v1`: if it is not the client's any more the message is dropped, for it crossed a change of partner. Without it the room of the moment. */
+  roomId?: string | null;
 }
 
 /** Leave the partner, or the queue; not queued again. Neither: nothing happens. */
 export interface Leave {
   type: "leave";
+  /** The room that is meant, for clients of `signald.v1`: if it is not the client's any more the message is dropped, for it crossed a change of partner. Without it the room of the moment. */
+  roomId?: string | null;
 }
 
 /** Answered by `pong`. */
@@ -104,24 +118,65 @@ export interface Block {
   partnerId?: string | null;
 }
 
+/** Go on with a session whose connection was lost. The first message of a connection. Answered by `resumed`. */
+export interface Resume {
+  type: "resume";
+  /** The last one that came in `ready`, `matched` or `resumed`. */
+  token: string;
+  /** Messages had in this session, all types but `ready`, `resume` and `resumed`. */
+  received: number;
+  /** Made at random, and sent again with each attempt with the same token: an attempt whose answer was lost is answered again. */
+  nonce?: string | null;
+  /** Seconds since `available`, if the client believes that it waits: its place, if nothing but the token is left of the session. */
+  waited?: number | null;
+}
+
 /** What the server may send. */
 export type ServerMessage =
   | Ready
+  | Resumed
   | Matched
   | RelayedOffer
   | RelayedAnswer
   | RelayedIce
   | PartnerLeft
+  | PartnerAway
+  | PartnerBack
   | Error
   | Pong;
 
 /** The first message on every connection. */
 export interface Ready {
   type: "ready";
-  /** This connection's id; a new one on every connection. */
+  /** This client's id; a new one, unless `resume` follows. */
   clientId: string;
   /** For the `RTCPeerConnection`; absent if the server has none. Passwords in it end some time. */
   iceServers?: IceServer[];
+  /** For clients of `signald.v1`: see `resume`. */
+  resume?: ResumeOffer;
+}
+
+/** The session goes on as it stands now. What the client has missed follows, in order. */
+export interface Resumed {
+  type: "resumed";
+  /** The session's id: the one from before. */
+  clientId: string;
+  /** As it stands now. */
+  state: unknown;
+  /** Messages of the client that the server has had: send what came after. */
+  received: number;
+  /** Whether something may be missing: negotiate anew (ICE restart). */
+  lost: boolean;
+  /** The room, if `paired`. */
+  roomId?: string;
+  /** The partner, if `paired`. */
+  partnerId?: string;
+  /** Whether it has a connection, if `paired`. */
+  partner?: unknown;
+  /** For the `RTCPeerConnection`; absent if the server has none. Passwords in it end some time. */
+  iceServers?: IceServer[];
+  /** For clients of `signald.v1`: see `resume`. */
+  resume?: ResumeOffer;
 }
 
 /** A partner was found. Both get the same `roomId`; `initiator` is true for exactly one, who should offer. */
@@ -135,6 +190,8 @@ export interface Matched {
   initiator: boolean;
   /** For the `RTCPeerConnection`; absent if the server has none. Passwords in it end some time. */
   iceServers?: IceServer[];
+  /** For clients of `signald.v1`: see `resume`. */
+  resume?: ResumeOffer;
 }
 
 /** The partner's SDP offer, untouched. */
@@ -169,6 +226,20 @@ export interface PartnerLeft {
   type: "partner-left";
 }
 
+/** The partner's connection was lost; it may come back. To clients of `signald.v1` alone. */
+export interface PartnerAway {
+  type: "partner-away";
+  /** How long it may take; then comes `partner-left`. */
+  seconds: number | number;
+}
+
+/** The partner goes on. To clients of `signald.v1` alone. */
+export interface PartnerBack {
+  type: "partner-back";
+  /** Whether something may be missing: negotiate anew (ICE restart). */
+  lost: boolean;
+}
+
 /** A message of the client was refused; the connection stays open. */
 export interface Error {
   type: "error";
@@ -193,6 +264,14 @@ export interface IceServer {
   credential?: string;
 }
 
+/** How to go on with this session if the connection is lost; each replaces the one before. */
+export interface ResumeOffer {
+  /** For `resume`; good once. */
+  token: string;
+  /** How long after the loss. */
+  seconds: number | number;
+}
+
 /** What the `code` of an `error` message can be. The connection stays open, but for repeated AUTH_FAILED. */
 export type ErrorCode =
   | "INVALID_FORMAT"
@@ -201,4 +280,5 @@ export type ErrorCode =
   | "ALREADY_PAIRED"
   | "RATE_LIMIT"
   | "AUTH_REQUIRED"
-  | "AUTH_FAILED";
+  | "AUTH_FAILED"
+  | "RESUME_FAILED";

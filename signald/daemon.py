@@ -16,7 +16,6 @@ from signald.network.tls import TLSEndpoint
 from signald.process.life import Life
 from signald.process.root import ProcessService
 from signald.telemetry.counts import Counts
-from signald.websocket.base import GOING_AWAY
 from signald.websocket.entrance import Entrance
 from signald.websocket.watch import Watch
 
@@ -151,7 +150,7 @@ class Daemon(ProcessService):
         await self._drain()
         await DeferredList([maybeDeferred(port.stopListening) for port in self._ports], consumeErrors=True)
         self._watch.end_handshakes()
-        self._clients.close_all(GOING_AWAY, COME_BACK)
+        self._clients.close_all(COME_BACK)
         broker = Deferred.fromCoroutine(self._broker.stop()).addTimeout(BROKER_WITHIN_S, clock)
         broker.addErrback(lambda failure: self._log.warn("the store was not cleaned up: {why}", why=failure.value))
         await self._until(lambda: not len(self._watch), CLOSE_WITHIN_S)
@@ -164,7 +163,7 @@ class Daemon(ProcessService):
             return
         self._log.info("draining for up to {seconds} s", seconds=self._drain_s)
         self._entrance.close()
-        self._clients.drain(GOING_AWAY, COME_BACK)
+        self._clients.drain(COME_BACK)
         until = self._reactor.seconds() + self._drain_s
 
         def over() -> bool:

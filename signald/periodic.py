@@ -1,18 +1,21 @@
-"""Calls something over and over: the one timer of everything here that looks, sweeps or beats.
+"""Calls something over and over, or ends things in time: the timers of everything that looks, sweeps, beats or waits.
 
 A body that fails once must not end for the life of the process, in silence, what it was there for. So a failure is
 logged, and the body runs again at the next beat. Nothing else here makes a `LoopingCall`.
 """
 
-from collections.abc import Callable
-from typing import Any, Final
+from collections import OrderedDict
+from collections.abc import Callable, Iterator
+from typing import Any, Final, Generic, TypeVar
 
 from twisted.application.service import Service
 from twisted.internet.defer import Deferred, maybeDeferred
-from twisted.internet.interfaces import IReactorTime
+from twisted.internet.interfaces import IDelayedCall, IReactorTime
 from twisted.internet.task import LoopingCall
 from twisted.logger import Logger
 from twisted.python.failure import Failure
+
+T = TypeVar("T")
 
 LOGGED_S: Final = 60.0
 """Between two failures of one timer that are logged: what fails five times a second is to fill no disk."""
@@ -74,6 +77,77 @@ class Periodic:
                 failures=self._failures,
             )
             self._logged_at = now
+
+
+class Countdown(Generic[T]):
+    """Ends each of many things after the same time, to the moment, with one timer for all of them.
+
+    Args:
+        clock: Tells the time and calls.
+        seconds: How long each has.
+        over: Called with one whose time is over; it counts no more.
+        name: What the log calls it, as in "the heartbeat".
+    """
+
+    _log = Logger()
+
+    def __init__(self, clock: IReactorTime, seconds: float, over: Callable[[T], None], name: str) -> None:
+        self._clock = clock
+        self.seconds = seconds
+        self._over = over
+        self._name = name
+        self._until: OrderedDict[T, float] = OrderedDict()
+        self._timer: IDelayedCall | None = None
+
+    def __len__(self) -> int:
+        return len(self._until)
+
+    def __iter__(self) -> Iterator[T]:
+        return iter(list(self._until))
+
+    def __contains__(self, what: T) -> bool:
+        return what in self._until
+
+    def begin(self, what: T) -> None:
+        """The time of `what` begins, or begins anew."""
+        self._until.pop(what, None)
+        self._until[what] = self._clock.seconds() + self.seconds
+        self._schedule()
+
+    def end(self, what: T) -> bool:
+        """It counts no more; gives whether it did."""
+        return self._until.pop(what, None) is not None
+
+    def spent(self, what: T) -> float | None:
+        """How long it has counted, in seconds; None if it does not."""
+        until = self._until.get(what)
+        return None if until is None else self.seconds - (until - self._clock.seconds())
+
+    def stop(self) -> None:
+        """End nothing any more."""
+        self._until.clear()
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+
+    def _schedule(self) -> None:
+        if self._timer is None and self._until:
+            first = next(iter(self._until.values()))
+            self._timer = self._clock.callLater(max(0.0, first - self._clock.seconds()), self._look)
+
+    def _look(self) -> None:
+        self._timer = None
+        now = self._clock.seconds()
+        while self._until:
+            what, until = next(iter(self._until.items()))
+            if until > now:
+                break
+            del self._until[what]
+            try:
+                self._over(what)
+            except Exception:
+                self._log.failure("{name} could not end one", name=self._name)
+        self._schedule()
 
 
 class PeriodicService(Service):

@@ -18,7 +18,7 @@ from typing import Any, Final
 import msgspec
 
 from signald.core import messages
-from signald.core.messages import CLIENT_MESSAGES, REFUSALS, SERVER_MESSAGES, IceServer, message_type
+from signald.core.messages import CLIENT_MESSAGES, REFUSALS, SERVER_MESSAGES, IceServer, ResumeOffer, message_type
 from signald.settings.setting import Group, settings_of
 from signald.settings.settings import GROUPS
 from tools import settings_file
@@ -109,7 +109,7 @@ def definitions(ref_template: str = "#/$defs/{name}") -> dict[str, Schema]:
         refs = [{"$ref": ref_template.format(name=message.__name__)} for message in of]
         defs[title] = {"title": title, "description": description, "oneOf": refs}
         defs.update((message.__name__, _tidied(components[message.__name__])) for message in of)
-    defs[IceServer.__name__] = _tidied(components[IceServer.__name__])
+    defs.update((part.__name__, _tidied(components[part.__name__])) for part in (IceServer, ResumeOffer))
     codes = _tidied(components[messages.ErrorCode.__name__])
     del codes["enum"]
     codes["oneOf"] = [{"const": code.value, "description": _CODES[code.name]} for code in messages.ErrorCode]
@@ -224,7 +224,14 @@ def asyncapi() -> Schema:
 
 # --- TypeScript -------------------------------------------------------------------------------------------------------
 
-_TYPESCRIPT_TYPES: Final = {"string": "string", "boolean": "boolean", "object": "object", "null": "null"}
+_TYPESCRIPT_TYPES: Final = {
+    "string": "string",
+    "boolean": "boolean",
+    "object": "object",
+    "null": "null",
+    "integer": "number",
+    "number": "number",
+}
 
 
 def _ts_type(schema: Mapping[str, Any]) -> str:

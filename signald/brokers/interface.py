@@ -10,12 +10,16 @@ call (memory), maybe much later (a store). What a broker guarantees:
   cannot be delivered ends the room for both: never a silent gap.
 - **Lifetime.** A room ends once for each side: by that side's `leave` or by one `partner_left`. What an instance
   keeps for others expires when the instance does.
+- **Resuming.** A session has one home. It leaves it whole and once, by `fetch` of the next one; a home that hears that
+  its session has another one gives it up. While one of the two in a room has no home the room waits, and keeps what the
+  other says, for as long as sessions are kept.
 - **Moderation.** A ban reaches every instance that lives, and those that start later, for as long as it lasts; one
   that was cut off hears of it when it is back. Two of whom one has blocked the other are matched by no instance that
   can ask the store.
 """
 
 from collections.abc import Mapping, Sequence
+from enum import StrEnum
 from typing import NamedTuple, Protocol
 
 from signald.core.bans import Ban
@@ -23,6 +27,8 @@ from signald.core.encounters import Party
 from signald.core.ids import ClientId, RoomId
 from signald.core.inputs import PartnerFound
 from signald.core.matching import Ticket
+from signald.core.parcel import Parcel
+from signald.core.passes import Pass
 
 
 class BrokerEvents(Protocol):
@@ -42,6 +48,18 @@ class BrokerEvents(Protocol):
 
     def partner_left(self, client: ClientId, room: RoomId) -> None:
         """A client's room has ended, and not by the client itself."""
+        ...
+
+    def partner_away(self, client: ClientId, room: RoomId, seconds: float) -> None:
+        """The partner of a client has no connection, and will be gone after so many seconds."""
+        ...
+
+    def partner_back(self, client: ClientId, room: RoomId, lost: bool) -> None:
+        """The partner of a client has a connection again; `lost` if either may have missed something."""
+        ...
+
+    def is_here(self, client: ClientId) -> bool:
+        """Whether a client of this instance has a connection."""
         ...
 
 
@@ -75,6 +93,58 @@ class Answers(NamedTuple):
     reached_all: bool = True
 
 
+class Origin(StrEnum):
+    """Where a session was that is not at home here."""
+
+    MOVED = "moved"
+    """At home on another instance, which gave it up."""
+    STOPPED = "stopped"
+    """In the store: its home stopped."""
+    DEAD = "dead"
+    """Nowhere but in its token: its home is dead."""
+    RESTARTED = "restarted"
+    """The same, and its home was the process before this one."""
+    GONE = "gone"
+    """It has ended, or the token is not its last one."""
+
+
+class Fetched(NamedTuple):
+    """A session that was not at home here.
+
+    Attributes:
+        origin: Where it was.
+        parcel: The session; None if there is nothing but its token, or not even that.
+    """
+
+    origin: Origin
+    parcel: Parcel | None = None
+
+
+class Partner(StrEnum):
+    """Whether a client has a connection."""
+
+    HERE = "here"
+    AWAY = "away"
+
+
+class Half(NamedTuple):
+    """One client's half of a room, that comes to this instance from elsewhere.
+
+    Attributes:
+        room: The room.
+        client: Whose half it is.
+        epoch: Of its session.
+        partner: The other one.
+        partner_instance: Where the other one was; empty: where this one was.
+    """
+
+    room: RoomId
+    client: ClientId
+    epoch: int
+    partner: ClientId
+    partner_instance: str
+
+
 class Broker(Protocol):
     """Pairs waiting clients and carries messages between partners."""
 
@@ -100,6 +170,40 @@ class Broker(Protocol):
 
     def leave(self, room: RoomId, client: ClientId) -> None:
         """A client left its room; its partner gets `BrokerEvents.partner_left`. Harmless when done twice."""
+        ...
+
+    def away(self, room: RoomId, client: ClientId, seconds: float) -> None:
+        """A client has no connection for now; its partner gets `BrokerEvents.partner_away`."""
+        ...
+
+    def back(self, room: RoomId, client: ClientId, *, lost: bool) -> None:
+        """A client goes on; its partner gets `BrokerEvents.partner_back`."""
+        ...
+
+    def partner_instance(self, room: RoomId) -> str:
+        """Where the partner in a room of this instance is at home; empty: here too, or nobody knows."""
+        ...
+
+    async def fetch(self, said: Pass, received: int, nonce: str) -> Fetched:
+        """Make a session that is not here one of this instance. Ends in bounded time, and never fails.
+
+        Args:
+            said: What the client's token says.
+            received: How many messages the client has had.
+            nonce: Of its wish; empty for none.
+        """
+        ...
+
+    def put_back(self, packed: Parcel) -> None:
+        """What was fetched was for nobody: let it be fetched again."""
+        ...
+
+    async def rejoin(self, half: Half) -> Partner | None:
+        """A session that was fetched goes on in its room. Ends in bounded time, and never fails.
+
+        Returns:
+            How the partner is; AWAY too if nobody knows: then the room waits for it. None: the room has ended.
+        """
         ...
 
     def block(self, by: Party, whom: Party) -> None:

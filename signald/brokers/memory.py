@@ -5,13 +5,16 @@ from collections.abc import Callable, Sequence
 
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
 
-from signald.brokers.interface import Answers, Broker, BrokerEvents, ModerationEvents
+from signald.brokers.interface import Answers, Broker, BrokerEvents, Fetched, Half, ModerationEvents, Origin, Partner
 from signald.core.bans import Ban
 from signald.core.blocks import Blocks
 from signald.core.encounters import Party
 from signald.core.ids import ClientId, RoomId
 from signald.core.inputs import PartnerFound
 from signald.core.matching import Queue, Room, Rooms, Ticket
+from signald.core.parcel import Parcel
+from signald.core.passes import Pass
+from signald.periodic import Countdown
 
 
 class MemoryBroker:
@@ -22,13 +25,21 @@ class MemoryBroker:
         new_room_id: Makes an id that was never used.
         instance: How this process is called.
         block_s: How long a block of users lasts; seconds.
+        resume_s: How long a room waits for one of its two; seconds.
     """
 
     store_reachable: bool | None = None
     store_problem: str | None = None
     held_bytes: int = 0
 
-    def __init__(self, clock: IReactorTime, new_room_id: Callable[[], RoomId], instance: str, block_s: float) -> None:
+    def __init__(
+        self,
+        clock: IReactorTime,
+        new_room_id: Callable[[], RoomId],
+        instance: str,
+        block_s: float,
+        resume_s: float = 0.0,
+    ) -> None:
         self.instance = instance
         self._clock = clock
         self._new_room_id = new_room_id
@@ -39,6 +50,10 @@ class MemoryBroker:
         # that order and one timer serves the first of them.
         self._avoiding: deque[Ticket] = deque()
         self._timer: IDelayedCall | None = None
+        # Rooms of the process before this one: those that wait for one of the two, and those that have ended since.
+        self._missing: dict[RoomId, ClientId] = {}
+        self._halves = Countdown(clock, resume_s, self._give_up, "the wait for partners")
+        self._over: Countdown[RoomId] = Countdown(clock, resume_s, lambda room: None, "the memory of rooms")
 
     def start(self, events: BrokerEvents, moderation: ModerationEvents) -> None:
         """See `Broker.start`."""
@@ -50,6 +65,8 @@ class MemoryBroker:
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
+        self._halves.stop()
+        self._over.stop()
 
     def enqueue(self, ticket: Ticket) -> None:
         """See `Broker.enqueue`."""
@@ -72,7 +89,48 @@ class MemoryBroker:
         """See `Broker.leave`."""
         ended = self._rooms.end(room)
         if ended is not None:
+            if self._halves.end(room):
+                self._over.begin(room)
+            self._missing.pop(room, None)
             self._events.partner_left(ended.partner_of(client), room)
+
+    def away(self, room: RoomId, client: ClientId, seconds: float) -> None:
+        """See `Broker.away`."""
+        opened = self._rooms.get(room)
+        if opened is not None:
+            self._events.partner_away(opened.partner_of(client), room, seconds)
+
+    def back(self, room: RoomId, client: ClientId, *, lost: bool) -> None:
+        """See `Broker.back`."""
+        opened = self._rooms.get(room)
+        if opened is not None and room not in self._halves:
+            self._events.partner_back(opened.partner_of(client), room, lost)
+
+    def partner_instance(self, room: RoomId) -> str:
+        """See `Broker.partner_instance`."""
+        return ""
+
+    async def fetch(self, said: Pass, received: int, nonce: str) -> Fetched:
+        """See `Broker.fetch`. Whoever had it is the process before this one."""
+        return Fetched(Origin.RESTARTED)
+
+    def put_back(self, packed: Parcel) -> None:
+        """See `Broker.put_back`. Nothing is ever fetched whole."""
+
+    async def rejoin(self, half: Half) -> Partner | None:
+        """See `Broker.rejoin`. The first of the two opens the room anew."""
+        if half.room in self._over:
+            return None
+        if self._rooms.get(half.room) is None:
+            self._rooms.open(Room(half.room, half.client, half.partner))
+            self._missing[half.room] = half.partner
+            self._halves.begin(half.room)
+            return Partner.AWAY
+        if self._missing.get(half.room) != half.client:
+            return None
+        del self._missing[half.room]
+        self._halves.end(half.room)
+        return Partner.HERE if self._events.is_here(half.partner) else Partner.AWAY
 
     def block(self, by: Party, whom: Party) -> None:
         """See `Broker.block`."""
@@ -109,6 +167,12 @@ class MemoryBroker:
             self._rooms.end(room.id)
         if ticket not in self._queue:
             self._queue.add(ticket)
+
+    def _give_up(self, room: RoomId) -> None:
+        """Who was missing in a room did not come back."""
+        missing = self._missing.get(room)
+        if missing is not None:
+            self.leave(room, missing)
 
     def _schedule(self) -> None:
         if self._timer is None and self._avoiding:

@@ -5,6 +5,7 @@ from typing import Protocol
 from signald.core.ids import ClientId
 from signald.core.inputs import Identified, TokenRefused
 from signald.core.limits import MessageRate
+from signald.core.outbox import Outbox
 from signald.core.session import Session
 
 
@@ -31,11 +32,27 @@ class Connection(Protocol):
         """The client sent what is of no use to anybody: if it goes on it is read more slowly."""
         ...
 
+    def serve(self, client: "Client | None") -> None:
+        """Be another client's connection from now on, or nobody's."""
+        ...
+
 
 class Client:
     """One client: its session, its rate limit and its connection."""
 
-    __slots__ = ("address", "answered", "beat", "connection", "messages", "opened", "rate", "session")
+    __slots__ = (
+        "address",
+        "answered",
+        "beat",
+        "connection",
+        "epoch",
+        "messages",
+        "nonce",
+        "opened",
+        "outbox",
+        "rate",
+        "session",
+    )
 
     def __init__(
         self, connection: Connection, session: Session, rate: MessageRate, opened: float = 0.0, address: str = ""
@@ -44,6 +61,13 @@ class Client:
         """Of the client itself, whatever proxies stand before it; see `signald.core.addresses`."""
         self.opened = opened
         self.messages = 0
+        """How many the client has sent, whatever was in them."""
+        self.outbox: Outbox | None = None
+        """What it was sent; None for a client whose session ends with its connection."""
+        self.epoch = 0
+        """How often its session has gone on with another connection."""
+        self.nonce = ""
+        """Of its last wish to do so."""
         self.connection = connection
         self.session = session
         self.rate = rate
@@ -66,7 +90,11 @@ class Identities(Protocol):
         ...
 
     def forget(self, client: Client) -> None:
-        """A client is gone. Harmless for one that nobody knows."""
+        """A client is gone, for now or for ever. Harmless for one that nobody knows."""
+        ...
+
+    def returns(self, client: Client, identity: Identified, instead_of: Client) -> bool:
+        """A client comes back in place of a newcomer; false if its user has too many connections by now."""
         ...
 
 
@@ -79,3 +107,7 @@ class Nobody:
 
     def forget(self, client: Client) -> None:
         """See `Identities.forget`."""
+
+    def returns(self, client: Client, identity: Identified, instead_of: Client) -> bool:
+        """See `Identities.returns`."""
+        return True

@@ -62,6 +62,8 @@ class Heartbeat(PeriodicService):
             try:
                 if client.answered:
                     client.answered = False
+                    if client.outbox is not None:
+                        client.outbox.mark()
                     client.connection.ping()
                 else:
                     self._log.debug("client {client} did not answer a ping", client=client.id)

@@ -6,16 +6,17 @@ from typing import Final, TypeVar
 
 from twisted.internet.defer import Deferred, DeferredList, ensureDeferred
 from twisted.internet.interfaces import IReactorTime
+from twisted.internet.task import deferLater
 from twisted.logger import Logger
 
-from signald.clients.client import Client
+from signald.clients.client import Client, Connection
 from signald.clients.questions import Asking, Kick, Seat, WhereIs, read
 from signald.core.effects import POLICY_VIOLATION
 from signald.core.ids import ClientId, UserId
 from signald.core.inputs import Identified, TokenRefused
 from signald.core.limits import Overflow
 from signald.identity.tokens import AuthError, Identity
-from signald.periodic import PeriodicService
+from signald.periodic import Countdown, PeriodicService
 
 SWEEP_S: Final = 1.0
 """Seconds between two looks at what expires: a token's end is kept to within this."""
@@ -23,6 +24,9 @@ SWEEP_S: Final = 1.0
 JUST_COME_S: Final = 0.25
 """Two connections that came to two instances at the same time look a moment older to each other than to themselves, by
 the time of a question. Within this they count as equally old, or each would close the other."""
+
+RESUME_WITHIN_S: Final = 1.0
+"""A user's newest connection may have come to go on with the session of the oldest: that one is not closed before."""
 
 _TOO_MANY: Final = "this user has too many connections already"
 _REPLACED: Final = "a newer connection of the same user takes its place"
@@ -67,6 +71,7 @@ class Users(PeriodicService):
         self._ask = ask
         self._expired: Callable[[Client], None] = lambda client: None
         self._known: dict[Client, Identified] = {}
+        self._replaced = Countdown(clock, RESUME_WITHIN_S, self._close_replaced, "the end of replaced connections")
         self._of_user: dict[UserId, dict[Client, float]] = {}  # oldest first, with the time since when
         self._ending: dict[int, dict[Client, None]] = {}  # by the second in which the token ends
         self._swept = 0
@@ -96,12 +101,12 @@ class Users(PeriodicService):
         if 0 < self._at_most <= len(others):
             if self._overflow is Overflow.REFUSE:
                 return TokenRefused(_TOO_MANY)
-            for other in others[: len(others) - self._at_most + 1]:
-                other.connection.close(POLICY_VIOLATION, _REPLACED)
+            self._replace(others)
         identified = Identified(identity.user, self._now() + identity.expires - unix_time)
         is_new = self._remember(client, identified)
         if is_new and self._at_most and self._ask is not None:
-            settled = Deferred.fromCoroutine(self._settle(identity.user, self._ask))
+            wait_s = 0.0 if client.outbox is None else RESUME_WITHIN_S
+            settled = Deferred.fromCoroutine(self._settle(identity.user, self._ask, wait_s))
             settled.addErrback(lambda failure: self._log.failure("the connections of a user", failure))
         return identified
 
@@ -110,8 +115,10 @@ class Users(PeriodicService):
         now = self._now()
         return [Seat(now - since, client.id) for client, since in self._of_user.get(asked.user, {}).items()]
 
-    async def _settle(self, user: UserId, ask: Asking) -> None:
+    async def _settle(self, user: UserId, ask: Asking, wait_s: float) -> None:
         """Close what a user has too much on all instances together. Who looks at the same time closes the same."""
+        if wait_s:
+            await deferLater(self._clock, wait_s)
         seats = [seat for seats in read(await ask(WhereIs(user)), list[Seat]) for seat in seats]
         if len(seats) > self._at_most:
             refuse = self._overflow is Overflow.REFUSE
@@ -125,6 +132,30 @@ class Users(PeriodicService):
         if known is not None:
             _discard(self._of_user, known.user, client)
             _discard(self._ending, math.ceil(known.until), client)
+
+    def returns(self, client: Client, identity: Identified, instead_of: Client) -> bool:
+        """See `Identities.returns`."""
+        others = [other for other in self._of_user.get(identity.user, ()) if other not in (client, instead_of)]
+        if 0 < self._at_most <= len(others):
+            if self._overflow is Overflow.REFUSE:
+                return False
+            self._replace(others)
+        self.forget(instead_of)
+        self._remember(client, identity)
+        return True
+
+    def _replace(self, others: list[Client]) -> None:
+        """Close the oldest, so that one more has room. Whose session may go on is given the time for that."""
+        for other in others[: len(others) - self._at_most + 1]:
+            if other.outbox is None:
+                other.connection.close(POLICY_VIOLATION, _REPLACED)
+            else:
+                self._replaced.begin((other, other.connection))
+
+    def _close_replaced(self, replaced: tuple[Client, Connection]) -> None:
+        client, connection = replaced
+        if client.connection is connection:
+            connection.close(POLICY_VIOLATION, _REPLACED)
 
     def _remember(self, client: Client, identified: Identified) -> bool:
         """Count a client to a user; gives whether it did not count before."""

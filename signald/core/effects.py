@@ -7,7 +7,7 @@ import msgspec
 from signald.core.encounters import Encounter, Party
 from signald.core.ids import ClientId, RoomId
 from signald.core.matching import Ticket
-from signald.core.messages import ProtocolError
+from signald.core.messages import ClientMessage, ProtocolError, Resume
 
 POLICY_VIOLATION: Final = 1008
 """Close code for a client that does not keep to the rules (RFC 6455 7.4.1)."""
@@ -99,7 +99,46 @@ class KeepApart(msgspec.Struct, frozen=True, gc=False):
     whom: Party
 
 
+class TakeUp(msgspec.Struct, frozen=True, gc=False):
+    """Look for the session that this token names; the answer is `ResumeFailed`, or this client is no more."""
+
+    wish: Resume
+
+
+class Postpone(msgspec.Struct, frozen=True, gc=False):
+    """Keep this message until it is known which session it is for."""
+
+    message: ClientMessage
+
+
+class TellAway(msgspec.Struct, frozen=True, gc=False):
+    """Tell the partner in this room that the client has no connection for now."""
+
+    room: RoomId
+
+
+class TellBack(msgspec.Struct, frozen=True, gc=False):
+    """Tell the partner in this room that the client goes on, and whether something may be lost."""
+
+    room: RoomId
+    lost: bool
+
+
 Effect = (
-    Send | TellMatched | Refuse | VerifyToken | Close | Enqueue | Withdraw | Relay | LeaveRoom | FileReport | KeepApart
+    Send
+    | TellMatched
+    | Refuse
+    | VerifyToken
+    | Close
+    | Enqueue
+    | Withdraw
+    | Relay
+    | LeaveRoom
+    | FileReport
+    | KeepApart
+    | TakeUp
+    | Postpone
+    | TellAway
+    | TellBack
 )
 Effects = tuple[Effect, ...]

@@ -45,4 +45,45 @@ class Disconnected(msgspec.Struct, frozen=True, gc=False):
     """The connection is gone, or will be in a moment: nothing more is sent to this client."""
 
 
-Input = ClientMessage | PartnerFound | PartnerGone | Identified | TokenRefused | TokenExpired | Disconnected
+class Interrupted(msgspec.Struct, frozen=True, gc=False):
+    """The connection is gone, and the client may come back on another one."""
+
+
+class Returned(msgspec.Struct, frozen=True, gc=False):
+    """The client is back; `lost` if it or its partner may have missed something."""
+
+    lost: bool
+
+
+class ResumeFailed(msgspec.Struct, frozen=True, gc=False):
+    """The session that this client wanted to go on with is not to be had."""
+
+
+class PartnerInterrupted(msgspec.Struct, frozen=True, gc=False):
+    """The partner's connection is gone, and it may come back within so many seconds."""
+
+    room: RoomId
+    seconds: float
+
+
+class PartnerReturned(msgspec.Struct, frozen=True, gc=False):
+    """The partner is back; `lost` if either may have missed something."""
+
+    room: RoomId
+    lost: bool
+
+
+Input = (
+    ClientMessage
+    | PartnerFound
+    | PartnerGone
+    | PartnerInterrupted
+    | PartnerReturned
+    | Identified
+    | TokenRefused
+    | TokenExpired
+    | Interrupted
+    | Returned
+    | ResumeFailed
+    | Disconnected
+)

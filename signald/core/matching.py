@@ -6,6 +6,7 @@ in which each newcomer is matched at once can only hold tickets that may not mee
 """
 
 from collections import OrderedDict
+from itertools import takewhile
 
 import msgspec
 
@@ -73,9 +74,14 @@ class Queue:
         return list(self._tickets.values())
 
     def add(self, ticket: Ticket) -> None:
-        """Put a ticket at the tail; a ticket of the same client that stands there already is replaced."""
-        self._tickets.pop(ticket.client, None)
-        self._tickets[ticket.client] = ticket
+        """Put a ticket behind all that wait as long; one of the same client that stands there already is replaced."""
+        tickets = self._tickets
+        tickets.pop(ticket.client, None)
+        # Mostly none: only who was away comes with an old place.
+        younger = list(takewhile(lambda other: other.since > ticket.since, reversed(tickets.values())))
+        tickets[ticket.client] = ticket
+        for other in reversed(younger):
+            tickets.move_to_end(other.client)
 
     def withdraw(self, ticket: Ticket) -> bool:
         """Take a ticket out; false if it does not stand there (any more)."""

@@ -9,7 +9,7 @@ differ).
 
 from collections.abc import Callable, Mapping
 from enum import StrEnum
-from typing import Annotated, Any, Final
+from typing import Annotated, Any, Final, Literal
 
 import msgspec
 from msgspec import UNSET, Meta, Raw, UnsetType
@@ -40,6 +40,9 @@ MAX_REPORT_LENGTH: Final = 500
 MAX_CLIENT_ID_LENGTH: Final = 64
 """Characters of an id that a client names; those that are given out have 16."""
 
+MAX_NONCE_LENGTH: Final = 64
+"""Characters of the ``nonce`` of a ``resume``."""
+
 
 class ErrorCode(StrEnum):
     """What the ``code`` of an ``error`` message can be. The connection stays open, but for repeated AUTH_FAILED."""
@@ -67,6 +70,10 @@ class ErrorCode(StrEnum):
     """The token is not accepted, or its user is banned or has too many connections. The third in a row closes the
     connection."""
 
+    RESUME_FAILED = "RESUME_FAILED"
+    """There is no such session any more, or the token is not the last one of it: the connection goes on as the new
+    client of its ``ready``."""
+
 
 class ProtocolError(Exception):
     """The client's fault: it is told, nothing else changes.
@@ -82,6 +89,10 @@ class ProtocolError(Exception):
         self.message = message
 
 
+class Crossed(Exception):
+    """A message names another room than the client's: it crossed a change of partner, and is for nobody."""
+
+
 # --- client to server -------------------------------------------------------------------------------------------------
 
 SdpValue = Annotated[Raw, Meta(description="The SDP as a string, or any other JSON value.")]
@@ -92,6 +103,20 @@ CandidateValue = Annotated[
         extra_json_schema={"anyOf": [{"type": "object"}, {"type": "null"}]},
     ),
 ]
+
+
+RoomName = (
+    Annotated[
+        Raw,
+        Meta(
+            description="The room that is meant, for clients of `signald.v1`: if it is not the client's any more the "
+            "message is dropped, for it crossed a change of partner. Without it the room of the moment.",
+            extra_json_schema={"anyOf": [{"type": "string"}, {"type": "null"}]},
+        ),
+    ]
+    | UnsetType
+)
+"""Raw, since clients of the first protocol may send what they like in a field that it did not have."""
 
 
 class Auth(msgspec.Struct, tag="auth", gc=False):
@@ -117,26 +142,33 @@ class Offer(msgspec.Struct, tag="offer", gc=False):
     """SDP offer for the partner. ``sdp`` is relayed as it is, whatever JSON value it holds."""
 
     sdp: SdpValue
+    roomId: RoomName = UNSET
 
 
 class Answer(msgspec.Struct, tag="answer", gc=False):
     """SDP answer for the partner. ``sdp`` is relayed as it is, whatever JSON value it holds."""
 
     sdp: SdpValue
+    roomId: RoomName = UNSET
 
 
 class Ice(msgspec.Struct, tag="ice", gc=False):
     """An ICE candidate for the partner: an object, or ``null`` after the last one."""
 
     candidate: CandidateValue
+    roomId: RoomName = UNSET
 
 
 class Next(msgspec.Struct, tag="next", gc=False):
     """Leave this partner and be queued again, at the tail. Without a partner: error ``NOT_PAIRED``."""
 
+    roomId: RoomName = UNSET
+
 
 class Leave(msgspec.Struct, tag="leave", gc=False):
     """Leave the partner, or the queue; not queued again. Neither: nothing happens."""
+
+    roomId: RoomName = UNSET
 
 
 class Ping(msgspec.Struct, tag="ping", gc=False):
@@ -177,8 +209,44 @@ class Block(msgspec.Struct, tag="block", gc=False):
     partnerId: PartnerId = UNSET
 
 
+class Resume(msgspec.Struct, tag="resume", gc=False):
+    """Go on with a session whose connection was lost. The first message of a connection. Answered by ``resumed``."""
+
+    token: Annotated[
+        str, Meta(max_length=MAX_TOKEN_LENGTH, description="The last one that came in `ready`, `matched` or `resumed`.")
+    ]
+    received: Annotated[
+        int,
+        Meta(ge=0, description="Messages had in this session, all types but `ready`, `resume` and `resumed`."),
+    ]
+    nonce: (
+        Annotated[
+            str,
+            Meta(
+                max_length=MAX_NONCE_LENGTH,
+                description="Made at random, and sent again with each attempt with the same token: an attempt whose "
+                "answer was lost is answered again.",
+            ),
+        ]
+        | UnsetType
+        | None
+    ) = UNSET
+    waited: (
+        Annotated[
+            float,
+            Meta(
+                ge=0,
+                description="Seconds since `available`, if the client believes that it waits: its place, if nothing "
+                "but the token is left of the session.",
+            ),
+        ]
+        | UnsetType
+        | None
+    ) = UNSET
+
+
 Signal = Offer | Answer | Ice
-ClientMessage = Auth | Available | Offer | Answer | Ice | Next | Leave | Ping | Report | Block
+ClientMessage = Auth | Available | Offer | Answer | Ice | Next | Leave | Ping | Report | Block | Resume
 
 REFUSALS: Final[Mapping[type[msgspec.Struct], tuple[ErrorCode, ...]]] = {
     Auth: (ErrorCode.AUTH_FAILED,),
@@ -189,6 +257,7 @@ REFUSALS: Final[Mapping[type[msgspec.Struct], tuple[ErrorCode, ...]]] = {
     Next: (ErrorCode.NOT_PAIRED, ErrorCode.AUTH_REQUIRED),
     Report: (ErrorCode.NOT_PAIRED,),
     Block: (ErrorCode.NOT_PAIRED,),
+    Resume: (ErrorCode.RESUME_FAILED,),
 }
 """What a well-formed message brings in the wrong state. INVALID_FORMAT and RATE_LIMIT can follow any message."""
 
@@ -211,11 +280,38 @@ IceServerList = Annotated[
 ]
 
 
+class ResumeOffer(msgspec.Struct):
+    """How to go on with this session if the connection is lost; each replaces the one before."""
+
+    token: Annotated[str, Meta(description="For `resume`; good once.")]
+    seconds: Annotated[int | float, Meta(description="How long after the loss.")]
+
+
+ResumeToken = Annotated[ResumeOffer, Meta(description="For clients of `signald.v1`: see `resume`.")] | UnsetType
+
+
 class Ready(msgspec.Struct, tag="ready"):
     """The first message on every connection."""
 
-    clientId: Annotated[str, Meta(description="This connection's id; a new one on every connection.")]
+    clientId: Annotated[str, Meta(description="This client's id; a new one, unless `resume` follows.")]
     iceServers: IceServerList | UnsetType = UNSET
+    resume: ResumeToken = UNSET
+
+
+class Resumed(msgspec.Struct, tag="resumed"):
+    """The session goes on as it stands now. What the client has missed follows, in order."""
+
+    clientId: Annotated[str, Meta(description="The session's id: the one from before.")]
+    state: Annotated[Literal["idle", "waiting", "paired"], Meta(description="As it stands now.")]
+    received: Annotated[int, Meta(description="Messages of the client that the server has had: send what came after.")]
+    lost: Annotated[bool, Meta(description="Whether something may be missing: negotiate anew (ICE restart).")]
+    roomId: Annotated[str, Meta(description="The room, if `paired`.")] | UnsetType = UNSET
+    partnerId: Annotated[str, Meta(description="The partner, if `paired`.")] | UnsetType = UNSET
+    partner: (
+        Annotated[Literal["here", "away"], Meta(description="Whether it has a connection, if `paired`.")] | UnsetType
+    ) = UNSET
+    iceServers: IceServerList | UnsetType = UNSET
+    resume: ResumeToken = UNSET
 
 
 class Matched(msgspec.Struct, tag="matched"):
@@ -225,6 +321,7 @@ class Matched(msgspec.Struct, tag="matched"):
     partnerId: Annotated[str, Meta(description="The partner's `clientId`.")]
     initiator: Annotated[bool, Meta(description="Whether this client is the one who should offer.")]
     iceServers: IceServerList | UnsetType = UNSET
+    resume: ResumeToken = UNSET
 
 
 class RelayedOffer(msgspec.Struct, tag="offer"):
@@ -252,6 +349,18 @@ class PartnerLeft(msgspec.Struct, tag="partner-left"):
     """The partner went. With REQUEUE_ON_PARTNER_LEAVE the client is waiting again already, else it is idle."""
 
 
+class PartnerAway(msgspec.Struct, tag="partner-away"):
+    """The partner's connection was lost; it may come back. To clients of ``signald.v1`` alone."""
+
+    seconds: Annotated[int | float, Meta(description="How long it may take; then comes `partner-left`.")]
+
+
+class PartnerBack(msgspec.Struct, tag="partner-back"):
+    """The partner goes on. To clients of ``signald.v1`` alone."""
+
+    lost: Annotated[bool, Meta(description="Whether something may be missing: negotiate anew (ICE restart).")]
+
+
 class Error(msgspec.Struct, tag="error"):
     """A message of the client was refused; the connection stays open."""
 
@@ -263,7 +372,19 @@ class Pong(msgspec.Struct, tag="pong"):
     """Reply to ``ping``."""
 
 
-ServerMessage = Ready | Matched | RelayedOffer | RelayedAnswer | RelayedIce | PartnerLeft | Error | Pong
+ServerMessage = (
+    Ready
+    | Resumed
+    | Matched
+    | RelayedOffer
+    | RelayedAnswer
+    | RelayedIce
+    | PartnerLeft
+    | PartnerAway
+    | PartnerBack
+    | Error
+    | Pong
+)
 
 # --- parse ------------------------------------------------------------------------------------------------------------
 
@@ -376,14 +497,18 @@ CLIENT_MESSAGES: Final[tuple[type[msgspec.Struct], ...]] = (
     Ping,
     Report,
     Block,
+    Resume,
 )
 SERVER_MESSAGES: Final[tuple[type[msgspec.Struct], ...]] = (
     Ready,
+    Resumed,
     Matched,
     RelayedOffer,
     RelayedAnswer,
     RelayedIce,
     PartnerLeft,
+    PartnerAway,
+    PartnerBack,
     Error,
     Pong,
 )
@@ -401,21 +526,57 @@ PONG: Final = to_json(Pong())
 PARTNER_LEFT: Final = to_json(PartnerLeft())
 
 
-def ready(client: ClientId, ice_servers: list[IceServer] | UnsetType = UNSET) -> bytes:
+def ready(
+    client: ClientId, ice_servers: list[IceServer] | UnsetType = UNSET, resume: ResumeOffer | UnsetType = UNSET
+) -> bytes:
     """The ``ready`` message for a client."""
-    return to_json(Ready(client, ice_servers))
+    return to_json(Ready(client, ice_servers, resume))
 
 
 def matched(
-    room: RoomId, partner: ClientId, *, initiator: bool, ice_servers: list[IceServer] | UnsetType = UNSET
+    room: RoomId,
+    partner: ClientId,
+    *,
+    initiator: bool,
+    ice_servers: list[IceServer] | UnsetType = UNSET,
+    resume: ResumeOffer | UnsetType = UNSET,
 ) -> bytes:
     """The ``matched`` message for one of the two clients of a room."""
-    return to_json(Matched(room, partner, initiator, ice_servers))
+    return to_json(Matched(room, partner, initiator, ice_servers, resume))
+
+
+def partner_away(seconds: float) -> bytes:
+    """The ``partner-away`` message."""
+    return to_json(PartnerAway(plain(seconds)))
+
+
+def partner_back(*, lost: bool) -> bytes:
+    """The ``partner-back`` message."""
+    return to_json(PartnerBack(lost))
+
+
+def plain(seconds: float) -> int | float:
+    """Seconds as they stand in a message: whole ones without a point."""
+    return int(seconds) if seconds == int(seconds) else round(seconds, 3)
 
 
 def error(problem: ProtocolError) -> bytes:
     """The ``error`` message that tells a client of its mistake."""
     return to_json(Error(problem.code, problem.message))
+
+
+def names(given: Raw, room: RoomId | None) -> bool:
+    """Whether ``roomId`` of a message names this room. Null names the room of the moment.
+
+    Raises:
+        ProtocolError: It is no text.
+    """
+    text = bytes(given)
+    if text == b"null" or (room is not None and text == _encode(room)):
+        return True
+    if text[:1] != b'"':
+        raise ProtocolError(ErrorCode.INVALID_FORMAT, "Expected `str | null` - at `$.roomId`")
+    return bool(msgspec.json.decode(text) == room)
 
 
 def relay_heads(sender: ClientId) -> dict[type[Any], bytes]:

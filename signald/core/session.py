@@ -6,6 +6,8 @@
                            ▲ │                       │ └────next───────────► WAITING
                            │ └──leave──► IDLE        └──partner gone───────► WAITING, or IDLE without requeue
     any ──disconnected──► CLOSED
+    any ──interrupted───► AWAY ──returned──► as before, or what became of it meanwhile (`signald.core.absence`)
+    IDLE ──resume──► RESUMING ──failed──► IDLE, or the client is no more: its connection serves another session
 
 A token goes to whoever can check it, and what it proves comes back; then the client's tickets carry the user. An
 operator may want that before anybody waits (`Policy.auth`).
@@ -15,13 +17,11 @@ from the broker alone, and what is said about an older ticket or room is recogni
 """
 
 from collections.abc import Callable, Mapping
-from enum import Enum, StrEnum
 from typing import Any, Final
 
-import msgspec
-from msgspec import UnsetType
+from msgspec import UNSET, Raw, UnsetType
 
-from signald.core import messages
+from signald.core import absence, messages
 from signald.core.effects import (
     POLICY_VIOLATION,
     Close,
@@ -38,14 +38,27 @@ from signald.core.effects import (
     Withdraw,
 )
 from signald.core.encounters import Encounter, Party
-from signald.core.ids import ClientId, RoomId, UserId
-from signald.core.inputs import Disconnected, Identified, Input, PartnerFound, PartnerGone, TokenExpired, TokenRefused
-from signald.core.matching import Ticket
+from signald.core.ids import ClientId
+from signald.core.inputs import (
+    Disconnected,
+    Identified,
+    Input,
+    Interrupted,
+    PartnerFound,
+    PartnerGone,
+    PartnerInterrupted,
+    PartnerReturned,
+    ResumeFailed,
+    Returned,
+    TokenExpired,
+    TokenRefused,
+)
 from signald.core.messages import (
     Answer,
     Auth,
     Available,
     Block,
+    Crossed,
     ErrorCode,
     Ice,
     Leave,
@@ -54,21 +67,10 @@ from signald.core.messages import (
     Ping,
     ProtocolError,
     Report,
+    Resume,
     Signal,
 )
-
-
-class State(Enum):
-    """Where a client stands."""
-
-    IDLE = "idle"
-    WAITING = "waiting"
-    PAIRED = "paired"
-    CLOSED = "closed"
-
-    # Enum's own hash is a Python call for each message; there is one object for each state.
-    __hash__ = object.__hash__
-
+from signald.core.standing import EXPIRED, AuthMode, Policy, Standing, State
 
 _NOTHING: Final[Effects] = ()
 _PONG: Final[Effects] = (Send(messages.PONG),)
@@ -77,59 +79,14 @@ _PONG: Final[Effects] = (Send(messages.PONG),)
 BAD_TOKENS_AT_MOST: Final = 3
 """In a row; then the connection is closed: a client that has no good token must not go on trying."""
 
-_EXPIRED: Final = ProtocolError(ErrorCode.AUTH_REQUIRED, "your token has expired: you wait no longer")
 
-
-class AuthMode(StrEnum):
-    """What a token is for."""
-
-    OFF = "off"
-    OPTIONAL = "optional"
-    REQUIRED = "required"
-
-
-class Policy(msgspec.Struct, frozen=True):
-    """How the operator wants sessions to behave.
-
-    Attributes:
-        requeue_on_partner_leave: Whether a client whose partner left waits again at once.
-        rematch_delay_s: How long after ``next`` the two are kept apart.
-        auth: Whether tokens are looked at, and whether nobody waits without one.
-    """
-
-    requeue_on_partner_leave: bool = True
-    rematch_delay_s: float = 3.0
-    auth: AuthMode = AuthMode.OFF
-
-
-class Session:
+class Session(Standing):
     """The state of one client. `receive` is its only door."""
 
-    __slots__ = (
-        "_bad_tokens",
-        "_heads",
-        "_met",
-        "_tickets",
-        "client",
-        "identity",
-        "partner",
-        "policy",
-        "room",
-        "state",
-        "ticket",
-    )
+    __slots__ = ("_heads",)
 
-    def __init__(self, client: ClientId, policy: Policy) -> None:
-        self.client = client
-        self.policy = policy
-        self.state = State.IDLE
-        self.ticket: Ticket | None = None
-        self.room: RoomId | None = None
-        self.partner: ClientId | None = None
-        self.identity: Identified | None = None
-        self._bad_tokens = 0
-        self._tickets = 0
-        self._met: tuple[Encounter, ...] = ()  # the last two, newest first
+    def __init__(self, client: ClientId, policy: Policy, *, v1: bool = False) -> None:
+        super().__init__(client, policy, v1=v1)
         self._heads: dict[type[Any], bytes] | None = None
 
     def receive(self, given: Input, now: float) -> Effects:
@@ -144,20 +101,12 @@ class Session:
 
         Raises:
             ProtocolError: The client may not say this now. Nothing has changed.
+            Crossed: It is about a room that is over. Nothing has changed.
         """
         return TRANSITIONS[self.state][type(given)](self, given, now)
 
-    @property
-    def user(self) -> UserId | None:
-        """Whose client this is; None if it has not proved it. A token that has ended does not make it another's."""
-        return None if self.identity is None else self.identity.user
-
-    def _may_wait(self, now: float) -> bool:
-        identity = self.identity
-        return self.policy.auth is not AuthMode.REQUIRED or (identity is not None and now < identity.until)
-
     def _need_identity(self, now: float) -> None:
-        if not self._may_wait(now):
+        if not self.may_wait(now):
             raise ProtocolError(ErrorCode.AUTH_REQUIRED, "send auth with a good token first")
 
     # Each of these is a cell of the table. None is called from outside.
@@ -166,10 +115,14 @@ class Session:
         self._need_identity(now)
         return self._enqueue(given, now)
 
+    def _mean(self, given: Offer | Answer | Ice | Next | Leave) -> None:
+        """Let a message through that is about the room of the moment; old clients name none."""
+        room = given.roomId
+        if self.v1 and isinstance(room, Raw) and not messages.names(room, self.room):
+            raise Crossed
+
     def _enqueue(self, given: Input, now: float, avoid: ClientId | None = None) -> Effects:
-        self._tickets += 1
-        delay = self.policy.rematch_delay_s if avoid is not None else 0.0
-        self.ticket = Ticket(self.client, self._tickets, now, avoid, now + delay, self.user)
+        self.ticket = self.new_ticket(now, avoid)
         self.state = State.WAITING
         return (Enqueue(self.ticket),)
 
@@ -184,37 +137,50 @@ class Session:
         self.ticket = None
         self.room = given.room
         self.partner = given.partner
-        self._met = (Encounter(given.room, Party(given.partner, given.user)), *self._met[:1])
+        self.met = (Encounter(given.room, Party(given.partner, given.user)), *self.met[:1])
         self.state = State.PAIRED
         return (TellMatched(given.room, given.partner, given.initiator),)
 
+    def _leave_queue(self, given: Leave, now: float) -> Effects:
+        self._mean(given)
+        return self._withdraw(given, now)
+
     def _relay(self, given: Signal, now: float) -> Effects:
+        if given.roomId is not UNSET:
+            self._mean(given)
         heads = self._heads
         if heads is None:
             heads = self._heads = messages.relay_heads(self.client)
         return (Relay(self.room, messages.relayed(heads, given)),)  # type: ignore[arg-type]
 
-    def _leave(self, given: Input, now: float) -> Effects:
-        room, self.room, self.partner = self.room, None, None
+    def _leave(self, given: Leave, now: float) -> Effects:
+        self._mean(given)
+        return self._part()
+
+    def _part(self) -> Effects:
+        room = self.room
+        self.forget_room()
         self.state = State.IDLE
         return (LeaveRoom(room),) if room else _NOTHING
 
-    def _next(self, given: Input, now: float) -> Effects:
+    def _next(self, given: Next, now: float) -> Effects:
+        self._mean(given)
         self._need_identity(now)
         partner = self.partner
-        return self._leave(given, now) + self._enqueue(given, now, avoid=partner)
+        return self._part() + self._enqueue(given, now, avoid=partner)
 
     def _partner_gone(self, given: PartnerGone, now: float) -> Effects:
         if given.room != self.room:
             return _NOTHING
-        self._leave(given, now)
+        self._part()
         told: Effects = (Send(messages.PARTNER_LEFT),)
         if not self.policy.requeue_on_partner_leave:
             return told
-        return told + (self._enqueue(given, now) if self._may_wait(now) else (Refuse(_EXPIRED),))
+        return told + (self._enqueue(given, now) if self.may_wait(now) else (Refuse(EXPIRED),))
 
     def _close(self, given: Input, now: float) -> Effects:
-        left = self._withdraw(given, now) + self._leave(given, now)
+        self.shelved = None
+        left = self._withdraw(given, now) + self._part()
         self.state = State.CLOSED
         return left
 
@@ -225,7 +191,7 @@ class Session:
 
     def _identify(self, given: Identified, now: float) -> Effects:
         self.identity = given
-        self._bad_tokens = 0
+        self.bad_tokens = 0
         return _NOTHING
 
     def _identify_waiting(self, given: Identified, now: float) -> Effects:
@@ -236,22 +202,22 @@ class Session:
         return self._withdraw(given, now) + self._enqueue(given, now)
 
     def _token_refused(self, given: TokenRefused, now: float) -> Effects:
-        self._bad_tokens += given.blame
+        self.bad_tokens += given.blame
         told = Refuse(ProtocolError(ErrorCode.AUTH_FAILED, given.why))
-        if self._bad_tokens < BAD_TOKENS_AT_MOST:
+        if self.bad_tokens < BAD_TOKENS_AT_MOST:
             return (told,)
         return told, Close(POLICY_VIOLATION, "too many bad tokens")
 
     def _expire_waiting(self, given: Input, now: float) -> Effects:
         if self.identity is None or now < self.identity.until:
             return _NOTHING
-        return (*self._withdraw(given, now), Refuse(_EXPIRED))
+        return (*self._withdraw(given, now), Refuse(EXPIRED))
 
     def _party(self) -> Party:
         return Party(self.client, self.user)
 
     def _find(self, partner: str | UnsetType | None) -> Encounter:
-        for met in self._met:
+        for met in self.met:
             if not partner or met.partner.client == partner:
                 return met
         raise ProtocolError(
@@ -271,12 +237,28 @@ class Session:
     def _ignore(self, given: Input, now: float) -> Effects:
         return _NOTHING
 
-    def _not_paired(self, given: Input, now: float) -> Effects:
+    def _not_paired(self, given: Offer | Answer | Ice | Next, now: float) -> Effects:
+        self._mean(given)
         raise ProtocolError(ErrorCode.NOT_PAIRED, "there is no partner")
 
     def _already_paired(self, given: Input, now: float) -> Effects:
         raise ProtocolError(ErrorCode.ALREADY_PAIRED, "there is a partner already: send next or leave first")
 
+
+_FROM_ELSEWHERE: Final[tuple[type[Any], ...]] = (
+    PartnerFound,
+    PartnerGone,
+    PartnerInterrupted,
+    PartnerReturned,
+    Identified,
+    TokenRefused,
+    TokenExpired,
+    Interrupted,
+    Returned,
+    ResumeFailed,
+    Disconnected,
+)
+"""What a session receives besides the client's messages."""
 
 _Rule = Callable[[Session, Any, float], Effects]
 _S = Session
@@ -289,15 +271,21 @@ TRANSITIONS: Final[Mapping[State, Mapping[type[Any], _Rule]]] = {
         Answer: _S._not_paired,
         Ice: _S._not_paired,
         Next: _S._not_paired,
-        Leave: _S._ignore,
+        Leave: _S._leave_queue,
         Ping: _S._pong,
         Report: _S._report,
         Block: _S._block,
+        Resume: absence.resume,
         PartnerFound: _S._ignore,
         PartnerGone: _S._ignore,
+        PartnerInterrupted: _S._ignore,
+        PartnerReturned: _S._ignore,
         Identified: _S._identify,
         TokenRefused: _S._token_refused,
         TokenExpired: _S._ignore,
+        Interrupted: absence.interrupted,
+        Returned: absence.replaced,
+        ResumeFailed: _S._ignore,
         Disconnected: _S._close,
     },
     State.WAITING: {
@@ -307,15 +295,21 @@ TRANSITIONS: Final[Mapping[State, Mapping[type[Any], _Rule]]] = {
         Answer: _S._not_paired,
         Ice: _S._not_paired,
         Next: _S._not_paired,
-        Leave: _S._withdraw,
+        Leave: _S._leave_queue,
         Ping: _S._pong,
         Report: _S._report,
         Block: _S._block,
+        Resume: absence.resume_too_late,
         PartnerFound: _S._pair,
         PartnerGone: _S._ignore,
+        PartnerInterrupted: _S._ignore,
+        PartnerReturned: _S._ignore,
         Identified: _S._identify_waiting,
         TokenRefused: _S._token_refused,
         TokenExpired: _S._expire_waiting,
+        Interrupted: absence.interrupted,
+        Returned: absence.replaced,
+        ResumeFailed: _S._ignore,
         Disconnected: _S._close,
     },
     State.PAIRED: {
@@ -329,32 +323,37 @@ TRANSITIONS: Final[Mapping[State, Mapping[type[Any], _Rule]]] = {
         Ping: _S._pong,
         Report: _S._report,
         Block: _S._block,
+        Resume: absence.resume_too_late,
         PartnerFound: _S._ignore,
         PartnerGone: _S._partner_gone,
+        PartnerInterrupted: absence.partner_interrupted,
+        PartnerReturned: absence.partner_returned,
         Identified: _S._identify,
         TokenRefused: _S._token_refused,
         TokenExpired: _S._ignore,
+        Interrupted: absence.interrupted,
+        Returned: absence.replaced,
+        ResumeFailed: _S._ignore,
         Disconnected: _S._close,
     },
-    State.CLOSED: {
-        given: _S._ignore
-        for given in (
-            Auth,
-            Available,
-            Offer,
-            Answer,
-            Ice,
-            Next,
-            Leave,
-            Ping,
-            Report,
-            Block,
-            PartnerFound,
-            PartnerGone,
-            Identified,
-            TokenRefused,
-            TokenExpired,
-            Disconnected,
-        )
+    State.RESUMING: {
+        **dict.fromkeys(messages.CLIENT_MESSAGES, absence.postpone),
+        Resume: absence.resume_too_late,
+        **dict.fromkeys(_FROM_ELSEWHERE, _S._ignore),
+        Identified: _S._identify,
+        TokenRefused: _S._token_refused,
+        Interrupted: _S._close,
+        ResumeFailed: absence.failed,
+        Disconnected: _S._close,
     },
+    State.AWAY: {
+        **dict.fromkeys((*messages.CLIENT_MESSAGES, *_FROM_ELSEWHERE), _S._ignore),
+        PartnerGone: absence.partner_gone,
+        PartnerInterrupted: absence.partner_interrupted,
+        PartnerReturned: absence.partner_returned,
+        TokenExpired: absence.token_expired,
+        Returned: absence.returned,
+        Disconnected: _S._close,
+    },
+    State.CLOSED: dict.fromkeys((*messages.CLIENT_MESSAGES, *_FROM_ELSEWHERE), _S._ignore),
 }

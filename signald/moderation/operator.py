@@ -16,7 +16,7 @@ from signald.clients.questions import BanClient, Bannings, ClientFacts, ClientLi
 from signald.core.addresses import household
 from signald.core.bans import Ban, BanKind
 from signald.core.effects import POLICY_VIOLATION
-from signald.core.session import State
+from signald.core.standing import State
 from signald.moderation.bans import Bans
 from signald.moderation.traces import Traces
 

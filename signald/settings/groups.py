@@ -10,7 +10,7 @@ from signald.brokers.redis.url import StoreAddress
 from signald.core import addresses, ice
 from signald.core.limits import Overflow
 from signald.core.messages import IceServer
-from signald.core.session import AuthMode
+from signald.core.standing import AuthMode
 from signald.identity.signing_keys import HMAC
 from signald.settings import values
 from signald.settings.setting import Group, SettingsError, many, setting
@@ -73,6 +73,40 @@ class StoreSettings(Group):
     redis_prefix: str = setting("webrtc:", values.prefix, "What every key and stream in the store begins with")
     redis_ca_file: str = setting(
         "", values.file, "PEM file of the certificates to trust for `rediss://`; empty: the system's"
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ResumingSettings(Group):
+    """How sessions of clients of `signald.v1` outlive their connections."""
+
+    resume_seconds: float = setting(
+        "30",
+        values.seconds(0, 3600),
+        "How long a session whose connection was lost waits for its client, and its partner for both; 0: not at all",
+    )
+    resume_secret: str = setting(
+        "",
+        values.secret(16),
+        "What resume tokens are signed with, the same for all processes; empty: random, and kept in the store if "
+        "there is one. Set it if a single process without a store is to lose no call when it is restarted",
+        secret=True,
+    )
+    resume_max_away: int = setting(
+        "100000",
+        values.integer(1, 1_000_000_000),
+        "Sessions without a connection in one process; above it the one that is away longest ends",
+    )
+    resume_session_messages: int = setting(
+        "1000",
+        values.integer(1, 1_000_000),
+        "Messages kept for one session until they are known to have arrived; above it the oldest is `lost`",
+    )
+    resume_session_bytes: int = setting(
+        "262144", values.integer(1024, 1_000_000_000), "Bytes kept for one session, likewise"
+    )
+    resume_total_bytes: int = setting(
+        "67108864", values.integer(1024, 1_000_000_000_000), "Bytes kept for all sessions of one process, likewise"
     )
 
 

@@ -14,6 +14,7 @@ from signald.settings.groups import (
     OperatorSettings,
     PairingSettings,
     ProcessSettings,
+    ResumingSettings,
     StoreSettings,
 )
 from signald.settings.setting import Group, Setting, SettingsError, settings_of
@@ -29,6 +30,7 @@ class Settings:
     listening: ListeningSettings = field(default_factory=ListeningSettings)
     process: ProcessSettings = field(default_factory=ProcessSettings)
     store: StoreSettings = field(default_factory=StoreSettings)
+    resuming: ResumingSettings = field(default_factory=ResumingSettings)
     pairing: PairingSettings = field(default_factory=PairingSettings)
     calls: CallsSettings = field(default_factory=CallsSettings)
     limits: LimitsSettings = field(default_factory=LimitsSettings)

@@ -13,8 +13,11 @@ WAIT_BUCKETS_S: Final = (0.01, 0.1, 0.5, 1, 2, 5, 10, 30, 60, 300)
 CALL_BUCKETS_S: Final = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2)
 """The same for answers of the store: from one in the same rack to the timeout of a call."""
 
-CLOSE_CODES: Final = frozenset((1000, 1001, 1002, 1003, 1005, 1006, 1007, 1008, 1009, 1011, 1013))
-"""Those that are told apart (RFC 6455 7.4.1); a client may choose any other, and must not make a metric of it."""
+AWAY_BUCKETS_S: Final = (0.1, 0.25, 0.5, 1, 2, 5, 10, 20, 30, 60)
+"""The same for the time without a connection: from a proxy that was restarted to the end of RESUME_SECONDS."""
+
+CLOSE_CODES: Final = frozenset((1000, 1001, 1002, 1003, 1005, 1006, 1007, 1008, 1009, 1011, 1012, 1013, 4001))
+"""Those that are told apart (docs/protocol.md); a client may choose any other, and must not make a metric of it."""
 
 
 class Drop(StrEnum):
@@ -30,6 +33,23 @@ class Drop(StrEnum):
     """A close frame was not answered."""
     CROWDED = "crowded"
     """It was the oldest of too many whose handshake is not finished."""
+
+
+class Resumption(StrEnum):
+    """What became of a client's wish to go on with a session."""
+
+    SAME = "same"
+    """Its home was this instance, and still is."""
+    MOVED = "moved"
+    """Its home was another instance."""
+    STOPPED = "stopped"
+    """Its home had stopped, and left it in the store."""
+    DEAD = "dead"
+    """Its home was dead: its token told all that is left."""
+    RESTARTED = "restarted"
+    """The same, and its home was the process before this one."""
+    FAILED = "failed"
+    """There is no such session, or the token is not its last one: RESUME_FAILED."""
 
 
 class Histogram:
@@ -61,9 +81,11 @@ class Counts:
     """
 
     __slots__ = (
+        "absences",
         "blocks",
         "clients",
         "closes",
+        "crossed",
         "drops",
         "errors",
         "floods",
@@ -71,7 +93,10 @@ class Counts:
         "matches_delayed",
         "received_bytes",
         "relayed",
+        "replayed",
         "reports",
+        "resumed_lost",
+        "resumptions",
         "sent_bytes",
         "store_calls",
         "store_failures",
@@ -84,6 +109,14 @@ class Counts:
         self.blocks = 0
         self.clients = 0
         self.reports = 0
+        self.crossed = 0
+        """Messages about a room that was over."""
+        self.resumptions: dict[Resumption, int] = dict.fromkeys(Resumption, 0)
+        self.absences = Histogram(AWAY_BUCKETS_S)
+        self.replayed = 0
+        """Messages that were sent again to who was away."""
+        self.resumed_lost = 0
+        """Sessions that went on without something."""
         self.relayed: dict[type, int] = dict.fromkeys((Offer, Answer, Ice), 0)
         self.errors: dict[ErrorCode, int] = dict.fromkeys(ErrorCode, 0)
         self.closes: dict[int, int] = dict.fromkeys((0, *sorted(CLOSE_CODES)), 0)
@@ -107,6 +140,14 @@ class Counts:
         """A client went; None if no close frame came or went (1006), as RFC 6455 7.1.5 has it."""
         known = 1006 if code is None else code
         self.closes[known if known in CLOSE_CODES else 0] += 1
+
+    def resumed(self, result: Resumption, away_s: float | None, replayed: int, *, lost: bool) -> None:
+        """A session goes on; it was away for so long, if that is known."""
+        self.resumptions[result] += 1
+        self.replayed += replayed
+        self.resumed_lost += lost
+        if away_s is not None:
+            self.absences.add(away_s)
 
     def handshake_refused(self, status: int) -> None:
         """A handshake got this status in place of 101."""

@@ -8,6 +8,7 @@ from zope.interface import implementer
 
 from signald.clients.client import Client
 from signald.clients.clients import Clients
+from signald.core.messages import SUBPROTOCOL
 from signald.limits.throttle import Throttle
 from signald.telemetry.counts import Counts, Drop
 from signald.websocket.entrance import Entrance
@@ -19,7 +20,9 @@ MAX_OUTPUT_BYTES: Final = 256 * 1024
 WRITE_BYTES: Final = 64
 """What one write costs in the buffer beyond its payload, so that many small ones count too."""
 
-GOING_AWAY: Final = 1001
+NO_STATUS: Final = 1005
+"""Stands for a close frame without a code (RFC 6455 7.1.5)."""
+
 INTERNAL_ERROR: Final = 1011
 TRY_AGAIN_LATER: Final = 1013
 
@@ -102,12 +105,23 @@ class ClientConnection:
     def stopProducing(self) -> None:
         """The transport is gone."""
 
-    def _opened(self, token: str | None = None) -> None:
-        """The handshake is done; maybe it brought a token."""
+    def serve(self, client: Client | None) -> None:
+        """See `Connection.serve`."""
+        if self._client is not None:
+            self.shared.watch.went(self._client)
+        self._client = client
+        if client is not None:
+            client.connection = self  # type: ignore[assignment]
+            client.answered = True
+            self.shared.watch.came(client)
+
+    def _opened(self, protocol: str | None, token: str | None = None) -> None:
+        """The handshake is done, with this subprotocol; maybe it brought a token."""
         try:
             self.shared.watch.opened(self)
             self.transport.registerProducer(self, True)
-            self._client = self.shared.clients.open(self, self.address)  # type: ignore[arg-type]
+            v1 = protocol == SUBPROTOCOL
+            self._client = self.shared.clients.open(self, self.address, v1=v1)  # type: ignore[arg-type]
             self.shared.watch.came(self._client)
             if token is not None:
                 self.shared.clients.show_token(self._client, token)
@@ -129,8 +143,11 @@ class ClientConnection:
 
     def _ponged(self) -> None:
         """The sign of life that a ping asks for."""
-        if self._client is not None:
-            self._client.answered = True
+        client = self._client
+        if client is not None:
+            client.answered = True
+            if client.outbox is not None:
+                client.outbox.acknowledge()
 
     def _has_room(self, size: int) -> bool:
         """Whether `size` more bytes may be sent; else the client does not read, and is closed."""
@@ -143,9 +160,9 @@ class ClientConnection:
         return True
 
     def _closing(self, code: int | None) -> None:
-        """A close frame went out, ours or the reply to theirs: from now on the client is over."""
+        """A close frame went out, ours or the reply to theirs: from now on the connection is over."""
         self.shared.watch.closing(self)
-        self._over(code, f"closed with {code}")
+        self._over(NO_STATUS if code is None else code, f"closed with {code}")
 
     def _lost(self, why: str) -> None:
         """The transport is gone."""
@@ -157,7 +174,7 @@ class ClientConnection:
         if client is not None:
             self.shared.counts.closed(code)
             self.shared.watch.went(client)
-            self.shared.clients.closed(client, why)
+            self.shared.clients.closed(client, why, code)
 
     def _failed(self) -> None:
         self._log.failure("a client's connection failed; it is closed with 1011")

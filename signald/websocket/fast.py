@@ -245,7 +245,7 @@ class FastConnection(ClientConnection):
                 pass  # Autobahn says so
             else:
                 self._write(handshake.answer(upgrade.key, protocol))
-                self._opened(bearer.offered(upgrade.protocols) or bearer.in_query(upgrade.query))
+                self._opened(protocol, bearer.offered(upgrade.protocols) or bearer.in_query(upgrade.query))
                 return rest
         slow = self._give_way()
         self.shared.watch.shakes_hands(slow)

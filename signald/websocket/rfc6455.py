@@ -119,7 +119,7 @@ class WebSocketConnection(ClientConnection, WebSocketServerProtocol):  # type: i
     def onOpen(self) -> None:
         """The handshake is done. Autobahn swallows what is raised in these, so they are met in the base."""
         token, self._token = self._token, None
-        self._opened(token)
+        self._opened(self.websocket_protocol_in_use, token)
 
     def onMessage(self, payload: bytes, isBinary: bool) -> None:
         """A whole message."""

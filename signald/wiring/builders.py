@@ -24,11 +24,14 @@ from signald.brokers.redis.primary import make_primary
 from signald.clients.clients import Clients
 from signald.clients.heartbeat import Heartbeat
 from signald.clients.questions import Questions, WhereIs
+from signald.clients.terms import Terms
 from signald.clients.users import Users
 from signald.core import addresses, messages
 from signald.core.ice import IceServers
 from signald.core.ids import ClientId, RoomId
-from signald.core.session import AuthMode, Policy
+from signald.core.outbox import Shelf
+from signald.core.passes import Passes
+from signald.core.standing import AuthMode, Policy
 from signald.identity import jwks, signing_keys
 from signald.identity.tokens import KeySource, Verifier
 from signald.limits.admission import Admission
@@ -43,7 +46,7 @@ from signald.moderation.webhook import Webhook
 from signald.network.front import Addressed
 from signald.process.files import raise_file_limit
 from signald.process.life import Life
-from signald.settings.groups import IdentitySettings, LimitsSettings, OperatorSettings
+from signald.settings.groups import IdentitySettings, LimitsSettings, OperatorSettings, ResumingSettings
 from signald.settings.setting import SettingsError
 from signald.settings.settings import Settings
 from signald.telemetry.counts import Counts, Drop
@@ -76,7 +79,7 @@ def _new_id() -> str:
 # --- brokers ----------------------------------------------------------------------------------------------------------
 
 
-def make_broker(*, chosen: Settings, reactor: Any, unix_time: UnixTime, counts: Counts) -> Broker:
+def make_broker(*, chosen: Settings, boot: str, reactor: Any, unix_time: UnixTime, counts: Counts) -> Broker:
     """What pairs clients: in memory, or through a store.
 
     Raises:
@@ -89,7 +92,8 @@ def make_broker(*, chosen: Settings, reactor: Any, unix_time: UnixTime, counts: 
     address, ca_file = chosen.store.redis_url, chosen.store.redis_ca_file
     block_s = chosen.pairing.block_days * DAY_S
     if address is None:
-        return MemoryBroker(reactor, new_room_id, chosen.process.instance_id, block_s)
+        resume_s = chosen.resuming.resume_seconds
+        return MemoryBroker(reactor, new_room_id, chosen.process.instance_id, block_s, resume_s)
     keys = keys_of(address, chosen.store.redis_prefix)
     try:
         primary = make_primary(address, ca_file, keys.waiting, reactor)
@@ -97,7 +101,7 @@ def make_broker(*, chosen: Settings, reactor: Any, unix_time: UnixTime, counts: 
         raise SettingsError(f"REDIS_CA_FILE={ca_file!r}: {error or 'has a broken certificate'}") from None
     return RedisBroker(
         instance=chosen.process.instance_id,
-        boot=secrets.token_hex(8),
+        boot=boot,
         primary=primary,
         address=address,
         keys=keys,
@@ -258,9 +262,25 @@ class Everybody:
     heartbeat: Heartbeat
 
 
+def _make_terms(*, resuming: ResumingSettings, boot: str, unix_time: UnixTime, bans: Bans) -> Terms | None:
+    """How sessions may go on; None if they may not."""
+    if not resuming.resume_seconds:
+        return None
+    return Terms(
+        seconds=resuming.resume_seconds,
+        at_most=resuming.resume_max_away,
+        shelf=Shelf(resuming.resume_session_messages, resuming.resume_session_bytes, resuming.resume_total_bytes),
+        passes=Passes(resuming.resume_secret or secrets.token_bytes(32)),
+        boot=boot,
+        unix_time=unix_time,
+        banned=bans.holds_user,
+    )
+
+
 def make_clients(
     *,
     chosen: Settings,
+    boot: str,
     reactor: Any,
     unix_time: UnixTime,
     broker: Broker,
@@ -299,6 +319,7 @@ def make_clients(
         pace=pace,
         report=records.reports.file,
         departed=records.traces.remember if chosen.operator.admin_token else lambda client, user: None,
+        terms=_make_terms(resuming=chosen.resuming, boot=boot, unix_time=unix_time, bans=records.bans),
     )
     if users is not None:
         users.on_expiry(clients.token_expired)

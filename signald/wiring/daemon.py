@@ -1,6 +1,7 @@
 """Puts the daemon together."""
 
 import os
+import secrets
 import time
 from typing import Any
 
@@ -73,12 +74,14 @@ def make_daemon(chosen: Settings, reactor: Any, unix_time: UnixTime = time.time)
     """
     counts = Counts(CALLS, [problem.word for problem in PROBLEMS])
     lag = LoopLag(reactor)
-    broker = make_broker(chosen=chosen, reactor=reactor, unix_time=unix_time, counts=counts)
+    boot = secrets.token_hex(8)
+    broker = make_broker(chosen=chosen, boot=boot, reactor=reactor, unix_time=unix_time, counts=counts)
     tokens = make_tokens(identity=chosen.identity, reactor=reactor)
     records = make_records(chosen=chosen, reactor=reactor, unix_time=unix_time, broker=broker, counts=counts)
     limits = make_limits(chosen=chosen, reactor=reactor, bans=records.bans, counts=counts)
     everybody = make_clients(
         chosen=chosen,
+        boot=boot,
         reactor=reactor,
         unix_time=unix_time,
         broker=broker,

@@ -36,6 +36,8 @@ class Recorder:
         asked: Every client that was asked, in order.
         relayed_to: What each client was sent in each room.
         left: Every (client, room) of which a partner left.
+        partner_news: What each client heard of its partner's connection in each room.
+        away: Clients without a connection.
     """
 
     def __init__(self) -> None:
@@ -46,6 +48,8 @@ class Recorder:
         self.asked: list[str] = []
         self.relayed_to: dict[tuple[str, RoomId], list[bytes]] = {}
         self.left: list[tuple[str, RoomId]] = []
+        self.partner_news: dict[tuple[str, RoomId], list[tuple[str, float | bool]]] = {}
+        self.away: set[str] = set()
         self._waits: list[tuple[Callable[[], bool], Deferred[None]]] = []
 
     def matched(self, found: PartnerFound) -> bool:
@@ -71,6 +75,20 @@ class Recorder:
         if self.rooms.get(client, (None, ""))[0] == room:
             del self.rooms[client]
         self._happened()
+
+    def partner_away(self, client: ClientId, room: RoomId, seconds: float) -> None:
+        """See `BrokerEvents.partner_away`."""
+        self.partner_news.setdefault((client, room), []).append(("away", seconds))
+        self._happened()
+
+    def partner_back(self, client: ClientId, room: RoomId, lost: bool) -> None:
+        """See `BrokerEvents.partner_back`."""
+        self.partner_news.setdefault((client, room), []).append(("back", lost))
+        self._happened()
+
+    def is_here(self, client: ClientId) -> bool:
+        """See `BrokerEvents.is_here`."""
+        return client not in self.away
 
     def until(self, holds: Callable[[], bool]) -> "Deferred[None]":
         """Wait until something holds; it is looked at after each event."""

@@ -23,7 +23,8 @@ from signald.core.ids import ClientId, RoomId
 from signald.core.inputs import Disconnected, PartnerFound, PartnerGone
 from signald.core.matching import Ticket
 from signald.core.messages import Available, Ice, Leave, Next, ProtocolError
-from signald.core.session import Policy, Session, State
+from signald.core.session import Session
+from signald.core.standing import Policy, State
 from tests.model import queue
 
 Step = tuple[Any, ...]
@@ -105,6 +106,16 @@ class Instance:
             assert int(number) == len(heard), f"heard {number} after {heard}"
             heard.append(int(number))
 
+    def partner_away(self, client: ClientId, room: RoomId, seconds: float) -> None:
+        """See `BrokerEvents.partner_away`."""
+
+    def partner_back(self, client: ClientId, room: RoomId, lost: bool) -> None:
+        """See `BrokerEvents.partner_back`."""
+
+    def is_here(self, client: ClientId) -> bool:
+        """See `BrokerEvents.is_here`."""
+        return True
+
     def partner_left(self, client: ClientId, room: RoomId) -> None:
         self.give(self.sessions[client], PartnerGone(room))
 
@@ -180,7 +191,7 @@ class Instance:
         self.connected = False
         self.commands.clear()
         self.replies.clear()
-        self.pairing.away(self.world.now)
+        self.pairing.store_away(self.world.now)
 
     def up(self) -> None:
         """The connections are made again."""
@@ -205,7 +216,7 @@ class Instance:
                 del self.world.queue[filed]
 
     def _catch_up(self) -> None:
-        self.pairing.back(self.world.now)
+        self.pairing.store_back(self.world.now)
         for name in self.pairing.instances():
             self.pairing.check(name)
 

@@ -17,6 +17,7 @@ from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
 from zope.interface import implementer
 
+from signald.core.messages import SUBPROTOCOL
 from signald.daemon import Daemon
 from signald.settings import settings
 from signald.wiring.daemon import make_daemon
@@ -213,6 +214,9 @@ class MemoryClient:
         raw: Every byte that came.
         close_code: Of the server's close frame.
         pings: Payloads of the server's pings.
+        token: The last resume token.
+        received: Messages had in this session, as `resume` counts them.
+        sent: Messages sent in this session.
     """
 
     def __init__(self, daemon: "MemoryDaemon") -> None:
@@ -229,6 +233,9 @@ class MemoryClient:
         self.pongs: list[bytes] = []
         self.close_code: int | None = None
         self.id = ""
+        self.token = ""
+        self.received = 0
+        self.sent: list[bytes] = []
 
     @property
     def response(self) -> Response:
@@ -244,7 +251,9 @@ class MemoryClient:
 
     def text(self, text: bytes | str) -> None:
         """Send one text frame."""
-        self.write(client_frame(TEXT, text.encode() if isinstance(text, str) else text))
+        payload = text.encode() if isinstance(text, str) else text
+        self.sent.append(payload)
+        self.write(client_frame(TEXT, payload))
 
     def send(self, type: str, **fields: Any) -> None:
         """Send one message."""
@@ -289,7 +298,10 @@ class MemoryClient:
         assert self.close_code is None, f"{frame} after the close frame"
         self.frames.append(frame)
         if frame.opcode == TEXT:
-            self.messages.append(json.loads(frame.payload))
+            message = json.loads(frame.payload)
+            self.messages.append(message)
+            self.received += message["type"] not in ("ready", "resumed")
+            self.token = message.get("resume", {}).get("token", self.token)
         elif frame.opcode == PING:
             self.pings.append(frame.payload)
             if self.answers_pings:
@@ -329,6 +341,7 @@ class MemoryDaemon:
         self.daemon.privilegedStartService()
         self.daemon.startService()
         self._factory: Any = self.clock.tcpServers[0][1]
+        self.connections = self.daemon._clients
 
     def unix_time(self) -> float:
         """Seconds since 1970; passes with the clock."""
@@ -360,9 +373,11 @@ class MemoryDaemon:
         self.settle()
         return client
 
-    def client(self, *, origin: str | None = None, protocols: Sequence[str] = ()) -> MemoryClient:
+    def client(
+        self, *, origin: str | None = None, protocols: Sequence[str] = (), host: str = "192.0.2.1"
+    ) -> MemoryClient:
         """A WebSocket client that has its id."""
-        client = self.connect()
+        client = self.connect(host)
         client.write(handshake(origin=origin, protocols=protocols))
         assert client.response.status == 101, client.raw
         (ready,) = client.take()
@@ -370,9 +385,33 @@ class MemoryDaemon:
         client.id = ready["clientId"]
         return client
 
-    def pair(self) -> tuple[MemoryClient, MemoryClient]:
+    def modern(self, *protocols: str, host: str = "192.0.2.1") -> MemoryClient:
+        """A client of the protocol of today."""
+        return self.client(protocols=[SUBPROTOCOL, *protocols], host=host)
+
+    def resume(
+        self, before: MemoryClient, *protocols: str, token: str = "", received: int | None = None, **more: Any
+    ) -> MemoryClient:
+        """A new connection that wants to go on with the session of another one; its answer stands in `messages`.
+
+        What the server has not had is sent again.
+        """
+        client = self.modern(*protocols)
+        client.token = ""
+        wish = {"token": token or before.token, "received": before.received if received is None else received, **more}
+        client.write(client_frame(TEXT, json.dumps({"type": "resume", **wish}).encode()))
+        answer = client.messages[0]
+        if answer["type"] == "resumed":
+            client.id = answer["clientId"]
+            client.received = before.received + len(client.messages) - 1
+            client.sent = before.sent[: answer["received"]]
+            for text in before.sent[answer["received"] :]:
+                client.text(text)
+        return client
+
+    def pair(self, *, modern: bool = False) -> tuple[MemoryClient, MemoryClient]:
         """Two clients that are partners; their ``matched`` messages are taken."""
-        one, other = self.client(), self.client()
+        one, other = (self.modern(), self.modern()) if modern else (self.client(), self.client())
         one.send("available")
         other.send("available")
         assert (one.types(), other.types()) == (["matched"], ["matched"])

@@ -12,7 +12,7 @@ from twisted.internet.defer import Deferred
 from twisted.internet.task import deferLater
 from twisted.logger import Logger
 
-from signald.brokers.interface import Answers, Broker, BrokerEvents, ModerationEvents
+from signald.brokers.interface import Answers, Broker, BrokerEvents, Fetched, Half, ModerationEvents, Origin, Partner
 from signald.brokers.redis.access import Observe, unobserved
 from signald.brokers.redis.connection import Primary
 from signald.brokers.redis.keys import Keys
@@ -29,6 +29,8 @@ from signald.core.blocks import Blocks
 from signald.core.encounters import Party
 from signald.core.ids import ClientId, RoomId
 from signald.core.matching import Ticket
+from signald.core.parcel import Parcel
+from signald.core.passes import Pass
 from signald.periodic import Periodic
 
 TICK_S: Final = 0.25
@@ -154,7 +156,7 @@ class RedisBroker:
         )
         self._questions = SharedQuestions(self._store, self.send, moderation.asked, self._clock.seconds)
         self._post = Post(self._store, self._boot, self._clock, self._pairing.delivered, self._unanswered)
-        self._pairing.away(self._clock.seconds())
+        self._pairing.store_away(self._clock.seconds())
         self._store.start()
         self._ticks.start()
         self._renewals.start()
@@ -192,6 +194,29 @@ class RedisBroker:
     def leave(self, room: RoomId, client: ClientId) -> None:
         """See `Broker.leave`."""
         self._pairing.leave(room, client)
+
+    def away(self, room: RoomId, client: ClientId, seconds: float) -> None:
+        """See `Broker.away`."""
+        self._pairing.client_away(room, client, seconds)
+
+    def back(self, room: RoomId, client: ClientId, *, lost: bool) -> None:
+        """See `Broker.back`."""
+        self._pairing.client_back(room, client, lost=lost)
+
+    def partner_instance(self, room: RoomId) -> str:
+        """See `Broker.partner_instance`."""
+        return self._pairing.partner_instance(room)
+
+    async def fetch(self, said: Pass, received: int, nonce: str) -> Fetched:
+        """See `Broker.fetch`."""
+        return Fetched(Origin.GONE)
+
+    def put_back(self, packed: Parcel) -> None:
+        """See `Broker.put_back`."""
+
+    async def rejoin(self, half: Half) -> Partner | None:
+        """See `Broker.rejoin`."""
+        return None
 
     def block(self, by: Party, whom: Party) -> None:
         """See `Broker.block`, and `pairing.Outside.block`."""
@@ -240,13 +265,13 @@ class RedisBroker:
 
     def _catch_up(self) -> None:
         self._moderation.up()
-        self._pairing.back(self._clock.seconds())
+        self._pairing.store_back(self._clock.seconds())
         for instance in self._pairing.instances():
             self._pairing.check(instance)
         self._post.send_again()
 
     def _down(self, since: float) -> None:
-        self._pairing.away(since)
+        self._pairing.store_away(since)
 
     def _rename(self) -> None:
         taken = self._store.instance
@@ -341,7 +366,7 @@ class RedisBroker:
             # The lease had run out, or the store lost its data: others may think that this instance is dead.
             self._missing.clear()
             self._moderation.up()
-            self._pairing.back(now)
+            self._pairing.store_back(now)
             for instance in self._pairing.instances():
                 self._pairing.check(instance)
         for instance, boot in zip(others, boots, strict=True):

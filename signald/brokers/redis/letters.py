@@ -99,7 +99,23 @@ class Reply(msgspec.Struct, array_like=True, tag=12, frozen=True, gc=False):
     text: bytes
 
 
-Letter = Claim | Confirm | Deny | Left | Relayed | Released | Check | Sync | Goodbye | Banned | Ask | Reply
+class Away(msgspec.Struct, array_like=True, tag=13, frozen=True, gc=False):
+    """The sender's client in this room has no connection for now, and ends after so many seconds."""
+
+    room: RoomId
+    seconds: float
+
+
+class Back(msgspec.Struct, array_like=True, tag=14, frozen=True, gc=False):
+    """It goes on; `lost` if either client may have missed something."""
+
+    room: RoomId
+    lost: bool
+
+
+Letter = (
+    Claim | Confirm | Deny | Left | Relayed | Released | Check | Sync | Goodbye | Banned | Ask | Reply | Away | Back
+)
 
 
 class Envelope(msgspec.Struct, array_like=True, frozen=True, gc=False):

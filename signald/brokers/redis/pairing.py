@@ -16,6 +16,8 @@ import msgspec
 
 from signald.brokers.interface import BrokerEvents
 from signald.brokers.redis.letters import (
+    Away,
+    Back,
     Check,
     Claim,
     Confirm,
@@ -175,6 +177,27 @@ class Pairing:
         if remote is not None:
             self._outside.send(remote.instance, Left(room))
 
+    def client_away(self, room: RoomId, client: ClientId, seconds: float) -> None:
+        """A client of this instance has no connection for now."""
+        local, remote = self._local.get(room), self._remote.get(room)
+        if local is not None:
+            self._events.partner_away(local.partner_of(client), room, seconds)
+        elif remote is not None:
+            self._outside.send(remote.instance, Away(room, seconds))
+
+    def client_back(self, room: RoomId, client: ClientId, *, lost: bool) -> None:
+        """A client of this instance goes on."""
+        local, remote = self._local.get(room), self._remote.get(room)
+        if local is not None:
+            self._events.partner_back(local.partner_of(client), room, lost)
+        elif remote is not None:
+            self._outside.send(remote.instance, Back(room, lost))
+
+    def partner_instance(self, room: RoomId) -> str:
+        """See `Broker.partner_instance`."""
+        remote = self._remote.get(room)
+        return "" if remote is None else remote.instance
+
     def relay(self, room: RoomId, sender: ClientId, text: bytes) -> None:
         """Carry a message to the sender's partner."""
         local = self._local.get(room)
@@ -191,7 +214,7 @@ class Pairing:
 
     # --- the store and the time ---------------------------------------------------------------------------------------
 
-    def back(self, now: float) -> None:
+    def store_back(self, now: float) -> None:
         """The store answers (again): whatever it knew of our tickets may be gone, so each is filed anew."""
         self._away_since = None
         self._alone = False
@@ -200,7 +223,7 @@ class Pairing:
             stay.seeking = False
             self._seek(stay, now)
 
-    def away(self, since: float) -> None:
+    def store_away(self, since: float) -> None:
         """The store does not answer, since that time."""
         if self._away_since is None:
             self._away_since = since
@@ -335,6 +358,16 @@ class Pairing:
         else:
             self._events.relayed(remote.client, relayed.room, relayed.text)
 
+    def _partner_away(self, instance: str, away: Away, now: float) -> None:
+        remote = self._remote.get(away.room)
+        if remote is not None:
+            self._events.partner_away(remote.client, away.room, away.seconds)
+
+    def _partner_back(self, instance: str, back: Back, now: float) -> None:
+        remote = self._remote.get(back.room)
+        if remote is not None:
+            self._events.partner_back(remote.client, back.room, back.lost)
+
     def _released(self, instance: str, released: Released, now: float) -> None:
         stay = self._stay(released.client, released.number)
         if stay is not None:
@@ -464,6 +497,8 @@ _READ: Final[Mapping[type[Any], Callable[[Pairing, str, Any, float], None]]] = {
     Relayed: Pairing._relayed,
     Released: Pairing._released,
     Check: Pairing._checked,
+    Away: Pairing._partner_away,
+    Back: Pairing._partner_back,
     Sync: Pairing._nothing,
     Goodbye: Pairing._said_goodbye,
 }

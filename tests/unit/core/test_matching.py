@@ -45,13 +45,20 @@ class QueueModel(RuleBasedStateMachine):
             if ticket in self.model:
                 self.model.remove(ticket)
         else:
-            self.queue.add(ticket)
-            self.model = [other for other in self.model if other.client != ticket.client] + [ticket]
+            self.add(ticket)
 
     @rule(ticket=tickets)
+    def file(self, ticket: Ticket) -> None:
+        self.add(ticket)
+
     def add(self, ticket: Ticket) -> None:
+        """Behind all that wait as long."""
         self.queue.add(ticket)
-        self.model = [other for other in self.model if other.client != ticket.client] + [ticket]
+        self.model = [other for other in self.model if other.client != ticket.client]
+        place = len(self.model)
+        while place and self.model[place - 1].since > ticket.since:
+            place -= 1
+        self.model.insert(place, ticket)
 
     @rule(ticket=tickets)
     def withdraw(self, ticket: Ticket) -> None:
@@ -101,6 +108,23 @@ TestQueueModel = QueueModel.TestCase
 
 def ticket(client: str, number: int = 1, avoid: str | None = None, until: float = 0.0) -> Ticket:
     return Ticket(ClientId(client), number, 0.0, None if avoid is None else ClientId(avoid), until)
+
+
+def test_old_place() -> None:
+    """Who was away for a moment is behind all who came since; or before those who have waited longer."""
+    queue = Queue(Blocks(1e9))
+    waiting = [Ticket(ClientId(name), 1, since) for name, since in (("a", 1.0), ("b", 2.0), ("c", 2.0), ("d", 3.0))]
+    for each in waiting:
+        queue.add(each)
+    for place, again in enumerate(waiting):
+        queue.withdraw(again)
+        queue.add(again)
+        expected = [each for each in waiting if each is not again]
+        expected.insert(place + (again.client == "b"), again)  # as old as the next one, and came later
+        assert queue.oldest() == expected
+        queue = Queue(Blocks(1e9))
+        for each in waiting:
+            queue.add(each)
 
 
 def test_compatible() -> None:

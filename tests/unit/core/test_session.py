@@ -15,22 +15,40 @@ from signald.core.effects import (
     FileReport,
     KeepApart,
     LeaveRoom,
+    Postpone,
     Refuse,
     Relay,
     Send,
+    TakeUp,
+    TellAway,
+    TellBack,
     TellMatched,
     VerifyToken,
     Withdraw,
 )
 from signald.core.encounters import Encounter, Party
 from signald.core.ids import ClientId, RoomId, UserId
-from signald.core.inputs import Disconnected, Identified, PartnerFound, PartnerGone, TokenExpired, TokenRefused
+from signald.core.inputs import (
+    Disconnected,
+    Identified,
+    Interrupted,
+    PartnerFound,
+    PartnerGone,
+    PartnerInterrupted,
+    PartnerReturned,
+    ResumeFailed,
+    Returned,
+    TokenExpired,
+    TokenRefused,
+)
 from signald.core.matching import Ticket
 from signald.core.messages import (
+    CLIENT_MESSAGES,
     Answer,
     Auth,
     Available,
     Block,
+    Crossed,
     ErrorCode,
     Ice,
     Leave,
@@ -39,8 +57,10 @@ from signald.core.messages import (
     Ping,
     ProtocolError,
     Report,
+    Resume,
 )
-from signald.core.session import AuthMode, Policy, Session, State
+from signald.core.session import Session
+from signald.core.standing import AuthMode, Policy, State
 
 CLIENT, PARTNER, ROOM = ClientId("client"), ClientId("partner"), RoomId("room")
 MET = Encounter(ROOM, Party(PARTNER))
@@ -61,8 +81,14 @@ INPUTS: dict[type[Any], Any] = {
     Ping: Ping(),
     Report: Report("spam", "it sells things"),
     Block: Block(),
+    Resume: Resume("token", 7),
     PartnerFound: PartnerFound(Ticket(CLIENT, 1, NOW), ROOM, PARTNER, initiator=True),
     PartnerGone: PartnerGone(ROOM),
+    PartnerInterrupted: PartnerInterrupted(ROOM, 30.0),
+    PartnerReturned: PartnerReturned(ROOM, lost=True),
+    Interrupted: Interrupted(),
+    Returned: Returned(lost=True),
+    ResumeFailed: ResumeFailed(),
     Identified: Identified(ADA, NOW + 60),
     TokenRefused: TokenRefused("it is bad"),
     TokenExpired: TokenExpired(),
@@ -71,7 +97,7 @@ INPUTS: dict[type[Any], Any] = {
 
 
 def idle(policy: Policy = POLICY) -> Session:
-    return Session(CLIENT, policy)
+    return Session(CLIENT, policy, v1=True)
 
 
 def waiting(policy: Policy = POLICY) -> Session:
@@ -93,10 +119,24 @@ def closed(policy: Policy = POLICY) -> Session:
     return client
 
 
+def resuming(policy: Policy = POLICY) -> Session:
+    client = idle(policy)
+    client.receive(Resume("token", 7), NOW)
+    return client
+
+
+def away(policy: Policy = POLICY) -> Session:
+    client = paired(policy)
+    client.receive(Interrupted(), NOW)
+    return client
+
+
 MAKE: dict[State, Callable[[], Session]] = {
     State.IDLE: idle,
     State.WAITING: waiting,
     State.PAIRED: paired,
+    State.RESUMING: resuming,
+    State.AWAY: away,
     State.CLOSED: closed,
 }
 
@@ -116,6 +156,9 @@ RELAYED = {
     Answer: b'{"type":"answer","from":"client","sdp":"a"}',
     Ice: b'{"type":"ice","from":"client","candidate":{"c":1}}',
 }
+AWAY_30_S = b'{"type":"partner-away","seconds":30}'
+BACK_LOST = b'{"type":"partner-back","lost":true}'
+PARTNERS_NETWORK = (PartnerInterrupted, PartnerReturned)
 OPEN = (State.IDLE, State.WAITING, State.PAIRED)
 BAD = ProtocolError(ErrorCode.AUTH_FAILED, "it is bad")
 MATCHED = TellMatched(ROOM, PARTNER, initiator=True)
@@ -127,6 +170,7 @@ ILLEGAL: dict[tuple[State, type[Any]], ErrorCode] = {
         for kind in (*RELAYED, Next, Report, Block)
     },
     (State.PAIRED, Available): ErrorCode.ALREADY_PAIRED,
+    **{(state, Resume): ErrorCode.RESUME_FAILED for state in (State.WAITING, State.PAIRED, State.RESUMING)},
 }
 
 LEGAL: dict[tuple[State, type[Any]], tuple[State, Effects]] = {
@@ -163,6 +207,40 @@ LEGAL: dict[tuple[State, type[Any]], tuple[State, Effects]] = {
         (Send(b'{"type":"partner-left"}'), Enqueue(Ticket(CLIENT, 2, NOW, None, NOW))),
     ),
     (State.PAIRED, Disconnected): (State.CLOSED, (LeaveRoom(ROOM),)),
+    **{(state, kind): (state, NOTHING) for state in (State.IDLE, State.WAITING) for kind in PARTNERS_NETWORK},
+    **{(state, ResumeFailed): (state, NOTHING) for state in OPEN},
+    (State.IDLE, Resume): (State.RESUMING, (TakeUp(INPUTS[Resume]),)),
+    (State.IDLE, Interrupted): (State.AWAY, NOTHING),
+    (State.IDLE, Returned): (State.IDLE, NOTHING),
+    (State.WAITING, Interrupted): (State.AWAY, (Withdraw(Ticket(CLIENT, 1, NOW, None, NOW)),)),
+    (State.WAITING, Returned): (State.WAITING, NOTHING),
+    (State.PAIRED, Interrupted): (State.AWAY, (TellAway(ROOM),)),
+    (State.PAIRED, Returned): (State.PAIRED, (TellBack(ROOM, lost=True),)),
+    **{(state, PartnerInterrupted): (state, sent(AWAY_30_S)) for state in (State.PAIRED, State.AWAY)},
+    **{(state, PartnerReturned): (state, sent(BACK_LOST)) for state in (State.PAIRED, State.AWAY)},
+    **{
+        (State.RESUMING, kind): (State.RESUMING, (Postpone(INPUTS[kind]),))
+        for kind in CLIENT_MESSAGES
+        if kind is not Resume
+    },
+    **{
+        (State.RESUMING, kind): (State.RESUMING, NOTHING)
+        for kind in (PartnerFound, PartnerGone, *PARTNERS_NETWORK, Identified, TokenExpired, Returned)
+    },
+    (State.RESUMING, TokenRefused): (State.RESUMING, (Refuse(BAD),)),
+    (State.RESUMING, ResumeFailed): (
+        State.IDLE,
+        (Refuse(ProtocolError(ErrorCode.RESUME_FAILED, "this token gives no session back")),),
+    ),
+    **{(State.RESUMING, kind): (State.CLOSED, NOTHING) for kind in (Interrupted, Disconnected)},
+    **{(State.AWAY, kind): (State.AWAY, NOTHING) for kind in CLIENT_MESSAGES},
+    **{
+        (State.AWAY, kind): (State.AWAY, NOTHING)
+        for kind in (PartnerFound, Identified, TokenRefused, TokenExpired, Interrupted, ResumeFailed)
+    },
+    (State.AWAY, PartnerGone): (State.AWAY, sent(b'{"type":"partner-left"}')),
+    (State.AWAY, Returned): (State.PAIRED, (TellBack(ROOM, lost=True),)),
+    (State.AWAY, Disconnected): (State.CLOSED, (LeaveRoom(ROOM),)),
 }
 
 
@@ -194,8 +272,9 @@ def test_legal(cell: tuple[State, type[Any]]) -> None:
     effects = client.receive(given, NOW)
     assert (client.state, comparable(effects)) == (LEGAL[cell][0], comparable(LEGAL[cell][1]))
     assert (client.ticket is not None) == (client.state is State.WAITING)
-    assert (client.room is not None) == (client.state is State.PAIRED)
-    assert (client.partner is not None) == (client.state is State.PAIRED)
+    paired_now = State.PAIRED in (client.state, client.stands if client.state is State.AWAY else None)
+    assert (client.room is not None) == (client.partner is not None) == paired_now
+    assert (client.shelved is not None) == (client.state is State.AWAY and client.stands is State.WAITING)
 
 
 @pytest.mark.parametrize("cell", ILLEGAL, ids=lambda cell: f"{cell[0].value}-{cell[1].__name__}")
@@ -208,6 +287,78 @@ def test_illegal_changes_nothing(cell: tuple[State, type[Any]]) -> None:
         client.receive(INPUTS[kind], NOW)
     assert caught.value.code is ILLEGAL[cell]
     assert facts(client) == before
+
+
+def test_waiting_comes_back_with_its_old_ticket() -> None:
+    """A moment without network costs the place in the queue."""
+    client = waiting()
+    ticket = client.ticket
+    assert client.receive(Interrupted(), NOW + 1) == (Withdraw(ticket),)  # type: ignore[arg-type]
+    assert client.receive(found(client), NOW + 2) == NOTHING
+    assert client.receive(Returned(lost=False), NOW + 3) == (Enqueue(ticket),)  # type: ignore[arg-type]
+    assert (client.state, client.ticket, client.shelved) == (State.WAITING, ticket, None)
+
+
+def test_who_is_left_while_away_waits_from_then_on() -> None:
+    """Who comes back is behind all who came while it was away, or is not queued at all."""
+    client = away()
+    client.receive(PartnerGone(ROOM), NOW + 1)
+    (enqueue,) = client.receive(Returned(lost=False), NOW + 5)
+    assert isinstance(enqueue, Enqueue)
+    assert (client.state, enqueue.ticket.since) == (State.WAITING, NOW + 1)
+    idle_then = away(Policy(requeue_on_partner_leave=False))
+    idle_then.receive(PartnerGone(ROOM), NOW + 1)
+    assert (idle_then.receive(Returned(lost=False), NOW + 5), idle_then.state) == (NOTHING, State.IDLE)
+
+
+def test_a_token_that_ends_while_away() -> None:
+    """Somebody without a good token waits, and is matched."""
+    client = idle(REQUIRED)
+    client.receive(Identified(ADA, NOW + 10), NOW)
+    client.receive(Available(), NOW)
+    client.receive(Interrupted(), NOW)
+    assert client.receive(TokenExpired(), NOW + 5) == NOTHING
+    assert [type(effect) for effect in client.receive(Returned(lost=False), NOW + 10)] == [Refuse]
+    assert (client.state, client.ticket) == (State.IDLE, None)
+
+
+def test_news_of_the_partners_network() -> None:
+    """An old client is sent a type it does not know; or news of another room, or no news, is told as news."""
+    client = paired()
+    for given in (PartnerReturned(ROOM, lost=False), PartnerInterrupted(RoomId("x"), 1.0)):
+        assert client.receive(given, NOW) == NOTHING
+    client.receive(PartnerInterrupted(ROOM, 1.5), NOW)
+    assert client.partner_away
+    assert client.receive(PartnerReturned(ROOM, lost=False), NOW) == sent(b'{"type":"partner-back","lost":false}')
+    old = Session(CLIENT, POLICY)
+    meet(old, ROOM, PARTNER)
+    assert old.receive(PartnerInterrupted(ROOM, 1.0), NOW) == NOTHING
+    assert old.receive(PartnerReturned(ROOM, lost=True), NOW) == NOTHING
+    assert not old.partner_away
+
+
+def test_messages_about_another_room() -> None:
+    """What crossed a change of partner reaches the next one, or skips it."""
+    naming: list[Any] = [
+        Offer(Raw(b'""'), Raw(b'"x"')),
+        Answer(Raw(b'""'), Raw(b'"x"')),
+        Ice(Raw(b"null"), Raw(b'"x"')),
+    ]
+    naming += [Next(Raw(b'"x"')), Leave(Raw(b'"x"'))]
+    for client in (idle(), waiting(), paired()):
+        before = facts(client)
+        for given in naming:
+            with pytest.raises(Crossed):
+                client.receive(given, NOW)
+        assert facts(client) == before
+    client = paired()
+    for name in (b'"room"', b'"ro\\u006fm"', b"null"):
+        assert len(client.receive(Ice(Raw(b"null"), Raw(name)), NOW)) == 1
+    with pytest.raises(ProtocolError):
+        client.receive(Ice(Raw(b"null"), Raw(b"5")), NOW)
+    old = Session(CLIENT, POLICY)
+    meet(old, ROOM, PARTNER)
+    assert len(old.receive(Ice(Raw(b"null"), Raw(b"5")), NOW)) == 1
 
 
 def meet(client: Session, room: str, partner: str, user: str | None = None) -> None:
@@ -308,8 +459,8 @@ def test_the_next_partner_gets_the_head_of_this_client() -> None:
 
 def test_where_tokens_are_not_looked_at() -> None:
     """A client of the old server that sends some token is told of an error that its author never saw."""
-    for make in MAKE.values():
-        assert make().receive(Auth("me", "token"), NOW) == ()
+    for state in OPEN:
+        assert MAKE[state]().receive(Auth("me", "token"), NOW) == ()
 
 
 @pytest.mark.parametrize("state", OPEN)

@@ -5,7 +5,8 @@ import pytest
 from signald.clients.client import Client
 from signald.core.ids import ClientId, UserId
 from signald.core.limits import MessageRate
-from signald.core.session import Policy, Session
+from signald.core.session import Session
+from signald.core.standing import Policy
 from signald.moderation import traces as moderation_traces
 from signald.moderation.traces import REMEMBERED_S, Traces
 from tests.support.clock import Time
@@ -23,6 +24,9 @@ class Connected:
     def drop(self) -> None: ...
 
     def useless(self) -> None: ...
+
+    def serve(self, client: Client | None) -> None:
+        """See `Connection.serve`."""
 
 
 def client_at(name: str, address: str) -> Client:

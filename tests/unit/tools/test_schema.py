@@ -14,17 +14,21 @@ from jsonschema import Draft202012Validator
 from twisted.internet.task import Clock
 
 from signald.brokers.memory import MemoryBroker
+from signald.clients.client import Client
 from signald.clients.clients import Clients
 from signald.clients.questions import Questions
 from signald.core import messages
-from signald.core.effects import VerifyToken
+from signald.core.effects import TakeUp, VerifyToken
 from signald.core.ids import ClientId, RoomId
 from signald.core.messages import CLIENT_MESSAGES, REFUSALS, SERVER_MESSAGES, ErrorCode, ProtocolError
-from signald.core.session import TRANSITIONS, AuthMode, Policy, Session, State
+from signald.core.session import TRANSITIONS, Session
+from signald.core.standing import AuthMode, Policy, State
 from signald.moderation.bans import Bans
 from signald.moderation.operator import Moderation
 from signald.moderation.traces import Traces
 from signald.telemetry.counts import Counts
+from tests.support.frames import TEXT
+from tests.support.memory import MemoryDaemon
 from tools import schema
 
 ROOT = Path(__file__).parents[3]
@@ -150,7 +154,7 @@ def test_the_schema_takes_what_parse_takes(message: dict[str, Any]) -> None:
 
 def test_refusals_are_those_of_the_session() -> None:
     """The documentation says which messages bring which error."""
-    required: dict[str, Any] = {"sdp": b'""', "candidate": b"null", "token": "t", "reason": "spam"}
+    required: dict[str, Any] = {"sdp": b'""', "candidate": b"null", "token": "t", "reason": "spam", "received": 0}
     for message in CLIENT_MESSAGES:
         fields = {name: required[name] for name in message.__struct_fields__ if name in required}
         refused = set()
@@ -164,6 +168,7 @@ def test_refusals_are_those_of_the_session() -> None:
                     refused.add(problem.code)
                 else:
                     refused |= {ErrorCode.AUTH_FAILED for effect in effects if isinstance(effect, VerifyToken)}
+                    refused |= {ErrorCode.RESUME_FAILED for effect in effects if isinstance(effect, TakeUp)}
         assert refused == set(REFUSALS.get(message, ())), message.__name__
 
 
@@ -183,6 +188,17 @@ class Wire:
     def drop(self) -> None: ...
 
     def useless(self) -> None: ...
+
+    def serve(self, client: Client | None) -> None: ...
+
+
+def resuming_story() -> list[dict[str, Any]]:
+    """What two clients of today are sent of whom one is away for a while."""
+    daemon = MemoryDaemon()
+    one, other = daemon.pair(modern=True)
+    one.vanish()
+    again = daemon.resume(one)
+    return [json.loads(frame.payload) for client in (other, again) for frame in client.frames if frame.opcode == TEXT]
 
 
 def test_what_is_sent_is_what_the_schema_says() -> None:
@@ -237,7 +253,8 @@ def test_what_is_sent_is_what_the_schema_says() -> None:
     stranger = strict.open(wires[0])
     strict.receive(stranger, b'{"type":"available"}')
     strict.receive(stranger, b'{"type":"auth","token":"t"}')
-    sent = wires[0].received + wires[1].received
+    strict.receive(strict.open(wires[0]), b'{"type":"resume","token":"t","received":0}')
+    sent = wires[0].received + wires[1].received + resuming_story()
     for message in sent:
         FROM_SERVER.validate(message)
         known = {name for of in SCHEMA["$defs"].values() for name in of.get("properties", {})}
@@ -252,6 +269,7 @@ def test_the_types_compile_and_tell_messages_apart(tmp_path: Path) -> None:
     shutil.copy(ROOT / "docs" / "protocol.d.ts", tmp_path)
     cases = {"ready": "clientId", "matched": "initiator", "offer": "sdp", "answer": "sdp", "ice": "candidate"}
     cases |= {"error": "code", "partner-left": "type", "pong": "type"}
+    cases |= {"resumed": "lost", "partner-away": "seconds", "partner-back": "lost"}
     switch = "".join(f'    case "{of}": return String(message.{field});\n' for of, field in cases.items())
     (tmp_path / "client.ts").write_text(
         'import type { ClientMessage, ServerMessage } from "./protocol";\n'

@@ -1,0 +1,233 @@
+"""Runs what sessions ask for: where the pure session meets the broker and the wire."""
+
+from collections import deque
+from collections.abc import Callable, Sequence
+from typing import Any, Final
+
+from msgspec import UNSET, UnsetType
+from twisted.internet.interfaces import IReactorTime
+
+from signald.brokers.interface import Broker
+from signald.clients.client import Client, Identities, Nobody
+from signald.clients.resuming import Resuming
+from signald.core import messages
+from signald.core.effects import (
+    Close,
+    Enqueue,
+    FileReport,
+    KeepApart,
+    LeaveRoom,
+    Postpone,
+    Refuse,
+    Relay,
+    Send,
+    TakeUp,
+    TellAway,
+    TellBack,
+    TellMatched,
+    VerifyToken,
+    Withdraw,
+)
+from signald.core.ids import ClientId
+from signald.core.inputs import Input, ResumeFailed
+from signald.core.matching import Ticket
+from signald.core.messages import ClientMessage, Crossed, ErrorCode, IceServer, ProtocolError, ResumeOffer
+from signald.core.standing import State
+from signald.limits.pace import Pace
+from signald.telemetry.counts import Counts
+
+GOING_AWAY: Final = 1001
+"""Close code at the end of the process, for clients that come back as new ones (RFC 6455 7.4.1)."""
+
+SERVICE_RESTART: Final = 1012
+"""The same for those that go on with their session (IANA's registry of RFC 6455 11.7)."""
+
+
+def restart_code(client: Client) -> int:
+    """The close code for a client that should connect again."""
+    return GOING_AWAY if client.outbox is None else SERVICE_RESTART
+
+
+class Performer:
+    """Runs effects, one after the other.
+
+    Args:
+        broker: Pairs the clients and carries what they say to each other.
+        clock: Tells the time.
+        counts: Where to count what happens.
+        ice_servers: What a client is told of STUN and TURN servers.
+        identities: Check tokens.
+        pace: What a client may do besides.
+        report: Takes what a client says of another, with its own address; gives why not, or nothing.
+    """
+
+    def __init__(
+        self,
+        broker: Broker,
+        clock: IReactorTime,
+        counts: Counts,
+        ice_servers: Callable[[ClientId], list[IceServer] | UnsetType],
+        identities: Identities | None,
+        pace: Pace,
+        report: Callable[[FileReport, str], str],
+    ) -> None:
+        self._broker = broker
+        self._now = clock.seconds
+        self._counts = counts
+        self.ice_servers = ice_servers
+        self._identities = Nobody() if identities is None else identities
+        self._pace = pace
+        self._file = report
+        self.resuming: Resuming | None = None
+        """Knows which session a token names; None if no session goes on."""
+        self.ending: str | None = None
+        """Why nobody is to wait here any more."""
+        self._pending: deque[tuple[Client, Sequence[Any]]] = deque()
+        self._running = False
+        self._effects: dict[type, Callable[[Client, Any], None]] = {
+            Send: self._send,
+            TellMatched: self._tell_matched,
+            Refuse: self._tell_refused,
+            VerifyToken: self._verify_token,
+            Close: self._close,
+            Enqueue: self._enqueue,
+            Withdraw: self._withdraw,
+            Relay: self._relay,
+            LeaveRoom: self._leave,
+            FileReport: self._file_report,
+            KeepApart: self._keep_apart,
+            TakeUp: self._take_up,
+            Postpone: self._postpone,
+            TellAway: self._tell_away,
+            TellBack: self._tell_back,
+        }
+
+    def give(self, client: Client, given: Input) -> None:
+        """Let a session receive something, and run what it asks for."""
+        effects = client.session.receive(given, self._now())
+        if effects:
+            self.run(client, effects)
+
+    def run(self, client: Client, effects: Sequence[Any]) -> None:
+        """Run effects in order. Effects that these bring about wait for their turn, so nothing is re-entered."""
+        if self._running:
+            self._pending.append((client, effects))
+            return
+        self._running = True
+        run = self._effects
+        try:
+            for effect in effects:
+                run[type(effect)](client, effect)
+            while self._pending:
+                client, effects = self._pending.popleft()
+                for effect in effects:
+                    run[type(effect)](client, effect)
+        finally:
+            self._running = False
+
+    def say(self, client: Client, message: ClientMessage) -> None:
+        """A client sent this message a moment ago."""
+        try:
+            self.give(client, message)
+        except ProtocolError as problem:
+            self.refuse(client, problem)
+        except Crossed:
+            self._counts.crossed += 1
+
+    def refuse(self, client: Client, problem: ProtocolError) -> None:
+        """Tell a client of its mistake."""
+        self._counts.errors[problem.code] += 1
+        self.tell(client, messages.error(problem))
+        client.connection.useless()
+
+    def tell(self, client: Client, text: bytes) -> None:
+        """Send a client a message, now or when it is back."""
+        if client.outbox is not None:
+            client.outbox.add(text)
+        client.connection.send(text)
+
+    def _send(self, client: Client, effect: Send) -> None:
+        self.tell(client, effect.text)
+
+    def _tell_matched(self, client: Client, effect: TellMatched) -> None:
+        outbox = client.outbox
+        resume: ResumeOffer | UnsetType = UNSET
+        if outbox is not None and self.resuming is not None:
+            resume = self.resuming.offer(client, carried=True)
+        text = messages.matched(
+            effect.room,
+            effect.partner,
+            initiator=effect.initiator,
+            ice_servers=self.ice_servers(client.id),
+            resume=resume,
+        )
+        if outbox is not None:
+            outbox.add_with_token(text)
+        client.connection.send(text)
+
+    def _tell_refused(self, client: Client, effect: Refuse) -> None:
+        self.refuse(client, effect.problem)
+
+    def _verify_token(self, client: Client, effect: VerifyToken) -> None:
+        if client.session.state is not State.CLOSED:  # else it went in this very turn, and must not be remembered
+            self.give(client, self._identities.identify(client, effect.token))
+
+    def _enqueue(self, client: Client, effect: Enqueue) -> None:
+        # The effect before may have been the message too many for a client that does not read: it is gone by now.
+        if client.session.ticket != effect.ticket:
+            return
+        if self.ending is not None:
+            self.send_away(client)
+            return
+        delayed = self._pace.when_due(client.id, effect.ticket.user, lambda: self._enqueue_now(client, effect.ticket))
+        self._counts.matches_delayed += delayed
+
+    def _enqueue_now(self, client: Client, ticket: Ticket) -> None:
+        if client.session.ticket == ticket:  # it may have left meanwhile
+            self._broker.enqueue(ticket)
+
+    def _withdraw(self, client: Client, effect: Withdraw) -> None:
+        self._broker.withdraw(effect.ticket)
+
+    def _relay(self, client: Client, effect: Relay) -> None:
+        self._broker.relay(effect.room, client.session.client, effect.text)
+
+    def _leave(self, client: Client, effect: LeaveRoom) -> None:
+        self._broker.leave(effect.room, client.session.client)
+        self._pace.left(client.id, client.session.user)
+        if self.ending is not None:
+            self.send_away(client)
+
+    def _file_report(self, client: Client, effect: FileReport) -> None:
+        refusal = self._file(effect, client.address)
+        if refusal:
+            self.refuse(client, ProtocolError(ErrorCode.RATE_LIMIT, refusal))
+
+    def _keep_apart(self, client: Client, effect: KeepApart) -> None:
+        self._counts.blocks += 1
+        self._broker.block(effect.by, effect.whom)
+
+    def _close(self, client: Client, effect: Close) -> None:
+        client.connection.close(effect.code, effect.reason)
+
+    def _take_up(self, client: Client, effect: TakeUp) -> None:
+        if self.resuming is None:
+            client.messages -= 1
+            self.give(client, ResumeFailed())
+        elif client.session.state is not State.CLOSED:
+            self.resuming.take_up(client, effect.wish)
+
+    def _postpone(self, client: Client, effect: Postpone) -> None:
+        if self.resuming is not None:
+            self.resuming.postpone(client, effect.message)
+
+    def _tell_away(self, client: Client, effect: TellAway) -> None:
+        if self.resuming is not None:
+            self._broker.away(effect.room, client.id, self.resuming.seconds)
+
+    def _tell_back(self, client: Client, effect: TellBack) -> None:
+        self._broker.back(effect.room, client.id, lost=effect.lost)
+
+    def send_away(self, client: Client) -> None:
+        """Close a client's connection since nobody is to wait here any more."""
+        client.connection.close(restart_code(client), self.ending or "")

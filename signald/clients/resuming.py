@@ -1,0 +1,378 @@
+"""Sessions that outlive their connections: who is away, who comes back, and by which token.
+
+What is asked and answered on the wire stands in docs/protocol.md; where a session may be meanwhile, and what becomes of
+it in each fault, in docs/scaling.md.
+"""
+
+from collections import deque
+from collections.abc import Mapping
+from typing import Any, Final, Literal
+
+from msgspec import UNSET, UnsetType
+from twisted.internet.defer import Deferred
+from twisted.internet.interfaces import IReactorTime
+
+from signald.brokers.interface import Broker, Half, Origin, Partner
+from signald.clients.client import Client, Connection
+from signald.clients.terms import Performing, Sessions, Terms
+from signald.core import messages, parcel
+from signald.core.ids import UserId
+from signald.core.inputs import Interrupted, PartnerGone, ResumeFailed, Returned
+from signald.core.messages import ClientMessage, Resume, ResumeOffer
+from signald.core.outbox import Outbox
+from signald.core.parcel import Parcel
+from signald.core.passes import LIFE_S, VERSION, Pass
+from signald.core.standing import State
+from signald.periodic import Countdown
+from signald.telemetry.counts import Counts, Resumption
+from signald.telemetry.logs import ClientLog
+
+SUPERSEDED: Final = 4001
+"""Close code for a connection whose session goes on with another one (RFC 6455 7.4.2: 4000 to 4999 are ours)."""
+
+ENDS: Final = frozenset((1000, 1001, 1002, 1003, 1005, 1007, 1008, 1009, 1010))
+"""Close codes that end a session, whoever sent them: the client is done, or has broken a rule. With any other, and
+without one, the client may come back."""
+
+POSTPONED_AT_MOST: Final = 64
+"""Messages that wait until it is known which session they are for. No client sends any; beyond it they are dropped."""
+
+CLOCKS_APART_S: Final = 60.0
+"""By how much the clocks of two machines may differ: a token may be so much younger than now."""
+
+
+_STATES: Final[Mapping[State, Literal["idle", "waiting", "paired"]]] = {
+    State.IDLE: "idle",
+    State.WAITING: "waiting",
+    State.PAIRED: "paired",
+}
+
+
+class Absent:
+    """The connection of a client that has none. Implements `signald.clients.client.Connection`."""
+
+    __slots__ = ("_clients", "client")
+
+    def __init__(self, clients: Sessions, client: Client | None = None) -> None:
+        self._clients = clients
+        self.client = client
+
+    def send(self, text: bytes) -> None:
+        """Nothing is sent; what matters is kept."""
+
+    def ping(self) -> None:
+        """Nobody answers."""
+
+    def close(self, code: int, reason: str) -> None:
+        """Whoever closes one that is away ends it."""
+        if self.client is not None:
+            self._clients.end(self.client, f"closed with {code} while away: {reason}")
+
+    def drop(self) -> None:
+        """See `close`."""
+        if self.client is not None:
+            self._clients.end(self.client, "dropped while away")
+
+    def useless(self) -> None:
+        """Nothing comes."""
+
+    def serve(self, client: Client | None) -> None:
+        """See `Connection.serve`."""
+        self.client = client
+
+
+class Resuming:
+    """The sessions of this instance that may go on.
+
+    Args:
+        clients: All clients of this instance.
+        performer: Runs what their sessions ask for.
+        broker: Tells partners, and finds sessions that are elsewhere.
+        clock: Tells the time.
+        terms: How sessions may go on.
+        counts: Where to count what happens.
+    """
+
+    _log = ClientLog()
+
+    def __init__(
+        self,
+        clients: Sessions,
+        performer: Performing,
+        broker: Broker,
+        clock: IReactorTime,
+        terms: Terms,
+        counts: Counts,
+    ) -> None:
+        self._clients = clients
+        self._give, self._say, self._run = performer.give, performer.say, performer.run
+        self._ice_servers = performer.ice_servers
+        self._broker = broker
+        self._clock = clock
+        self._terms = terms
+        self._counts = counts
+        self.seconds = terms.seconds
+        """How long a session without a connection is kept."""
+        self._started = clock.seconds()
+        self._away: Countdown[Client] = Countdown(clock, terms.seconds, self._give_up, "the wait for clients")
+        self._postponed: dict[Client, deque[ClientMessage]] = {}
+
+    @property
+    def away(self) -> int:
+        """How many sessions have no connection."""
+        return len(self._away)
+
+    @property
+    def kept_bytes(self) -> int:
+        """Bytes that are kept since they may not have arrived."""
+        return self._terms.shelf.bytes
+
+    def away_for(self, client: Client) -> float | None:
+        """How long a session has had no connection, in seconds; None if it has one."""
+        return self._away.spent(client)
+
+    # --- tokens -------------------------------------------------------------------------------------------------------
+
+    def begin(self, client: Client) -> None:
+        """A client of `signald.v1` has come."""
+        client.outbox = Outbox(self._terms.shelf)
+
+    def offer(self, client: Client, *, carried: bool = False) -> ResumeOffer | UnsetType:
+        """What a client is told of how it can go on.
+
+        Args:
+            client: Which one.
+            carried: Whether the message that carries it counts as one that is sent.
+        """
+        outbox = client.outbox
+        if outbox is None:
+            return UNSET
+        session, now = client.session, self._terms.unix_time()
+        identity = session.identity
+        said = Pass(
+            VERSION,
+            client.id,
+            client.epoch,
+            outbox.sent + carried,
+            client.messages,
+            round(now, 3),
+            self._broker.instance,
+            self._terms.boot,
+            session.room,
+            session.partner,
+            "" if session.room is None else self._broker.partner_instance(session.room),
+            session.user,
+            0.0 if identity is None else round(now + identity.until - self._clock.seconds(), 3),
+        )
+        return ResumeOffer(self._terms.passes.issue(said), messages.plain(self.seconds))
+
+    # --- going --------------------------------------------------------------------------------------------------------
+
+    def may_return(self, client: Client, code: int | None) -> bool:
+        """Whether a client whose connection ended so, None without a close frame, may come back."""
+        state = client.session.state
+        return client.outbox is not None and code not in ENDS and state not in (State.RESUMING, State.CLOSED)
+
+    def leave(self, client: Client, why: str) -> None:
+        """A client has no connection any more."""
+        client.connection = Absent(self._clients, client)
+        self._log.debug("client {client} is away: {reason}", client=client.id, reason=why)
+        self._give(client, Interrupted())
+        self._wait_for(client)
+
+    def _wait_for(self, client: Client) -> None:
+        self._away.begin(client)
+        if len(self._away) > self._terms.at_most:
+            self._clients.end(next(iter(self._away)), "too many sessions are away")
+
+    def _give_up(self, client: Client) -> None:
+        self._clients.end(client, "it did not come back")
+
+    def forget(self, client: Client) -> None:
+        """A session has ended."""
+        self._away.end(client)
+        self._postponed.pop(client, None)
+        if client.outbox is not None:
+            client.outbox.clear()
+
+    def stop(self) -> None:
+        """Wait for nobody any more."""
+        self._away.stop()
+
+    # --- coming back --------------------------------------------------------------------------------------------------
+
+    def postpone(self, client: Client, message: ClientMessage) -> None:
+        """A client said more before it was known which session it is."""
+        postponed = self._postponed.setdefault(client, deque())
+        if len(postponed) < POSTPONED_AT_MOST:
+            postponed.append(message)
+
+    def take_up(self, client: Client, wish: Resume) -> None:
+        """A client wants to go on with a session."""
+        is_first = client.messages == 1
+        client.messages -= 1
+        said = self._terms.passes.read(wish.token) if is_first and client.outbox is not None else None
+        if said is None or not self._terms.unix_time() - said.issued >= -CLOCKS_APART_S:
+            self._fail(client)
+            return
+        here = self._clients.find(said.client)
+        if here is not None and here is not client:
+            if self._is_good(client, here, said, wish):
+                self._take(client, here, wish)
+            else:
+                self._fail(client)
+        else:
+            fetched = Deferred.fromCoroutine(self._fetch(client, said, wish))
+            fetched.addErrback(lambda failure: self._broke(client, failure))
+
+    def _is_good(self, client: Client, here: Client, said: Pass, wish: Resume) -> bool:
+        """Whether a token is the last one of a session that is here."""
+        outbox = here.outbox
+        if outbox is None or not self._may_have(client, here.session.user):
+            return False
+        if said.epoch == here.epoch:
+            return outbox.is_current(said.sent, wish.received)
+        # An attempt whose answer was lost is made again.
+        return said.epoch == here.epoch - 1 and bool(wish.nonce) and wish.nonce == here.nonce
+
+    def _may_have(self, client: Client, user: UserId | None) -> bool:
+        """Whether whoever is on this connection may have a session of that user."""
+        own = client.session.user
+        if own is not None and user is not None and own != user:
+            return False
+        return user is None or not self._terms.banned(user)
+
+    def _take(self, newcomer: Client, client: Client, wish: Resume) -> None:
+        """Let a session that is here go on with the newcomer's connection; the newcomer is no more."""
+        outbox, away_s, old = client.outbox, self.away_for(client), client.connection
+        if outbox is None or not self._clients.may_return(client, newcomer):
+            self._fail(newcomer)
+            return
+        self._away.end(client)
+        client.epoch += 1
+        client.nonce = wish.nonce or ""
+        old.serve(None)
+        self._hand_over(newcomer, client)
+        old.close(SUPERSEDED, "the session goes on with another connection")
+        self._go_on(client, newcomer, away_s, Resumption.SAME, lost=outbox.resume(wish.received))
+
+    def _hand_over(self, newcomer: Client, client: Client) -> None:
+        """Let a client have a newcomer's connection."""
+        connection, client.address = newcomer.connection, newcomer.address
+        self._clients.dissolve(newcomer)
+        connection.serve(client)
+
+    def _go_on(self, client: Client, newcomer: Client, away_s: float | None, result: Resumption, *, lost: bool) -> None:
+        """Tell a client where it stands and what it has missed, and its partner that it is back."""
+        effects = client.session.receive(Returned(lost), self._clock.seconds())
+        missed = () if client.outbox is None else client.outbox.texts
+        client.connection.send(self._resumed(client, lost))
+        for text in missed:
+            client.connection.send(text)
+        self._counts.resumed(result, away_s, len(missed), lost=lost)
+        self._log.info(
+            "client {client} goes on ({result}) after {seconds} s away, {missed} messages sent again, lost: {lost}",
+            client=client.id,
+            result=result.value,
+            seconds=None if away_s is None else round(away_s, 1),
+            missed=len(missed),
+            lost=lost,
+        )
+        self._run(client, effects)
+        if newcomer.session.identity is not None:
+            self._give(client, newcomer.session.identity)
+
+    def _resumed(self, client: Client, lost: bool) -> bytes:
+        session = client.session
+        told = messages.Resumed(
+            clientId=client.id,
+            state=_STATES[session.state],
+            received=client.messages,
+            lost=lost,
+            iceServers=self._ice_servers(client.id),
+            resume=self.offer(client),
+        )
+        if session.room is not None and session.partner is not None:
+            told.roomId, told.partnerId = session.room, session.partner
+            told.partner = "away" if session.partner_away else "here"
+        return messages.to_json(told)
+
+    def _fail(self, client: Client) -> None:
+        self._counts.resumptions[Resumption.FAILED] += 1
+        self._give(client, ResumeFailed())
+        for message in self._postponed.pop(client, ()):
+            self._say(client, message)
+
+    def _broke(self, client: Client, failure: Any) -> None:
+        self._log.failure("could not look for a session", failure)
+        if client.session.state is State.RESUMING:
+            self._fail(client)
+
+    # --- from elsewhere -----------------------------------------------------------------------------------------------
+
+    async def _fetch(self, newcomer: Client, said: Pass, wish: Resume) -> None:
+        """Look for a session that is not here."""
+        found = await self._broker.fetch(said, wish.received, wish.nonce or "")
+        packed = found.parcel or self._from_pass(found.origin, said, wish)
+        if packed is None or not self._may_settle(newcomer, packed, said, wish):
+            if found.parcel is not None:
+                self._broker.put_back(found.parcel)
+            if newcomer.session.state is State.RESUMING:
+                self._fail(newcomer)
+            return
+        client = self._settle(newcomer, packed, wish)
+        session = client.session
+        if session.room is not None and session.partner is not None:
+            half = Half(session.room, client.id, client.epoch, session.partner, packed.partner_instance)
+            match await self._broker.rejoin(half):
+                case Partner.HERE:
+                    session.partner_away = False
+                case Partner.AWAY:
+                    session.partner_away = True
+                case None:
+                    self._give(client, PartnerGone(session.room))
+        if self._clients.find(client.id) is not client:
+            return  # it was thrown out meanwhile
+        if newcomer.session.state is not State.RESUMING or not self._clients.may_return(client, newcomer):
+            self._wait_for(client)
+            if newcomer.session.state is State.RESUMING:
+                self._fail(newcomer)
+            return
+        self._hand_over(newcomer, client)
+        lost = client.outbox is not None and client.outbox.resume(wish.received)
+        away_s = self._terms.unix_time() - packed.away_since if packed.away_since else None
+        self._go_on(client, newcomer, away_s, Resumption(found.origin.value), lost=lost or packed.lost)
+
+    def _from_pass(self, origin: Origin, said: Pass, wish: Resume) -> Parcel | None:
+        """What is left of a session whose home is no more; None if it is too late for that."""
+        now = self._terms.unix_time()
+        restarted_s = self._clock.seconds() - self._started
+        if origin is Origin.GONE or said.boot == self._terms.boot or now - said.issued > LIFE_S:
+            return None
+        if origin is Origin.RESTARTED and restarted_s > self._terms.seconds:
+            return None
+        return parcel.from_pass(said, now, None if isinstance(wish.waited, UnsetType) else wish.waited)
+
+    def _may_settle(self, newcomer: Client, packed: Parcel, said: Pass, wish: Resume) -> bool:
+        return (
+            newcomer.session.state is State.RESUMING
+            and self._clients.find(said.client) is None
+            and self._may_have(newcomer, packed.user)
+            and (said.sent in packed.tokens or (bool(wish.nonce) and wish.nonce == packed.nonce))
+        )
+
+    def _settle(self, newcomer: Client, packed: Parcel, wish: Resume) -> Client:
+        """Make a session that was elsewhere one of this instance, away until its partner's instance knows it."""
+        now = self._clock.seconds()
+        session = parcel.unpack(packed, self._clients.policy, now)
+        absent = Absent(self._clients)
+        client = absent.client = Client(absent, session, newcomer.rate, now - packed.age_s, newcomer.address)
+        client.messages, client.epoch, client.nonce = packed.received, packed.epoch + 1, wish.nonce or ""
+        client.outbox = Outbox(self._terms.shelf, packed.sent)
+        client.outbox.restore(packed.texts, packed.tokens)
+        self._clients.add(client)
+        return client
+
+
+def _conforms(absent: Absent) -> Connection:
+    return absent

@@ -1,0 +1,153 @@
+"""A session without a connection, packed to travel from one process to another."""
+
+from typing import Any, Final
+
+import msgspec
+
+from signald.core.encounters import Encounter
+from signald.core.ids import ClientId, RoomId, UserId
+from signald.core.inputs import Identified
+from signald.core.matching import Ticket
+from signald.core.passes import Pass
+from signald.core.session import Session
+from signald.core.standing import Policy, State
+
+
+class Parcel(msgspec.Struct, array_like=True, frozen=True, kw_only=True):
+    """All that is known of a session. Times are seconds before or after the packing: clocks of instances differ.
+
+    Attributes:
+        client: Its id.
+        epoch: Of the home that has packed it.
+        stands: The state in which it returns, as `State` has it.
+        received: Messages of the client.
+        sent: Messages to the client.
+        texts: The last of them, which may not have arrived.
+        tokens: See `signald.core.outbox.Outbox`.
+        nonce: Of the resume that began this epoch; empty if there was none.
+        lost: Whether something may be missing already.
+        room: Its room, if it has one.
+        partner: Who is there with it.
+        partner_instance: Where the partner is.
+        partner_away: Whether the partner has no connection.
+        tickets: How often it has waited.
+        waited_s: How long ago it became waiting, if it waits.
+        avoid: Whom its ticket avoids.
+        avoid_s: For how long.
+        user: Who it is, if it has proved it.
+        user_s: For how long that is good.
+        bad_tokens: How often it has failed to prove it.
+        met: Its last partners, newest first.
+        address: From where it came.
+        age_s: How long ago.
+        away_since: When it lost its connection; seconds since 1970, for people.
+    """
+
+    client: ClientId
+    epoch: int
+    stands: str
+    received: int
+    sent: int
+    texts: tuple[bytes, ...] = ()
+    tokens: tuple[int, ...] = ()
+    nonce: str = ""
+    lost: bool = False
+    room: RoomId | None = None
+    partner: ClientId | None = None
+    partner_instance: str = ""
+    partner_away: bool = False
+    tickets: int = 0
+    waited_s: float = 0.0
+    avoid: ClientId | None = None
+    avoid_s: float = 0.0
+    user: UserId | None = None
+    user_s: float = 0.0
+    bad_tokens: int = 0
+    met: tuple[Encounter, ...] = ()
+    address: str = ""
+    age_s: float = 0.0
+    away_since: float = 0.0
+
+
+encode: Final = msgspec.msgpack.Encoder().encode
+decode: Final = msgspec.msgpack.Decoder(Parcel).decode
+
+
+def pack(session: Session, now: float, **more: Any) -> Parcel:
+    """Pack a session that is away.
+
+    Args:
+        session: Which one.
+        now: Seconds, monotonic.
+        more: Fields of `Parcel` that the session does not know.
+    """
+    ticket, identity = session.shelved, session.identity
+    return Parcel(
+        client=session.client,
+        stands=session.stands.value,
+        room=session.room,
+        partner=session.partner,
+        partner_away=session.partner_away,
+        tickets=session.tickets,
+        waited_s=0.0 if ticket is None else now - ticket.since,
+        avoid=None if ticket is None else ticket.avoid,
+        avoid_s=0.0 if ticket is None else ticket.avoid_until - now,
+        user=session.user,
+        user_s=0.0 if identity is None else identity.until - now,
+        bad_tokens=session.bad_tokens,
+        met=session.met,
+        **more,
+    )
+
+
+def unpack(parcel: Parcel, policy: Policy, now: float) -> Session:
+    """The session, away.
+
+    Args:
+        parcel: What was packed.
+        policy: How sessions behave here.
+        now: Seconds, monotonic.
+    """
+    session = Session(parcel.client, policy, v1=True)
+    session.state = State.AWAY
+    session.stands = State(parcel.stands)
+    session.room, session.partner = parcel.room, parcel.partner
+    session.partner_away = parcel.partner_away
+    if parcel.user is not None:
+        session.identity = Identified(parcel.user, now + parcel.user_s)
+    session.bad_tokens, session.tickets, session.met = parcel.bad_tokens, parcel.tickets, parcel.met
+    if session.stands is State.WAITING:
+        since = now - parcel.waited_s
+        session.shelved = Ticket(parcel.client, parcel.tickets, since, parcel.avoid, now + parcel.avoid_s, session.user)
+    return session
+
+
+def from_pass(said: Pass, unix_time: float, waited_s: float | None) -> Parcel:
+    """What a token alone tells of a session whose home is no more.
+
+    Args:
+        said: The token.
+        unix_time: Seconds since 1970.
+        waited_s: How long the client says that it has waited, if it says that; believed as far as the token is old.
+    """
+    waits = said.room is None and waited_s is not None
+    return Parcel(
+        client=said.client,
+        epoch=said.epoch,
+        stands=(State.WAITING if waits else State.IDLE if said.room is None else State.PAIRED).value,
+        received=said.received,
+        sent=said.sent,
+        tokens=(said.sent,),
+        lost=True,
+        room=said.room,
+        partner=said.partner,
+        partner_instance=said.partner_instance,
+        tickets=TICKETS_APART if waits else 0,
+        waited_s=min(waited_s or 0.0, max(0.0, unix_time - said.issued)),
+        user=said.user,
+        user_s=said.user_until - unix_time,
+    )
+
+
+TICKETS_APART: Final = 1_000_000
+"""Where tickets of a session begin of which it is not known how many it had: none may have the number of an old one."""

@@ -1,0 +1,116 @@
+"""Resume tokens: what one says, and that nobody else has said it.
+
+A token is the payload, in msgpack, and 16 bytes of its HMAC-SHA256 (RFC 2104), in base64url. It holds no secret: its
+owner may read it, and nobody can make or change one. All that is needed to give a session back stands in it, for the
+case that the process which had it is no more.
+"""
+
+import binascii
+import hashlib
+import hmac
+from base64 import urlsafe_b64decode, urlsafe_b64encode
+from typing import Final
+
+import msgspec
+
+from signald.core.ids import ClientId, RoomId, UserId
+
+VERSION: Final = 1
+"""Of the payload; a token of another version is none."""
+
+SEAL_BYTES: Final = 16
+"""Of the HMAC: 128 bits, as RFC 2104 section 5 allows."""
+
+LIFE_S: Final = 86_400.0
+"""How old a token may be of which nothing is known but itself."""
+
+
+class Pass(msgspec.Struct, array_like=True, frozen=True, gc=False):
+    """What a token says of a session, at the time when it was made.
+
+    Attributes:
+        version: See VERSION.
+        client: Whose it is.
+        epoch: Of the session; each resume raises it.
+        sent: Number of the message that carried the token.
+        received: Messages of the client that there were.
+        issued: Seconds since 1970.
+        instance: The home.
+        boot: The home's boot id, so that it is not taken for another process of the same name.
+        room: In which room the client was, if in any.
+        partner: With whom.
+        partner_instance: The partner's home; empty for the same.
+        user: Who the client is, if it has proved it.
+        user_until: Up to when; seconds since 1970.
+    """
+
+    version: int
+    client: ClientId
+    epoch: int
+    sent: int
+    received: int
+    issued: float
+    instance: str
+    boot: str
+    room: RoomId | None = None
+    partner: ClientId | None = None
+    partner_instance: str = ""
+    user: UserId | None = None
+    user_until: float = 0.0
+
+
+class Passes:
+    """Makes tokens and reads them.
+
+    Args:
+        secret: The key of all processes that are to read each other's tokens.
+    """
+
+    __slots__ = ("_keys",)
+
+    def __init__(self, secret: str | bytes) -> None:
+        self._keys: tuple[bytes, ...] = (_key(secret),)
+
+    def share(self, secret: str | bytes) -> None:
+        """Make tokens with another key from now on; those that were made with the first one stay good."""
+        key = _key(secret)
+        if key != self._keys[0]:
+            self._keys = (key, self._keys[-1])
+
+    def issue(self, said: Pass) -> str:
+        """A token that says this."""
+        payload = _encode(said)
+        return urlsafe_b64encode(payload + _seal(self._keys[0], payload)).rstrip(b"=").decode()
+
+    def read(self, token: str) -> Pass | None:
+        """What a token says; None if it was not made with a key of ours, or is of another version."""
+        try:
+            sealed = urlsafe_b64decode(token.encode("ascii") + b"=" * (-len(token) % 4))
+        except (UnicodeEncodeError, binascii.Error, ValueError):
+            return None
+        payload, seal = sealed[:-SEAL_BYTES], sealed[-SEAL_BYTES:]
+        if not any(hmac.compare_digest(seal, _seal(key, payload)) for key in self._keys):
+            return None
+        try:
+            said = _decode(payload)
+        except msgspec.MsgspecError:
+            return None
+        return said if said.version == VERSION and self._is_exact(token, sealed) else None
+
+    @staticmethod
+    def _is_exact(token: str, sealed: bytes) -> bool:
+        """Base64 has more than one way to write the same bytes; only ours counts."""
+        return urlsafe_b64encode(sealed).rstrip(b"=").decode() == token
+
+
+def _key(secret: str | bytes) -> bytes:
+    words = secret.encode() if isinstance(secret, str) else secret
+    return hashlib.sha256(b"signald resume\0" + words).digest()
+
+
+def _seal(key: bytes, payload: bytes) -> bytes:
+    return hmac.digest(key, payload, "sha256")[:SEAL_BYTES]
+
+
+_encode: Final = msgspec.msgpack.Encoder().encode
+_decode: Final = msgspec.msgpack.Decoder(Pass).decode

@@ -1,0 +1,129 @@
+"""What is known of one client: where it stands, with whom, and how the operator wants it to behave.
+
+The rules by which it changes are in `signald.core.session` and `signald.core.absence`.
+"""
+
+from enum import Enum, StrEnum
+from typing import Final
+
+import msgspec
+
+from signald.core.encounters import Encounter
+from signald.core.ids import ClientId, RoomId, UserId
+from signald.core.inputs import Identified
+from signald.core.matching import Ticket
+from signald.core.messages import ErrorCode, ProtocolError
+
+EXPIRED: Final = ProtocolError(ErrorCode.AUTH_REQUIRED, "your token has expired: you wait no longer")
+
+
+class State(Enum):
+    """Where a client stands."""
+
+    IDLE = "idle"
+    WAITING = "waiting"
+    PAIRED = "paired"
+    RESUMING = "resuming"
+    AWAY = "away"
+    CLOSED = "closed"
+
+    # Enum's own hash is a Python call for each message; there is one object for each state.
+    __hash__ = object.__hash__
+
+
+class AuthMode(StrEnum):
+    """What a token is for."""
+
+    OFF = "off"
+    OPTIONAL = "optional"
+    REQUIRED = "required"
+
+
+class Policy(msgspec.Struct, frozen=True):
+    """How the operator wants sessions to behave.
+
+    Attributes:
+        requeue_on_partner_leave: Whether a client whose partner left waits again at once.
+        rematch_delay_s: How long after ``next`` the two are kept apart.
+        auth: Whether tokens are looked at, and whether nobody waits without one.
+    """
+
+    requeue_on_partner_leave: bool = True
+    rematch_delay_s: float = 3.0
+    auth: AuthMode = AuthMode.OFF
+
+
+class Standing:
+    """The data of a session.
+
+    Args:
+        client: Its id.
+        policy: How the operator wants it to behave.
+        v1: Whether the client speaks the protocol of today, and not only the first one.
+
+    Attributes:
+        state: Where it stands.
+        stands: The same for one that is away: where it will stand when it returns.
+        ticket: With which it waits.
+        shelved: The ticket of one who waits and is away: it stands in no queue.
+        tickets: How often it has waited.
+        room: Where it is paired.
+        partner: With whom.
+        partner_away: Whether the partner has no connection for now.
+        identity: Who it is, if it has proved it.
+        bad_tokens: How often in a row it has failed to prove it.
+        met: The last two partners, newest first.
+    """
+
+    __slots__ = (
+        "bad_tokens",
+        "client",
+        "identity",
+        "met",
+        "partner",
+        "partner_away",
+        "policy",
+        "room",
+        "shelved",
+        "stands",
+        "state",
+        "ticket",
+        "tickets",
+        "v1",
+    )
+
+    def __init__(self, client: ClientId, policy: Policy, *, v1: bool = False) -> None:
+        self.client = client
+        self.policy = policy
+        self.v1 = v1
+        self.state = self.stands = State.IDLE
+        self.ticket: Ticket | None = None
+        self.shelved: Ticket | None = None
+        self.tickets = 0
+        self.room: RoomId | None = None
+        self.partner: ClientId | None = None
+        self.partner_away = False
+        self.identity: Identified | None = None
+        self.bad_tokens = 0
+        self.met: tuple[Encounter, ...] = ()
+
+    @property
+    def user(self) -> UserId | None:
+        """Whose client this is; None if it has not proved it. A token that has ended does not make it another's."""
+        return None if self.identity is None else self.identity.user
+
+    def may_wait(self, now: float) -> bool:
+        """Whether the operator lets this client wait."""
+        identity = self.identity
+        return self.policy.auth is not AuthMode.REQUIRED or (identity is not None and now < identity.until)
+
+    def new_ticket(self, now: float, avoid: ClientId | None = None) -> Ticket:
+        """A ticket for this client's next stay in the queue."""
+        self.tickets += 1
+        delay = self.policy.rematch_delay_s if avoid is not None else 0.0
+        return Ticket(self.client, self.tickets, now, avoid, now + delay, self.user)
+
+    def forget_room(self) -> None:
+        """There is no partner any more."""
+        self.room = self.partner = None
+        self.partner_away = False
