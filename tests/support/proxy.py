@@ -75,11 +75,11 @@ class Proxy:
                 if self._refuses:
                     raise ConnectionRefusedError
                 far = socket.create_connection(("127.0.0.1", self._target))
+                for end in (near, far):
+                    end.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             except OSError:
                 _close(near)
                 continue
-            for end in (near, far):
-                end.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             with self._lock:
                 self._connections.add((near, far))
             threading.Thread(target=self._pump, args=(near, far, near, far, "up"), daemon=True).start()
