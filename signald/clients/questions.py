@@ -78,11 +78,12 @@ class Seat(msgspec.Struct, array_like=True, frozen=True):
     """One connection of a user.
 
     Attributes:
-        age_s: How long ago it showed its token. Not a time: the clocks of instances need not agree.
+        came: When it showed its token, seconds since 1970 by the clock of its instance. Clocks need not agree for all
+            instances to see one order, in which each connection has its place for good.
         client: Its id.
     """
 
-    age_s: float
+    came: float
     client: ClientId
 
 

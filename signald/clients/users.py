@@ -1,7 +1,7 @@
 """Who is who on this instance: takes tokens, counts each user's connections, and knows when a token ends."""
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Final, TypeVar
 
 from twisted.internet.defer import Deferred, DeferredList, ensureDeferred
@@ -20,10 +20,6 @@ from signald.periodic import Countdown, PeriodicService
 
 SWEEP_S: Final = 1.0
 """Seconds between two looks at what expires: a token's end is kept to within this."""
-
-JUST_COME_S: Final = 0.25
-"""Two connections that came to two instances at the same time look a moment older to each other than to themselves, by
-the time of a question. Within this they count as equally old, or each would close the other."""
 
 RESUME_WITHIN_S: Final = 1.0
 """A user's newest connection may have come to go on with the session of the oldest: that one is not closed before."""
@@ -72,7 +68,7 @@ class Users(PeriodicService):
         self._expired: Callable[[Client], None] = lambda client: None
         self._known: dict[Client, Identified] = {}
         self._replaced = Countdown(clock, RESUME_WITHIN_S, self._close_replaced, "the end of replaced connections")
-        self._of_user: dict[UserId, dict[Client, float]] = {}  # oldest first, with the time since when
+        self._of_user: dict[UserId, dict[Client, float]] = {}  # oldest first, with the time since 1970
         self._ending: dict[int, dict[Client, None]] = {}  # by the second in which the token ends
         self._swept = 0
 
@@ -112,17 +108,16 @@ class Users(PeriodicService):
 
     def seats(self, asked: WhereIs) -> list[Seat]:
         """The connections of a user on this instance."""
-        now = self._now()
-        return [Seat(now - since, client.id) for client, since in self._of_user.get(asked.user, {}).items()]
+        return [Seat(came, client.id) for client, came in self._of_user.get(asked.user, {}).items()]
 
     async def _settle(self, user: UserId, ask: Asking, wait_s: float) -> None:
-        """Close what a user has too much on all instances together. Who looks at the same time closes the same."""
+        """Close what a user has too much on all instances together. Whoever looks, and whenever, closes the same."""
         if wait_s:
             await deferLater(self._clock, wait_s)
         seats = [seat for seats in read(await ask(WhereIs(user)), list[Seat]) for seat in seats]
         if len(seats) > self._at_most:
             refuse = self._overflow is Overflow.REFUSE
-            too_many = by_age(seats, oldest_first=refuse)[self._at_most :]
+            too_many = sorted(seats, key=_by_coming, reverse=not refuse)[self._at_most :]
             kicks = [ask(Kick(seat.client, _TOO_MANY if refuse else _REPLACED)) for seat in too_many]
             await DeferredList([ensureDeferred(kick) for kick in kicks])
 
@@ -163,7 +158,7 @@ class Users(PeriodicService):
         is_new = before is None or before.user != identified.user
         if is_new:
             self.forget(client)
-            self._of_user.setdefault(identified.user, {})[client] = self._now()
+            self._of_user.setdefault(identified.user, {})[client] = self._unix_time()
         elif before is not None:
             _discard(self._ending, math.ceil(before.until), client)
         self._known[client] = identified
@@ -181,14 +176,9 @@ class Users(PeriodicService):
         self._swept = now
 
 
-def by_age(seats: Sequence[Seat], *, oldest_first: bool) -> list[Seat]:
-    """Clients by age, those that have just come by their ids."""
-
-    def key(seat: Seat) -> tuple[float, ClientId]:
-        age_s = max(seat.age_s, JUST_COME_S)
-        return -age_s if oldest_first else age_s, seat.client
-
-    return sorted(seats, key=key)
+def _by_coming(seat: Seat) -> tuple[float, ClientId]:
+    """An order of connections that is the same for all instances at all times."""
+    return seat.came, seat.client
 
 
 def _discard(clients: dict[_Key, dict[Client, _Value]], key: _Key, client: Client) -> None:

@@ -1,16 +1,35 @@
 """Who of one user's connections has to go."""
 
-from signald.clients.questions import Seat
-from signald.clients.users import by_age
-from signald.core.ids import ClientId
+from typing import Any
+
+from signald.core.policy import Policy
+from twisted.internet.task import Clock
+
+from signald.clients.client import Client
+from signald.clients.questions import WhereIs
+from signald.clients.users import Users
+from signald.core.ids import ClientId, UserId
+from signald.core.limits import MessageRate, Overflow
+from signald.core.session import Session
+from signald.identity.tokens import Identity
 
 
-def test_two_who_come_at_once_are_in_one_order() -> None:
-    """Two instances that let in the last connection of a user at the same time close each other's, or neither's."""
-    here = [Seat(50.0, ClientId("old")), Seat(0.0, ClientId("x")), Seat(0.01, ClientId("w"))]
-    there = [Seat(0.01, ClientId("x")), Seat(50.0, ClientId("old")), Seat(0.0, ClientId("w"))]
-    for oldest_first, expected in ((True, ["old", "w", "x"]), (False, ["w", "x", "old"])):
-        for seats in (here, there):
-            assert [seat.client for seat in by_age(seats, oldest_first=oldest_first)] == expected
-    late = [Seat(1.0, ClientId("a")), Seat(0.0, ClientId("b"))]
-    assert [seat.client for seat in by_age(late, oldest_first=False)] == ["b", "a"], "the newest takes the place"
+def test_the_order_of_connections_does_not_depend_on_when_it_is_asked() -> None:
+    """Two instances that ask at different times close each other's connection of one user, and both are gone."""
+    clock = Clock()
+    users = Users(
+        verify=lambda token, now: Identity(UserId(token), now + 3600.0),
+        clock=clock,
+        unix_time=lambda: 1e9 + clock.seconds(),
+        at_most=2,
+        overflow=Overflow.REFUSE,
+    )
+    nowhere: Any = None
+    for name in ("first", "second"):
+        client = Client(nowhere, Session(ClientId(name), Policy()), MessageRate(40, 0.0))
+        users.identify(client, "ada")
+        clock.advance(0.1)
+    early = users.seats(WhereIs(UserId("ada")))
+    clock.advance(5.0)
+    assert [seat.client for seat in early] == ["first", "second"]
+    assert users.seats(WhereIs(UserId("ada"))) == early
