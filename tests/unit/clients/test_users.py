@@ -2,7 +2,6 @@
 
 from typing import Any
 
-from signald.core.policy import Policy
 from twisted.internet.task import Clock
 
 from signald.clients.client import Client
@@ -11,6 +10,7 @@ from signald.clients.users import Users
 from signald.core.ids import ClientId, UserId
 from signald.core.limits import MessageRate, Overflow
 from signald.core.session import Session
+from signald.core.standing import Policy
 from signald.identity.tokens import Identity
 
 
