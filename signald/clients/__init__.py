@@ -1,4 +1,4 @@
-"""This instance's clients: who they are, what they sent, whether they still live.
+"""Keeps this instance's clients: who they are, what they send, whether they are still there.
 
 ``client`` is one of them; ``clients`` has all of them, and there sessions meet the broker and the wire. ``users`` knows
 who showed which token, ``questions`` what instances ask each other about clients, ``heartbeat`` who still answers.

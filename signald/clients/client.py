@@ -1,4 +1,4 @@
-"""One client, and what it needs: a connection, and somebody who knows its user."""
+"""Describes one client, and what it needs: a connection, and somebody who knows its user."""
 
 from typing import Protocol
 
@@ -10,7 +10,7 @@ from signald.core.session import Session
 
 
 class Connection(Protocol):
-    """What the wire of one client can do. None of these raises, also after the end."""
+    """Sends to one client, and ends it. None of these raises, not even after the end."""
 
     def send(self, text: bytes) -> None:
         """Send one message, UTF-8 JSON."""
@@ -29,7 +29,7 @@ class Connection(Protocol):
         ...
 
     def useless(self) -> None:
-        """The client sent what is of no use to anybody: if it goes on it is read more slowly."""
+        """Count something useless that the client sent: if it goes on, it is read from more slowly."""
         ...
 
     def serve(self, client: "Client | None") -> None:
@@ -83,23 +83,23 @@ class Client:
 
 
 class Identities(Protocol):
-    """Who knows who is who."""
+    """Knows which user a client is."""
 
     def identify(self, client: Client, token: str) -> Identified | TokenRefused:
-        """A client shows a token."""
+        """Check the token that a client shows."""
         ...
 
     def forget(self, client: Client) -> None:
-        """A client is gone, for now or for ever. Harmless for one that nobody knows."""
+        """Forget a client that is gone, for now or for ever. Harmless for one that nobody knows."""
         ...
 
     def returns(self, client: Client, identity: Identified, instead_of: Client) -> bool:
-        """A client comes back in place of a newcomer; false if its user has too many connections by now."""
+        """Let a client come back in place of a newcomer; false if its user has too many connections by now."""
         ...
 
 
 class Nobody:
-    """Identities where no tokens are checked."""
+    """Knows nobody: `Identities` where no tokens are checked."""
 
     def identify(self, client: Client, token: str) -> Identified | TokenRefused:
         """See `Identities.identify`."""

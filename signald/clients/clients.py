@@ -1,6 +1,6 @@
-"""The clients of this instance: takes what they send to their sessions, and runs the effects.
+"""Takes what clients send to their sessions, and runs the effects.
 
-It knows a wire only by the small `Connection` protocol, so nothing here imports a WebSocket.
+It knows the wire only by the small `Connection` protocol, so nothing here imports a WebSocket.
 """
 
 from collections.abc import Callable, Iterator
@@ -44,21 +44,21 @@ _TOKEN_EXPIRED = TokenExpired()
 
 
 class Clients:
-    """This instance's clients by their id; the only one who changes that table. Implements `BrokerEvents`.
+    """Holds this instance's clients by their id; nothing else changes that table. Implements `BrokerEvents`.
 
     Args:
         broker: Pairs the clients and carries what they say to each other.
         clock: Tells the time.
         new_client_id: Makes an id that was never used.
         policy: How sessions behave.
-        max_messages_per_second: Of each client.
+        max_messages_per_second: The limit of each client.
         counts: Where to count what happens.
         show_address: What the log may show of an address.
         ice_servers: What a client is told of STUN and TURN servers.
-        identities: Check tokens.
-        pace: What a client may do besides; by default anything.
-        report: Takes what a client says of another, with its own address; gives why not, or nothing.
-        departed: Told of each client that has gone, with its user.
+        identities: Checks tokens.
+        pace: Limits on other things than messages; by default none.
+        report: Takes what a client says of another, with its own address; returns why it is refused, or nothing.
+        departed: Called with each client that has gone, and its user.
         terms: How sessions may go on after the loss of a connection; None: not at all.
     """
 
@@ -116,13 +116,13 @@ class Clients:
         return self._clients.get(client)
 
     def first(self, at_most: int) -> list[Client]:
-        """Those who came first, so many at most."""
+        """The clients that came first, so many at most."""
         return list(islice(self._clients.values(), at_most))
 
     # --- from the wire ------------------------------------------------------------------------------------------------
 
     def open(self, connection: Connection, address: str = "", *, v1: bool = False) -> Client:
-        """A connection is ready for messages: it becomes a client, and is told its id."""
+        """Make a client of a connection that is ready for messages, and tell it its id."""
         name, now = self._new_client_id(), self._now()
         client = Client(connection, Session(name, self.policy, v1=v1), MessageRate(self._rate, now), now, address)
         self.add(client)
@@ -136,11 +136,11 @@ class Clients:
         return client
 
     def add(self, client: Client) -> None:
-        """Here is another client."""
+        """Hold another client."""
         self._clients[client.id] = client
 
     def receive(self, client: Client, text: bytes) -> None:
-        """A client sent a text message (valid UTF-8, within the size limit)."""
+        """Take a text message of a client (valid UTF-8, within the size limit)."""
         now = self._now()
         client.messages += 1
         if not client.rate.allows(now):
@@ -162,10 +162,10 @@ class Clients:
             self._run(client, effects)
 
     def _too_many(self, client: Client) -> None:
-        """A message above MAX_MSG_PER_SECOND: the one mistake that VIOLATIONS_PER_MINUTE counts.
+        """Refuse a message above MAX_MSG_PER_SECOND: the one mistake that VIOLATIONS_PER_MINUTE counts.
 
-        A report too many is RATE_LIMIT too and does not count: all who share an address share the limit on reports, and
-        none of them is to be closed, or banned, for what the others report.
+        One report too many is RATE_LIMIT too, but does not count: clients that share an address share the limit on
+        reports, and none of them should be closed or banned for what the others report.
         """
         self._refuse(client, _RATE_LIMIT)
         if not self._pace.forgives(client.id, client.address):
@@ -173,15 +173,15 @@ class Clients:
             client.connection.close(POLICY_VIOLATION, "too many messages above the rate limit")
 
     def show_token(self, client: Client, token: str) -> None:
-        """A client came with a token in its handshake: as if its first message were ``auth``."""
+        """Take the token of a client's handshake as if its first message were ``auth``."""
         self._give(client, Auth(token=token))
 
     def token_expired(self, client: Client) -> None:
-        """The token that a client has shown is no longer good."""
+        """Tell a client's session that its token has expired."""
         self._give(client, _TOKEN_EXPIRED)
 
     def refuse(self, client: Client, why: str) -> None:
-        """A client sent something that is no message at all; it counts as one."""
+        """Refuse something that a client sent and that is no message at all; it counts as one."""
         client.messages += 1
         if client.rate.allows(self._now()):
             self._refuse(client, ProtocolError(ErrorCode.INVALID_FORMAT, why))
@@ -189,7 +189,7 @@ class Clients:
             self._too_many(client)
 
     def closed(self, client: Client, why: str, code: int | None = None) -> None:
-        """A client's connection ended, or will at once; it may come back. Harmless when done twice.
+        """Take note that a client's connection ended, or will at once; it may come back. Harmless when done twice.
 
         Args:
             client: Which one.
@@ -204,13 +204,13 @@ class Clients:
             self.end(client, why)
 
     def end(self, client: Client, why: str) -> None:
-        """A client's session is over. Harmless when done twice."""
+        """End a client's session. Harmless when done twice."""
         if self._clients.get(client.id) is client:
             del self._clients[client.id]
             self._depart(client, why)
 
     def dissolve(self, client: Client) -> None:
-        """A client is no more: its connection serves another session, whose identity was settled."""
+        """Remove a client whose connection serves another session by now, whose identity was settled."""
         del self._clients[client.id]
         self._pace.forget(client.id)
         if self.resuming is not None:
@@ -242,7 +242,7 @@ class Clients:
             )
 
     def drain(self, reason: str) -> None:
-        """Close everybody who is not paired, and who is paired now when that ends: nobody is to wait here any more."""
+        """Close whoever is not paired, and all others when their room ends: nobody is to wait here any more."""
         self._performer.ending = reason
         for client in self:
             if client.session.state not in (State.PAIRED, State.AWAY):

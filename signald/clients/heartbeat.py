@@ -8,16 +8,16 @@ from signald.periodic import PeriodicService
 from signald.telemetry.counts import Counts, Drop
 
 SLOTS = 150
-"""An interval is cut into this many beats, each for its share of the clients: thousands make no long pause."""
+"""Beats in an interval, each for its share of the clients, so that thousands of them cause no long pause."""
 
 
 class Heartbeat(PeriodicService):
-    """One timer for all clients.
+    """Pings all clients by one timer.
 
     Args:
-        clock: Calls the beats.
+        clock: Runs the beats.
         interval_s: Seconds from one ping of a client to its next.
-        counts: Where to count who is dropped.
+        counts: Where to count clients that are dropped.
     """
 
     _log = Logger()
@@ -37,9 +37,9 @@ class Heartbeat(PeriodicService):
         super().startService()
 
     def watch(self, client: Client) -> None:
-        """Ping this client from now on, for the first time after half an interval or more, and at most a whole one.
+        """Ping this client from now on, for the first time after half an interval at least and a whole one at most.
 
-        In turn, and not by the time at which it came: all clients come at once when a server is back.
+        Clients take the beats in turn, whenever they came: all come at once when a server is back.
         """
         self._turn = (self._turn + 1) % (SLOTS // 2)
         client.beat = (self._now - self._turn) % SLOTS

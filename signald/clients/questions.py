@@ -1,4 +1,4 @@
-"""What one instance asks all others about clients, and what they answer (`signald.brokers.interface.Broker.ask`)."""
+"""Asks all instances about their clients, and answers them (`signald.brokers.interface.Broker.ask`)."""
 
 from collections.abc import Callable, Coroutine, Iterator
 from typing import Any
@@ -13,7 +13,7 @@ from signald.core.ids import ClientId, UserId
 
 
 class Look(msgspec.Struct, tag="look"):
-    """Who is there? At most so many, in the order of connecting, or the one client. Answered by `ClientList`."""
+    """Asks who is there: at most so many clients, oldest first, or the one client. Answered by `ClientList`."""
 
     limit: int
     addresses: bool
@@ -21,14 +21,14 @@ class Look(msgspec.Struct, tag="look"):
 
 
 class ClientList(msgspec.Struct):
-    """The answer to `Look`: how many there are, and those that were asked for."""
+    """Answers `Look`: how many clients there are, and those that were asked for."""
 
     total: int
     clients: "list[ClientFacts]"
 
 
 class ClientFacts(msgspec.Struct, rename="camel"):
-    """What an operator sees of a client. Times in seconds."""
+    """Shows an operator one client. Times are in seconds."""
 
     client_id: str
     instance_id: str
@@ -42,17 +42,17 @@ class ClientFacts(msgspec.Struct, rename="camel"):
 
 
 class Kick(msgspec.Struct, tag="kick"):
-    """Close this client. Answered by whether it was there."""
+    """Asks to close this client. Answered by whether it was there."""
 
     client: ClientId
     reason: str
 
 
 class BanClient(msgspec.Struct, tag="ban"):
-    """Ban whoever is or was this client. Answered by `Bannings`.
+    """Asks to ban whoever is or was this client. Answered by `Bannings`.
 
     Attributes:
-        kinds: What to ban of it; empty: its user, or if that is not known its address.
+        kinds: What to ban of it; if empty, its user, or its address if the user is not known.
     """
 
     client: ClientId
@@ -62,14 +62,14 @@ class BanClient(msgspec.Struct, tag="ban"):
 
 
 class Bannings(msgspec.Struct):
-    """The answer to `BanClient`: whether the client is or was here, and what was banned of it."""
+    """Answers `BanClient`: whether the client is or was here, and what was banned of it."""
 
     found: bool
     bans: list[Ban]
 
 
 class WhereIs(msgspec.Struct, tag="where"):
-    """Which connections has this user? Answered by a list of `Seat`."""
+    """Asks which connections this user has. Answered by a list of `Seat`."""
 
     user: UserId
 
@@ -96,11 +96,11 @@ decode = msgspec.json.Decoder(Question).decode
 encode = msgspec.json.Encoder().encode
 
 NOT_UNDERSTOOD = b"null"
-"""The answer to a question of another version, or that is nobody's business here."""
+"""The answer to a question of a newer version, or one that nobody here can answer."""
 
 
 def read(answers: Answers, kind: Any) -> Iterator[Any]:
-    """Each instance's answer, as this type; without those that did not understand."""
+    """Decode each instance's answer as this type; leaves out those that did not understand."""
     for text in answers.by_instance.values():
         if text != NOT_UNDERSTOOD:
             yield msgspec.json.decode(text, type=kind)
@@ -125,7 +125,7 @@ class Questions:
         self._answers: dict[type[Any], Callable[[Any], object]] = {}
 
     def on(self, kind: type[Question], answer: Callable[[Any], object]) -> None:
-        """Say who answers a kind of question here."""
+        """Set who answers a kind of question here."""
         self._answers[kind] = answer
 
     async def ask(self, question: Question) -> Answers:

@@ -1,4 +1,4 @@
-"""Who is who on this instance: takes tokens, counts each user's connections, and knows when a token ends."""
+"""Knows which user each client is: checks tokens, counts each user's connections, sees tokens expire."""
 
 import math
 from collections.abc import Callable
@@ -19,7 +19,7 @@ from signald.identity.tokens import AuthError, Identity
 from signald.periodic import Countdown, PeriodicService
 
 SWEEP_S: Final = 1.0
-"""Seconds between two looks at what expires: a token's end is kept to within this."""
+"""Seconds between two looks at what expires: how exactly the end of a token is kept."""
 
 RESUME_WITHIN_S: Final = 1.0
 """A user's newest connection may have come to go on with the session of the oldest: that one is not closed before."""
@@ -32,14 +32,14 @@ _Value = TypeVar("_Value")
 
 
 class Users(PeriodicService):
-    """The clients that have shown a good token. Implements `signald.clients.clients.Identities`.
+    """Remembers the clients that have shown a good token. Implements `signald.clients.clients.Identities`.
 
     Args:
         verify: Checks a token at a time (seconds since 1970); raises `AuthError`.
-        clock: Tells the time and calls the sweep.
+        clock: Tells the time and runs the sweep.
         unix_time: Seconds since 1970.
         at_most: Connections of one user; 0 for any number.
-        overflow: Whether the newest is refused or the oldest closed.
+        overflow: Whether the newest is refused or the oldest is closed.
         banned: Whether a user may not come in.
         ask: Puts a question to all instances; None if there are no others.
     """
@@ -76,7 +76,7 @@ class Users(PeriodicService):
         return len(self._of_user)
 
     def on_expiry(self, expired: Callable[[Client], None]) -> None:
-        """Say who is called with a client whose token has ended."""
+        """Set what is called with a client whose token has expired."""
         self._expired = expired
 
     def startService(self) -> None:
@@ -153,7 +153,7 @@ class Users(PeriodicService):
             connection.close(POLICY_VIOLATION, _REPLACED)
 
     def _remember(self, client: Client, identified: Identified) -> bool:
-        """Count a client to a user; gives whether it did not count before."""
+        """Count a client as one of its user; gives whether it was not counted before."""
         before = self._known.get(client)
         is_new = before is None or before.user != identified.user
         if is_new:

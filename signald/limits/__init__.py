@@ -1,5 +1,5 @@
-"""How much anybody may use: connections, messages, bytes, partners, time.
+"""Limits what anybody may use: connections, messages, bytes, partners, time.
 
-``admission`` says who may connect, ``pace`` how fast a client may go through partners, ``throttle`` who is read more
-slowly, ``deadlines`` what has to be over in time.
+``admission`` says who may connect, ``pace`` how fast a client may go through partners, ``throttle`` slows
+down whoever floods, ``deadlines`` ends what takes too long.
 """

@@ -1,7 +1,7 @@
-"""Who may connect: so many in all, so many from one address, none that is banned.
+"""Decides who may connect: so many in all, so many from one address, nobody who is banned.
 
-An address is a household (`signald.core.addresses.household`). What has no address, such as a UNIX socket without a
-proxy's word, is counted only in all.
+An address is a household (`signald.core.addresses.household`). A client without an address, as on a UNIX socket
+whose proxy names none, counts only towards the total.
 """
 
 from collections import Counter
@@ -14,7 +14,7 @@ from signald.core.limits import Window
 
 
 class BanList(Protocol):
-    """Who may not come in; see `signald.moderation.bans.Bans`."""
+    """Knows who may not come in; see `signald.moderation.bans.Bans`."""
 
     def holds_address(self, address: str) -> bool:
         """Whether an address is banned now. Answers at once: it is asked at each handshake."""
@@ -22,16 +22,16 @@ class BanList(Protocol):
 
 
 class Admission:
-    """Counts WebSocket connections, and says no.
+    """Counts WebSocket connections, and refuses those above the limits.
 
     Args:
         now: Seconds, monotonic.
         bans: Who is banned.
-        max_sockets: What the limit on open files has room for.
-        max_connections: WebSockets in all.
-        max_half_open: Connections that have not said yet what they want.
-        per_address: Of one address; 0 for any number.
-        handshakes_per_second: Of one address; 0 for any number.
+        max_sockets: Connections for which the limit on open files has room.
+        max_connections: WebSockets at one time.
+        max_half_open: Connections at one time that have not said yet what they want.
+        per_address: WebSockets of one address at one time; 0 for any number.
+        handshakes_per_second: New WebSockets of one address in a second; 0 for any number.
     """
 
     def __init__(
@@ -56,14 +56,14 @@ class Admission:
         self.connected = 0
 
     def is_crowded(self, half_open: int) -> bool:
-        """Whether the oldest half-open connection has to go: who is honest says what it wants in a moment."""
+        """Whether the oldest half-open connection has to go: honest clients say at once what they want."""
         return half_open > self._max_half_open or half_open + self.connected > self._max_sockets
 
     def enter(self, address: str) -> HTTPStatus | None:
-        """A client of this address shakes hands.
+        """Let a client of this address in, or refuse it.
 
         Returns:
-            None if it may; it is counted until `leave`. Else the status of the refusal.
+            None if it may come in; it is counted until `leave`. Otherwise the HTTP status of the refusal.
         """
         refusal = self._refusal(address)
         if refusal is None:
@@ -73,7 +73,7 @@ class Admission:
         return refusal
 
     def leave(self, address: str) -> None:
-        """A connection that was let in is gone."""
+        """Count a connection no more: it was let in, and is gone."""
         self.connected -= 1
         if self._per_address and address:
             home = household(address)

@@ -18,7 +18,7 @@ SWEEP_S = 1.0
 
 
 class Overdue(Protocol):
-    """What can be ended."""
+    """Can be ended when its time is over."""
 
     def drop(self) -> None:
         """Abort the transport; called once, when the time is over."""
@@ -26,13 +26,13 @@ class Overdue(Protocol):
 
 
 class Deadlines(PeriodicService):
-    """Everything that must be done within one common time.
+    """Drops whatever is not done within one common time.
 
     Args:
         clock: Tells the time and calls the sweep.
         seconds: How long each may take.
-        counts: Where to count who took longer.
-        why: As what.
+        counts: Where to count what took longer.
+        why: What to count it as.
     """
 
     _log = Logger()
@@ -48,11 +48,11 @@ class Deadlines(PeriodicService):
         return len(self._due)
 
     def begin(self, what: Overdue) -> None:
-        """The time of `what` starts now."""
+        """Start the time of `what` now."""
         self._due[what] = self._clock.seconds() + self._seconds
 
     def done(self, what: Overdue) -> None:
-        """It was done in time. Harmless when it was not watched."""
+        """Stop watching `what`: it was done in time. Harmless when it was not watched."""
         self._due.pop(what, None)
 
     def drop_oldest(self) -> None:

@@ -1,4 +1,4 @@
-"""What a client may do besides sending messages: leave so many partners, break the rate limit so often."""
+"""Limits how many partners a client may leave, and how often it may break the rate limit."""
 
 import heapq
 from collections.abc import Callable, Hashable
@@ -14,11 +14,13 @@ from signald.core.messages import ClientMessage
 from signald.periodic import PeriodicService
 
 BEAT_S = 0.5
-"""How exact the wait for the next partner is."""
+"""Seconds between two looks at who may go on: how exact a wait is."""
 
 
 class Pace(PeriodicService):
-    """Everything is off by default: clients of the old server were not limited in these ways.
+    """Lets clients wait that leave too many partners, and bans those that send far too much.
+
+    Everything is off by default: clients of the old server were not limited in these ways.
 
     Args:
         clock: Tells the time, and when a wait is over.
@@ -26,7 +28,7 @@ class Pace(PeriodicService):
         matches_per_minute: Partners that a client, or a user on this instance, may leave in a minute before it has to
             wait for the next; 0: any.
         violations_per_minute: Messages above the rate limit after which a client is closed; 0: never.
-        ban_address: Is told of the addresses of those.
+        ban_address: Called with the addresses of those.
     """
 
     _log = Logger()
@@ -51,14 +53,14 @@ class Pace(PeriodicService):
         self._sweep_at = 0.0
 
     def forgives(self, client: ClientId, address: str) -> bool:
-        """Whether a client that sent too much may stay; if not its address is banned."""
+        """Whether a client that sent too much may stay; if not, its address is banned."""
         if self._violations.allows(client, self._now()):
             return True
         self._ban_address(address)
         return False
 
     def left(self, client: ClientId, user: UserId | None) -> None:
-        """A client left its partner, by its own will."""
+        """Note that a client left its partner, by its own will."""
         for who in _who(client, user):
             self._skips.left(who, self._now())
 
@@ -76,7 +78,7 @@ class Pace(PeriodicService):
         return True
 
     def forget(self, client: ClientId) -> None:
-        """A client is gone. What its user has left counts on."""
+        """Forget a client that is gone. The partners that its user has left still count."""
         self._skips.forget(client)
 
     def _beat(self) -> None:

@@ -1,7 +1,7 @@
-"""Reads more slowly from whoever sends more that is of no use to anybody than it has reason to.
+"""Throttles clients that flood: whoever sends too many useless frames is read from more slowly.
 
-Pings, pongs, fragments and messages above the rate limit cost a moment each, and nothing else bounds how many come. Who
-sends too many is not read from for the rest of the second: TCP holds the sender up, nothing is lost, and a client that
+Pings, pongs, fragments and messages above the rate limit cost a moment each, and nothing else bounds how many come.
+A client that sends too many is not read from for the rest of the second: TCP holds it up, nothing is lost, and one that
 only had a bad moment notices no more than a short delay. Useful messages never come here, and cost nothing.
 """
 
@@ -20,10 +20,10 @@ SECOND_S = 1.0
 
 
 class Flooder(Protocol):
-    """A connection that can be slowed down."""
+    """Can be slowed down: a connection."""
 
     def hold(self) -> None:
-        """Read no more."""
+        """Stop reading."""
         ...
 
     def go_on(self) -> None:
@@ -32,12 +32,14 @@ class Flooder(Protocol):
 
 
 class Throttle(PeriodicService):
-    """Counts in whole seconds, for all connections together: a quiet one costs nothing.
+    """Stops reading from clients that sent too much in this second.
+
+    It counts in whole seconds, for all connections together: a quiet one costs nothing.
 
     Args:
         clock: Calls the end of each second.
         counts: Where to count what happens.
-        max_bytes: Of one client in a second, for those that `read` is told of.
+        max_bytes: Bytes of one client in a second, for those that `read` is told of; 0 for any number.
     """
 
     _log = Logger()
@@ -51,25 +53,25 @@ class Throttle(PeriodicService):
         self._held: set[Flooder] = set()
 
     def stopService(self) -> None:
-        """Hold nobody any more."""
+        """Stop counting, and let everybody go on."""
         super().stopService()
         self._beat()
 
     def useless(self, who: Flooder) -> None:
-        """A frame that brings nobody anything."""
+        """Count a frame that is of no use to anybody."""
         count = self._useless[who] = self._useless.get(who, 0) + 1
         if count >= PER_SECOND:
             self._hold(who)
 
     def read(self, who: Flooder, size: int) -> None:
-        """So many bytes were read."""
+        """Count bytes that were read."""
         left = self._bytes.get(who, self.max_bytes) - size
         self._bytes[who] = left
         if left < 0:
             self._hold(who)
 
     def forget(self, who: Flooder) -> bool:
-        """It is gone, or another takes its place; gives whether it was held."""
+        """Forget a connection that is gone or replaced; gives whether it was held."""
         self._useless.pop(who, None)
         self._bytes.pop(who, None)
         if who not in self._held:

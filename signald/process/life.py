@@ -1,4 +1,4 @@
-"""Tells how a process is: since when it runs, whether it ends. Made before whoever asks it, and whoever ends it."""
+"""Tells since when a process runs, and whether it ends. Made before whoever asks it, and whoever ends it."""
 
 from collections.abc import Callable, Mapping
 
@@ -6,11 +6,11 @@ from twisted.internet.interfaces import IReactorTime
 
 
 class Life:
-    """The life of this process, for supervisors and balancers.
+    """Answers supervisors and balancers about this process.
 
     Args:
         clock: Tells the time.
-        facts: What there is to say besides; asked each time.
+        facts: Returns what else there is to say; called each time.
     """
 
     def __init__(self, clock: IReactorTime, facts: Callable[[], Mapping[str, object]] = dict) -> None:
@@ -21,7 +21,7 @@ class Life:
         """Whether the end has begun."""
 
     def begin(self) -> None:
-        """Everything is started: the time counts from now."""
+        """Count the time from now: everything is started."""
         self._began = self._clock.seconds()
 
     def health(self) -> dict[str, object]:

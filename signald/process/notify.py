@@ -1,6 +1,6 @@
 """Tells systemd how the daemon is: ready, what it does, alive, stopping (sd_notify(3)). Silent without systemd.
 
-Every word is sent from the event loop, so that a loop which stands still is silent, and systemd restarts it.
+Everything is sent from the event loop, so a loop that stands still is silent, and systemd restarts the daemon.
 """
 
 import os
@@ -16,16 +16,16 @@ from twisted.logger import Logger
 from signald.periodic import Periodic
 
 STATUS_S = 10.0
-"""Between two status lines, where systemd wants no sign of life more often."""
+"""Seconds between two status lines, unless systemd wants a sign of life more often."""
 
 
 class Notify(Service):
-    """Sends READY when it is, then STATUS and WATCHDOG over and over, and STOPPING when the reactor begins to stop.
+    """Sends READY when all listens, then STATUS and WATCHDOG over and over, and STOPPING when the reactor stops.
 
     Args:
         reactor: For the time, and to learn of its end.
-        environment: NOTIFY_SOCKET, WATCHDOG_USEC and WATCHDOG_PID come from here.
-        status: One line for ``systemctl status``.
+        environment: Environment variables, with NOTIFY_SOCKET, WATCHDOG_USEC and WATCHDOG_PID from systemd.
+        status: Returns one line for ``systemctl status``.
         ready: Fires when everything listens; None if that is so at the first turn of the event loop.
     """
 

@@ -1,4 +1,4 @@
-"""The root service of a process: its log, its signals, its exit status."""
+"""Runs a process: its log, its signals, its exit status."""
 
 import os
 import signal
@@ -20,7 +20,7 @@ class ProcessService(MultiService):
 
     Args:
         reactor: Handles the signals.
-        life: Is told of the end; None if nobody asks.
+        life: Told of the end; None if nobody asks about it.
     """
 
     def __init__(self, reactor: Any, life: Life | None = None) -> None:
@@ -31,11 +31,11 @@ class ProcessService(MultiService):
         """Since when it runs, and whether it ends."""
 
     def choose_log(self, twistd: Mapping[str, Any], *, level: str, look: str, instance: str) -> None:
-        """Log in signald's way, to the place that twistd was told; not if twistd was told another way.
+        """Log in signald's way, to where twistd was told to; not if twistd was told to log in another way.
 
         Args:
             twistd: The options of twistd itself.
-            level: See `make_observer`, as for the other two.
+            level: See `make_observer`, also for the other two.
             look: Text or JSON.
             instance: The name of this process.
         """
@@ -83,4 +83,4 @@ class ProcessService(MultiService):
             self._reactor.stop()
 
     def hurry(self) -> None:
-        """The second signal: wait for nobody."""
+        """End at once, without waiting for anybody: a second signal came."""

@@ -1,8 +1,8 @@
-"""One process for each core: a parent that starts `signald` as often as it was told, and again when one ends.
+"""Runs one process for each core: a parent starts so many workers, and starts one again when it ends.
 
 Each worker is an instance of its own on the store. They listen on the same port, and the kernel gives each connection
 to one of them (SO_REUSEPORT, socket(7)); sockets that systemd passed are handed on. The parent holds no client and no
-port: it starts, watches, and passes the end on. Each worker tells it through a pipe when it listens.
+port: it starts workers, watches them, and passes signals on. Each worker tells it through a pipe when it listens.
 """
 
 import os
@@ -31,20 +31,20 @@ LISTENS_VARIABLE: Final = "SIGNALD_LISTENS_FD"
 _TWISTD: Final = "from twisted.scripts.twistd import run; run()"
 
 STEADY_S: Final = 10.0
-"""A worker that ran this long is started again at once; one that did not waits, longer each time."""
+"""Seconds after which a worker that ends is started again at once; one that ends earlier waits, longer each time."""
 
 LONGEST_WAIT_S: Final = 10.0
-"""Before a worker that ends at once is started again."""
+"""Seconds before a worker that always ends at once is started again."""
 
 END_WITHIN_S: Final = 8.0
-"""How long a worker may take to end, besides draining, before it is killed; it needs 5 s at most."""
+"""Seconds that a worker may take to end, besides draining, before it is killed; it needs 5 s at most."""
 
 FIRST_PASSED_FILE: Final = 3
 """Where sockets that systemd passes begin (sd_listen_fds(3))."""
 
 
 class Worker(ProcessProtocol):
-    """One child process.
+    """Watches one child process.
 
     Args:
         number: From 1.
@@ -67,14 +67,14 @@ class Worker(ProcessProtocol):
 
 
 class Workers(ProcessService):
-    """The parent.
+    """Starts the workers, and starts them again when they end: the parent.
 
     Args:
         reactor: Starts processes, handles signals.
         count: How many workers.
-        words: What stands behind ``twistd -n``: its own options, ``signald``, and the options of that.
+        words: What comes after ``twistd -n``: its own options, ``signald``, and the options of that.
         instance: What the workers' names begin with.
-        environment: Of this process.
+        environment: Environment variables of this process.
         drain_s: How long workers may drain at the end.
 
     Attributes:
@@ -184,7 +184,7 @@ class Workers(ProcessService):
 
 
 class _Parent(Protocol):
-    """A worker's standard input, which the parent holds."""
+    """Notices in a worker that its parent is gone: the parent holds the other end of its standard input."""
 
     def __init__(self, orphaned: Callable[[], None]) -> None:
         self._orphaned = orphaned
@@ -194,7 +194,7 @@ class _Parent(Protocol):
 
 
 def tell_parent() -> None:
-    """In a worker, when it listens: say so."""
+    """Tell the parent, in a worker, that it listens."""
     pipe = os.environ.pop(LISTENS_VARIABLE, "")
     if pipe.isdecimal():
         os.write(int(pipe), b".")
@@ -202,12 +202,12 @@ def tell_parent() -> None:
 
 
 def end_with_parent() -> None:
-    """In a worker: end, as on SIGTERM, when the parent is gone; it would restart its workers beside this one."""
+    """End this worker, as on SIGTERM, when the parent is gone: a new parent would start new workers beside it."""
     StandardIO(_Parent(lambda: os.kill(os.getpid(), signal.SIGTERM)))
 
 
 class SharingReactor:
-    """A reactor whose TCP listeners share their port with other processes. All else is the reactor's.
+    """Listens on TCP ports that other processes share. Everything else is the reactor's own.
 
     Args:
         reactor: The real one.

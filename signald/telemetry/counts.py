@@ -1,4 +1,4 @@
-"""What has happened in this process since it started, in plain numbers: cheap where it happens, read when asked."""
+"""Counts what has happened in this process since it started: plain numbers, cheap to raise."""
 
 from bisect import bisect_left
 from collections.abc import Iterable, Sequence
@@ -17,22 +17,22 @@ AWAY_BUCKETS_S: Final = (0.1, 0.25, 0.5, 1, 2, 5, 10, 20, 30, 60)
 """The same for the time without a connection: from a proxy that was restarted to the end of RESUME_SECONDS."""
 
 CLOSE_CODES: Final = frozenset((1000, 1001, 1002, 1003, 1005, 1006, 1007, 1008, 1009, 1011, 1012, 1013, 4001))
-"""Those that are told apart (docs/protocol.md); a client may choose any other, and must not make a metric of it."""
+"""Close codes that are counted apart (docs/protocol.md); others, made up by a client, must not become metrics."""
 
 
 class Drop(StrEnum):
-    """Why signald itself ended a connection."""
+    """Names the reasons why signald itself ended a connection."""
 
     HEARTBEAT = "heartbeat"
     """A ping was not answered."""
     SLOW_READER = "slow_reader"
     """The client does not read what it is sent: closed with 1013."""
     HANDSHAKE_TIMEOUT = "handshake_timeout"
-    """The first request did not come, or not whole."""
+    """The first request did not come, or came only in part."""
     CLOSING_TIMEOUT = "closing_timeout"
     """A close frame was not answered."""
     CROWDED = "crowded"
-    """It was the oldest of too many whose handshake is not finished."""
+    """It was the oldest of too many connections without a finished handshake."""
 
 
 class Resumption(StrEnum):
@@ -53,10 +53,10 @@ class Resumption(StrEnum):
 
 
 class Histogram:
-    """Durations, counted in buckets.
+    """Counts durations in buckets.
 
     Args:
-        bounds_s: Upper bounds of the buckets in seconds, ascending; what is above the last has a bucket of its own.
+        bounds_s: Upper bounds of the buckets in seconds, ascending; whatever is above the last has a bucket of its own.
     """
 
     __slots__ = ("bounds_s", "buckets", "seconds")
@@ -67,16 +67,16 @@ class Histogram:
         self.seconds = 0.0
 
     def add(self, seconds: float) -> None:
-        """Something took this time."""
+        """Count something that took this many seconds."""
         self.seconds += seconds
         self.buckets[bisect_left(self.bounds_s, seconds)] += 1
 
 
 class Counts:
-    """All counters. Attributes only ever grow.
+    """Holds all counters. Attributes only ever grow.
 
     Args:
-        store_calls: The kinds of calls of the store that there will be.
+        store_calls: The kinds of calls to the store that will be counted.
         store_problems: The kinds of problems with it.
     """
 
@@ -124,9 +124,9 @@ class Counts:
         self.drops: dict[Drop, int] = dict.fromkeys(Drop, 0)
         self.floods = 0
         self.matches_delayed = 0
-        """Clients that had to wait since they left too many partners."""
+        """Clients that had to wait because they left too many partners."""
         self.violators = 0
-        """Clients that were closed since they broke the rate limit too often."""
+        """Clients that were closed because they broke the rate limit too often."""
         self.handshakes_refused: dict[int, int] = dict.fromkeys((400, 403, 429, 503), 0)
         """By the status of the response; only those that this program can give."""
         self.received_bytes = 0
@@ -137,7 +137,7 @@ class Counts:
         self.store_problems = dict.fromkeys(store_problems, 0)
 
     def closed(self, code: int | None) -> None:
-        """A client went; None if no close frame came or went (1006), as RFC 6455 7.1.5 has it."""
+        """Count a client that went; None if no close frame came or went (1006), as RFC 6455 7.1.5 says."""
         known = 1006 if code is None else code
         self.closes[known if known in CLOSE_CODES else 0] += 1
 
@@ -150,24 +150,24 @@ class Counts:
             self.absences.add(away_s)
 
     def handshake_refused(self, status: int) -> None:
-        """A handshake got this status in place of 101."""
+        """Count a handshake that got this status in place of 101."""
         self.handshakes_refused[status] = self.handshakes_refused.get(status, 0) + 1
 
     def store_called(self, kind: str, seconds: float, *, answered: bool) -> None:
-        """A call of the store is over, after this time; not answered: lost, too late or refused by the store."""
+        """Count a call to the store that took this time. Not answered means lost, too late, or refused by the store."""
         if answered:
             self.store_calls[kind].add(seconds)
         else:
             self.store_failures[kind] += 1
 
     def store_troubled(self, problem: str) -> None:
-        """The store could not be used, for a reason of this kind."""
+        """Count that the store could not be used, for a reason of this kind."""
         self.store_problems[problem] += 1
 
     def all_relayed(self) -> int:
-        """Relayed messages of all types."""
+        """The number of relayed messages of all types."""
         return sum(self.relayed.values())
 
     def relayed_by_type(self) -> dict[str, int]:
-        """Relayed messages by their ``type``."""
+        """The number of relayed messages by their ``type``."""
         return {message_type(message): count for message, count in self.relayed.items()}

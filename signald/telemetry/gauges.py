@@ -1,4 +1,4 @@
-"""What is asked when somebody scrapes ``/metrics``: each field is a gauge, ``signald_`` and its name."""
+"""Reads the gauges when somebody scrapes ``/metrics``: each field is one, named ``signald_`` and its name."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, fields
@@ -8,7 +8,7 @@ Ask = Callable[[], float]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Gauges:
-    """How to ask for each; None for what this process does not have."""
+    """Says how to read each gauge; None for what this process does not have."""
 
     connected: Ask = field(metadata={"help": "Clients that are connected."})
     clients_limit: Ask = field(metadata={"help": "Clients for which there is room."})
@@ -18,7 +18,7 @@ class Gauges:
     webhooks_queued: Ask | None = field(default=None, metadata={"help": "Reports that wait to be posted."})
 
     def read(self) -> Iterator[tuple[str, str, float]]:
-        """Name without prefix, help and value of each."""
+        """Read each gauge: name without prefix, help and value."""
         for each in fields(self):
             ask: Ask | None = getattr(self, each.name)
             if ask is not None:

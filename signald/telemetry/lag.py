@@ -7,14 +7,14 @@ from twisted.internet.interfaces import IReactorTime
 from signald.periodic import PeriodicService
 
 LAG_S: Final = 0.5
-"""Between two looks at how late the event loop is."""
+"""Seconds between two looks at how late the event loop is."""
 
 
 class LoopLag(PeriodicService):
-    """How late a timed call comes: what a client's message may wait behind other work.
+    """Measures how late timed calls are: how long a client's message may wait behind other work.
 
     Args:
-        clock: Calls it.
+        clock: Runs the timed calls.
     """
 
     def __init__(self, clock: IReactorTime) -> None:
@@ -28,7 +28,7 @@ class LoopLag(PeriodicService):
         super().startService()
 
     def worst(self) -> float:
-        """Seconds; the worst since it was last asked."""
+        """The worst delay in seconds since this was last asked."""
         worst, self._worst = self._worst, 0.0
         return worst
 

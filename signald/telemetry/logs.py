@@ -1,8 +1,9 @@
-"""What is logged, and how it looks.
+"""Writes the log: what is in it, and how it looks.
 
-Levels by who must act: *critical* ends the process; *error* is a bug or a broken dependency, somebody should look;
-*warn* is the operator's to know; *info* tells of the daemon's own life and of each client that is over; *debug* of
-single steps of clients. Never logged: SDP, candidates, tokens; an address only in part (`signald.core.addresses`).
+Levels say who must act: *critical* is a bug, or ends the process; *error* is a broken dependency or file that somebody
+should look at; *warn* is something that the operator should know; *info* tells of the daemon's own life and of each
+client that has gone; *debug* tells of single steps of clients. Never logged: SDP, candidates, tokens; an address only
+in part (`signald.core.addresses`).
 """
 
 import json
@@ -27,10 +28,10 @@ FORMATS: Final = ("text", "json")
 LEVELS: Final = ("debug", "info", "warn", "error")
 
 _PRIORITIES: Final = {"debug": 7, "info": 6, "warn": 4, "error": 3, "critical": 2}
-"""syslog(3)'s numbers for Twisted's levels."""
+"""Priorities of syslog(3) for Twisted's levels."""
 
 _TWISTED: Final = frozenset(("format", "isError", "logLevel", "message", "system", "time"))
-"""Fields of Twisted's older log, which say what the message says."""
+"""Fields of Twisted's older log, which only repeat the message."""
 
 
 def _level(event: Mapping[str, Any]) -> str:
@@ -68,7 +69,7 @@ def _as_json(instance: str) -> Callable[[Any], str | None]:
 
 
 def _with_priority(look: Callable[[Any], str | None]) -> Callable[[Any], str | None]:
-    """Each line begins with what journald takes for its priority (sd-daemon(3))."""
+    """Begin each line with what journald takes for its priority (sd-daemon(3))."""
 
     def prioritised(event: Any) -> str | None:
         text = look(event)
@@ -88,14 +89,14 @@ def goes_to_journal(out: TextIO, environment: Mapping[str, str]) -> bool:
 
 
 class ClientLog(Logger):
-    """For what is said of each client: an event that nobody will see is not even made.
+    """Logs what is said of each client: an event that nobody will see is not even made.
 
     To be a class attribute. Unlike a `Logger` it is the same one for all instances, and looking at it costs nothing.
     """
 
     shows_debug: ClassVar[bool] = True
     shows_info: ClassVar[bool] = True
-    """What is shown; `make_observer` sets it for the process. To ask first saves making up what to say."""
+    """Whether info is shown; `make_observer` sets it for the process. Asking first saves making the message."""
 
     def __set_name__(self, owner: type, name: str) -> None:
         self.namespace = f"{owner.__module__}.{owner.__qualname__}"
@@ -117,14 +118,14 @@ class ClientLog(Logger):
 def make_observer(
     *, level: str, look: str, instance: str, out: TextIO | None = None, environment: Mapping[str, str]
 ) -> ILogObserver:
-    """The daemon's log observer.
+    """Make the daemon's log observer.
 
     Args:
         level: The lowest of `LEVELS` to show.
         look: One of `FORMATS`.
-        instance: Stands in every line of JSON.
+        instance: The name of this process, in every line of JSON.
         out: Where to write; standard output if None.
-        environment: Tells whether that is the journal.
+        environment: Environment variables, which tell whether that is the journal.
     """
     lowest = LogLevel.levelWithName(level)
     ClientLog.shows_debug = lowest <= LogLevel.debug

@@ -1,6 +1,6 @@
-"""``/metrics``: what this process has done and holds, in the text format of Prometheus.
+"""Makes ``/metrics``: what this process has done and holds, in the text format of Prometheus.
 
-Counters are plain numbers (`counts`), gauges are asked when somebody scrapes (`gauges`). Labels are of fixed sets.
+Counters are plain numbers (`counts`), gauges are read when somebody scrapes (`gauges`). Labels come from fixed sets.
 """
 
 import platform
@@ -25,7 +25,7 @@ from signald.telemetry.gauges import Gauges
 
 
 class Metrics(Collector):
-    """All metrics of one process.
+    """Collects all metrics of one process.
 
     Args:
         counts: Of this process.
@@ -102,7 +102,7 @@ class Metrics(Collector):
 
 
 def _buckets(durations: Histogram) -> list[tuple[str, float]]:
-    """As Prometheus has them: upper bound, and how many were not above it."""
+    """Buckets as Prometheus has them: upper bound, and how many were not above it."""
     bounds = (*(str(float(bound)) for bound in durations.bounds_s), "+Inf")
     return list(zip(bounds, accumulate(durations.buckets), strict=True))
 
