@@ -2,6 +2,7 @@
 
 import contextlib
 import socket
+import struct
 import threading
 import time
 from types import TracebackType
@@ -40,12 +41,21 @@ class Proxy:
         self._listener.close()
         self.cut()
 
-    def cut(self) -> int:
-        """End every connection; new ones are taken. Gives how many there were."""
+    @property
+    def connections(self) -> int:
+        """How many there are."""
+        with self._lock:
+            return len(self._connections)
+
+    def cut(self, *, reset: bool = False) -> int:
+        """End every connection, in good order or by a reset; new ones are taken. Gives how many there were."""
         with self._lock:
             connections, self._connections = self._connections, set()
         for ends in connections:
-            _close(*ends)
+            if reset:
+                _reset(*ends)
+            else:
+                _close(*ends)
         return len(connections)
 
     def refuse(self, *, refuse: bool = True) -> None:
@@ -101,6 +111,14 @@ class Proxy:
         with self._lock:
             self._connections.discard((near, far))
         _close(near, far)
+
+
+def _reset(*ends: socket.socket) -> None:
+    for end in ends:
+        with contextlib.suppress(OSError):
+            end.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+            end.shutdown(socket.SHUT_RD)  # wakes the thread that reads it, and sends nothing
+        end.close()
 
 
 def _close(*ends: socket.socket) -> None:

@@ -109,7 +109,14 @@ export class Call extends Emitter {
     this.#handle(async () => {
       const collision = this.#makingOffer || this.#pc.signalingState !== "stable";
       if (this.#isFromAnother(sdp)) this.#reconnect(); // Nobody answers an offer of ours to the one before.
-      else if (this.#initiator && collision) return; // The partner takes ours, and answers it.
+      else if (collision && this.#initiator) return; // The partner takes ours, and answers it.
+      else if (collision && this.#partnerKeys.size > 0) {
+        // Chromium (156) never shows the partner's picture again when an offer is rolled back that was to change a call.
+        // Both begin anew instead, and the picture stops for a moment.
+        this.#reconnect();
+        this.#receiveBoth();
+        return;
+      }
       await this.#take("offer", sdp); // Rolls our own offer back.
       this.#stopHolding();
       await this.#pc.setLocalDescription();
@@ -141,15 +148,16 @@ export class Call extends Emitter {
     });
   }
 
-  /** Negotiate anew, since signals may have been lost, or the way to the partner. Picture and sound go on meanwhile. */
+  /**
+   * Negotiate anew, since signals may have been lost, or the way to the partner: to be called on both sides. Picture and
+   * sound go on meanwhile.
+   */
   restart() {
     if (this.state === "closed") return;
-    if (this.state !== "connected") {
-      this.#expectConnection();
-      if (this.state === "failed") this.#setState("interrupted");
-    }
+    if (this.state !== "connected") this.#expectConnection();
+    if (this.state === "failed") this.#setState("interrupted");
     if (this.#pc.signalingState === "have-local-offer") this.#sendDescription();
-    else this.#pc.restartIce();
+    else if (this.#initiator || this.state !== "connected") this.#restartIce();
   }
 
   /**
@@ -182,7 +190,7 @@ export class Call extends Emitter {
     const pc = new RTCPeerConnection({ iceServers: this.#iceServers, bundlePolicy: "max-bundle" });
     pc.onnegotiationneeded = () => this.#offer();
     pc.onicecandidate = ({ candidate }) => candidate && this.state !== "closed" && this.#send.ice(candidate);
-    pc.oniceconnectionstatechange = () => pc.iceConnectionState === "failed" && pc.restartIce();
+    pc.oniceconnectionstatechange = () => pc.iceConnectionState === "failed" && this.#restartIce();
     pc.onconnectionstatechange = () => this.#connectionChanged();
     pc.ontrack = ({ track, streams }) => this.emit("media", streams[0] ?? new MediaStream([track]));
     pc.ondatachannel = ({ channel }) => this.#addChannel(channel);
@@ -234,6 +242,17 @@ export class Call extends Emitter {
   #isFromAnother(sdp) {
     const keys = [...fingerprints(sdp)];
     return this.#partnerKeys.size > 0 && keys.length > 0 && !keys.some((key) => this.#partnerKeys.has(key));
+  }
+
+  /**
+   * Look for new paths. Both sides may come to want it in the same moment; then one leaves it to the other.
+   *
+   * @param {number} [afterMs]
+   */
+  #restartIce(afterMs = 0) {
+    clearTimeout(this.#restartTimer);
+    const inTurnMs = this.#initiator ? 0 : FIRST_OFFER_WITHIN_MS;
+    this.#restartTimer = setTimeout(() => this.#pc.restartIce(), afterMs + inTurnMs);
   }
 
   /** From now on it must come about within a bounded time. */
@@ -322,7 +341,7 @@ export class Call extends Emitter {
       this.#setState("connected");
     } else if ((connectionState === "disconnected" || connectionState === "failed") && this.state === "connected") {
       this.#expectConnection();
-      this.#restartTimer = setTimeout(() => this.#pc.restartIce(), RESTART_AFTER_MS);
+      this.#restartIce(RESTART_AFTER_MS);
       this.#setState("interrupted");
     }
   }

@@ -13,7 +13,7 @@
  * @module signaling
  */
 
-import { pauseMs } from "./backoff.js";
+import { patienceMs, pauseMs } from "./backoff.js";
 import { Emitter } from "./events.js";
 import { Liveness } from "./liveness.js";
 import { defaultUrl, Shelf, watchPage } from "./page.js";
@@ -52,8 +52,6 @@ const HANDED_ON = new Set("matched offer answer ice partner-left partner-away pa
 
 /** A connection that lasted this long counts as good: the next loss starts the back-off anew. */
 const STABLE_AFTER_MS = 5_000;
-/** A connection that did not come to `ready` by then is given up; browsers wait for minutes. */
-const READY_WITHIN_MS = 10_000;
 
 // Close codes of the server.
 /** It restarts, and another, or itself, is there in a moment. */
@@ -252,8 +250,9 @@ export class SignalingClient extends Emitter {
     if (!Socket) throw new TypeError("this runtime has no WebSocket: give one in the options");
     const socket = new Socket(this.#url, this.#protocols);
     this.#socket = socket;
+    const withinMs = patienceMs(this.#attempt, this.#session?.resumable);
     clearTimeout(this.#timer);
-    this.#timer = setTimeout(() => this.#lost(1006, "no connection in time"), READY_WITHIN_MS);
+    this.#timer = setTimeout(() => this.#lost(1006, "no connection in time"), withinMs);
     // A socket that was given up may still speak: only the present one is heard.
     socket.onopen = () => {
       if (socket !== this.#socket) return;

@@ -301,6 +301,15 @@ test("a connection that never comes to ready is given up", () => {
   assert.equal(server.sockets.length, 2);
 });
 
+test("an attempt to resume that hangs in a network that was is given up sooner", () => {
+  inCall();
+  server.socket.end();
+  attempt();
+  const before = server.sockets.length;
+  clock.advance(5_000 + 1_000);
+  assert.equal(server.sockets.length, before + 1);
+});
+
 test("a silent server is noticed, and the session goes on over another connection", () => {
   inCall();
   clock.advance(25_000);
