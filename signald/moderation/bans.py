@@ -15,7 +15,7 @@ class Bans:
     """The bans that this instance knows.
 
     Args:
-        unix_time: Seconds since 1970.
+        unix_time: Seconds since 1970, by a clock that all instances go by.
         seconds: How long an automatic ban lasts; 0: there are none.
         share: Told of bans that were said here, for the other instances.
     """

@@ -27,6 +27,7 @@ from signald.clients.questions import Questions, WhereIs
 from signald.clients.terms import Terms
 from signald.clients.users import Users
 from signald.core import addresses, messages
+from signald.core.common_time import CommonTime
 from signald.core.ice import IceServers
 from signald.core.ids import ClientId, RoomId
 from signald.core.outbox import Shelf
@@ -79,7 +80,7 @@ def _new_id() -> str:
 # --- brokers ----------------------------------------------------------------------------------------------------------
 
 
-def make_broker(*, chosen: Settings, boot: str, reactor: Any, unix_time: UnixTime, counts: Counts) -> Broker:
+def make_broker(*, chosen: Settings, boot: str, reactor: Any, common_time: CommonTime, counts: Counts) -> Broker:
     """What pairs clients: in memory, or through a store.
 
     Raises:
@@ -108,7 +109,7 @@ def make_broker(*, chosen: Settings, boot: str, reactor: Any, unix_time: UnixTim
         clock=reactor,
         new_room_id=new_room_id,
         jitter=random.random,
-        unix_time=unix_time,
+        common_time=common_time,
         block_s=block_s,
         observe=counts.store_called,
         trouble=lambda problem: counts.store_troubled(problem.word),
@@ -170,11 +171,19 @@ class Records:
     webhook: Webhook | None
 
 
-def make_records(*, chosen: Settings, reactor: Any, unix_time: UnixTime, broker: Broker, counts: Counts) -> Records:
+def make_records(
+    *,
+    chosen: Settings,
+    reactor: Any,
+    unix_time: UnixTime,
+    common_time: CommonTime,
+    broker: Broker,
+    counts: Counts,
+) -> Records:
     """Bans, reports, and who has just gone."""
     posted = make_webhook(operator=chosen.operator, reactor=reactor, unix_time=unix_time)
     return Records(
-        bans=Bans(unix_time, chosen.limits.ban_seconds, broker.share),
+        bans=Bans(common_time, chosen.limits.ban_seconds, broker.share),
         reports=Reports(
             instance=lambda: broker.instance,
             counts=counts,

@@ -9,6 +9,7 @@ from twisted.application.service import IService
 
 from signald.brokers.redis.access import CALLS
 from signald.brokers.redis.problems import PROBLEMS
+from signald.core.common_time import CommonTime
 from signald.daemon import Daemon, Listener
 from signald.moderation.operator import Moderation
 from signald.network.endpoints import DualStackEndpoint
@@ -75,9 +76,17 @@ def make_daemon(chosen: Settings, reactor: Any, unix_time: UnixTime = time.time)
     counts = Counts(CALLS, [problem.word for problem in PROBLEMS])
     lag = LoopLag(reactor)
     boot = secrets.token_hex(8)
-    broker = make_broker(chosen=chosen, boot=boot, reactor=reactor, unix_time=unix_time, counts=counts)
+    common_time = CommonTime(reactor.seconds, unix_time())
+    broker = make_broker(chosen=chosen, boot=boot, reactor=reactor, common_time=common_time, counts=counts)
     tokens = make_tokens(identity=chosen.identity, reactor=reactor)
-    records = make_records(chosen=chosen, reactor=reactor, unix_time=unix_time, broker=broker, counts=counts)
+    records = make_records(
+        chosen=chosen,
+        reactor=reactor,
+        unix_time=unix_time,
+        common_time=common_time,
+        broker=broker,
+        counts=counts,
+    )
     limits = make_limits(chosen=chosen, reactor=reactor, bans=records.bans, counts=counts)
     everybody = make_clients(
         chosen=chosen,

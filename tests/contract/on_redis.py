@@ -13,6 +13,7 @@ from signald.brokers.redis.connection import StoreUnavailable
 from signald.brokers.redis.keys import Keys
 from signald.brokers.redis.primary import make_primary
 from signald.brokers.redis.url import parse_url
+from signald.core.common_time import CommonTime
 from signald.core.ids import RoomId
 from tests.contract import suite
 from tests.support.redis import RedisServer
@@ -63,7 +64,7 @@ class OnRedis(suite.Brokers):
             clock=self.reactor,
             new_room_id=lambda: RoomId(f"room {next(self._rooms)}"),
             jitter=lambda: 0.5,
-            unix_time=self.reactor.seconds,
+            common_time=CommonTime(self.reactor.seconds, self.reactor.seconds()),
             block_s=suite.BLOCK_S,
         )
 

@@ -12,6 +12,7 @@ import pytest
 from tests.support.client import Client, connect, pair
 from tests.support.daemon import TWISTD, DaemonProcess
 from tests.support.frames import handshake
+from tests.support.operator import TOKEN, Operator
 from tests.support.ports import free_port
 from tests.support.redis import RedisServer
 from tests.support.service import meet, talk
@@ -67,6 +68,15 @@ def has_ended(connection: socket.socket, meanwhile: Client) -> bool:
         return True
 
 
+def is_let_in(daemon: DaemonProcess, address: str) -> bool:
+    """Whether somebody of this address may connect."""
+    connection = connect(daemon.ports[0])
+    connection.sendall(handshake(X_Forwarded_For=address))
+    status = connection.recv(65536).split()[1]
+    connection.close()
+    return {b"101": True, b"403": False}[status]
+
+
 def is_renewed(store: RedisServer) -> bool:
     """Whether the lease has been renewed since it was shortened."""
     return int(store.command("PTTL", LEASE)) > SHORT_LEASE_MS
@@ -115,6 +125,27 @@ def test_nobody_notices(store: RedisServer, wall: WallClock, supervisor: Supervi
             assert daemon.errors == []
             warned = [line for line in daemon.log.splitlines() if "#warn" in line]
             assert [line for line in warned if "systemd was not told" not in line] == []  # its socket is full meanwhile
+
+
+def test_bans_go_by_the_time_of_the_store(store: RedisServer, wall: WallClock) -> None:
+    """A ban that an instance says whose clock is behind is over for all others; or it ends when the clock is set."""
+    wall.set(-3600)
+    variables = {"REDIS_URL": store.url, "TRUSTED_PROXIES": "127.0.0.1"}
+    behind = wall.variables | {"ADMIN_LISTEN": "tcp:0:interface=127.0.0.1", "ADMIN_TOKEN": TOKEN}
+    with (
+        DaemonProcess(variables=variables | behind, ready=2) as here,
+        DaemonProcess(variables=variables) as there,
+    ):
+        for daemon in (here, there):
+            daemon.wait_for("letter connection to")
+        here.wait_for("the store's clock is 3600")
+        said = {"address": "203.0.113.7", "seconds": 600}
+        assert Operator(here.ports[1]).ask("POST", "/bans", said)[0] == 201
+        until(lambda: not is_let_in(there, "203.0.113.7"), "the other instance knows")
+        for ahead_s in (3600, -3600):
+            wall.set(ahead_s)
+            assert not is_let_in(here, "203.0.113.7")
+        assert is_let_in(here, "203.0.113.8")
 
 
 def test_workers_and_their_parent_do_not_notice(store: RedisServer, wall: WallClock) -> None:

@@ -26,6 +26,7 @@ from signald.brokers.redis.store import Store
 from signald.brokers.redis.url import StoreAddress
 from signald.core.bans import Ban
 from signald.core.blocks import Blocks
+from signald.core.common_time import CommonTime
 from signald.core.encounters import Party
 from signald.core.ids import ClientId, RoomId
 from signald.core.matching import Ticket
@@ -62,7 +63,7 @@ class RedisBroker:
         clock: A reactor.
         new_room_id: Makes an id that was never used.
         jitter: A random number from 0 to 1 at each call.
-        unix_time: Seconds since 1970.
+        common_time: Seconds since 1970; it learns the store's.
         block_s: How long a block of users lasts; seconds.
         observe: Told of each call of the store; see `store.Observe`.
         trouble: Told of each problem with the store.
@@ -81,12 +82,12 @@ class RedisBroker:
         clock: Any,
         new_room_id: Callable[[], RoomId],
         jitter: Callable[[], float],
-        unix_time: Callable[[], float],
+        common_time: CommonTime,
         block_s: float,
         observe: Observe = unobserved,
         trouble: Callable[[Problem], None] = lambda problem: None,
     ) -> None:
-        self._unix_time = unix_time
+        self._common_time = common_time
         self._block_s = block_s
         self._label = instance
         self._boot = boot
@@ -106,6 +107,7 @@ class RedisBroker:
             self._arrived,
             observe,
             trouble,
+            common_time,
         )
         self._shunned: dict[str, float] = {}
         self._boots: dict[str, str] = {}
@@ -152,7 +154,7 @@ class RedisBroker:
         blocks = Blocks(self._block_s)
         self._pairing = Pairing(self.instance, self, events, self._new_room_id, blocks)
         self._moderation = SharedModeration(
-            self._store, self.send, moderation, blocks, self._clock.seconds, self._unix_time
+            self._store, self.send, moderation, blocks, self._clock.seconds, self._common_time
         )
         self._questions = SharedQuestions(self._store, self.send, moderation.asked, self._clock.seconds)
         self._post = Post(self._store, self._boot, self._clock, self._pairing.delivered, self._unanswered)

@@ -15,13 +15,15 @@
 -- ARGV[7]  seconds for which the queue stays elsewhere after the list was seen last
 --
 -- Returns {'kept' | 'taken' | 'other', '1' if the stream was made anew, '1' if the queue stands elsewhere, the id of a
--- letter that this instance now has written to itself, boot id or '' of each other lease…}.
+-- letter that this instance now has written to itself, the time (seconds since 1970), boot id or '' of each other lease…}.
 -- 'other': another process holds this name; nothing was changed.
 
 local lease, stream, boot = KEYS[1], KEYS[2], ARGV[1]
+local clock = redis.call('TIME')
+local time = string.format('%d.%06d', clock[1], clock[2])
 local held = redis.call('GET', lease)
 if held and held ~= boot then
-    return {'other', '0', '0', ''}
+    return {'other', '0', '0', '', time}
 end
 local status = held and 'kept' or 'taken'
 redis.call('SET', lease, boot, 'PX', ARGV[2])
@@ -38,7 +40,7 @@ elseif ARGV[4] ~= '' then
 end
 redis.call('PEXPIRE', stream, ARGV[3])
 
-local now, lasting = redis.call('TIME')[1], math.ceil(ARGV[2] / 1000)
+local now, lasting = clock[1], math.ceil(ARGV[2] / 1000)
 redis.call('ZREMRANGEBYSCORE', KEYS[3], '-inf', now - lasting)
 redis.call('ZADD', KEYS[3], now, ARGV[6])
 redis.call('EXPIRE', KEYS[3], lasting)
@@ -48,8 +50,8 @@ if redis.call('TYPE', KEYS[4]).ok == 'list' then
 end
 local elsewhere = redis.call('EXISTS', KEYS[5]) == 1 and '1' or '0'
 
-local reply = {status, made, elsewhere, redis.call('XADD', stream, '*', 'd', '')}
+local reply = {status, made, elsewhere, redis.call('XADD', stream, '*', 'd', ''), time}
 for i = 6, #KEYS do
-    reply[i - 1] = redis.call('GET', KEYS[i]) or ''
+    reply[i] = redis.call('GET', KEYS[i]) or ''
 end
 return reply

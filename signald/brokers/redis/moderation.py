@@ -33,7 +33,7 @@ class SharedModeration:
         events: Who is told of bans.
         blocks: What this process remembers of who has blocked whom.
         now: Seconds, monotonic.
-        unix_time: Seconds since 1970.
+        unix_time: Seconds since 1970, by a clock that all instances go by.
     """
 
     def __init__(

@@ -21,6 +21,7 @@ from signald.brokers.redis.problems import Problem
 from signald.brokers.redis.url import StoreAddress
 from signald.core.bans import Ban
 from signald.core.blocks import BLOCKS_EACH
+from signald.core.common_time import CommonTime
 from signald.core.encounters import Party
 from signald.core.ids import ClientId
 from signald.core.matching import Ticket
@@ -37,6 +38,9 @@ STREAM_LETTERS: Final = 20_000
 MOVED_S: Final = 3600
 """How long the queue stays out of the way after the old server's list was seen last: that is gone whenever nobody waits
 there, and comes back."""
+
+CLOCKS_DIFFER_S: Final = 5.0
+"""By how much this machine's clock and the store's may differ without a word; less than the usual leeway of tokens."""
 
 PAGE: Final = 500
 """As many tickets or bans are read or written in one call; the store does nothing else meanwhile."""
@@ -62,6 +66,7 @@ class Store:
         read: Called with the batches of letters that have come since the last call.
         observe: Told of each call.
         trouble: Told of each problem with the store.
+        common_time: Learns the time of the store, which all instances go by.
     """
 
     _log = Logger()
@@ -80,8 +85,10 @@ class Store:
         down: Callable[[float], None],
         read: Callable[[list[Envelope]], None],
         observe: Observe,
-        trouble: Callable[[Problem], None] = lambda problem: None,
+        trouble: Callable[[Problem], None],
+        common_time: CommonTime,
     ) -> None:
+        self._common_time = common_time
         self._keys = keys
         self.instance = instance
         self._boot = boot
@@ -182,10 +189,11 @@ class Store:
         Returns:
             ``kept``, ``taken`` or ``other``, and the boot ids of the others, empty for those without a lease.
         """
+        asked_at = self._clock.seconds()
         position = self._mailbox.position
         own = (self._keys.lease(self.instance), self._keys.stream(self.instance))
         shared = (self._keys.instances, self._keys.waiting, self._keys.moved)
-        status, made, elsewhere, entry, *boots = await self._script(
+        status, made, elsewhere, entry, time, *boots = await self._script(
             LEASE,
             [*own, *shared, *(self._keys.lease(other) for other in others)],
             self._boot,
@@ -196,11 +204,21 @@ class Store:
             self.instance,
             str(MOVED_S),
         )
+        self._compare_clocks(float(time), asked_at)
         if status != b"other":
             self._fresh = False
             self._follow(moved=elsewhere == b"1")
             self._listen(entry.decode(), BEGIN if made == b"1" else position)
         return status.decode(), [boot.decode() for boot in boots]
+
+    def _compare_clocks(self, unix_time: float, asked_at: float) -> None:
+        correction_s = self._common_time.learn(unix_time, asked_at, self._clock.seconds())
+        if abs(correction_s) >= CLOCKS_DIFFER_S:
+            self._log.warn(
+                "the store's clock is {seconds} s {where} this machine's, or was set: bans go by the store's",
+                seconds=round(abs(correction_s), 1),
+                where="ahead of" if correction_s > 0 else "behind",
+            )
 
     def _follow(self, *, moved: bool) -> None:
         if moved == self._elsewhere:
