@@ -47,6 +47,7 @@ setup(
         "service-identity>=24.2",
         "pyjwt>=2.11",
         "cryptography>=46",
+        "idna>=3.7",
     ],
     extras_require={
         "bench": BENCH,

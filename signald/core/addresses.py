@@ -52,14 +52,19 @@ def parse_networks(text: str) -> tuple[Network, ...]:
     Raises:
         ValueError: One of them is neither.
     """
-    networks = []
-    for word in text.split(","):
-        if word.strip():
-            try:
-                networks.append(ip_network(word.strip()))
-            except ValueError:
-                raise ValueError(f"{word.strip()!r} is not a network like 10.0.0.0/8 or 2001:db8::/32") from None
-    return tuple(networks)
+    return tuple(_network(word.strip()) for word in text.split(",") if word.strip())
+
+
+def _network(text: str) -> Network:
+    try:
+        network = ip_network(text, strict=False)
+    except ValueError:
+        raise ValueError(f"{text!r} is not a network like 10.0.0.0/8 or 2001:db8::/32") from None
+    if ip_network(network.network_address) != ip_network(text.partition("/")[0]):
+        raise ValueError(f"{text!r} is an address in a network: the network is {network}, the address alone has no /")
+    if (mapped := getattr(network.network_address, "ipv4_mapped", None)) is not None and network.prefixlen >= 96:
+        return ip_network((mapped, network.prefixlen - 96))
+    return network
 
 
 def forwarded_for(head: bytes) -> list[str]:

@@ -15,10 +15,13 @@ from msgspec import UNSET, UnsetType
 
 from signald.core.ids import ClientId
 from signald.core.messages import IceServer
+from signald.core.urls import split_host
 
-_HOST: Final = r"(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9_~.-]+)(:[0-9]{1,5})?"
-_STUN: Final = re.compile(rf"stuns?:{_HOST}")  # RFC 7064 3.1
-_TURN: Final = re.compile(rf"turns?:{_HOST}(\?transport=(udp|tcp))?")  # RFC 7065 3.1
+_URL: Final = re.compile(r"stuns?:([^?]*[^?:])|turns?:([^?]*[^?:])(?:\?transport=(?:udp|tcp))?")
+"""RFC 7064 3.1 and RFC 7065 3.1, but for what is in the host."""
+
+MAX_USERNAME_BYTES: Final = 508
+"""What fits into the attribute of that name (RFC 8489 14.3); browsers refuse a longer one."""
 
 
 class _Written(msgspec.Struct):
@@ -75,14 +78,24 @@ def parse(text: str) -> tuple[IceServer, ...]:
         ValueError: It says what is wrong, without repeating what may be a password.
     """
     text = text.strip()
-    if text.startswith(("[", "{")):
+    if not text.startswith(("[", "{")):
+        return tuple(_server(_Written(url.strip())) for url in text.split(",") if url.strip())
+    try:
+        listed = msgspec.json.decode(text, type=list[msgspec.Raw])
+    except msgspec.MsgspecError:
+        raise ValueError("must be a JSON list of RTCIceServer objects: it is not JSON, or no list") from None
+    servers = []
+    for number, one in enumerate(listed, 1):
         try:
-            written = msgspec.json.decode(text, type=list[_Written])
-        except msgspec.MsgspecError as error:
-            raise ValueError(f"must be a JSON list of RTCIceServer objects: {error}") from None
-    else:
-        written = [_Written(url.strip()) for url in text.split(",") if url.strip()]
-    return tuple(_server(one) for one in written)
+            servers.append(_server(msgspec.json.decode(one, type=_Written)))
+        except msgspec.MsgspecError:
+            raise ValueError(
+                f"server {number}: must be an object with urls, a text or a list of texts, and if need be username and "
+                "credential, which are texts"
+            ) from None
+        except ValueError as error:
+            raise ValueError(f"server {number}: {error}") from None
+    return tuple(servers)
 
 
 def without_password(servers: tuple[IceServer, ...]) -> bool:
@@ -93,13 +106,27 @@ def without_password(servers: tuple[IceServer, ...]) -> bool:
 def _server(written: _Written) -> IceServer:
     urls = [written.urls] if isinstance(written.urls, str) else written.urls
     if not urls:
-        raise ValueError("names a server without a URL")
+        raise ValueError("must have a URL")
     for url in urls:
-        if not _STUN.fullmatch(url) and not _TURN.fullmatch(url):
-            raise ValueError("must hold URLs like stun:host:3478 or turns:host:5349?transport=tcp")
-    if (written.username is UNSET) is not (written.credential is UNSET):
-        raise ValueError("names a server with only one of username and credential")
-    return IceServer(urls, written.username, written.credential)
+        _look_at(url)
+    username, credential = written.username, written.credential
+    if (username is UNSET) is not (credential is UNSET):
+        raise ValueError("must have both username and credential, or none")
+    if username == "" or credential == "":
+        raise ValueError("must not have an empty username or credential: browsers refuse it")
+    if username is not UNSET and len(username.encode()) > MAX_USERNAME_BYTES:
+        raise ValueError(f"must have a username of at most {MAX_USERNAME_BYTES} bytes: browsers refuse a longer one")
+    return IceServer(urls, username, credential)
+
+
+def _look_at(url: str) -> None:
+    """Refuse a URL for which a page would get an exception, and no call."""
+    parts = _URL.fullmatch(url)
+    if parts is None:
+        raise ValueError("must hold URLs like stun:host:3478 or turns:host:5349?transport=tcp")
+    host, _ = split_host(parts[1] or parts[2])
+    if not host:
+        raise ValueError("must hold URLs with a host, like stun:host:3478")
 
 
 def _lacks_password(server: IceServer) -> bool:

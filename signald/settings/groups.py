@@ -27,7 +27,10 @@ class ListeningSettings(Group):
         "Twisted endpoints to listen on, in place of PORT: `tcp:8080:interface=127.0.0.1`, `unix:/run/signald.sock`, …",
     )
     allowed_origin: frozenset[str] = setting(
-        "", values.origin_list, "Origins of web pages that may connect, comma-separated; empty: all"
+        "",
+        values.origin_list,
+        "Origins of web pages that may connect, comma-separated: `https://example.com`, `https://*.example.com`, "
+        "`null`; empty: all",
     )
     trusted_proxies: tuple[addresses.Network, ...] = setting(
         "",
@@ -74,6 +77,11 @@ class StoreSettings(Group):
     redis_ca_file: str = setting(
         "", values.file, "PEM file of the certificates to trust for `rediss://`; empty: the system's"
     )
+
+    def check(self) -> None:
+        """See `Group.check`."""
+        if self.redis_ca_file and self.redis_url is not None and not self.redis_url.tls:
+            raise SettingsError("REDIS_CA_FILE: it is for rediss://, and REDIS_URL speaks no TLS")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -194,15 +202,15 @@ class LimitsSettings(Group):
     )
     max_bytes_per_second: int = setting(
         "0",
-        values.integer(0, 1_000_000_000),
+        values.bytes_if_any(256, 1_000_000_000),
         "Bytes of one client that are read in a second, the rest later; 0: no limit but that on messages",
     )
     max_sdp_bytes: int = setting(
         "0",
-        values.integer(0, 65536),
+        values.bytes_if_any(256, 65536),
         "Size of `sdp` in offers and answers, as JSON; above it `INVALID_FORMAT`; 0: what a message of 64 KiB holds",
     )
-    max_candidate_bytes: int = setting("0", values.integer(0, 65536), "The same for `candidate`")
+    max_candidate_bytes: int = setting("0", values.bytes_if_any(64, 65536), "The same for `candidate`")
     violations_per_minute: int = setting(
         "0",
         values.integer(0, 1_000_000_000),
@@ -242,7 +250,7 @@ class IdentitySettings(Group):
         secret=True,
     )
     jwt_public_key_file: str = setting("", values.file, "Or the PEM file of the issuer's public key (RSA, EC, Ed25519)")
-    jwt_jwks: str = setting("", values.jwks, "Or the issuer's JWKS: an `https://` URL, or a file")
+    jwt_jwks: str = setting("", values.jwks, "Or the issuer's JWKS: an `https://` URL, or a file", secret=True)
     jwt_algorithms: frozenset[str] = setting(
         "",
         values.algorithms,
@@ -287,7 +295,7 @@ class OperatorSettings(Group):
     )
     admin_token: str = setting(
         "",
-        values.secret(16),
+        values.bearer_token(16),
         "Who shows it on ADMIN_LISTEN may list, kick and ban clients; empty: nobody may",
         secret=True,
     )

@@ -82,16 +82,18 @@ class Setting:
         if given := options.get(self.option):
             source, texts = f"--{self.option}", given
         else:
-            text = environment.get(self.variable, "").strip() or self.default
-            source, texts = self.variable, text.split() if self.many else [text]
+            source, texts = self.variable, [environment.get(self.variable, "").strip() or self.default]
         try:
-            parsed = [self.parse(text.strip()) for text in texts]
+            texts = [values.bare(text) for text in texts]
+            if self.many and not given:
+                texts = texts[0].split()
+            parsed = [self.parse(text) for text in texts]
         except ValueError as error:
             raise SettingsError(f"{source}{self._shown(texts[-1])}: {error}") from None
         return tuple(parsed) if self.many else parsed[-1]
 
     def _shown(self, text: str) -> str:
-        if self.secret:
+        if self.secret or text.startswith("-----BEGIN"):  # a key where the path of its file belongs
             return ""
         return f"={text!r}" if len(text) <= LONGEST_SHOWN else f"={text[: LONGEST_SHOWN - 3] + '...'!r}"
 

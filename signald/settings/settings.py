@@ -18,9 +18,7 @@ from signald.settings.groups import (
     StoreSettings,
 )
 from signald.settings.setting import Group, Setting, SettingsError, settings_of
-
-WORKER: Final = "{worker}"
-"""Stands in an endpoint for the worker's number, where workers cannot or should not share it."""
+from signald.settings.values import WORKER
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -9,14 +9,30 @@ import re
 import secrets
 from collections.abc import Callable
 from enum import StrEnum
-from typing import TypeVar
-from urllib.parse import urlsplit
+from typing import Final, TypeVar
 
 from signald.brokers.redis.url import StoreAddress, parse_url
-from signald.core import origins
+from signald.core import origins, urls
 from signald.identity.signing_keys import HMAC, PUBLIC
 
+WORKER: Final = "{worker}"
+"""Stands in an endpoint for the worker's number, where workers cannot or should not share it."""
+
 E = TypeVar("E", bound=StrEnum)
+
+
+def bare(text: str) -> str:
+    """A text without white space around it, as it was meant.
+
+    Raises:
+        ValueError: It is in quotes, as a shell would take away and a file of variables does not; or no text at all.
+    """
+    text = text.strip()
+    if len(text) > 1 and text[0] == text[-1] and text[0] in "\"'":
+        raise ValueError("is in quotes, which would be a part of it: leave them away")
+    if any("\ud800" <= character <= "\udfff" for character in text):  # what is not UTF-8 in the environment
+        raise ValueError("is not UTF-8")
+    return text
 
 
 def switch(text: str) -> bool:
@@ -40,6 +56,19 @@ def integer(lowest: int, highest: int) -> Callable[[str], int]:
     return parse
 
 
+def bytes_if_any(lowest: int, highest: int) -> Callable[[str], int]:
+    """A number of bytes in this range, or 0: who writes 64 means KiB, and nothing would ever pass."""
+    some = integer(lowest, highest)
+
+    def parse(text: str) -> int:
+        try:
+            return 0 if text == "0" else some(text)
+        except ValueError:
+            raise ValueError(f"must be 0, or a whole number of bytes from {lowest} to {highest}") from None
+
+    return parse
+
+
 def seconds(lowest: float, highest: float) -> Callable[[str], float]:
     """A number of seconds in this range, both ends included."""
 
@@ -55,7 +84,9 @@ def origin_list(text: str) -> frozenset[str]:
     """Origins, comma-separated; empty, or `*`, for all."""
     if text.strip() == "*":
         return frozenset()
-    allowed = frozenset(origins.normalise(origin) for origin in text.split(",") if origin.strip())
+    if re.search(r"[;\s]", re.sub(r"\s*,\s*", ",", text)):
+        raise ValueError("has a semicolon or white space inside: origins are separated by commas")
+    allowed = frozenset(origins.listed(origin) for origin in text.split(",") if origin.strip())
     if text and not allowed:  # a slip must not open the server to all
         raise ValueError("names no origin; leave it empty, or write *, to allow all")
     return allowed
@@ -96,6 +127,8 @@ def plain_text(text: str) -> str:
 
 def file(text: str) -> str:
     """The path of a file that exists, or empty."""
+    if text.startswith("-----BEGIN"):
+        raise ValueError("must be the path of a file, not what is in it")
     if text and not os.path.isfile(text):
         raise ValueError("is not a file")
     return text
@@ -105,9 +138,25 @@ def secret(shortest: int) -> Callable[[str], str]:
     """A secret of at least so many bytes, or empty."""
 
     def parse(text: str) -> str:
+        if text.startswith("-----BEGIN"):  # what is public must not be taken for a secret
+            raise ValueError("must be a secret that both sides share, not a key or a certificate in PEM form")
+        if not text.isprintable():
+            raise ValueError("has a line end or another invisible character inside")
         if text and len(text.encode()) < shortest:
             raise ValueError(f"must be at least {shortest} bytes long: whoever sees its work could guess a shorter one")
         return text
+
+    return parse
+
+
+def bearer_token(shortest: int) -> Callable[[str], str]:
+    """A secret that is sent in a header, or empty."""
+    parse_secret = secret(shortest)
+
+    def parse(text: str) -> str:
+        if re.search(r"[^!-~]", text):
+            raise ValueError("must be visible ASCII characters: others cannot be in a header")
+        return parse_secret(text)
 
     return parse
 
@@ -130,19 +179,17 @@ def algorithms(text: str) -> frozenset[str]:
 
 def jwks(text: str) -> str:
     """A path or an https URL of a JSON Web Key Set, or empty."""
-    return https_url(text) if text.startswith(("https://", "http://")) else file(text)
+    return https_url(text) if "://" in text else file(text)
 
 
 def https_url(text: str) -> str:
     """An https URL, or an http one of this machine, or empty."""
     if not text:
         return ""
-    parts = urlsplit(text)
-    hidden = parts.username is not None or parts.fragment
-    visible = not re.search(r"[^!-~]", text)
-    if parts.scheme not in {"https", "http"} or not visible or not parts.hostname or hidden:
-        raise ValueError("must be an https:// URL without user, password and fragment")
-    if parts.scheme == "http" and parts.hostname not in {"localhost", "127.0.0.1", "::1"}:
+    parts = urls.split(text)
+    if parts.scheme not in {"https", "http"} or not text.isascii() or not parts.host or parts.credentials is not None:
+        raise ValueError("must be an https:// URL in ASCII, without user and password")
+    if parts.scheme == "http" and parts.host not in {"localhost", "127.0.0.1", "::1"}:
         raise ValueError("must be https://: who is on the way could read and change what goes over it")
     return text
 
@@ -172,7 +219,15 @@ def one_of(words: tuple[str, ...]) -> Callable[[str], str]:
 
 
 def endpoint(text: str) -> str:
-    """A Twisted endpoint string; what it means is seen when it is opened."""
-    if ":" not in text:
+    """A Twisted endpoint string; what it means is seen when it is opened, but for a port that cannot be."""
+    kind, colon, rest = text.replace(WORKER, "1").partition(":")
+    if not colon:
         raise ValueError("must be a Twisted endpoint, for example tcp:8080:interface=127.0.0.1")
+    port = rest.partition(":")[0].removeprefix("port=")
+    if (kind in {"tcp", "tcp6"} or (kind == "ssl" and port.isdecimal())) and not _is_port(port):
+        raise ValueError(f"must have a port from 0 to 65535, for example {kind}:8080")
     return text
+
+
+def _is_port(text: str) -> bool:
+    return re.fullmatch("[0-9]{1,5}", text) is not None and int(text) <= 65535

@@ -138,7 +138,7 @@ def make_tokens(*, identity: IdentitySettings, reactor: Any) -> Tokens | None:
     refresh: jwks.Jwks | None = None
     if where := identity.jwt_jwks:
         fetch = jwks.from_url(where, reactor) if "://" in where else jwks.from_file(where)
-        refresh = jwks.Jwks(fetch, where, identity.jwt_algorithms, reactor)
+        refresh = jwks.Jwks(fetch, where.partition("?")[0], identity.jwt_algorithms, reactor)
     verifier = Verifier(
         refresh or _fixed_keys(identity),
         issuer=identity.jwt_issuer,

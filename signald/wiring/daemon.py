@@ -18,7 +18,8 @@ from signald.network.front import FrontFactory
 from signald.process.notify import Notify
 from signald.process.workers import WORKER_VARIABLE
 from signald.settings.setting import SettingsError
-from signald.settings.settings import WORKER, Settings, describe
+from signald.settings.settings import Settings, describe
+from signald.settings.values import WORKER
 from signald.telemetry.counts import Counts
 from signald.telemetry.lag import LoopLag
 from signald.web.api import Api

@@ -69,6 +69,17 @@ def test_wrong_password(tmp_path: Path, user: str) -> None:
             assert service.errors() == []
 
 
+def test_a_store_that_quotes_the_login(tmp_path: Path) -> None:
+    """A store, or a proxy before it, that knows no AUTH answers with all of its words, and they would be in the log."""
+    with (
+        RedisServer(tmp_path, options=[["rename-command", "AUTH", '""']]) as store,
+        Service(f"redis://daemon:s3cret@127.0.0.1:{store.port}", joined=False) as service,
+    ):
+        service[0].wait_for("unknown command")
+        assert len(_warnings(service)) == 1
+        assert "s3cret" not in service[0].log
+
+
 def test_no_password_where_one_is_needed(tmp_path: Path) -> None:
     """An operator who forgot the password would have to guess."""
     with (

@@ -5,6 +5,7 @@ pick connections at random, wait for ever without one, and do not verify certifi
 global reactor, so it is imported when the first connection is made, by which time twistd has chosen the reactor.
 """
 
+import re
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, Final, Protocol
 
@@ -270,7 +271,10 @@ class StoreConnection:
         address = self._address
         if address.password:
             user = (address.user,) if address.user else ()
-            await self.call("AUTH", *user, address.password)
+            try:
+                await self.call("AUTH", *user, address.password)
+            except StoreRefused as error:
+                raise StoreRefused(_without_quotes(str(error), address.password), error.problem) from None
         if address.database:
             await self.call("SELECT", str(address.database))
 
@@ -310,6 +314,12 @@ class StoreConnection:
     def _ended(self, failure: Failure) -> None:
         if not failure.check(CancelledError):
             self._log.failure("{name} connection is no longer kept", failure, name=self._name)
+
+
+def _without_quotes(reply: str, password: str) -> str:
+    """Why a login was refused. A store that knows no AUTH quotes all the words of it, cut off or whole."""
+    why = re.split("[`'\"]", reply)[0].rstrip(" ,:")
+    return why if why and password not in why else "AUTH was refused"
 
 
 def _translate(failure: Failure) -> Failure:

@@ -75,8 +75,13 @@ def test_logs_show_a_network(address: str, shown: str) -> None:
 @pytest.mark.parametrize("text", ["10.0.0.0/33", "example.com", "10.0.0.1/8"])
 def test_wrong_networks_are_refused(text: str) -> None:
     """A slip would leave the proxy untrusted, and every client would seem to be the proxy."""
-    with pytest.raises(ValueError, match="is not a network"):
+    with pytest.raises(ValueError, match=r"is not a network|the network is 10\.0\.0\.0/8"):
         parse_networks(text)
+
+
+def test_ipv4_networks_written_as_ipv6() -> None:
+    """The proxy stays untrusted: addresses of clients are IPv4 addresses, however the kernel hands them on."""
+    assert parse_networks("::ffff:10.0.0.0/104, ::ffff:192.0.2.1") == parse_networks("10.0.0.0/8, 192.0.2.1")
 
 
 def test_household() -> None:

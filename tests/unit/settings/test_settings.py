@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 from hypothesis import given
+from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
 from signald.settings import settings
@@ -16,21 +17,30 @@ from signald.tap import Options
 
 BAD: Mapping[str, tuple[str, ...]] = {
     "PORT": ("x", "-1", "65536", "80 80", "8080.0", "0x50", "1" * 30, "٨٠"),
-    "LISTEN": ("8080", "tcp:8080 nonsense"),
-    "ADMIN_LISTEN": ("9100", "x"),
+    "LISTEN": ("8080", "tcp:8080 nonsense", "tcp:99999", "tcp6:-1", "tcp:x", "ssl:99999:privateKey=k"),
+    "ADMIN_LISTEN": ("9100", "x", "tcp:99999", "tcp:port=65536"),
     "PUBLIC_METRICS": ("maybe",),
     "WORKERS": ("0", "257", "x", "-1"),
-    "ALLOWED_ORIGIN": ("example.com", "https://example.com/path", "https://a.example,x", "null", "https://[::1", ","),
+    "ALLOWED_ORIGIN": (
+        *("example.com", "https://example.com/path", "https://a.example,x", "https://[::1", ",", "https://a,*"),
+        *("https://example.com;", "https://a.example;https://b.example", "https://a.example https://b.example"),
+        *("wss://example.com", "https://*", "https://*.com", "https://example.com:0", "https://a.*.example.com"),
+    ),
     "REQUEUE_ON_PARTNER_LEAVE": ("maybe", "2", "tru"),
     "REMATCH_DELAY_SECONDS": ("x", "-1", "3601", "nan", "inf", "1e3", "1,5"),
-    "REDIS_URL": ("x", "http://localhost", "redis://localhost:port", "redis://localhost/x"),
+    "REDIS_URL": (
+        *("x", "http://localhost", "redis://localhost:port", "redis://localhost/x", "redis://", "redis://:0"),
+        *("redis://localhost:0", "redis://localhost:65536", "redis://localhost/0#x", "redis://local host"),
+        *("redis://:hunter2", "redis://user:hunter2", "unix://hunter2", "redis://user@host", "redis://a..b"),
+        "redis://h?x=1",
+    ),
     "REDIS_PREFIX": ("a b", "a*", "ä:", "x" * 65),
     "REDIS_CA_FILE": ("/does/not/exist.pem", "/"),
     "INSTANCE_ID": ("a b", "x" * 65, "ä", "a:b", "a/b"),
     "MAX_MSG_PER_SECOND": ("0", "-1", "x", "1.5", "1" * 30),
-    "MAX_BYTES_PER_SECOND": ("-1", "x", "1.5"),
-    "MAX_SDP_BYTES": ("-1", "65537", "8k"),
-    "MAX_CANDIDATE_BYTES": ("-1", "65537", "x"),
+    "MAX_BYTES_PER_SECOND": ("-1", "x", "1.5", "64"),
+    "MAX_SDP_BYTES": ("-1", "65537", "8k", "64"),
+    "MAX_CANDIDATE_BYTES": ("-1", "65537", "x", "2"),
     "MATCHES_PER_MINUTE": ("-1", "x"),
     "MAX_CONNECTIONS": ("-1", "all"),
     "MAX_HALF_OPEN": ("-1", "x"),
@@ -55,17 +65,22 @@ BAD: Mapping[str, tuple[str, ...]] = {
         '[{"urls":"turn:a","username":"u"}]',
         '[{"urls":"turn:a","credential":"hunter2"}]',
         '[{"urls":"turn:hunter2@a","username":"u","credential":"c"}]',
+        *("stun:a:0", "stun:a:99999", "stun:a:", "stun:[::g]", "turn:a..b", "stun:a;stun:b", "stun:300.0.0.1"),
+        '[{"urls":"turn:a","username":"","credential":""}]',
+        '[{"urls":"turn:a","username":"u","credential":""}]',
+        '[{"urls":"turn:a","username":"' + "u" * 509 + '","credential":"hunter2"}]',
+        '[{"urls":"turn:a","username":"u","credential":["hunter2"]}]',
     ),
-    "TURN_SECRET": ("hunter2", "x" * 15),
+    "TURN_SECRET": ("hunter2", "x" * 15, "hunter2\nhunter2\nhunter2"),
     "AUTH_MODE": ("maybe", "true"),
-    "JWT_SECRET": ("x", "x" * 31),
-    "JWT_PUBLIC_KEY_FILE": ("/does/not/exist.pem", "/"),
+    "JWT_SECRET": ("x", "x" * 31, "-----BEGIN PUBLIC KEY-----\nhunter2 hunter2 hunter2\n"),
+    "JWT_PUBLIC_KEY_FILE": ("/does/not/exist.pem", "/", "-----BEGIN PRIVATE KEY-----\nhunter2"),
     "JWT_JWKS": (
         "/does/not/exist.json",
         "http://issuer.example/jwks",
         "https://",
         "https://user:hunter2@issuer.example/jwks",
-        "https://issuer.example/jwks#x",
+        *("https://issuer.example/jwks#x", "https://issuer.example:0/jwks", "https://issuer.example:99999/jwks"),
         "https://issu\u00e9r.example",
         "ftp://issuer.example/jwks",
     ),
@@ -81,10 +96,11 @@ BAD: Mapping[str, tuple[str, ...]] = {
         "http://mod.example/x",
         "https://",
         "https://u:hunter2@mod.example/x",
-        "https://m/hunter2 x",
+        *("https://m/hunter2 x", "https://m/hunter2#x", "https://m:0/hunter2", "https://m:99999/hunter2"),
+        *("https://[hunter2]/", "https://m/hunter2\n/x", "https://m\u2100hunter2/x", "https://m/hunter2\u00e9"),
     ),
     "REPORT_WEBHOOK_SECRET": ("hunter2", "whsec_hunter2", "whsec_%%%%%%%%%%%%%%%%%%%%%%%%"),
-    "ADMIN_TOKEN": ("hunter2", "x" * 15),
+    "ADMIN_TOKEN": ("hunter2", "x" * 15, "hunter2 hunter2 hunter2", "hunter2\u00e9" * 4),
     "TURN_TTL": ("0", "59", "x", "1h", "2592001"),
     "DEMO": ("maybe",),
     "DRAIN_SECONDS": ("-1", "x", "3601"),
@@ -98,7 +114,7 @@ BAD: Mapping[str, tuple[str, ...]] = {
     "LOG_FULL_ADDRESSES": ("maybe",),
     "LOG_LEVEL": ("loud",),
     "LOG_FORMAT": ("xml",),
-    "TRUSTED_PROXIES": ("x", "10.0.0.0/33"),
+    "TRUSTED_PROXIES": ("x", "10.0.0.0/33", "10.0.0.1/8", "10.0.0.0/8;::1"),
     "DEBUG": ("maybe",),
 }
 
@@ -145,6 +161,7 @@ def test_a_bad_value_names_the_setting(variable: str, value: str) -> None:
     text = str(caught.value)
     assert text.startswith(variable)
     assert "\n" not in text
+    assert "hunter2" not in text
     option = variable.lower().replace("_", "-")
     with pytest.raises(SettingsError) as caught:
         settings.parse({}, {option: [value if variable != "LISTEN" else "8080"]})
@@ -172,7 +189,22 @@ def test_white_space_is_no_part() -> None:
     """A line end behind a value, from a file of secrets, makes the start fail."""
     chosen = settings.parse({"PORT": " 80\n", "ALLOWED_ORIGIN": " https://a.example , https://b.example ,"})
     assert chosen.listening.port == 80
-    assert chosen.listening.allowed_origin == {"https://a.example:443", "https://b.example:443"}
+    assert chosen.listening.allowed_origin == {"https://a.example", "https://b.example"}
+
+
+@pytest.mark.parametrize("variable", [setting.variable for setting in SETTINGS])
+def test_quotes_are_named(variable: str) -> None:
+    """Docker passes on the quotes in a file of variables, systemd does not, and the error lets the operator guess."""
+    for quote in "\"'":
+        with pytest.raises(SettingsError, match="is in quotes"):
+            settings.parse({variable: f"{quote}1{quote}"})
+
+
+def test_certificates_need_tls() -> None:
+    """The operator names certificates, and believes that the password goes over TLS."""
+    with pytest.raises(SettingsError, match=r"^REDIS_CA_FILE: .*no TLS"):
+        settings.parse({"REDIS_URL": "redis://store", "REDIS_CA_FILE": __file__})
+    settings.parse({"REDIS_URL": "rediss://store", "REDIS_CA_FILE": __file__})
 
 
 def test_all_origins() -> None:
@@ -239,18 +271,109 @@ def test_secrets_are_never_shown() -> None:
     chosen = settings.parse({"REDIS_URL": "redis://user:hunter2@localhost:6379/1"})
     assert chosen.store.redis_url is not None
     assert "hunter2" not in repr(chosen) + str(chosen.store.redis_url) + f"{chosen.store.redis_url}"
-    for bad in ("redis://user:hunter2@localhost:port", "http://user:hunter2@localhost", "hunter2"):
-        with pytest.raises(SettingsError) as caught:
-            settings.parse({"REDIS_URL": bad})
-        assert "hunter2" not in str(caught.value)
-        assert caught.value.__cause__ is None
-        assert caught.value.__suppress_context__
     shared = settings.parse(
         {"ICE_SERVERS": '[{"urls":"turn:a"},{"urls":"turn:b","username":"u","credential":"hunter2"}]'}
         | {"TURN_SECRET": "hunter2 hunter2 hunter2"}
         | {"AUTH_MODE": "required", "JWT_SECRET": "hunter2 hunter2 hunter2 hunter2 hunter2"}
+        | {"REPORT_WEBHOOK_URL": "https://m/hunter2", "REPORT_WEBHOOK_SECRET": "hunter2 hunter2 hunter2"}
+        | {"ADMIN_LISTEN": "tcp:1", "ADMIN_TOKEN": "hunter2-hunter2-hunter2"}
     )
     assert "hunter2" not in repr(shared)
+
+
+def is_silent_about(secret: str, variables: Mapping[str, str]) -> bool:
+    """Whether no error on these variables, nor what it leads to, shows a part of a secret; false if there is none."""
+    with pytest.raises(SettingsError) as caught:
+        settings.parse(variables)
+    error: BaseException = caught.value
+    assert error.__cause__ is None
+    assert error.__suppress_context__
+    return not any(secret[at : at + 3] in str(error) for at in range(len(secret) - 2))
+
+
+@pytest.mark.parametrize(
+    ("url", "hint"),
+    [
+        ("redis://user:123#SWORDFISH@127.0.0.1:1/0", "%23"),
+        ("redis://:SWORD#FISH@127.0.0.1", "%23"),
+        ("redis://:SWORD/FISH@127.0.0.1", "%2F"),
+        ("redis://SWORD:1/FISH@127.0.0.1", "%2F"),
+        ("redis://:SWORD?FISH@127.0.0.1", "%3F"),
+        ("redis://:SWORD[FISH]@127.0.0.1", "%5B"),
+        ("redis://:SWORDFISH]@127.0.0.1", "%5D"),
+        ("redis://:SWORD FISH@127.0.0.1", "%20"),
+        ("redis://:SWORD\nFISH@127.0.0.1", "invisible"),
+        ("redis://:SWORD\u200bFISH@127.0.0.1", "invisible"),
+        ("redis://:SWORDFISH\u2100@127.0.0.1", "UTF-8"),
+        ("redis://:SWORD%ffFISH@127.0.0.1", "%25"),
+        ("redis://:SWORDFISH@127.0.0.1:0", "port"),
+        ("redis://:SWORDFISH@127.0.0.1:SWORDFISH", "port"),
+        ("redis://:SWORDFISH@[SWORDFISH]", "IPv6"),
+        ("redis://:SWORDFISH@", "host"),
+        ("redis://:SWORDFISH", "port"),
+        ("redis://SWORDFISH:SWORDFISH", "port"),
+        ("redis://:SWORDFISH@127.0.0.1/SWORDFISH", "database"),
+        ("redis://:SWORDFISH@127.0.0.1?SWORDFISH=1", "db"),
+        ("redis://SWORDFISH@127.0.0.1", "no password"),
+        ("http://:SWORDFISH@127.0.0.1", "redis://"),
+        ("unix://:SWORD/FISH@/run/redis.sock", "%2F"),
+        ("unix://:SWORDFISH", "three slashes|port"),
+        ("'redis://:SWORDFISH@127.0.0.1'", "quotes"),
+        ('"redis://:SWORDFISH@127.0.0.1"', "quotes"),
+        ("redis://:SWORDFISH\udcff@127.0.0.1", "UTF-8"),
+        ("SWORDFISH", "redis://"),
+    ],
+)
+def test_what_is_wrong_with_the_address_of_the_store(url: str, hint: str) -> None:
+    """The password is in the error; or a part of it is taken for the host, and is in the log from then on."""
+    with pytest.raises(SettingsError, match=hint):
+        settings.parse({"REDIS_URL": url})
+    assert is_silent_about("SWORDFISH", {"REDIS_URL": url})
+
+
+@pytest.mark.parametrize(
+    ("url", "password", "where"),
+    [
+        ("redis://:SWORD%23FISH@h", "SWORD#FISH", "redis://h:6379/0"),
+        ("redis://u:SWORD%2FFISH@h:7/1", "SWORD/FISH", "redis://h:7/1"),
+        ("redis://:SWORD@FISH@h", "SWORD@FISH", "redis://h:6379/0"),
+        ("redis://:SWORD:FISH@h", "SWORD:FISH", "redis://h:6379/0"),
+        ("redis://:100%@h?db=3", "100%", "redis://h:6379/3"),
+        ("redis://:caf\u00e9@[0::1]", "caf\u00e9", "redis://[::1]:6379/0"),
+        ("REDISS://:s@H.example:/", "s", "rediss://h.example:6379/0"),
+        ("unix:///run/a@b.sock?db=2", "", "unix:///run/a@b.sock?db=2"),
+        ("unix://u:p@/run/redis.sock", "p", "unix:///run/redis.sock?db=0"),
+    ],
+)
+def test_an_address_of_the_store(url: str, password: str, where: str) -> None:
+    """A password that was written as it should be, or in the only way it can be meant, lets nobody in."""
+    address = settings.parse({"REDIS_URL": url}).store.redis_url
+    assert address is not None
+    assert (address.password, str(address)) == (password, where)
+
+
+SECRETS = [setting.variable for setting in SETTINGS if setting.secret]
+AROUND = st.text(
+    st.sampled_from("#/?@:[]%&=+,;'\"\\{} \t\n\x00a1.-_~*\u00e9\u2100\uff0f\u2048\ufe56\u200b\U0001f600\udcff"),
+    max_size=12,
+)
+FORMS = (
+    *("{0}{s}{1}", "redis://{s}{0}@h{1}", "redis://u:{0}{s}{1}@h:1/0", "redis://h{0}/{s}{1}", "unix://{s}{0}/x{1}"),
+    *("https://{s}{0}@h/{1}", "https://h{0}/{s}{1}", "https://{0}{s}{1}", "http://{s}{0}", "stun:{0}{s}{1}"),
+    *('[{{"urls":"turn:a{0}","username":"{s}","credential":"{s}{1}"}}]', '[{{"urls":"{s}{0}"}}]', "whsec_{0}{s}{1}"),
+)
+
+
+@hypothesis_settings(max_examples=1500)
+@given(st.sampled_from(SECRETS), st.sampled_from(FORMS), AROUND, AROUND)
+def test_no_error_shows_a_secret(variable: str, form: str, before: str, behind: str) -> None:
+    """Some slip in a secret, in whatever place, writes it into the log of a container platform."""
+    try:
+        settings.parse({variable: form.format(before, behind, s="SWORDFISH"), "AUTH_MODE": "optional"})
+    except SettingsError as error:
+        shown = str(error)
+        assert error.__suppress_context__ or error.__context__ is None
+        assert not any("SWORDFISH"[at : at + 3] in shown for at in range(7)), shown
 
 
 def test_a_long_value_is_not_shown_whole() -> None:
@@ -260,7 +383,7 @@ def test_a_long_value_is_not_shown_whole() -> None:
     assert len(str(caught.value)) < 200
 
 
-@given(st.sampled_from([setting.variable for setting in SETTINGS]), st.text(max_size=40))
+@given(st.sampled_from([setting.variable for setting in SETTINGS]), st.text(max_size=40) | AROUND)
 def test_nothing_else_is_raised(variable: str, value: str) -> None:
     """Some value ends the start with a traceback."""
     try:
@@ -352,7 +475,7 @@ def test_every_setting_is_an_option(tmp_path: Path) -> None:
         "debug": "true",
     }
     assert set(good) == {setting.option for setting in SETTINGS}
-    store = ("--redis-url", "redis://store")  # without one there is no second worker
+    store = ("--redis-url", "rediss://store")  # without one there is no second worker, and no use of certificates
     needs = {"turn-secret": ["--ice-servers=turn:a"], "auth-mode": ["--jwt-secret", "s" * 32]}
     needs |= {key: ["--auth-mode=required"] for key in ("jwt-secret", "jwt-public-key-file", "jwt-jwks")}
     needs |= {
