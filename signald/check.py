@@ -1,4 +1,4 @@
-"""``twistd signald --check``: are the settings good, and is the store there?"""
+"""Checks the settings and the store, for ``twistd signald --check``."""
 
 import os
 import sys
@@ -15,7 +15,7 @@ from signald.process.root import ProcessService
 from signald.settings.groups import StoreSettings
 
 STORE_WITHIN_S: Final = 5.0
-"""How long the store may take to answer."""
+"""Seconds that the store may take to answer."""
 
 
 class SettingsCheck(ProcessService):

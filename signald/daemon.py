@@ -1,4 +1,4 @@
-"""The life of the daemon: its listeners and clients from start to a clean end."""
+"""Runs the daemon: its listeners and clients, from the start to a clean end."""
 
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Final, NamedTuple
@@ -20,16 +20,16 @@ from signald.websocket.entrance import Entrance
 from signald.websocket.watch import Watch
 
 CLOSE_WITHIN_S: Final = 2.0
-"""How long clients may take to answer the close frame at the end."""
+"""Seconds that clients may take to answer the close frame at the end."""
 
 BROKER_WITHIN_S: Final = 2.0
-"""How long the broker may take to clean up at the end."""
+"""Seconds that the broker may take to clean up at the end."""
 
 QUIET_S: Final = 3.0
-"""A drain is over when nothing was relayed for so long: calls are set up, or their clients gave up."""
+"""Seconds without a relayed message after which a drain is over: calls are set up, or their clients gave up."""
 
 POLL_S: Final = 0.02
-"""How often the end looks whether it may go on."""
+"""Seconds between two looks at whether the end may go on."""
 
 COME_BACK: Final = "the server is going away, connect again"
 """The reason in the close frame; clients reconnect, and find another instance."""

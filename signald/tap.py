@@ -1,4 +1,4 @@
-"""``twistd signald``: what twistd looks for."""
+"""Gives twistd what it looks for: the options and the service of ``twistd signald``."""
 
 from collections.abc import Mapping
 from typing import Any

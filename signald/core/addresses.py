@@ -1,4 +1,4 @@
-"""Where a client really is: its address behind proxies, and how much of it a log may show. Pure.
+"""Finds a client's own address behind proxies, and says how much of it a log may show. Pure.
 
 Addresses are text as `ipaddress` writes it; an IPv4 address mapped into IPv6 (RFC 4291 2.5.5.2) is the IPv4 address.
 The empty text stands for a peer without an address: a UNIX socket.
@@ -13,16 +13,16 @@ Network = IPv4Network | IPv6Network
 
 _OCTET: Final = "(?:25[0-5]|2[0-4][0-9]|1[0-9][0-9]|[1-9]?[0-9])"
 _IPV4: Final = re.compile(rf"(?:::ffff:)?({_OCTET}(?:\.{_OCTET}){{3}})")
-"""As the kernel writes it, on a port for both families mapped into IPv6: a tenth of what `ipaddress` takes."""
+"""An IPv4 address as the kernel writes it, maybe mapped into IPv6. Matching it takes a tenth of `ipaddress`'s time."""
 
 _FORWARDED_FOR: Final = b"\r\nx-forwarded-for:"
 
 IPV4_BITS: Final = 24
 IPV6_BITS: Final = 48
-"""What a log shows: a network of many households, as data protection officers advise."""
+"""Bits of an address that a log shows: a network of many households, as data protection officers advise."""
 
 HOUSEHOLD_BITS = 64
-"""Of one household: whoever has one address of a /64 has them all (RFC 6177)."""
+"""Bits that the addresses of one household share: whoever has one address of a /64 has them all (RFC 6177)."""
 
 
 def _parse(text: str) -> IPv4Address | IPv6Address | None:
@@ -39,7 +39,7 @@ def _parse(text: str) -> IPv4Address | IPv6Address | None:
 
 
 def normalise(text: str) -> str:
-    """One spelling for one address, without port and zone; what is no address stays as it is."""
+    """Spell an address in the one way, without port and zone; what is no address stays as it is."""
     if ipv4 := _IPV4.fullmatch(text):
         return ipv4[1]
     address = _parse(text)
@@ -47,7 +47,7 @@ def normalise(text: str) -> str:
 
 
 def parse_networks(text: str) -> tuple[Network, ...]:
-    """Networks and single addresses, comma-separated.
+    """Parse comma-separated networks and addresses.
 
     Raises:
         ValueError: One of them is neither.
@@ -68,7 +68,7 @@ def _network(text: str) -> Network:
 
 
 def forwarded_for(head: bytes) -> list[str]:
-    """All of the ``X-Forwarded-For`` headers of a request head, in order: the nearest proxy wrote the last one."""
+    """Collect the ``X-Forwarded-For`` addresses of a request head, in order: the nearest proxy wrote the last one."""
     found: list[str] = []
     lower, at = head.lower(), 0
     while (at := lower.find(_FORWARDED_FOR, at)) >= 0:
@@ -79,12 +79,12 @@ def forwarded_for(head: bytes) -> list[str]:
 
 
 def client_address(peer: str, forwarded: Sequence[str], trusted: Sequence[Network]) -> str:
-    """The address of the client: the last one that no trusted proxy has.
+    """Find the address of the client: the last one that no trusted proxy has.
 
     Whatever stands before that in the header, the client may have made up.
 
     Args:
-        peer: Of the connection; empty for a UNIX socket, which only a proxy of this machine can have opened.
+        peer: Address of the connection; empty for a UNIX socket, which only a proxy of this machine can have opened.
         forwarded: See `forwarded_for`.
         trusted: Networks of proxies.
     """
@@ -104,7 +104,7 @@ def client_address(peer: str, forwarded: Sequence[str], trusted: Sequence[Networ
 
 
 def truncate(address: str) -> str:
-    """The network of an address, for logs: ``192.0.2.0/24``, ``2001:db8:1::/48``."""
+    """Cut an address down to its network, for logs: ``192.0.2.0/24``, ``2001:db8:1::/48``."""
     network, _, host = address.rpartition(".")
     if host.isdigit() and network.count(".") == 2 and ":" not in network:  # said at the end of each IPv4 client
         return f"{network}.0/{IPV4_BITS}"
@@ -115,7 +115,7 @@ def truncate(address: str) -> str:
 
 
 def household(address: str) -> str:
-    """What counts as one address: an IPv4 address, or the /64 of an IPv6 address; anything else as it is."""
+    """Give what counts as one address: an IPv4 address, or the /64 of an IPv6 address; anything else as it is."""
     if ":" not in address:
         return address
     try:

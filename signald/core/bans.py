@@ -1,4 +1,4 @@
-"""Bans of users and addresses, as plain values and a table. Times are in seconds."""
+"""Keeps bans of users and addresses, as plain values in a table. Times are in seconds."""
 
 from collections import OrderedDict
 from collections.abc import Iterable
@@ -8,10 +8,10 @@ from typing import Final
 import msgspec
 
 MAX_BANS: Final = 100_000
-"""Bans at one time, 30 MB, and as many automatic ones; those that were said longest ago end early for more."""
+"""Bans at one time, 30 MB, and as many automatic ones; above that, those that were said longest ago end early."""
 
 LOOK_S: Final = 10.0
-"""Between two looks at which bans are over: one takes as long as there are bans."""
+"""Seconds between two looks at which bans are over: a look takes longer the more bans there are."""
 
 
 class BanKind(StrEnum):
@@ -22,7 +22,7 @@ class BanKind(StrEnum):
 
 
 class Ban(msgspec.Struct, frozen=True, omit_defaults=True):
-    """Somebody may not come in. Times are since 1970, as instances have to agree about them.
+    """Says that somebody may not come in. Times are since 1970, as instances have to agree about them.
 
     Attributes:
         kind: What `value` is.
@@ -32,7 +32,7 @@ class Ban(msgspec.Struct, frozen=True, omit_defaults=True):
         keep: When it may be forgotten: not before what was said earlier has ended, or that would count again where this
             word was not heard.
         reason: For people.
-        automatic: Nobody said it: it is about an address that sent what no client sends.
+        automatic: Whether nobody said it: it is about an address that sent what no client sends.
     """
 
     kind: BanKind
@@ -45,7 +45,7 @@ class Ban(msgspec.Struct, frozen=True, omit_defaults=True):
 
     @property
     def key(self) -> str:
-        """What it is about: of two with the same key the later one counts, and an automatic one never for another."""
+        """What it is about. Of two bans with one key the later counts; automatic ones have keys of their own."""
         return ban_key(self.kind, self.value, automatic=self.automatic)
 
 
@@ -55,7 +55,7 @@ def ban_key(kind: BanKind, value: str, *, automatic: bool = False) -> str:
 
 
 class BanTable:
-    """The bans that are known, each instance's in the end the same: the last word about each key counts."""
+    """Holds all known bans; every instance comes to the same ones, as the last word about each key counts."""
 
     __slots__ = ("_look_at", "_said", "_seen")
 
@@ -86,7 +86,7 @@ class BanTable:
         return news
 
     def find(self, kind: BanKind, value: str, now: float) -> Ban | None:
-        """The ban on somebody that is in force; what somebody said before what is automatic."""
+        """Find the ban on somebody that is in force; one that an operator said comes before an automatic one."""
         return next((ban for ban in self.words(kind, value) if ban.until > now), None)
 
     def words(self, kind: BanKind, value: str) -> list[Ban]:

@@ -6,17 +6,17 @@ from typing import Final
 from signald.core.encounters import Party
 
 BLOCKS_EACH: Final = 1_000
-"""Others whom one may block; the oldest are forgotten first."""
+"""Others whom one client or user may block; the oldest are forgotten first."""
 
 MAX_BLOCKS: Final = 100_000
 """Blocks that this process remembers, 30 MB; the oldest are forgotten first."""
 
 GUEST_BLOCK_S: Final = 86_400.0
-"""How long a block lasts in which one is known by its connection alone: hardly any lasts longer."""
+"""Seconds that a block lasts if one of the two is known by its connection alone: hardly any lasts longer."""
 
 
 class Blocks:
-    """Who has blocked whom. Only the one who blocked can make it forgotten, by blocking many others.
+    """Remembers who has blocked whom. Only whoever blocked can make it forgotten, by blocking many others.
 
     Args:
         lasting_s: How long a block of one user by another lasts.
@@ -33,12 +33,12 @@ class Blocks:
         return len(self._order)
 
     def lasting(self, by: Party, whom: Party) -> float:
-        """How long a block lasts."""
+        """How long a block between these two lasts, in seconds."""
         guest = by.user is None or whom.user is None
         return min(self.lasting_s, GUEST_BLOCK_S) if guest else self.lasting_s
 
     def add(self, by: Party, whom: Party, now: float) -> None:
-        """Somebody blocks somebody, from now on (of any clock, the same at each call)."""
+        """Block somebody for somebody, from `now` on (by any clock, the same at each call)."""
         self._forget(now)
         block = one, other = by.names()[0], whom.names()[0]
         self._order.pop(block, None)

@@ -1,4 +1,4 @@
-"""What a session asks for; whoever feeds it runs these in order."""
+"""Names what a session asks for; whoever feeds the session runs these in order."""
 
 from typing import Final
 

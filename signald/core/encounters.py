@@ -1,4 +1,4 @@
-"""Who met whom, as reports and blocks name them."""
+"""Names who met whom, for reports and blocks."""
 
 import msgspec
 
@@ -17,7 +17,7 @@ class Party(msgspec.Struct, frozen=True, gc=False):
     user: UserId | None = None
 
     def names(self) -> tuple[str, ...]:
-        """Under which names it may be kept apart from others; the one that lasts longest comes first."""
+        """The names under which it can be kept apart from others; the one that lasts longest comes first."""
         return (_of_client(self.client),) if self.user is None else (_of_user(self.user), _of_client(self.client))
 
 

@@ -1,8 +1,8 @@
-"""STUN and TURN servers for the clients: what the operator writes, and what a browser gets.
+"""Makes the list of STUN and TURN servers that a client gets, from what the operator writes.
 
-A TURN server relays what cannot go directly, at the operator's cost, so it wants a password. One that stands in a page
-is everybody's. So each client gets one of its own that ends soon, made from a secret that signald and the TURN server
-share: what coturn calls ``use-auth-secret`` (draft-uberti-behave-turn-rest).
+A TURN server relays what cannot go directly, at the operator's cost, so it wants a password. A password in a page is
+known to everybody. So each client gets one of its own that ends soon, made from a secret that signald and the TURN
+server share: what coturn calls ``use-auth-secret`` (draft-uberti-behave-turn-rest).
 """
 
 import base64
@@ -25,7 +25,7 @@ MAX_USERNAME_BYTES: Final = 508
 
 
 class _Written(msgspec.Struct):
-    """A server as the operator writes it: an ``RTCIceServer``, in which one URL needs no list."""
+    """Describes a server as the operator writes it: an ``RTCIceServer``, in which one URL needs no list."""
 
     urls: str | list[str]
     username: str | UnsetType = UNSET
@@ -33,7 +33,7 @@ class _Written(msgspec.Struct):
 
 
 class IceServers(msgspec.Struct, frozen=True):
-    """The servers that clients are told of.
+    """Holds the servers that clients are told of.
 
     Attributes:
         servers: As written by the operator.
@@ -46,7 +46,7 @@ class IceServers(msgspec.Struct, frozen=True):
     ttl_s: int = 3600
 
     def given_to(self, client: ClientId, unix_time: float) -> list[IceServer] | UnsetType:
-        """What this client gets.
+        """List the servers for one client, with its own passwords.
 
         Args:
             client: Part of the user name, so that the TURN server's log and quota tell clients apart.
@@ -67,7 +67,7 @@ class IceServers(msgspec.Struct, frozen=True):
 
 
 def password(secret: str, username: str) -> str:
-    """The password of a user name that begins with the time (seconds since 1970) at which it ends."""
+    """Make the password of a user name, which begins with the time (seconds since 1970) at which it ends."""
     return base64.b64encode(hmac.digest(secret.encode(), username.encode(), "sha1")).decode()
 
 

@@ -1,4 +1,4 @@
-"""Identities that travel through the layers. All are opaque text but for the ticket's number."""
+"""Names the identities that travel through the layers. All are opaque text."""
 
 from typing import NewType
 

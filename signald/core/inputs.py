@@ -1,4 +1,4 @@
-"""What a session receives besides the client's messages."""
+"""Names what a session receives besides the client's messages."""
 
 import msgspec
 
@@ -38,7 +38,7 @@ class TokenRefused(msgspec.Struct, frozen=True, gc=False):
 
 
 class TokenExpired(msgspec.Struct, frozen=True, gc=False):
-    """Time has come to look whether the client's token is still good."""
+    """The time has come to look whether the client's token is still good."""
 
 
 class Disconnected(msgspec.Struct, frozen=True, gc=False):

@@ -1,4 +1,4 @@
-"""How much a client, a user or an address may use."""
+"""Limits what a client, a user or an address may use."""
 
 from collections.abc import Hashable
 from enum import StrEnum
@@ -7,7 +7,7 @@ MINUTE_S = 60.0
 
 
 class MessageRate:
-    """A token bucket: a burst of one second's worth, refilled evenly.
+    """Limits messages by a token bucket: a burst of one second's worth, refilled evenly.
 
     Args:
         per_second: Messages per second, at least 1; also the size of the burst.
@@ -35,14 +35,14 @@ class MessageRate:
 
 
 class Overflow(StrEnum):
-    """What happens when a user has one connection too many."""
+    """Says what happens when a user has one connection too many."""
 
     REFUSE = "refuse"
     REPLACE = "replace"
 
 
 class Window:
-    """Counts for each key, in spans of time that are the same for all: no more keys than came in the last span.
+    """Limits how often each key comes in a span of time. Spans are the same for all keys, and then all are forgotten.
 
     Args:
         limit: How often in a span; 0 allows everything.
@@ -67,7 +67,7 @@ class Window:
 
 
 class Skips:
-    """How long somebody who leaves many partners has to wait for the next one; a minute's worth may be left at once.
+    """Says how long whoever leaves many partners has to wait for the next; a minute's worth may be left at once.
 
     Args:
         per_minute: Partners that one client may leave; 0 never makes it wait.
@@ -78,18 +78,18 @@ class Skips:
         self._paid: dict[Hashable, float] = {}
 
     def left(self, key: Hashable, now: float) -> None:
-        """A partner was left."""
+        """Note that somebody left a partner."""
         if self._interval_s:
             self._paid[key] = max(self._paid.get(key, now), now) + self._interval_s
 
     def wait(self, key: Hashable, now: float) -> float:
-        """Seconds until the next partner."""
+        """Seconds until somebody may have the next partner."""
         return max(0.0, self._paid.get(key, now) - now - MINUTE_S)
 
     def sweep(self, now: float) -> None:
-        """Forget who has paid for all that it left."""
+        """Forget all who need not wait any more."""
         self._paid = {key: paid for key, paid in self._paid.items() if paid > now}
 
     def forget(self, key: Hashable) -> None:
-        """It is gone."""
+        """Forget somebody who is gone."""
         self._paid.pop(key, None)

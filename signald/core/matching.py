@@ -1,4 +1,4 @@
-"""First come, first served: the queue of waiting clients and the rooms of matched ones.
+"""Pairs waiting clients, first come, first served: the queue, and the rooms of those who are matched.
 
 This is the reference for every broker. Each operation costs the same however many clients wait or are paired: a queue
 in which each newcomer is matched at once can only hold tickets that may not meet each other, which are few: those that
@@ -35,7 +35,7 @@ class Ticket(msgspec.Struct, frozen=True, gc=False):
     user: UserId | None = None
 
     def party(self) -> Party:
-        """Who it is that waits."""
+        """The client that waits, with its user."""
         return Party(self.client, self.user)
 
     def avoids(self, other: "Ticket", now: float) -> bool:
@@ -51,10 +51,10 @@ def compatible(one: Ticket, other: Ticket, now: float) -> bool:
 
 
 class Queue:
-    """Waiting tickets, oldest first, at most one for each client.
+    """Holds waiting tickets, oldest first, at most one for each client.
 
     Args:
-        blocks: Who is never matched with whom.
+        blocks: Says who is never matched with whom.
     """
 
     __slots__ = ("_blocks", "_tickets")
@@ -106,19 +106,19 @@ class Queue:
 
 
 class Room(msgspec.Struct, frozen=True, gc=False):
-    """Two matched clients, who are each other's only partner."""
+    """Holds two matched clients, who are each other's only partner."""
 
     id: RoomId
     first: ClientId
     second: ClientId
 
     def partner_of(self, client: ClientId) -> ClientId:
-        """The other one of the two."""
+        """The partner of one of the two."""
         return self.second if client == self.first else self.first
 
 
 class Rooms:
-    """The rooms by their id."""
+    """Holds all rooms by their id."""
 
     __slots__ = ("_rooms", "get")
 

@@ -1,4 +1,4 @@
-"""Which web pages may connect: the `Origin` header against the operator's list (RFC 6455 10.2, RFC 6454)."""
+"""Decides which web pages may connect: the `Origin` header against the operator's list (RFC 6455 10.2, RFC 6454)."""
 
 import re
 from typing import Final

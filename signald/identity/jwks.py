@@ -1,6 +1,6 @@
-"""The issuer's keys as it serves them (JWKS, RFC 7517).
+"""Fetches the issuer's keys as it serves them (JWKS, RFC 7517).
 
-They are fetched at the start and anew now and then, and used from memory: no client ever waits for a fetch.
+They are fetched at the start and every ten minutes, and used from memory: no client ever waits for a fetch.
 """
 
 from collections.abc import Awaitable, Callable
@@ -22,7 +22,7 @@ from signald.identity.signing_keys import KeySet, SigningKey
 from signald.periodic import PeriodicService
 
 REFRESH_S: Final = 600.0
-"""Seconds from one fetch to the next: a key that the issuer withdraws is taken for good no longer than this."""
+"""Seconds from one fetch to the next: a key that the issuer withdraws is accepted no longer than this."""
 
 RETRY_S: Final = 10.0
 """Seconds after a failure, and at least between two fetches that unknown keys bring about: tokens with made-up key ids
@@ -32,10 +32,10 @@ LOOK_S: Final = 2.0
 """Seconds between two looks at whether a fetch is due."""
 
 FETCH_WITHIN_S: Final = 10.0
-"""For one fetch, from the connection to the last byte."""
+"""Seconds for one fetch, from the connection to the last byte."""
 
 MAX_JWKS_BYTES: Final = 256 * 1024
-"""Of a JWKS. Providers have 1 to 10 KiB."""
+"""Size of a JWKS. Providers have 1 to 10 KiB."""
 
 
 class FetchError(Exception):
@@ -43,13 +43,13 @@ class FetchError(Exception):
 
 
 class Jwks(PeriodicService):
-    """The keys of one JWKS. Implements `signald.identity.tokens.KeySource`.
+    """Keeps the keys of one JWKS. Implements `signald.identity.tokens.KeySource`.
 
     Args:
         fetch: Gets the document; raises whatever it likes.
         where: For the log.
         pinned: Algorithms; empty for those of the keys.
-        clock: Calls the refreshs.
+        clock: Starts the refreshes.
     """
 
     _log = Logger()

@@ -1,4 +1,4 @@
-"""Keys that tokens are signed with, and what each may be used for.
+"""Reads keys that tokens are signed with, and says what each may be used for.
 
 A key is bound to its algorithms before any token is seen, so a token's header can only choose among those: no ``none``,
 no public key taken for an HMAC secret (RFC 8725 3.1). Pure but for PyJWT and cryptography.
@@ -19,26 +19,26 @@ from jwt.algorithms import ECAlgorithm, OKPAlgorithm, RSAAlgorithm
 from jwt.exceptions import PyJWTError
 
 HMAC: Final = {"HS256": 32, "HS384": 48, "HS512": 64}
-"""For a secret, with the bytes that it must have at least (RFC 7518 3.2); the usual one first."""
+"""Algorithms for a secret, with the fewest bytes that it may have (RFC 7518 3.2); the usual one first."""
 
 RSA: Final = ("RS256", "RS384", "RS512", "PS256", "PS384", "PS512")
 CURVES: Final = {"secp256r1": "ES256", "secp384r1": "ES384", "secp521r1": "ES512"}
 EDWARDS: Final = "EdDSA"
 
 PUBLIC: Final = (*RSA, *CURVES.values(), EDWARDS)
-"""For a public key; which of them follows from the key."""
+"""Algorithms for a public key; which of them depends on the key."""
 
 RSA_BITS: Final = range(2048, 8193)
-"""Shorter is breakable (RFC 7518 3.3); longer costs too much time for each token."""
+"""Fewest and most bits of an RSA key: a shorter one is breakable (RFC 7518 3.3), a longer one takes too much time."""
 
 MAX_KEYS: Final = 64
-"""In one JWKS. Providers have two to five."""
+"""Keys in one JWKS. Providers have two to five."""
 
 _FROM_JWK: Final[Mapping[str, Any]] = {"RSA": RSAAlgorithm, "EC": ECAlgorithm, "OKP": OKPAlgorithm}
 
 
 class SigningKey(msgspec.Struct, frozen=True):
-    """A key that was looked at.
+    """Holds one key, and what it may be used for.
 
     Attributes:
         value: As PyJWT takes it.
@@ -52,7 +52,7 @@ class SigningKey(msgspec.Struct, frozen=True):
 
 
 class KeySet:
-    """Some keys.
+    """Holds some keys, and finds the one for a token.
 
     Args:
         keys: In any order.

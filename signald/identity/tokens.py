@@ -1,4 +1,4 @@
-"""Who a client is: checks a signed token (JWT, RFC 7519) and says whose it is, as RFC 8725 advises.
+"""Checks a signed token (JWT, RFC 7519) and says whose it is, as RFC 8725 advises.
 
 Pure but for PyJWT, which checks the signature: time is passed in, and the keys are there already.
 """
@@ -25,7 +25,7 @@ MAX_KEY_ID_LENGTH: Final = 256
 
 _COMPACT: Final = re.compile(r"([A-Za-z0-9_-]+)\.([A-Za-z0-9_-]+)\.([A-Za-z0-9_-]+)")
 _TYPES: Final = frozenset(("jwt", "at+jwt"))
-"""``typ``, if there is one: tokens that the issuer signs for other ends must not open this door (RFC 8725 3.11)."""
+"""``typ``, if there is one: tokens that the issuer signs for other ends must not be accepted (RFC 8725 3.11)."""
 
 
 class AuthError(Exception):
@@ -53,7 +53,7 @@ class Identity(msgspec.Struct, frozen=True):
 
 
 class KeySource(Protocol):
-    """Where the key for a token comes from."""
+    """Finds the key for a token."""
 
     @property
     def ready(self) -> bool:
@@ -66,7 +66,7 @@ class KeySource(Protocol):
 
 
 class Verifier:
-    """Checks tokens.
+    """Checks tokens against the issuer's keys and the operator's settings.
 
     Args:
         keys: Of the issuer.

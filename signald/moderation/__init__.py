@@ -1,4 +1,4 @@
-"""Keeping people who misbehave away: bans, reports, the operator's actions.
+"""Keeps people away who misbehave: bans, reports, the operator's actions.
 
 ``operator`` acts on clients of all instances, ``bans`` says who may not come in, ``reports`` takes what clients say of
 each other, ``webhook`` posts it to the operator, ``traces`` remembers who has just gone.

@@ -1,4 +1,4 @@
-"""Who may not come in: addresses that did what no client does, and whom the operator has banned, on every instance."""
+"""Keeps out whom the operator has banned, and addresses that did what no client does, on every instance."""
 
 from collections.abc import Callable, Sequence
 from typing import Final
@@ -8,11 +8,11 @@ from signald.core.bans import Ban, BanKind, BanTable
 from signald.core.ids import UserId
 
 AUTOMATIC: Final = "too many messages above the rate limit"
-"""The reason of a ban that nobody said."""
+"""The reason of an automatic ban."""
 
 
 class Bans:
-    """The bans that this instance knows.
+    """Holds the bans that this instance knows.
 
     Args:
         unix_time: Seconds since 1970, by a clock that all instances go by.
@@ -37,7 +37,7 @@ class Bans:
             self._say(BanKind.ADDRESS, household(address), self._seconds, AUTOMATIC, automatic=True)
 
     def say(self, kind: BanKind, value: str, seconds: float, reason: str) -> Ban:
-        """Ban somebody from now on, on every instance; a ban that there is ends with this one.
+        """Ban somebody from now on, on every instance; this replaces an earlier ban.
 
         Args:
             kind: What `value` is.
@@ -60,7 +60,7 @@ class Bans:
         return bool(bans)
 
     def merge(self, bans: Sequence[Ban]) -> list[Ban]:
-        """Take over what other instances have said; gives what of it is news and in force."""
+        """Take over bans of other instances; gives those that are new here and in force."""
         now = self._unix_time()
         return [ban for ban in self._table.merge(bans, now) if ban.until > now]
 

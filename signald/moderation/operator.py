@@ -1,4 +1,4 @@
-"""What the operator does with clients, wherever they are: look, kick, ban, lift.
+"""Does what the operator wants with clients, wherever they are: look, kick, ban, lift a ban.
 
 Looking, kicking and banning by client are questions to all instances (`signald.clients.questions`): the one that has
 the client acts. Bans are known to all of them.
@@ -22,7 +22,7 @@ from signald.moderation.traces import Traces
 
 
 class Moderation:
-    """The operator's hand on this instance. Implements `ModerationEvents`.
+    """Acts for the operator on this instance. Implements `ModerationEvents`.
 
     Args:
         clients: Of this instance.
@@ -58,7 +58,7 @@ class Moderation:
     # --- for the operator ---------------------------------------------------------------------------------------------
 
     def ban(self, kind: BanKind, value: str, seconds: float, reason: str) -> Ban:
-        """Ban a user or an address, and close who is concerned, on every instance."""
+        """Ban a user or an address, and close whoever is concerned, on every instance."""
         ban = self._bans.say(kind, value, seconds, reason)
         self._log.info(
             "one {kind} banned for {seconds:g} s: {reason!r}", kind=kind.value, seconds=seconds, reason=reason
@@ -139,7 +139,7 @@ class Moderation:
         return Bannings(found=True, bans=bans)
 
     def _close_banned(self, bans: Sequence[Ban]) -> None:
-        """Close whom bans concern; automatic ones concern only who comes later."""
+        """Close the clients that bans concern; automatic bans concern only those who come later."""
         users = {ban.value: ban for ban in bans if ban.kind is BanKind.USER}
         households = {ban.value: ban for ban in bans if ban.kind is BanKind.ADDRESS and not ban.automatic}
         concerned: list[tuple[Client, Ban]] = []
@@ -155,7 +155,7 @@ class Moderation:
 
 
 def _short(reason: str) -> str:
-    """What fits into a close frame: 123 bytes (RFC 6455 5.5.1)."""
+    """Cut a reason to what fits into a close frame: 123 bytes (RFC 6455 5.5.1)."""
     return reason.encode()[:123].decode(errors="ignore")
 
 

@@ -1,4 +1,4 @@
-"""What clients say of each other: for the log, and for the operator's webhook."""
+"""Takes what clients report of each other to the log and to the operator's webhook."""
 
 from collections.abc import Callable
 from typing import Final
@@ -14,10 +14,10 @@ from signald.core.limits import MINUTE_S, Window
 from signald.telemetry.counts import Counts
 
 REPORTS_PER_MINUTE: Final = 10
-"""Of one address: nobody meets more people worth a report, and a flood must not bury the others' reports."""
+"""Reports of one address in a minute: nobody meets more such people, and a flood must not bury others' reports."""
 
 AGAIN_AFTER_S: Final = 3600.0
-"""Within this time a client reports another once."""
+"""Seconds within which a client may report another only once."""
 
 
 class Reported(msgspec.Struct, rename="camel"):
@@ -50,14 +50,14 @@ class ReportEvent(msgspec.Struct, rename="camel", tag="report", tag_field="type"
 
 
 class Reports:
-    """Takes reports.
+    """Takes reports, and limits how many.
 
     Args:
         instance: Gives this instance's name.
         counts: Where to count them.
         now: Seconds, monotonic.
         unix_time: Seconds since 1970.
-        deliver: Sends a JSON object to the operator; None: the log alone has it.
+        deliver: Sends a JSON object to the operator; None if only the log has reports.
     """
 
     _log = Logger()
@@ -80,7 +80,7 @@ class Reports:
         self._pairs = Window(1, AGAIN_AFTER_S)
 
     def file(self, report: FileReport, address: str) -> str:
-        """Let the operator know; gives why not, for the client, or nothing."""
+        """Tell the operator; returns why it is refused, for the client, or nothing."""
         now, about = self._now(), report.about
         if not self._rate.allows(household(address) or report.by.client, now):
             return "too many reports: this one was dropped"

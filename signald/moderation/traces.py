@@ -8,14 +8,14 @@ from signald.clients.client import Client
 from signald.core.ids import ClientId, UserId
 
 REMEMBERED_S: Final = 3600.0
-"""How long who has gone can still be banned by its client id: reports are read later than they are written."""
+"""Seconds for which a client that has gone can still be banned by its id: reports are read some time later."""
 
 REMEMBERED: Final = 100_000
-"""As many; 20 MB."""
+"""How many clients are remembered; 20 MB."""
 
 
 class Traces:
-    """Who was here a short while ago: user and address by client id.
+    """Remembers user and address of clients that were here a short while ago, by client id.
 
     Args:
         now: Seconds, monotonic.
@@ -29,7 +29,7 @@ class Traces:
         return len(self._gone)
 
     def remember(self, client: Client, user: UserId | None) -> None:
-        """A client has gone."""
+        """Remember a client that has gone."""
         now = self._now()
         self._gone[client.id] = (now, user, client.address)
         while self._gone:
@@ -39,6 +39,6 @@ class Traces:
             self._gone.popitem(last=False)
 
     def find(self, client: ClientId) -> tuple[UserId | None, str] | None:
-        """Its user and address, if it is remembered."""
+        """The user and address of a client, if it is remembered."""
         found = self._gone.get(client)
         return None if found is None or self._now() - found[0] >= REMEMBERED_S else found[1:]

@@ -1,7 +1,7 @@
 """Takes events to an endpoint of the operator's by HTTPS, signed after the Standard Webhooks specification.
 
 An event may arrive twice, with the same id, and out of order. It waits in memory only, bounded in number and in time;
-who makes it never waits. Source: https://github.com/standard-webhooks/standard-webhooks/blob/main/spec/standard-webhooks.md
+whoever makes it never waits. Source: https://github.com/standard-webhooks/standard-webhooks/blob/main/spec/standard-webhooks.md
 """
 
 import base64
@@ -30,10 +30,10 @@ GIVE_UP_S: Final = 24 * 3600.0
 """Seconds after which an event is dropped: an endpoint that is away overnight loses nothing."""
 
 ATTEMPT_WITHIN_S: Final = 10.0
-"""For one attempt, from the connection to the status."""
+"""Seconds for one attempt, from the connection to the status."""
 
 STOP_WITHIN_S: Final = 2.0
-"""For what is left at the end: less than a supervisor's patience, more than an endpoint takes that is well."""
+"""Seconds for what is left at the end: less than a supervisor waits, more than a healthy endpoint takes."""
 
 LOOK_S: Final = 0.5
 """Seconds between two looks at what is due."""
@@ -60,9 +60,9 @@ class _Event:
 class Webhook(PeriodicService):
     """Delivers events to one endpoint.
 
-    While the endpoint is well, up to `AT_ONCE` events are on their way. From a failure that may pass until the next
-    success it is tried with one event at a time, each after a longer wait. An event that failed waits as long itself,
-    and after those tried less often, so that one the endpoint chokes on holds up no other.
+    While the endpoint is healthy, up to `AT_ONCE` events are on their way. After a failure that may pass it is tried
+    with one event at a time, each after a longer wait, until one succeeds. An event that failed waits as long, and
+    comes after those that were tried less often, so that one event on which the endpoint chokes holds up no other.
 
     Args:
         post: Sends one request; cancelled when it takes too long.
@@ -70,8 +70,8 @@ class Webhook(PeriodicService):
         secret: What they are signed with; see `settings.values.webhook_secret`.
         new_id: Makes an event's id, without dots: they part what is signed.
         unix_time: Seconds since 1970.
-        clock: Calls the attempts.
-        jitter: Gives numbers from 0 to 1, so that instances do not try in step.
+        clock: Starts the attempts.
+        jitter: Returns numbers from 0 to 1, so that instances do not try in step.
 
     Attributes:
         delivered: Events that the endpoint took.
@@ -114,7 +114,7 @@ class Webhook(PeriodicService):
         return {"delivered": self.delivered, "failed": self.failed, "lost": self.lost}
 
     def deliver(self, event: bytes) -> None:
-        """Take an event, a JSON object as UTF-8, sent some time; lost unless this has been started."""
+        """Take an event, a JSON object as UTF-8, to be sent soon; it is lost unless this service runs."""
         if len(self) >= MAX_QUEUED:
             self._lose(next(old for old in self._events if old not in self._sending), "too many wait")
         new = _Event(self._new_id(), event, self._clock.seconds() + GIVE_UP_S)
@@ -247,7 +247,7 @@ def from_url(url: str, reactor: Any, trust: Any = None) -> Post:
 
 
 class _Unread(Protocol):
-    """Closes the connection in place of reading a response's body: it may never end."""
+    """Closes the connection instead of reading a response's body, which may never end."""
 
     def connectionMade(self) -> None:
         transport: Any = self.transport

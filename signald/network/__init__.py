@@ -1,4 +1,4 @@
-"""Sockets: where signald listens, TLS, and what tells a WebSocket from a web request.
+"""Listens and accepts: endpoints, TLS, and what tells a WebSocket from a web request.
 
 ``front`` reads the first bytes of each connection, ``endpoints`` the words after ``--listen``, ``tls`` certificates,
 ``accepted`` makes accepted sockets cheap.

@@ -1,14 +1,14 @@
-"""Accepted connections that do at once what Twisted leaves to later turns of the reactor.
+"""Makes accepted connections do at once what Twisted leaves to later turns of the reactor.
 
-Why: where each read brings one small message, those turns cost as much as the message; see docs/performance.md.
+The reason: where each read brings one small message, those turns cost as much as the message; see docs/performance.md.
 
 - Twisted keeps what is written until the socket says that it has room: two calls of epoll_ctl, and one more event. Here
-  it goes out at once if nothing waits before it, and who asks for the end while its own bytes are read has it when it
-  has read them.
+  it goes out at once if nothing waits before it, and a connection that is closed while its bytes are read ends as soon
+  as they are read.
 - Twisted makes a context for the log around each event of each descriptor, four calls and two dictionaries. Here the
   reactor sees all accepted sockets as one: an epoll is a descriptor itself, readable when one of its own is.
 
-All else is Twisted's.
+Everything else is Twisted's.
 """
 
 import select
@@ -25,11 +25,11 @@ _READ: Final = getattr(select, "EPOLLIN", 0)
 _WRITE: Final = getattr(select, "EPOLLOUT", 0)
 
 _REASONS: Final[dict[Exception, Failure]] = {why: Failure(why) for why in (CONNECTION_DONE, CONNECTION_LOST)}
-"""A connection's usual ends: nobody looks at where they came from."""
+"""The usual ends of a connection, made once: nobody looks at their tracebacks."""
 
 
 class Accepted(tcp.Server):
-    """A TCP connection."""
+    """Reads and writes one TCP connection."""
 
     _reading = False
 
@@ -76,14 +76,14 @@ class Accepted(tcp.Server):
 
 
 class AcceptedLocally(Accepted, unix.Server):
-    """A connection of a UNIX socket; it takes no file descriptors."""
+    """Reads and writes one connection of a UNIX socket; it takes no file descriptors."""
 
 
 @implementer(IReadDescriptor)
 class Lane:
-    """Accepted connections, polled apart from all that the reactor polls; for them it is the reactor.
+    """Polls accepted connections apart from all else that the reactor polls; to them it is the reactor.
 
-    It stands in the reactor itself as long as it has connections.
+    The real reactor polls the lane, as one reader, as long as it has connections.
 
     Args:
         reactor: The real one.
@@ -144,7 +144,7 @@ class Lane:
     # --- the reactor calls: see `IReadDescriptor` ---------------------------------------------------------------------
 
     def fileno(self) -> int:
-        """Of the epoll."""
+        """The file descriptor of the epoll."""
         return self._poll.fileno()
 
     def logPrefix(self) -> str:
@@ -152,7 +152,7 @@ class Lane:
         return "signald"
 
     def doRead(self) -> None:
-        """Some of the connections can be read or written."""
+        """Read and write the connections that are ready."""
         connections = self._connections
         for fd, events in self._poll.poll(0):
             connection = connections.get(fd)
@@ -167,7 +167,7 @@ class Lane:
                 self._end(connection, problem)
 
     def connectionLost(self, reason: Failure) -> None:
-        """The reactor ends: so do all."""
+        """End all connections, as the reactor ends."""
         for connection in list(self._connections.values()):
             connection.connectionLost(reason)
 
@@ -186,7 +186,7 @@ class Lane:
 
 
 def be_prompt(port: IListeningPort, reactor: Any) -> None:
-    """Let a port of Twisted's make these of what it accepts; one of another kind stays as it is."""
+    """Make a TCP or UNIX port of Twisted's accept connections of this kind; any other port stays as it is."""
     if isinstance(port, tcp.Port):
         kind = AcceptedLocally if isinstance(port, unix.Port) else Accepted
         lane: Any = Lane(reactor) if hasattr(select, "epoll") else reactor

@@ -1,4 +1,4 @@
-"""Where to listen: Twisted's endpoint strings, and a port on all addresses; and how that looks in the log."""
+"""Makes endpoints to listen on, from Twisted's endpoint strings, and says in the log where they listen."""
 
 import os
 from typing import Any, Final
@@ -17,7 +17,7 @@ client only after a second, so Twisted's 50 make a long wait of a short storm.""
 
 
 class DualStackEndpoint:
-    """One port on all addresses, IPv6 and IPv4; IPv4 alone where the machine has no IPv6."""
+    """Listens on one port of all addresses, IPv6 and IPv4; IPv4 alone where the machine has no IPv6."""
 
     def __init__(self, reactor: Any, port: int) -> None:
         self._ipv6 = TCP6ServerEndpoint(reactor, port, BACKLOG)
@@ -35,7 +35,7 @@ class DualStackEndpoint:
 
 
 def parse(words: str, reactor: Any) -> Any:
-    """An endpoint from its words.
+    """Make an endpoint from its words.
 
     Args:
         words: As Twisted has it.
@@ -57,7 +57,7 @@ def parse(words: str, reactor: Any) -> Any:
 
 
 def shown(address: IAddress, *, tls: bool) -> str:
-    """Where one listens, as something that can be copied: ``http://[::]:8080``, ``unix:/run/signald.sock``.
+    """Show where a port listens, as something that can be copied: ``http://[::]:8080``, ``unix:/run/signald.sock``.
 
     Args:
         address: Of a port that listens.

@@ -1,4 +1,4 @@
-"""The first bytes of a TCP connection: a WebSocket handshake goes to the WebSocket side, all else to the web pages.
+"""Reads the first bytes of a connection: a WebSocket handshake goes to the WebSocket side, all else to the web pages.
 
 Both share one port. Looking at the request before twisted.web does saves its Request object for each client, and keeps
 the two worlds apart: a WebSocket never sees HTTP keep-alive, and web requests are one for each connection, so that no
@@ -54,7 +54,7 @@ def has_body(lower: bytes) -> bool:
 
 
 class Addressed(Overdue, typing.Protocol):
-    """A connection that is told where its client is."""
+    """Is told the address of its client: a connection."""
 
     address: str
 
@@ -76,7 +76,7 @@ class Front(Protocol):
     _head = b""
 
     def connectionMade(self) -> None:
-        """Nagle's algorithm against delayed ACKs would cost 40 ms for each step of a call's set-up: off."""
+        """Turn Nagle's algorithm off: with delayed ACKs it would cost 40 ms for each step of a call's set-up."""
         if ITCPTransport.providedBy(self.transport):
             self.transport.setTcpNoDelay(True)
         self.factory.handshakes.begin(self)
@@ -104,11 +104,11 @@ class Front(Protocol):
             self._hand_over(self.factory.web(self.transport.getPeer()), head)
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
-        """Gone before it said what it wanted."""
+        """Forget a connection that is gone before it said what it wanted."""
         self._forget()
 
     def drop(self) -> None:
-        """It took too long (`Deadlines`)."""
+        """Abort a connection that took too long (`Deadlines`)."""
         self.transport.abortConnection()
 
     def _enter(self, data: bytes, head: bytes) -> None:
@@ -147,7 +147,7 @@ class FrontFactory(Factory):
         web: Makes the HTTP side for a peer address.
         handshakes: Ends connections that do not say in time what they want.
         admission: Says who may connect.
-        counts: Where to count who may not.
+        counts: Where to count who is refused.
         trusted: Networks of proxies whose ``X-Forwarded-For`` is believed.
     """
 

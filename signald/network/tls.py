@@ -1,4 +1,4 @@
-"""TLS for ``--listen ssl:…``: Twisted's words, modern defaults, and certificates that are read again when told.
+"""Speaks TLS for ``--listen ssl:…``: Twisted's words, modern defaults, certificates that are read again on SIGHUP.
 
 Twisted's own endpoint of that name reads its files once, and of a chain in ``certKey`` only the first certificate.
 See docs/decisions/0021-tls-endpoint.md.
@@ -16,7 +16,7 @@ from twisted.protocols.tls import TLSMemoryBIOFactory, TLSMemoryBIOProtocol
 from zope.interface import implementer
 
 CIPHERS: Final = b"ECDHE+AESGCM:ECDHE+CHACHA20"
-"""For TLS 1.2: forward secret and authenticated (RFC 9325 4.2). Those of TLS 1.3 all are."""
+"""Ciphers for TLS 1.2: forward secret and authenticated (RFC 9325 4.2). Those of TLS 1.3 all are."""
 
 _RELEASE_BUFFERS: Final = 0x10
 """SSL_MODE_RELEASE_BUFFERS: 34 KiB less for each silent connection (SSL_CTX_set_mode(3))."""
@@ -24,7 +24,7 @@ _RELEASE_BUFFERS: Final = 0x10
 
 @implementer(IOpenSSLServerConnectionCreator)
 class Certificate:
-    """A certificate with its key, as they stand in their files.
+    """Holds a certificate with its key, as they are in their files.
 
     Args:
         private_key: PEM file.
@@ -58,7 +58,7 @@ class Certificate:
         return context
 
     def reload(self) -> None:
-        """Read the files again, for connections from now on. If they are broken, all stays as it was."""
+        """Read the files again, for connections from now on. If they are broken, the old certificate stays."""
         try:
             self._context = self._read()
         except (OSError, SSL.Error) as error:
@@ -72,7 +72,7 @@ class Certificate:
 
 
 class TLSEndpoint:
-    """TLS on what another endpoint accepts.
+    """Speaks TLS on what another endpoint accepts.
 
     Args:
         inner: Accepts connections.
@@ -96,7 +96,7 @@ class TLSEndpoint:
 
 
 def explain(error: Exception) -> str:
-    """An error of OpenSSL in words; it comes as a list of tuples."""
+    """Put an error of OpenSSL, which is a list of tuples, into words."""
     if isinstance(error, SSL.Error):
         return "; ".join(str(reason[-1]) for reason in error.args[0]) if error.args else "it is broken"
     return str(error)

@@ -1,4 +1,4 @@
-"""Every setting, once, by theme: its name, its default, what it may be and what it means.
+"""Lists every setting, once, by theme: its name, its default, what it may be and what it means.
 
 From these fields come the environment variables, the options of ``twistd signald`` (`signald.settings.options`) and the
 README's tables (`tools.schema`).

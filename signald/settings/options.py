@@ -1,4 +1,4 @@
-"""The command line of ``twistd signald``: one option for each setting."""
+"""Reads the command line of ``twistd signald``: one option for each setting."""
 
 import inspect
 import os

@@ -1,4 +1,4 @@
-"""One setting: how it is written, as a field of a group of settings, and how it is read."""
+"""Describes one setting: how it is written, as a field of a group of settings, and how it is read."""
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, fields
@@ -40,7 +40,7 @@ class Group:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Setting:
-    """What is known of one setting.
+    """Holds what is known of one setting.
 
     Attributes:
         field: The field of its group.

@@ -1,4 +1,4 @@
-"""The settings of one process, read from the environment and the command line. An option wins over the variable."""
+"""Reads the settings of one process from the environment and the command line. An option wins over the variable."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, fields

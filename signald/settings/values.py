@@ -1,4 +1,4 @@
-"""What the values of settings may be: each of these turns an operator's text into a value.
+"""Parses the values of settings: each function turns an operator's text into a value.
 
 Each raises ValueError that says what the value may be, without repeating it.
 """
@@ -112,7 +112,7 @@ def redis_url(text: str) -> StoreAddress | None:
 
 
 def prefix(text: str) -> str:
-    """What stands before each key: no character that a pattern of Redis would take for its own."""
+    """The prefix of each key, without the characters that have a meaning in patterns of Redis."""
     if not re.fullmatch(r"[!-~]{1,64}", text) or re.search(r"[*?\[\]\\^]", text):
         raise ValueError("must be 1 to 64 visible ASCII characters without *, ?, [, ], ^ and backslash")
     return text
@@ -195,7 +195,7 @@ def https_url(text: str) -> str:
 
 
 def webhook_secret(text: str) -> bytes:
-    """The bytes of a Standard Webhooks secret: base64 after `whsec_`, and else the text itself; or empty."""
+    """The bytes of a Standard Webhooks secret: base64 after `whsec_`, otherwise the text itself; or empty."""
     if not text:
         return b""
     try:

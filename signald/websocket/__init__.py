@@ -1,4 +1,4 @@
-"""The WebSocket side of a client: frames to messages, and back.
+"""Speaks WebSocket with clients: turns frames into messages, and back.
 
 ``base`` is what every connection has, ``rfc6455`` all of the protocol by Autobahn, ``fast`` the few frames that make
 up nearly all traffic, ``handshake`` the usual upgrade request, ``bearer`` the token in it. ``entrance`` decides about

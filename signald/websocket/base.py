@@ -1,4 +1,4 @@
-"""What every client's connection has, whoever reads its frames: the client behind it, bounds on output, its end."""
+"""Holds what every connection has, whoever reads its frames: its client, bounds on output, its end."""
 
 from typing import Any, Final, NamedTuple
 
@@ -15,10 +15,10 @@ from signald.websocket.entrance import Entrance
 from signald.websocket.watch import Watch
 
 MAX_OUTPUT_BYTES: Final = 256 * 1024
-"""Output that waits for one client beyond the transport's own buffer: about 60 SDPs. More means it does not read."""
+"""Bytes that may wait for one client beyond the transport's own buffer: about 60 SDPs. With more it does not read."""
 
 WRITE_BYTES: Final = 64
-"""What one write costs in the buffer beyond its payload, so that many small ones count too."""
+"""Bytes that one write costs in the buffer beyond its payload, so that many small ones count too."""
 
 NO_STATUS: Final = 1005
 """Stands for a close frame without a code (RFC 6455 7.1.5)."""
@@ -28,7 +28,7 @@ TRY_AGAIN_LATER: Final = 1013
 
 
 class WebSockets(NamedTuple):
-    """What all connections share.
+    """Holds what all connections share.
 
     Attributes:
         clients: Of this instance.
@@ -93,7 +93,7 @@ class ClientConnection:
         self.transport.resumeProducing()
 
     def pauseProducing(self) -> None:
-        """The transport's buffer is full: count what is sent from now on. It says so again at each write."""
+        """Count what is sent from now on: the transport's buffer is full. The transport says so again at each write."""
         if not self._paused:
             self._paused = True
             self._backlog = 0
@@ -160,7 +160,7 @@ class ClientConnection:
         return True
 
     def _closing(self, code: int | None) -> None:
-        """A close frame went out, ours or the reply to theirs: from now on the connection is over."""
+        """End the client's connection: a close frame went out, ours or the reply to theirs."""
         self.shared.watch.closing(self)
         self._over(NO_STATUS if code is None else code, f"closed with {code}")
 

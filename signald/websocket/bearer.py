@@ -1,8 +1,8 @@
-"""A token that comes with the handshake, since a page cannot set a header there: two ways to hide it.
+"""Finds the token that comes with a handshake, in one of two places, since a page cannot set a header there.
 
 ``new WebSocket(url, ["signald.v1", "bearer." + token])`` is the better one: addresses end in logs and histories, so
-``/ws?token=…`` is for clients that can do no other. The server never answers with the token: a response is logged by
-proxies too. So a browser has to offer ``signald.v1`` beside it, or it ends the connection for want of an answer.
+``/ws?token=…`` is for clients that have no other way. The server never answers with the token, since proxies log
+responses too. So a browser has to offer ``signald.v1`` beside it; without an answer it ends the connection.
 """
 
 from collections.abc import Iterable
@@ -22,7 +22,7 @@ def offered(protocols: Iterable[str]) -> str | None:
 
 
 def in_query(query: str) -> str | None:
-    """The token in what stands behind the ``?``; None if there is none."""
+    """The token in the query, which is what follows the ``?``; None if there is none."""
     for field in query.split("&"):
         if field.startswith(_FIELD):
             return unquote(field.removeprefix(_FIELD))

@@ -1,10 +1,10 @@
-"""The frames that make up nearly all traffic, at a fraction of Autobahn's cost; all others are handed to Autobahn.
+"""Reads the frames that make up nearly all traffic, at a fraction of Autobahn's cost; all others go to Autobahn.
 
-Why: per relayed message stock Autobahn spends more than twice the CPU of a Node.js server, and 12 kB of memory for
-each silent client; see docs/performance.md. Taken here are whole text frames of at most 64 KiB, pings, pongs, and close
-frames without fault. Anything else, such as a fragment, a binary message, a broken frame, goes untouched to an
-Autobahn connection that takes this one's place for good, so errors and limits are Autobahn's in either case. FAST_PATH
-turns this file off.
+The reason: for a relayed message stock Autobahn spends more than twice the CPU of a Node.js server, and 12 kB of
+memory for each silent client; see docs/performance.md. Taken here are whole text frames of at most 64 KiB, pings,
+pongs, and close frames that are correct. Anything else, such as a fragment, a binary message, a broken frame, goes
+untouched to an Autobahn connection that takes this one's place for good, so errors and limits are Autobahn's in either
+case. FAST_PATH turns this file off.
 """
 
 from collections.abc import Callable
@@ -36,14 +36,14 @@ _HEAD_END: Final = b"\r\n\r\n"
 
 
 def unmask(mask: bytes, payload: bytes) -> bytes:
-    """The payload without its mask (RFC 6455 5.3), in one operation on a large integer."""
+    """Take the mask off a payload (RFC 6455 5.3), in one operation on a large integer."""
     size = len(payload)
     key = (mask * (size // 4 + 1))[:size]
     return (int.from_bytes(payload, "little") ^ int.from_bytes(key, "little")).to_bytes(size, "little")
 
 
 def frame(text: bytes) -> bytes:
-    """A whole text frame as a server sends it."""
+    """Make a whole text frame as a server sends it."""
     size = len(text)
     if size < 126:
         return _SHORT[size] + text
@@ -63,7 +63,7 @@ def is_plain_close(payload: bytes) -> bool:
 
 
 class Output:
-    """Lets what is sent within one turn of the reactor leave in one write for each client.
+    """Collects what is sent within one turn of the reactor into one write for each client.
 
     Args:
         clock: Ends the turn, for what is sent while no client's bytes are read.
@@ -85,7 +85,7 @@ class Output:
             self._clock.callLater(0, self.release)
 
     def release(self) -> None:
-        """Write all that was kept."""
+        """Write everything that was kept."""
         self.held = False
         waiting = self._waiting
         if waiting:

@@ -1,6 +1,6 @@
-"""The upgrade request as browsers and their like send it, read and answered at once (RFC 6455 4.2).
+"""Reads the upgrade request as browsers send it, and answers it at once (RFC 6455 4.2).
 
-What is unusual in any way, right or wrong, is left to Autobahn: it makes the errors.
+Whatever is unusual, right or wrong, is left to Autobahn, which also makes the errors.
 """
 
 import binascii
@@ -24,7 +24,7 @@ class Upgrade(NamedTuple):
         key: ``Sec-WebSocket-Key``.
         origin: ``Origin``; None if there is none.
         protocols: The subprotocols offered, in order.
-        query: What stands behind the ``?`` of the target.
+        query: What follows the ``?`` of the target.
     """
 
     key: bytes
@@ -83,7 +83,7 @@ def _is_key(key: bytes) -> bool:
 
 
 def answer(key: bytes, protocol: str | None) -> bytes:
-    """The whole 101 response.
+    """Make the whole 101 response.
 
     Args:
         key: ``Sec-WebSocket-Key``.

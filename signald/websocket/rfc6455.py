@@ -1,4 +1,4 @@
-"""All of RFC 6455, by Autobahn: every handshake and every frame that the fast path does not take.
+"""Speaks all of RFC 6455, by Autobahn: every handshake and every frame that the fast path does not take.
 
 Autobahn's names keep its spelling.
 """
@@ -21,11 +21,11 @@ BINARY: Final = 2
 """Opcodes (RFC 6455 5.2)."""
 
 PIECE_BYTES: Final = 4096
-"""What Autobahn is given at once."""
+"""Bytes that Autobahn is given at once."""
 
 
 class _AutobahnLog:
-    """Autobahn's log. What it says of single clients, at each frame, is nothing that an operator has to act on."""
+    """Takes Autobahn's log, and drops what it says at each frame, on which no operator has to act."""
 
     _log = Logger("autobahn")
 
@@ -98,12 +98,12 @@ class WebSocketConnection(ClientConnection, WebSocketServerProtocol):  # type: i
     # --- Autobahn calls -----------------------------------------------------------------------------------------------
 
     def sendData(self, data: bytes, sync: bool = False, chopsize: int | None = None) -> None:
-        """All that goes out passes here."""
+        """Count what is sent: all of it passes here."""
         self.shared.counts.sent_bytes += len(data)
         super().sendData(data, sync, chopsize)
 
     def onFrameEnd(self) -> bool | None:
-        """A frame is whole. Continuations and control frames come in any number."""
+        """Count frames of which any number may come, continuations and control frames, as useless ones."""
         if self._client is None or self.current_frame.opcode not in (TEXT, BINARY):
             self.useless()
         return super().onFrameEnd()
@@ -130,12 +130,12 @@ class WebSocketConnection(ClientConnection, WebSocketServerProtocol):  # type: i
         self._ponged()
 
     def onPing(self, payload: bytes) -> None:
-        """Answered like a message: who pings and does not read what comes back must not fill the memory."""
+        """Answer a ping, as if it were a message: a client that does not read its pongs must not fill the memory."""
         if self._has_room(len(payload)):
             self.sendPong(payload)
 
     def failHandshake(self, reason: str, code: int = 400, responseHeaders: Any = None) -> None:
-        """Every handshake that is refused passes here, whoever refuses it."""
+        """Count a handshake that is refused: all of them pass here."""
         self.shared.counts.handshake_refused(code)
         super().failHandshake(reason, code, responseHeaders)
 

@@ -10,18 +10,18 @@ from signald.limits.throttle import Flooder, Throttle
 
 
 class Watched(Overdue, Flooder, Protocol):
-    """A connection, as it is watched."""
+    """Is watched: a connection."""
 
 
 class Watch:
-    """All WebSocket connections of this process, and who ends or slows down which.
+    """Watches all WebSocket connections of this process: who ends or slows down which.
 
     Args:
         heartbeat: Ends clients that are gone without a word.
         handshakes: Ends handshakes that take too long.
         closings: Ends closings that take too long.
         throttle: Slows down whoever sends too much.
-        admission: Is told who left.
+        admission: Told of each connection that is gone.
     """
 
     def __init__(

@@ -61,10 +61,10 @@ from signald.websocket.rfc6455 import WebSocketFactory
 from signald.websocket.watch import Watch
 
 HALF_OPEN_SHARE: Final = 4
-"""Of all connections, the part that may not have said yet what they want: 1 in so many."""
+"""The part of all connections that may not have said yet what they want: one in so many."""
 
 CLOSING_TIMEOUT_S: Final = 3.0
-"""How long a client may take to answer a close frame."""
+"""Seconds that a client may take to answer a close frame."""
 
 DAY_S: Final = 86400.0
 
@@ -73,7 +73,7 @@ UnixTime = Callable[[], float]
 
 
 def _new_id() -> str:
-    """16 characters that nobody can guess: who knows a client's id is not to find the next one from it."""
+    """Make 16 characters that nobody can guess: whoever knows one client's id must not find another from it."""
     return secrets.token_urlsafe(12)
 
 
@@ -128,7 +128,7 @@ class Tokens:
 
 
 def make_tokens(*, identity: IdentitySettings, reactor: Any) -> Tokens | None:
-    """What checks tokens; None if nothing does.
+    """Make what checks tokens; None if nothing does.
 
     Raises:
         SettingsError: The keys are no good.
@@ -197,7 +197,7 @@ def make_records(
 
 
 def make_webhook(*, operator: OperatorSettings, reactor: Any, unix_time: UnixTime) -> Webhook | None:
-    """What takes reports to the operator; None if nothing does."""
+    """Make what takes reports to the operator; None if nothing does."""
     url = operator.report_webhook_url
     if not url:
         return None
@@ -227,7 +227,7 @@ class Limits:
 
 
 def make_limits(*, chosen: Settings, reactor: Any, bans: Bans, counts: Counts) -> Limits:
-    """All limits; raises the one on open files, on which the one on connections depends."""
+    """Make all limits; raises the limit on open files, on which that on connections depends."""
     limits = chosen.limits
     pace = Pace(
         reactor,
@@ -298,7 +298,7 @@ def make_clients(
     pace: Pace,
     counts: Counts,
 ) -> Everybody:
-    """The clients of this instance."""
+    """Make what holds the clients of this instance."""
     questions = Questions(broker)
     users = None
     if tokens is not None:
@@ -340,7 +340,7 @@ def make_clients(
 
 
 def make_websockets(*, chosen: Settings, everybody: Everybody, limits: Limits, counts: Counts) -> WebSockets:
-    """What all connections share."""
+    """Make what all connections share."""
     watch = Watch(
         heartbeat=everybody.heartbeat,
         handshakes=limits.handshakes,
@@ -358,7 +358,7 @@ def make_websockets(*, chosen: Settings, everybody: Everybody, limits: Limits, c
 
 
 def make_protocols(*, chosen: Settings, shared: WebSockets, reactor: Any) -> Callable[[IAddress], Addressed]:
-    """What makes the WebSocket side of a connection."""
+    """Make what makes the WebSocket side of a connection."""
     autobahn = WebSocketFactory(shared, reactor).buildProtocol
     if not chosen.process.fast_path:
         return autobahn

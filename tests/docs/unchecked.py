@@ -54,6 +54,8 @@ INLINE = {
     "tcp.Port.transport": "Twisted's",
     "id.timestamp.body": "how what is signed is put together",
     "{webrtc:}waiting": "a key in a cluster, with its hash tag",
+    "resume.token": "a field of a message",
+    "lost: true": "a field of a message",
     "initiator: true": "a field of a message",
     "initiator = message.initiator ?? clientId < partnerId": "JavaScript, as demo.js has it",
     "partner = await broker.match(client)": "an interface that was not taken",
