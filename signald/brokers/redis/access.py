@@ -10,7 +10,7 @@ from collections.abc import Awaitable, Callable, Iterable, Sequence
 from importlib.resources import files
 from typing import Any, Final, Protocol
 
-from twisted.internet.defer import CancelledError, Deferred, fail
+from twisted.internet.defer import CancelledError, Deferred, FirstError, fail, gatherResults
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
@@ -225,8 +225,11 @@ class Access:
         return self._commands.call(*command).addBoth(over)
 
     async def _commands_up(self) -> None:
-        for script in _SCRIPTS:
-            await self._commands.call("SCRIPT", "LOAD", script.text)
+        loaded = [self._commands.call("SCRIPT", "LOAD", script.text) for script in _SCRIPTS]
+        try:
+            await gatherResults(loaded, consumeErrors=True)
+        except FirstError as error:
+            raise error.subFailure.value from None
         await self._mend(self._keys.of(self._instance))
         await self._up()
         await self._look_at_eviction()

@@ -255,7 +255,7 @@ class RedisBroker:
 
     async def _up(self) -> None:
         """The store answers: say that we live, then bring it up to date with what happened without it."""
-        status, _ = await self._store.renew(())
+        status, _ = await self._keep_lease(())
         if status == "other":
             self._rename()
             await self._store.renew(())
@@ -356,9 +356,16 @@ class RedisBroker:
             return None
         return Deferred.fromCoroutine(self._renew_once()).addErrback(self._store.failed)
 
+    async def _keep_lease(self, others: Sequence[str]) -> tuple[str, list[str]]:
+        """See `Store.renew`. By the way it is measured how far the store is."""
+        began = self._clock.seconds()
+        kept = await self._store.renew(others)
+        self._pairing.trip_s = self._clock.seconds() - began
+        return kept
+
     async def _renew_once(self) -> None:
         others = sorted(self._pairing.instances() | self._post.instances())
-        status, boots = await self._store.renew(others)
+        status, boots = await self._keep_lease(others)
         now = self._clock.seconds()
         if status == "other":
             # Nobody renewed for so long that another process took the name: come back under a new one.

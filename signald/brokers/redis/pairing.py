@@ -9,7 +9,7 @@ Pure: time is passed in, what goes out goes to `Outside`, and outcomes of the st
 
 from collections import deque
 from collections.abc import Callable, Mapping
-from itertools import islice
+from heapq import nsmallest
 from typing import Any, Final
 
 import msgspec
@@ -38,7 +38,11 @@ from signald.core.inputs import PartnerFound
 from signald.core.matching import Queue, Room, Ticket
 
 CLAIM_TIMEOUT_S: Final = 2.0
-"""How long the owner of a ticket may take to answer a claim."""
+"""How long the owner of a ticket may take to answer a claim, beside the way there and back."""
+
+CLAIM_TRIPS: Final = 3
+"""So many times to the store and back takes an answer: the claim is written and read, and so is the answer, and each of
+the two may come just after a read has begun."""
 
 ALONE_AFTER_S: Final = 2.0
 """How long the store is away before waiting clients of this instance are paired with each other."""
@@ -47,7 +51,7 @@ LOOK_AGAIN_S: Final = 1.0
 """How often a waiting ticket is looked after: mends what a crash elsewhere or a lost answer left behind."""
 
 LOOK_AGAIN_AT_MOST: Final = 16
-"""How many tickets are looked after at once, oldest first. In a healthy service few wait at all."""
+"""How many tickets are looked after at once, in turn. In a healthy service few wait at all."""
 
 
 class Pending(msgspec.Struct, frozen=True):
@@ -117,6 +121,8 @@ class Pairing:
         self._away_since: float | None = None
         self._alone = False
         self._looked_at = 0.0
+        self.trip_s = 0.0
+        """How long the way to the store and back takes of late; seconds."""
 
     @property
     def waiting(self) -> int:
@@ -260,7 +266,8 @@ class Pairing:
             else:
                 self._pair(other, stay, now)
         else:
-            claim = Pending(self._new_room_id(), outcome.instance, outcome.client, now + CLAIM_TIMEOUT_S)
+            deadline = now + CLAIM_TIMEOUT_S + CLAIM_TRIPS * self.trip_s
+            claim = Pending(self._new_room_id(), outcome.instance, outcome.client, deadline)
             stay.claim = claim
             self._claims[claim.room] = stay
             self._deadlines.append(claim)
@@ -414,7 +421,8 @@ class Pairing:
     def _look_again(self, now: float) -> None:
         stays = (self._stays[ticket.client] for ticket in self._queue.oldest())
         due = (stay for stay in stays if not stay.busy and now - stay.sought_at >= LOOK_AGAIN_S)
-        for stay in list(islice(due, LOOK_AGAIN_AT_MOST)):
+        # Those first that were left alone for longest: else some that may meet nobody would keep all others from it.
+        for stay in nsmallest(LOOK_AGAIN_AT_MOST, due, key=lambda stay: stay.sought_at):
             self._seek(stay, now)
 
     def _release(self, taken: Taken, now: float) -> None:
