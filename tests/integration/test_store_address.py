@@ -69,11 +69,12 @@ def test_wrong_password(tmp_path: Path, user: str) -> None:
             assert service.errors() == []
 
 
-def test_a_store_that_quotes_the_login(tmp_path: Path) -> None:
+@pytest.mark.parametrize("form", ["redis://daemon:s3cret@{0}", "redis+sentinel://{0}/main?sentinel_password=s3cret"])
+def test_a_store_that_quotes_the_login(tmp_path: Path, form: str) -> None:
     """A store, or a proxy before it, that knows no AUTH answers with all of its words, and they would be in the log."""
     with (
         RedisServer(tmp_path, options=[["rename-command", "AUTH", '""']]) as store,
-        Service(f"redis://daemon:s3cret@127.0.0.1:{store.port}", joined=False) as service,
+        Service(form.format(f"127.0.0.1:{store.port}"), joined=False) as service,
     ):
         service[0].wait_for("unknown command")
         assert len(_warnings(service)) == 1

@@ -102,6 +102,8 @@ async def ask(
     try:
         for command in commands:
             called: Deferred[Any] = protocol.execute_command(*command)
+            if command[0] == "AUTH":
+                called.addErrback(_translate).addErrback(_without_quotes, command[-1])
             replies.append(await called.addTimeout(within_s, clock))
     finally:
         protocol.gone.addErrback(lambda reason: None)
@@ -271,10 +273,7 @@ class StoreConnection:
         address = self._address
         if address.password:
             user = (address.user,) if address.user else ()
-            try:
-                await self.call("AUTH", *user, address.password)
-            except StoreRefused as error:
-                raise StoreRefused(_without_quotes(str(error), address.password), error.problem) from None
+            await self.call("AUTH", *user, address.password).addErrback(_without_quotes, address.password)
         if address.database:
             await self.call("SELECT", str(address.database))
 
@@ -316,10 +315,13 @@ class StoreConnection:
             self._log.failure("{name} connection is no longer kept", failure, name=self._name)
 
 
-def _without_quotes(reply: str, password: str) -> str:
-    """Why a login was refused. A store that knows no AUTH quotes all the words of it, cut off or whole."""
-    why = re.split("[`'\"]", reply)[0].rstrip(" ,:")
-    return why if why and password not in why else "AUTH was refused"
+def _without_quotes(failure: Failure, password: str) -> Failure:
+    """Why a login was refused. A server that knows no AUTH quotes all the words of it, cut off or whole."""
+    if not failure.check(StoreRefused):
+        return failure
+    why = re.split("[`'\"]", failure.getErrorMessage())[0].rstrip(" ,:")
+    known = why if why and password not in why else "AUTH was refused"
+    return Failure(StoreRefused(known, getattr(failure.value, "problem", UNREACHABLE)))
 
 
 def _translate(failure: Failure) -> Failure:
