@@ -229,7 +229,7 @@ class Access:
         try:
             await gatherResults(loaded, consumeErrors=True)
         except FirstError as error:
-            raise error.subFailure.value from None
+            error.subFailure.raiseException()
         await self._mend(self._keys.of(self._instance))
         await self._up()
         await self._look_at_eviction()
