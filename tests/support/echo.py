@@ -24,12 +24,13 @@ class Echo:
 
     answered = True
     beat = 0
+    outbox = None
 
     def __init__(self, connection: Any) -> None:
         self.connection = connection
 
 
-def _open(self: Clients, connection: Any, *args: object) -> Any:
+def _open(self: Clients, connection: Any, *args: object, **options: object) -> Any:
     return Echo(connection)
 
 
@@ -37,7 +38,7 @@ def _receive(self: Clients, client: Any, text: bytes) -> None:
     client.connection.send(text)
 
 
-def _closed(self: Clients, client: Any, why: str) -> None:
+def _closed(self: Clients, client: Any, *how: object) -> None:
     pass
 
 
