@@ -6,7 +6,7 @@ from typing import Any
 
 from tests.support.waiting import PATIENCE_S
 
-TOKEN = "the token of the operator"
+TOKEN = "the-token-of-the-operator"
 
 
 class Operator:
