@@ -1,0 +1,175 @@
+"""A lost connection to the server is not a partner who left: a call, and a place in the queue, outlive it."""
+
+import signal
+from collections.abc import Callable, Iterator
+
+import pytest
+
+from tests.support.operator import TOKEN
+from tests.support.proxy import Proxy
+
+from .conftest import Daemon, Open, Page, in_call
+from .test_reconnect import OUT_OF_REACH
+
+LONGEST_GAP_S = 3
+"""Between two pictures of a call that goes on. An idle machine shows 0.2 s, the pace of the camera."""
+
+WATCH = """
+const video = document.getElementById("remote-video");
+window.seen = { states: [], gap: 0, pictures: 0, stream: video.srcObject };
+let last = performance.now();
+video.requestVideoFrameCallback(function picture(now) {
+  seen.gap = Math.max(seen.gap, now - last);
+  seen.pictures += 1;
+  last = now;
+  video.requestVideoFrameCallback(picture);
+});
+new MutationObserver(() => seen.states.push(document.body.dataset.state)).observe(document.body, {
+  attributeFilter: ["data-state"],
+});
+"""
+
+
+def _daemon(daemon_with: Callable[..., Daemon]) -> Daemon:
+    """One whose sessions outlive it, on which two who part can meet again at once."""
+    return daemon_with(ADMIN_TOKEN=TOKEN, RESUME_SECRET="a secret of these tests", REMATCH_DELAY_SECONDS="0")
+
+
+def _clients(daemon: Daemon) -> dict[str, str]:
+    """What the server says of everybody: state by client id."""
+    status, answer = daemon.operator().ask("GET", "/clients")
+    assert status == 200
+    return {client["clientId"]: client["state"] for client in answer["clients"]}
+
+
+def _call(daemon: Daemon, a: Page, b: Page, way_of_a: str) -> dict[str, str]:
+    """Two pages in a call, watched; gives what the server says of them."""
+    a.start(way_of_a)
+    b.start(daemon.url)
+    in_call(a, b)
+    for page in (a, b):
+        page.js(WATCH)
+    return _clients(daemon)
+
+
+def _unimpaired(daemon: Daemon, a: Page, b: Page, before: dict[str, str]) -> None:
+    """Nothing of it was to be seen, and everything that needs the server works."""
+    a.until(lambda: _clients(daemon) == before, "both as they were for the server")
+    for page in (a, b):
+        pictures = page.js("return seen.pictures")
+        page.until(lambda page=page, pictures=pictures: page.js("return seen.pictures") > pictures + 3, "more pictures")  # type: ignore[misc]
+        assert page.js("return seen.states") == []
+        assert page.js("return document.getElementById('remote-video').srcObject === seen.stream")
+        assert page.js("return seen.gap") < LONGEST_GAP_S * 1000
+        assert page.messages("page") == []
+        # The server knows whom this one has met.
+        assert page.driver.find_element("id", "report").is_enabled()
+    a.write("still here")
+    b.receives("still here")
+    a.click("next")
+    # Nobody else is there, so the two meet again, and a new call has an empty chat.
+    a.until(lambda: not a.messages("you") and not b.messages("partner"), "a new call")
+    in_call(a, b)
+    b.write("and again")
+    a.receives("and again")
+
+
+@pytest.fixture
+def two(open_page: Open) -> Iterator[tuple[Page, Page]]:
+    a, b = open_page(), open_page()
+    a.expected_errors = b.expected_errors = [*OUT_OF_REACH, "ERR_EMPTY_RESPONSE", "ERR_CONNECTION_RESET"]
+    yield a, b
+
+
+@pytest.mark.parametrize("reset", [False, True])
+def test_a_cut_connection_is_not_noticed(
+    daemon_with: Callable[..., Daemon], two: tuple[Page, Page], reset: bool
+) -> None:
+    """Else each change of network, and each proxy that restarts, ends a call that was fine."""
+    daemon, (a, b) = _daemon(daemon_with), two
+    with Proxy(daemon.port) as proxy:
+        before = _call(daemon, a, b, f"http://127.0.0.1:{proxy.port}/")
+        assert proxy.cut(reset=reset)
+        a.until(lambda: proxy.connections, "another connection")
+        _unimpaired(daemon, a, b, before)
+
+
+def test_a_black_hole_is_not_noticed(daemon_with: Callable[..., Daemon], two: tuple[Page, Page]) -> None:
+    """Else a lift or a tunnel ends a call between two phones that reach each other on another way."""
+    daemon, (a, b) = _daemon(daemon_with), two
+    with Proxy(daemon.port) as proxy:
+        before = _call(daemon, a, b, f"http://127.0.0.1:{proxy.port}/")
+        proxy.lose("up", "down")
+        a.js("dispatchEvent(new Event('online'))")  # As browsers tell it when the network is another.
+        a.until(lambda: proxy.connections > 1, "an attempt that is swallowed")
+        proxy.lose()
+        a.until(lambda: "away" not in _clients(daemon).values() and proxy.connections == 1, "another connection")
+        _unimpaired(daemon, a, b, before)
+
+
+@pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGKILL])
+def test_a_restart_is_not_noticed(
+    daemon_with: Callable[..., Daemon], two: tuple[Page, Page], how: signal.Signals
+) -> None:
+    """Else each deployment, and each crash, throws all callers out, though no picture passes through the server."""
+    daemon, (a, b) = _daemon(daemon_with), two
+    before = _call(daemon, a, b, daemon.url)
+    daemon.stop(how)
+    daemon.start()
+    _unimpaired(daemon, a, b, before)
+
+
+def test_next_while_the_server_is_away_is_done_when_it_is_back(
+    daemon_with: Callable[..., Daemon], two: tuple[Page, Page]
+) -> None:
+    """Else the button does nothing, or the page and the server disagree on who is with whom."""
+    daemon, (a, b) = _daemon(daemon_with), two
+    _call(daemon, a, b, daemon.url)
+    a.write("before")
+    b.receives("before")
+    daemon.stop()
+    a.click("next")
+    a.reach("waiting", "reconnecting")
+    daemon.start()
+    b.until(lambda: not b.messages("partner"), "a new call")
+    in_call(a, b)
+
+
+def test_a_reload_meets_the_same_partner(
+    daemon_with: Callable[..., Daemon], open_page: Open, two: tuple[Page, Page]
+) -> None:
+    """Else a wrong key, or a pull too far on a phone, loses the partner for good."""
+    daemon, (a, b), c = _daemon(daemon_with), two, open_page()
+    before = _call(daemon, a, b, daemon.url)
+    c.start(daemon.url)
+    a.click("mute")
+    for page in (a, b):  # Whoever of them is to offer.
+        page.driver.refresh()
+        in_call(a, b)
+        assert before.items() <= _clients(daemon).items()
+    assert b.messages("page") == []
+    assert a.driver.find_element("id", "mute").get_attribute("aria-pressed") == "true"
+    assert c.state == "waiting"
+    a.write("once more")
+    b.receives("once more")
+    a.click("next")
+    a.until(lambda: a.state == "connected" and c.state == "connected", "the one who waited")
+
+
+def test_another_tab_does_not_take_the_call(daemon_with: Callable[..., Daemon], two: tuple[Page, Page]) -> None:
+    """Else whoever copies the tab of a call loses it: the copy has the storage of the first."""
+    daemon, (a, b) = _daemon(daemon_with), two
+    before = _call(daemon, a, b, daemon.url)
+    first = a.driver.current_window_handle
+    a.js("window.open(location.href)")
+    a.until(lambda: len(a.driver.window_handles) == 2, "a copy of the tab")
+    (copy,) = set(a.driver.window_handles) - {first}
+    a.driver.switch_to.window(copy)
+    a.driver.refresh()
+    assert a.state == "idle"
+    a.click("start")
+    a.reach("waiting")
+    a.click("leave")
+    a.driver.close()
+    a.driver.switch_to.window(first)
+    _unimpaired(daemon, a, b, before)
