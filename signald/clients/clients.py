@@ -132,7 +132,10 @@ class Clients:
             self.resuming.begin(client)
             resume = self.resuming.offer(client)
         connection.send(messages.ready(name, self._ice_servers(name), resume))
-        self._log.debug("client {client} connected from {address}", client=name, address=address)
+        if self._log.shows_debug:
+            self._log.debug(
+                "client {client} connected from {address}", client=name, address=self._show_address(address)
+            )
         return client
 
     def add(self, client: Client) -> None:

@@ -3,6 +3,8 @@
 Autobahn's names keep its spelling.
 """
 
+import re
+from http import HTTPStatus
 from typing import Any, Final
 
 from autobahn.twisted.websocket import WebSocketServerFactory, WebSocketServerProtocol
@@ -22,6 +24,20 @@ BINARY: Final = 2
 
 PIECE_BYTES: Final = 4096
 """Bytes that Autobahn is given at once."""
+
+
+_HEADER: Final = re.compile("Host|Upgrade|Connection|Origin|Sec-WebSocket-(?:Version|Protocol|Key|Extensions)")
+
+
+def without_request(reason: str, code: int) -> str:
+    """Why Autobahn refuses a handshake, in fixed words: its own quote the request, and so a token perhaps.
+
+    Args:
+        reason: Autobahn's words; the first header that they name is the one that is wrong.
+        code: HTTP status.
+    """
+    header = _HEADER.search(reason.replace("WebSocket version", "Sec-WebSocket-Version"))
+    return f"{header[0]} is missing or wrong" if header else HTTPStatus(code).phrase
 
 
 class _AutobahnLog:
@@ -52,6 +68,7 @@ class WebSocketConnection(ClientConnection, WebSocketServerProtocol):  # type: i
         WebSocketServerProtocol.__init__(self)
         self._unread = b""
         self._token: str | None = None
+        self._refusal = ""  # why we refuse the handshake; empty if Autobahn does
 
     def adopt(self, client: Client | None, *, paused: bool, backlog: int, closing: bool) -> None:
         """Take over a connection whose handshake is done, as it stands between two frames.
@@ -114,6 +131,7 @@ class WebSocketConnection(ClientConnection, WebSocketServerProtocol):  # type: i
             self._token = bearer.offered(request.protocols) or next(iter(request.params.get("token", ())), None)
             return self.shared.entrance.accept(request.origin, request.protocols)
         except Refused as refused:
+            self._refusal = refused.reason
             raise ConnectionDeny(refused.status, refused.reason) from None
 
     def onOpen(self) -> None:
@@ -135,9 +153,9 @@ class WebSocketConnection(ClientConnection, WebSocketServerProtocol):  # type: i
             self.sendPong(payload)
 
     def failHandshake(self, reason: str, code: int = 400, responseHeaders: Any = None) -> None:
-        """Count a handshake that is refused: all of them pass here."""
+        """Count a handshake that is refused, and say why without quoting it: all of them pass here."""
         self.shared.counts.handshake_refused(code)
-        super().failHandshake(reason, code, responseHeaders)
+        super().failHandshake(self._refusal or without_request(reason, code), code, responseHeaders)
 
     def dropConnection(self, abort: bool = False) -> None:
         """Both close frames are there, or it failed: end, but let out what is written (`closings` ends what hangs)."""

@@ -1,5 +1,6 @@
 """An issuer's keys, fetched by a real daemon over real HTTP and TLS, and what ends in its log."""
 
+import socket
 import ssl
 import threading
 import time
@@ -123,8 +124,14 @@ def test_a_token_never_ends_in_the_log(issuer: Issuer) -> None:
             with Client(process.port) as client:
                 client.send_text(f'{{"type":"auth","token":"{shown}"'.encode())
                 client.sync()
+            for path in (f"/ws?token={shown}", f"/?token={shown}", f"/static/{shown}", f"/{shown}"):
+                request = f"GET {path} HTTP/1.1\r\nHost: a\r\nReferer: http://a/?token={shown}\r\n\r\n"
+                with socket.create_connection(("127.0.0.1", process.port), PATIENCE_S) as page:
+                    page.sendall(request.encode())
+                    assert b"".join(iter(lambda page=page: page.recv(65536), b"")).startswith(b"HTTP/1.1 ")
         process.stop()
-        assert "connected" in process.log
+        assert "connected from 127.0.0.0/24" in process.log
+        assert "127.0.0.1" not in process.log.replace(f"127.0.0.1:{issuer.port}", "")
         for shown in (good, bad):
             for part in shown.split("."):
                 assert part not in process.log

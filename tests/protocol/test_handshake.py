@@ -82,6 +82,27 @@ class Handshakes(MemoryTest):
             self.assertTrue(client.gone)
         self.assertEqual(self.daemon.clients, 0)
 
+    def test_refusals_quote_nothing(self) -> None:
+        """A token that came with a handshake is in the status line, and so in the log of every proxy on the way."""
+        token = "c2VjcmV0"
+        for refused, words in (
+            (handshake(sec_websocket_protocol=f"bearer.{token}, bearer.{token}"), "Sec-WebSocket-Protocol"),
+            (handshake(sec_websocket_key=token), "Sec-WebSocket-Key"),
+            (handshake(sec_websocket_key=f"!{token}{token[:4]}xxxxxxxxx=="), "Sec-WebSocket-Key"),
+            (handshake(sec_websocket_version=token), "Sec-WebSocket-Version"),
+            (handshake(sec_websocket_version="12"), "Sec-WebSocket-Version"),
+            (handshake(host=f"localhost:{token}"), "Host"),
+            (handshake(upgrade=token), "Upgrade"),
+            (handshake(connection=token), "Connection"),
+            (handshake(path=f"/ws?x#{token}"), "Bad Request"),
+            (handshake(path=f"/ws {token}"), "Bad Request"),
+            (handshake().replace(b"HTTP/1.1", b"HTTP/" + token.encode()), "HTTP Version Not Supported"),
+        ):
+            client = self.ask(refused)
+            self.assertNotIn(token.encode(), client.raw)
+            self.assertIn(words.encode(), client.raw.partition(b"\r\n")[0], refused)
+            self.assertTrue(client.gone)
+
     def test_no_upgrade(self) -> None:
         """Who opens /ws in a browser would wait for ever."""
         client = self.ask(b"GET /ws HTTP/1.1\r\nHost: localhost\r\n\r\n")
