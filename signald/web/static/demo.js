@@ -15,6 +15,8 @@ import * as view from "./view.js";
 const RATE_LIMIT_PAUSE_MS = 1_000;
 /** A server that is back sooner was never away for the user. */
 const OUT_OF_REACH_AFTER_MS = 2_000;
+/** For a partner whose page has closed the call: it is being loaded anew, or the partner is gone. */
+const RELOAD_WITHIN_MS = 10_000;
 
 const { controls } = view;
 const storage = tabStorage();
@@ -41,6 +43,8 @@ let wanted = false;
 let outOfReach = false;
 /** @type {ReturnType<typeof setTimeout> | undefined} */
 let reachTimer;
+/** @type {ReturnType<typeof setTimeout> | undefined} */
+let reloadTimer;
 
 /** Where a tab may keep something over a reload; some browsers forbid it. @returns {Storage | null} */
 function tabStorage() {
@@ -199,11 +203,23 @@ function beginCall({ roomId, partnerId, initiator, again = false, away = false }
 
 client.on("partner-away", () => {
   if (current) current.away = true;
+  waitForReload();
   show();
 });
 
+/** The server waits longer for a partner that is away; but one whose page is gone comes back soon, or not at all. */
+function waitForReload() {
+  clearTimeout(reloadTimer);
+  if (!current?.away || current.text || current.call.state === "connecting") return;
+  reloadTimer = setTimeout(() => {
+    view.addMessage("page", "Your partner left.");
+    next();
+  }, RELOAD_WITHIN_MS);
+}
+
 client.on("partner-back", ({ lost }) => {
   if (current) current.away = false;
+  clearTimeout(reloadTimer);
   mendCall(lost);
   show();
 });
@@ -264,7 +280,10 @@ function channelChanged(call, open) {
   view.allowText(open);
   // Without the server's word, this is how a partner that left shows.
   if (!open && !current.attended && call.state !== "connecting") partnerGone();
-  else show();
+  else {
+    waitForReload();
+    show();
+  }
 }
 
 function partnerGone() {
@@ -281,6 +300,7 @@ function lookForPartner(ask) {
 }
 
 function endCall() {
+  clearTimeout(reloadTimer);
   const ended = current?.call;
   current = null;
   ended?.close();
