@@ -1,1 +1,1 @@
-"""Pairing and routing between clients: one interface, one implementation for each way to scale."""
+"""Pairs clients and routes between them: one interface, one implementation for each way to scale."""

@@ -1,4 +1,4 @@
-"""The seam between clients and the way they are paired and routed: calls go down, events come up.
+"""Separates clients from the way they are paired and routed: calls go down, events come up.
 
 Every call returns at once and never raises for what happens elsewhere: outcomes come as events, maybe within the
 call (memory), maybe much later (a store). What a broker guarantees:
@@ -32,7 +32,7 @@ from signald.core.passes import Pass
 
 
 class BrokerEvents(Protocol):
-    """What a broker tells the instance about its clients. None of these may raise."""
+    """Tells the instance what happens to its clients. None of these may raise."""
 
     def matched(self, found: PartnerFound) -> bool:
         """A partner was found for a ticket of this instance.
@@ -64,7 +64,7 @@ class BrokerEvents(Protocol):
 
 
 class ModerationEvents(Protocol):
-    """What a broker tells the instance of bans and questions. None of these may raise."""
+    """Tells the instance of bans and questions. None of these may raise."""
 
     def banned(self, bans: Sequence[Ban]) -> None:
         """Bans of other instances; some may be known already."""
@@ -80,7 +80,7 @@ class ModerationEvents(Protocol):
 
 
 class Answers(NamedTuple):
-    """What the instances said.
+    """Holds what the instances answered.
 
     Attributes:
         by_instance: Each one's answer.
@@ -157,11 +157,11 @@ class Broker(Protocol):
         ...
 
     def enqueue(self, ticket: Ticket) -> None:
-        """A client waits. Doing it twice for a ticket is harmless."""
+        """Let a client wait. Harmless when done twice for a ticket."""
         ...
 
     def withdraw(self, ticket: Ticket) -> None:
-        """A client waits no longer. Harmless for a ticket that is matched or unknown."""
+        """Let a client wait no longer. Harmless for a ticket that is matched or unknown."""
         ...
 
     def relay(self, room: RoomId, sender: ClientId, text: bytes) -> None:
@@ -169,7 +169,7 @@ class Broker(Protocol):
         ...
 
     def leave(self, room: RoomId, client: ClientId) -> None:
-        """A client left its room; its partner gets `BrokerEvents.partner_left`. Harmless when done twice."""
+        """Let a client leave its room; its partner gets `BrokerEvents.partner_left`. Harmless when done twice."""
         ...
 
     def away(self, room: RoomId, client: ClientId, seconds: float) -> None:
@@ -207,7 +207,7 @@ class Broker(Protocol):
         ...
 
     def block(self, by: Party, whom: Party) -> None:
-        """Somebody blocks somebody: the two are not to be matched any more, as users or else as clients."""
+        """Keep two apart from now on, as one has blocked the other: as users, or else as clients."""
         ...
 
     def share(self, bans: Sequence[Ban]) -> None:
@@ -220,7 +220,7 @@ class Broker(Protocol):
 
     @property
     def instance(self) -> str:
-        """How this process is called: INSTANCE_ID, or another name if a living process has that one."""
+        """The name of this process: INSTANCE_ID, or another name if a living process has that one."""
         ...
 
     @property

@@ -1,4 +1,4 @@
-"""The broker of a single process: the core's queue and rooms, and nothing else."""
+"""Pairs and routes within a single process: the core's queue and rooms, and nothing else."""
 
 from collections import deque
 from collections.abc import Callable, Sequence
@@ -23,8 +23,8 @@ class MemoryBroker:
     Args:
         clock: Tells the time, and when two who were kept apart after ``next`` may meet again.
         new_room_id: Makes an id that was never used.
-        instance: How this process is called.
-        block_s: How long a block of users lasts; seconds.
+        instance: The name of this process.
+        block_s: Seconds that a block between users lasts.
         resume_s: How long a room waits for one of its two; seconds.
     """
 

@@ -109,7 +109,7 @@ class Performer:
             self.run(client, effects)
 
     def run(self, client: Client, effects: Sequence[Any]) -> None:
-        """Run effects in order. Effects that these bring about wait for their turn, so nothing is re-entered."""
+        """Run effects in order. Further effects that these cause wait for their turn, so nothing is re-entered."""
         if self._running:
             self._pending.append((client, effects))
             return
@@ -229,5 +229,5 @@ class Performer:
         self._broker.back(effect.room, client.id, lost=effect.lost)
 
     def send_away(self, client: Client) -> None:
-        """Close a client's connection since nobody is to wait here any more."""
+        """Close a client's connection, because nobody is to wait here any more."""
         client.connection.close(restart_code(client), self.ending or "")

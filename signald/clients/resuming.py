@@ -1,4 +1,4 @@
-"""Sessions that outlive their connections: who is away, who comes back, and by which token.
+"""Lets sessions outlive their connections: who is away, who comes back, and by which token.
 
 What is asked and answered on the wire stands in docs/protocol.md; where a session may be meanwhile, and what becomes of
 it in each fault, in docs/scaling.md.
@@ -124,7 +124,7 @@ class Resuming:
 
     @property
     def kept_bytes(self) -> int:
-        """Bytes that are kept since they may not have arrived."""
+        """Bytes that are kept because they may not have arrived."""
         return self._terms.shelf.bytes
 
     def away_for(self, client: Client) -> float | None:

@@ -1,4 +1,4 @@
-"""The operator's API: who is connected, and who has to go. JSON, on the admin endpoints, for who has ADMIN_TOKEN.
+"""Answers the operator: who is connected, who has to go. JSON, on the admin endpoints, for whoever has ADMIN_TOKEN.
 
 =========================================  =============================================================================
 ``GET /clients``                           all clients of all instances; ``?limit=``, ``?addresses=true``
@@ -36,7 +36,7 @@ LISTED: Final = 100
 """Clients or bans in one answer if the request does not say."""
 
 LISTED_AT_MOST: Final = 1_000
-"""Of each instance: a list of more would hold up everything else for a moment."""
+"""Clients of each instance in one answer: a list of more would hold up everything else for a moment."""
 
 TEN_YEARS_S: Final = 10 * 365 * 86400
 

@@ -1,4 +1,4 @@
-"""HTTP of the operator's API: who may ask, what a request may hold, how an answer looks. The paths are in `admin`."""
+"""Speaks HTTP for the operator's API: who may ask, what requests hold, how answers look. `admin` has the paths."""
 
 import hmac
 from collections.abc import Awaitable, Callable, Mapping
@@ -15,14 +15,14 @@ from signald.clients.questions import Asking
 from signald.core.bans import Ban, BanKind
 
 MAX_BODY_BYTES: Final = 16 * 1024
-"""Of a request. A ban is a few hundred bytes."""
+"""Size of a request's body. A ban is a few hundred bytes."""
 
 MAX_SENT_BYTES: Final = 1024 * 1024
-"""Of a request that is too large; up to this it is read, so that its sender gets to read the answer."""
+"""How much of a request that is too large is read, so that its sender gets to read the answer."""
 
 
 class Operator(Protocol):
-    """What can be done; see `signald.moderation.operator.Moderation`."""
+    """Does what the operator asks; see `signald.moderation.operator.Moderation`."""
 
     def ban(self, kind: BanKind, value: str, seconds: float, reason: str) -> Ban:
         """Ban a user or an address."""
@@ -42,7 +42,7 @@ class Operator(Protocol):
 
 
 class BoundedRequest(Request):
-    """A request whose body cannot hold anybody up: it is neither kept beyond a bound, nor looked at as a form.
+    """Bounds a request's body, so that it holds nobody up: only so much is kept, and no form is parsed.
 
     A page of another site can make a browser post a form to an operator's own machine, and forms of megabytes take
     Twisted seconds to read.
@@ -51,7 +51,7 @@ class BoundedRequest(Request):
     _received = 0
 
     def handleContentChunk(self, data: bytes) -> None:
-        """Keep what is needed to see that it is too much; cut who goes on."""
+        """Keep what is needed to see that it is too much; cut off whoever goes on."""
         self._received += len(data)
         room = MAX_BODY_BYTES + 1 - self.content.tell()  # type: ignore[union-attr]
         if room > 0:
@@ -60,13 +60,13 @@ class BoundedRequest(Request):
             self.loseConnection()
 
     def requestReceived(self, command: bytes, path: bytes, version: bytes) -> None:
-        """A request is whole."""
+        """Hide the type of the body, or Twisted parses forms."""
         self.requestHeaders.removeHeader(b"content-type")
         super().requestReceived(command, path, version)
 
 
 class AdminSite(Site):
-    """Without a log of requests: their paths name addresses and users. `moderation.operator` logs what is done."""
+    """Serves without a log of requests, as paths name addresses and users. `moderation.operator` logs what is done."""
 
     requestFactory = BoundedRequest
 
@@ -75,7 +75,7 @@ class AdminSite(Site):
 
 
 class ApiError(Exception):
-    """The request cannot be answered as it is.
+    """Says that the request cannot be answered as it is.
 
     Attributes:
         status: Of the response.
@@ -87,12 +87,12 @@ class ApiError(Exception):
 
 
 class Api:
-    """What the resources share.
+    """Holds what the resources share.
 
     Args:
         operator: Bans, and lifts bans.
         ask: Puts a question to all instances.
-        token: Who has it may; empty: nobody.
+        token: Whoever has it may; if empty, nobody may.
         users_known: Whether clients have users at all.
     """
 
@@ -103,7 +103,7 @@ class Api:
         self._token = token.encode()
 
     def authorise(self, request: Request) -> None:
-        """Let pass who has the token.
+        """Let whoever has the token pass.
 
         Raises:
             ApiError: It has not.
@@ -122,7 +122,7 @@ Method = Callable[[Request], Awaitable[tuple[HTTPStatus, object]]]
 
 
 class Endpoint(Resource):
-    """One path: checks the token, runs the method, and answers in JSON."""
+    """Serves one path: checks the token, runs the method, and answers in JSON."""
 
     _log = Logger()
 
@@ -204,7 +204,7 @@ def number(request: Request, name: bytes, default: int, highest: int) -> int:
 
 
 def body(request: Request, kind: type[Kind]) -> Kind:
-    """The JSON body of a request, as this type.
+    """Decode the JSON body of a request as this type.
 
     Raises:
         ApiError: It is too large, no JSON, or something else.

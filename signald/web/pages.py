@@ -1,4 +1,4 @@
-"""The resource tree: ``/``, ``/static/…``, ``/healthz``, and what ``/ws`` says to those who do not upgrade."""
+"""Makes the resource tree: ``/``, ``/static/…``, ``/healthz``, and what ``/ws`` says to those who do not upgrade."""
 
 from collections.abc import Mapping
 from importlib.resources import files
@@ -37,7 +37,7 @@ _HEADERS: Final[Mapping[bytes, bytes]] = {
 
 
 class OneRequest(HTTPChannel):
-    """HTTP without keep-alive; see `signald.network.front` for the reason."""
+    """Speaks HTTP without keep-alive; see `signald.network.front` for the reason."""
 
     def checkPersistence(self, request: Any, version: bytes) -> bool:
         """Close after each response, and say so."""
@@ -71,7 +71,7 @@ class _UpgradeRequired(Folder):
 
 
 def make_admin_site(probes: Probes, api: Api, reactor: Any) -> Site:
-    """What is for the operator alone.
+    """Make the site that is for the operator alone.
 
     Args:
         probes: What is asked.
@@ -101,7 +101,7 @@ def _site(root: Resource, reactor: Any, kind: type[Site] = Site) -> Site:
 
 
 def make_site(probes: Probes, *, demo: bool, metrics: bool, reactor: Any) -> Site:
-    """The web side of the daemon.
+    """Make the web side of the daemon.
 
     Args:
         probes: What is asked.

@@ -24,7 +24,7 @@ class Json(Page):
 
 
 class ReadyPage(Page):
-    """For balancers: 200 as long as new clients are welcome, then 503. The store does not count: see ``/healthz``."""
+    """Answers balancers: 200 as long as new clients are welcome, then 503. The store does not count here."""
 
     def __init__(self, ready: Callable[[], bool]) -> None:
         super().__init__()
@@ -41,7 +41,7 @@ class ReadyPage(Page):
 
 
 class MetricsPage(Page):
-    """For Prometheus."""
+    """Answers Prometheus."""
 
     def __init__(self, text: Callable[[], bytes]) -> None:
         super().__init__()

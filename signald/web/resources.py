@@ -1,4 +1,4 @@
-"""What the resource tree is made of: pages that have nothing below them, and folders that are nothing themselves.
+"""Builds the resource tree of pages, which have nothing below them, and folders, which are nothing themselves.
 
 Twisted's own pages for errors are deprecated, for they do not escape what they quote: ours quote nothing.
 """
@@ -11,13 +11,13 @@ from twisted.web.resource import IResource, Resource
 from twisted.web.server import Request
 
 NOTHING_HERE: Final = notFound("Not found", "There is nothing here. Look at / or /healthz.")
-"""Of every path that there is not, and of what is below it."""
+"""The body of the answer for a path that does not exist."""
 
 _READ_ONLY: Final = errorPage(HTTPStatus.METHOD_NOT_ALLOWED, "Method not allowed", "This can only be read, by GET.")
 
 
 class Folder(Resource):
-    """A path that only what is below it can be asked for."""
+    """Serves only what is below its path."""
 
     def render(self, request: Request) -> object:
         """See `Resource.render`."""
@@ -29,7 +29,7 @@ class Folder(Resource):
 
 
 class Page(Folder):
-    """A path that is read, with nothing below it. Subclasses have `render_GET`."""
+    """Serves one path, with nothing below it. Subclasses have `render_GET`."""
 
     def render(self, request: Request) -> object:
         """See `Resource.render`; whatever does not read is refused (RFC 9110 15.5.6)."""

@@ -1,4 +1,4 @@
-"""The broker of many processes: any number of instances on one Redis or Valkey behave as one.
+"""Pairs and routes between many processes: any number of instances on one Redis or Valkey behave as one.
 
 Who knows whom, lowest first::
 

@@ -1,4 +1,4 @@
-"""Both connections to the store as one: commands out, letters in, and what is done about each refusal.
+"""Joins both connections to the store: commands out, letters in, and what is done about each refusal.
 
 One connection carries commands, whose order is the order of everything that leaves this instance; the other one waits
 for letters. The store counts as reachable when both have been answered.
@@ -22,17 +22,17 @@ from signald.brokers.redis.problems import DEAF, WRONG_TYPE, Problem, Remedy
 from signald.brokers.redis.url import StoreAddress
 
 MEND_AGAIN_S: Final = 1.0
-"""At least between two attempts to put aside what is not ours, if the first has found nothing."""
+"""Seconds between two attempts to put aside what is not ours, if the first has found nothing."""
 
 REFUSED_S: Final = 5.0
-"""How long a refused call that pairing does not need is not tried again."""
+"""Seconds until a refused call that pairing does not need is tried again."""
 
 CALLS: Final = ("match", "lease", "goodbye", "block", "ban", "append", "unfile", "scan")
 """The kinds of calls that an `Observe` is told of: the scripts, XADD, ZREM, and looking through what there is."""
 
 
 AUXILIARY: Final = frozenset(("block", "ban", "scan"))
-"""Those without which clients are paired all the same."""
+"""The kinds of calls that pairing does not need."""
 
 
 class Observe(Protocol):
@@ -65,7 +65,7 @@ _SCRIPTS: Final = (MATCH, LEASE, GOODBYE, BLOCK, BAN, _MEND)
 
 
 class Access:
-    """The store, as far as commands are answered and letters come.
+    """Reaches the store: sends commands, and takes letters.
 
     Args:
         instance: The name under which this instance is known there.
@@ -161,16 +161,16 @@ class Access:
         self._commands.drop(why)
 
     def deaf(self) -> None:
-        """What this instance has written to itself did not come: make both connections anew."""
+        """Make both connections anew: what this instance has written to itself did not come."""
         self.mailbox.deaf()
         self._commands.drop("letters do not arrive", DEAF)
 
     def failed(self, failure: Failure) -> None:
         """A step with the store failed.
 
-        What is not ours under a name of ours is put aside, and all begins anew. A refusal of what is of no account for
-        pairing is complained of and tried again later. In all other cases nobody knows what was done, so the command
-        connection is made anew.
+        What stands under a name of ours and is not ours is put aside, and everything begins anew. A refused call
+        that pairing does not need is logged and tried again later. In all other cases nobody knows what was done,
+        so the command connection is made anew.
         """
         refused = failure.value
         if isinstance(refused, StoreRefused):
@@ -263,7 +263,7 @@ class Access:
         self.look_whether_joined()
 
     async def _look_at_eviction(self) -> None:
-        """Say it if the store may throw away what it holds: an evicted lease is an instance declared dead."""
+        """Warn if the store may throw away what it holds: an evicted lease is an instance declared dead."""
         try:
             text = await self._commands.call("INFO", "memory")
         except StoreRefused:  # the recommended user may not ask

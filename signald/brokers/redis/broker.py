@@ -1,4 +1,4 @@
-"""The broker over Redis or Valkey: glues pairing, post and store together, and keeps the time.
+"""Pairs and routes over Redis or Valkey: joins pairing, post and store, and keeps the time.
 
 What happens in each fault stands in docs/scaling.md. In short: the store is only a meeting place. While it is away
 sockets stay, rooms go on, what must be said is kept and said later, and clients of this instance are paired with each
@@ -35,27 +35,27 @@ from signald.core.passes import Pass
 from signald.periodic import Periodic
 
 TICK_S: Final = 0.25
-"""How often timeouts are looked at."""
+"""Seconds between two looks at timeouts."""
 
 RENEW_S: Final = 2.0
-"""How often the lease is renewed and other instances' leases are looked at."""
+"""Seconds between two renewals of the lease, at which the leases of other instances are looked at too."""
 
 DEAD_AFTER_RENEWALS: Final = 3
 """How often in a row a lease must be missing, while this instance's own was kept: after an outage of the store all
 leases are gone, and instances come back one by one."""
 
 SHUN_S: Final = 5.0
-"""How long tickets of an instance are left alone that did not answer a claim."""
+"""Seconds for which the tickets of an instance that did not answer a claim are left alone."""
 
 LAST_WORDS_S: Final = 1.0
-"""How long the letters that tell of the end may take."""
+"""Seconds that the letters that tell of the end may take."""
 
 
 class RedisBroker:
     """Pairs and routes between all instances on one store.
 
     Args:
-        instance: How this process is called; another name is taken if a living process has this one.
+        instance: The name of this process; another one is taken if a living process has it.
         boot: A random name of this process.
         primary: Knows where to connect.
         address: With user, password and database.

@@ -1,4 +1,4 @@
-"""One connection to the store that is made again whenever it is lost. The only file that imports txredisapi.
+"""Keeps one connection to the store, and makes it again whenever it is lost. The only file that imports txredisapi.
 
 txredisapi is used for its protocol alone (commands out, replies in, in order). Its factories and pools are not: they
 pick connections at random, wait for ever without one, and do not verify certificates. Importing it installs the
@@ -22,18 +22,18 @@ from signald.brokers.redis.problems import FAILOVER, SILENT, UNREACHABLE, Proble
 from signald.brokers.redis.url import StoreAddress
 
 CALL_TIMEOUT_S: Final = 2.0
-"""How long the store may take to answer; one that takes longer counts as gone, and the connection is made anew."""
+"""Seconds that the store may take to answer; if it takes longer it counts as gone, and the connection is made anew."""
 
 FIRST_RETRY_S: Final = 0.1
 LONGEST_RETRY_S: Final = 1.0
-"""Between attempts to connect: doubled from the first to the longest, with jitter."""
+"""Seconds between attempts to connect: doubled from the first to the longest, with jitter."""
 
 STEADY_S: Final = 2.0
 """How long a connection must have served before the next attempts begin anew with the shortest pause. A store that
 takes connections and then refuses each command must not be met by a storm of them."""
 
 COMPLAIN_AGAIN_S: Final = 60.0
-"""How long the log does not repeat a reason why the store cannot be used."""
+"""Seconds for which the log does not repeat a reason why the store cannot be used."""
 
 
 class StoreUnavailable(Exception):
@@ -112,7 +112,7 @@ async def ask(
 
 
 class StoreConnection:
-    """One connection, kept.
+    """Keeps one connection.
 
     Twisted's ClientService is not used: it takes a connection that is lost while it is being prepared for a bug.
 

@@ -1,4 +1,4 @@
-"""Names in the store. Nobody else builds a key.
+"""Names everything in the store. Nobody else builds a key.
 
 What an operator sees there, with the default prefix::
 
@@ -24,7 +24,7 @@ from signald.core.matching import Ticket
 
 
 class Keys:
-    """The keys of one service.
+    """Builds the keys of one service.
 
     Args:
         prefix: Before each key; services with different prefixes do not see each other.
@@ -78,7 +78,7 @@ def file_ticket(instance: str, ticket: Ticket, *, avoiding: bool) -> str:
 
 
 def _digest(user: UserId) -> str:
-    """A user's name for the store: of one length, without separators, and not to be read by whoever looks there."""
+    """A user's name for the store: of one length, without separators, and not readable for whoever looks there."""
     return base64.urlsafe_b64encode(hashlib.sha256(user.encode()).digest()[:15]).decode()
 
 

@@ -1,4 +1,4 @@
-"""What instances say to each other about their clients, through the store.
+"""Defines the letters: what instances say to each other about their clients, through the store.
 
 A letter is a msgpack array whose first element is its tag. Letters between two instances arrive in order and once, or
 the gap is noticed (`signald.brokers.redis.links`); each is harmless when it comes too late.

@@ -1,4 +1,4 @@
-"""Two ends of a one-way link between instances: letters arrive in order, at most once, and a loss is noticed.
+"""Links two instances, one way: letters arrive in order, at most once, and a loss is noticed.
 
 The store may lose what it was given (it restarts empty) and may be given the same twice (a connection was cut before
 the answer). Numbers tell both. One batch is on its way at a time: while it travels the next one grows, so there are
@@ -16,7 +16,7 @@ Epoch = tuple[str, int]
 
 
 class Outgoing:
-    """The sender's end.
+    """Sends letters: the sender's end of a link.
 
     Args:
         sender: This instance.
@@ -73,7 +73,7 @@ class Outgoing:
 
 
 class Incoming:
-    """The receiver's end of one link after the other of one sender."""
+    """Receives letters: the receiver's end of one link after the other of one sender."""
 
     __slots__ = ("_epoch", "_expected")
 

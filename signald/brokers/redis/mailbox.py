@@ -24,26 +24,26 @@ from signald.brokers.redis.problems import DEAF, NO_BLOCKING_READS, Problem
 from signald.brokers.redis.url import StoreAddress
 
 READ_WAIT_MS: Final = 2_000
-"""How long one read waits for letters."""
+"""Milliseconds for which one read waits for letters."""
 
 READ_AT_MOST: Final = 200
 """Batches in one read."""
 
 POLL_S: Final = 0.25
-"""Between two reads of a store that does not wait for letters: what a letter is late at most."""
+"""Seconds between two reads of a store that does not wait for letters: how late a letter can be."""
 
 HASTY_READS: Final = 3
 """So many reads in a row that brought nothing, long before they had waited, mean that the store does not wait."""
 
 ECHO_WITHIN_S: Final = 10.0
-"""How long a letter to oneself may take; with the slowest store that serves at all it takes some seconds."""
+"""Seconds that a letter to oneself may take; with the slowest store that serves at all it takes some seconds."""
 
 BEGIN: Final = "0-0"
 """Before the first entry of a stream."""
 
 
 class Mailbox:
-    """The letters to one instance, in the order of its stream.
+    """Reads the letters to one instance, in the order of its stream.
 
     Args:
         instance: The name under which this instance is known in the store.
@@ -89,7 +89,7 @@ class Mailbox:
         self.position = BEGIN
         """The entry up to which letters were read."""
         self.polls = False
-        """Whether the store is asked again and again, since it does not wait."""
+        """Whether the store is asked again and again, because it does not wait."""
 
     @property
     def ready(self) -> bool:

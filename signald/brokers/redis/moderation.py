@@ -1,4 +1,4 @@
-"""The bans and blocks that all instances share.
+"""Shares bans and blocks between all instances.
 
 What the store was not told yet, because it was away, is kept and told when it is back.
 """
@@ -18,14 +18,14 @@ from signald.core.blocks import Blocks
 from signald.core.encounters import Party
 
 BLOCKS_KEPT: Final = 10_000
-"""Blocks that are to be told, as long as the store is away; 5 MB. The oldest are forgotten first."""
+"""Blocks that are kept for the store as long as it is away; 5 MB. The oldest are forgotten first."""
 
 COMPARE_S: Final = 600.0
-"""Between two comparisons with the bans of the store: mends what a letter that was lost left behind."""
+"""Seconds between two comparisons with the bans of the store, which mend what a lost letter left behind."""
 
 
 class SharedModeration:
-    """The bans and blocks of one instance among all.
+    """Shares the bans and blocks of one instance with all others.
 
     Args:
         store: Where bans and blocks are.
@@ -82,7 +82,7 @@ class SharedModeration:
         self.tick()
 
     def tick(self) -> None:
-        """Time has passed: what was said is told."""
+        """Tell the others what was said since the last tick."""
         now = self._now()
         if self._store.reachable:
             self._tell_pairs()

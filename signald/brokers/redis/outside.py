@@ -1,4 +1,4 @@
-"""What the pairing asks of the world outside of it, and what the store answers."""
+"""Defines what the pairing asks of the world outside of it, and what the store answers."""
 
 from typing import Protocol
 
@@ -29,7 +29,7 @@ Outcome = Filed | Taken
 
 
 class Outside(Protocol):
-    """Where the pairing's wishes go. None of these calls back at once."""
+    """Does what the pairing asks for. None of these calls back at once."""
 
     def seek(self, ticket: Ticket, place: int | None, waited_s: float, *, avoiding: bool) -> None:
         """Let the store find a partner for a ticket, or file it. The outcome comes by `Pairing.sought`."""

@@ -1,4 +1,4 @@
-"""Tickets, claims and rooms of one instance among many: match and confirm.
+"""Pairs the clients of one instance among many, by match and confirm: tickets, claims, rooms.
 
 The store's queue gives a ticket to one instance only, but it cannot know whether the client behind it is still there.
 So a ticket of another instance is only *claimed*: its owner confirms or refuses. Whatever is lost on the way ends as a
@@ -45,13 +45,13 @@ CLAIM_TRIPS: Final = 3
 the two may come just after a read has begun."""
 
 ALONE_AFTER_S: Final = 2.0
-"""How long the store is away before waiting clients of this instance are paired with each other."""
+"""Seconds for which the store must be away before waiting clients of this instance are paired with each other."""
 
 LOOK_AGAIN_S: Final = 1.0
-"""How often a waiting ticket is looked after: mends what a crash elsewhere or a lost answer left behind."""
+"""Seconds between two looks at a waiting ticket, which mend what a crash elsewhere or a lost answer left behind."""
 
 LOOK_AGAIN_AT_MOST: Final = 16
-"""How many tickets are looked after at once, in turn. In a healthy service few wait at all."""
+"""Tickets that are looked at at once, in turn. In a healthy service few wait at all."""
 
 
 class Pending(msgspec.Struct, frozen=True):

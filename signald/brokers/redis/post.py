@@ -15,7 +15,7 @@ from signald.brokers.redis.store import Store
 
 
 class Post:
-    """This instance's letters.
+    """Sends and takes this instance's letters.
 
     Args:
         store: Where letters are put.
@@ -95,7 +95,7 @@ class Post:
         return self._incoming.setdefault(envelope.sender, Incoming()).accept(envelope)
 
     def unlink(self, instance: str) -> None:
-        """Nothing comes from this instance any more, and nothing goes there."""
+        """Forget the links with an instance: nothing comes from it any more, and nothing goes there."""
         link = self._outgoing.pop(instance, None)
         if link is not None:
             for relayed in link.relays():

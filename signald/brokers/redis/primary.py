@@ -1,4 +1,4 @@
-"""Who the primary is now: one server, one that Sentinels name, or the node of a cluster that has our slot.
+"""Finds the primary: the one server, the one that Sentinels name, or the node of a cluster that has our slot.
 
 A `StoreConnection` asks before each attempt to connect, and tells what the server refused. So a failover is to
 everybody else a connection that was cut, and made again elsewhere.
@@ -18,7 +18,7 @@ from signald.brokers.redis.problems import FAILOVER, PERMISSION, SLOT, Problem
 from signald.brokers.redis.url import Kind, Server, StoreAddress
 
 CONNECT_TIMEOUT_S: Final = 2.0
-"""How long making a connection may take."""
+"""Seconds that making a connection may take."""
 
 CONFIRM_WITHIN_S: Final = 1.0
 """How long a Sentinel, or the server that it names, may take to answer: one that hangs is met at each attempt until it

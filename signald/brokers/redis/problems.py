@@ -1,4 +1,4 @@
-"""What an error reply of the store means: ours to mend, to wait for, or for the operator.
+"""Sorts error replies of the store: those that we mend, that pass, or that are for the operator.
 
 An error reply begins with a word in capitals (Redis "RESP protocol spec", simple errors); an error within a Lua script
 carries the word of the command that failed further back. Pure.

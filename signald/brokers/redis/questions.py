@@ -1,4 +1,4 @@
-"""What an instance asks all others, and what it answers: one letter each way.
+"""Carries questions to all instances, and their answers: one letter each way.
 
 The words of a question are none of the broker's business; see `signald.brokers.interface.Broker.ask`.
 """
@@ -13,7 +13,7 @@ from signald.brokers.redis.letters import Ask, Letter, Reply
 from signald.brokers.redis.store import Store
 
 ANSWER_WITHIN_S: Final = 2.0
-"""How long a question waits for the instances, the time to ask them included."""
+"""Seconds that a question waits for the instances, the time to ask them included."""
 
 
 class OpenQuestion:
@@ -73,7 +73,7 @@ class SharedQuestions:
         return await asked.answered
 
     def tick(self) -> None:
-        """Time has passed: questions run out."""
+        """End the questions whose time is over."""
         now = self._now()
         for number in [number for number, asked in self._questions.items() if asked.deadline <= now]:
             self._end(number)

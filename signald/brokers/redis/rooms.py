@@ -1,4 +1,4 @@
-"""The rooms that one client of this instance shares with one of another instance, and what they hold."""
+"""Remembers the rooms between a client of this instance and one of another, and what they hold."""
 
 from collections.abc import Iterator
 from typing import Final

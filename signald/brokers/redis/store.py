@@ -1,4 +1,4 @@
-"""What an instance does with the store: tickets, leases, letters, bans and blocks.
+"""Does with the store what an instance needs: tickets, leases, letters, bans and blocks.
 
 Commands used here, by `access` and by `mailbox`: EVALSHA, SCRIPT LOAD, ZREM, ZSCAN, XADD with NOMKSTREAM, XREAD,
 ZRANGE, HSCAN, INFO, and those in the Lua scripts; all are in Redis 6.2 and later and in Valkey.
@@ -27,10 +27,10 @@ from signald.core.ids import ClientId
 from signald.core.matching import Ticket
 
 LEASE_MS: Final = 8_000
-"""How long an instance is taken for alive without a sign of life."""
+"""Milliseconds for which an instance counts as alive without a sign of life."""
 
 STREAM_MS: Final = 120_000
-"""How long letters to an instance are kept that does not read them."""
+"""Milliseconds for which letters to an instance that does not read them are kept."""
 
 STREAM_LETTERS: Final = 20_000
 """Batches that may stand in one stream; an instance that is so far behind finds a gap, and its rooms end."""
@@ -43,14 +43,14 @@ CLOCKS_DIFFER_S: Final = 5.0
 """By how much this machine's clock and the store's may differ without a word; less than the usual leeway of tokens."""
 
 PAGE: Final = 500
-"""As many tickets or bans are read or written in one call; the store does nothing else meanwhile."""
+"""Tickets or bans that one call reads or writes; the store does nothing else meanwhile."""
 
 _encode_ban = msgspec.json.Encoder().encode
 _decode_ban = msgspec.json.Decoder(Ban).decode
 
 
 class Store:
-    """The store, as one instance uses it.
+    """Uses the store for one instance.
 
     Args:
         primary: Knows where to connect.

@@ -1,4 +1,4 @@
-"""Where the store is: `REDIS_URL`, in the forms that redis-cli and the clients of other languages take.
+"""Parses `REDIS_URL`, the address of the store, in the forms that redis-cli and the clients of other languages take.
 
 =====================  =================================================================================
 ``redis://``           ``redis://[user[:password]@]host[:port][/database]``, TCP
