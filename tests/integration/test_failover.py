@@ -35,7 +35,7 @@ def test_failover_in_a_call(behind_sentinels: Watched, measured: Callable[[str, 
         with far[0] as one, far[1] as other, near[0] as here, near[1] as too:
             meet(one, other)
             meet(here, too)
-            store.primary.kill()
+            store.lose_primary()
             talk(here, too)  # on one instance: nobody notices
             one.send("ice", candidate={"candidate": "said meanwhile"})
             store.wait_for_failover()
@@ -55,7 +55,7 @@ def test_failover_while_waiting(behind_sentinels: Watched) -> None:
     with Service(store.url, store.url) as service, service.client(0) as one, service.client(1) as other:
         one.send("available")
         one.sync()
-        store.primary.kill()
+        store.lose_primary()
         store.wait_for_failover()
         service.wait_joined()
         other.send("available")
@@ -100,7 +100,7 @@ def test_a_cluster(nodes: Cluster, measured: Callable[[str, float], None]) -> No
             talk(one, other)
         owner = nodes.owner("{webrtc:}waiting")
         assert owner.keys("{webrtc:}instance:") == {"{webrtc:}instance:a", "{webrtc:}instance:b"}
-        owner.kill()
+        nodes.lose(owner)
         service.wait_joined(joined=False)
         measured("joined the node that took over", service.wait_joined())
         with service.client(0) as one, service.client(1) as other:

@@ -14,7 +14,7 @@ from tests.support.client import Client
 from tests.support.daemon import TWISTD, DaemonProcess, environment
 from tests.support.ports import free_port
 from tests.support.redis import RedisServer
-from tests.support.waiting import until
+from tests.support.waiting import PATIENCE_S, until
 
 
 @pytest.fixture
@@ -103,7 +103,7 @@ def test_what_no_worker_could_use_stops_the_start(variable: str, more: dict[str,
         capture_output=True,
         text=True,
         cwd="/",
-        timeout=60,
+        timeout=PATIENCE_S,
     )
     assert done.returncode == 1
     assert re.fullmatch(rf"signald: (--)?{variable}.*\n", done.stderr, re.IGNORECASE)
@@ -114,7 +114,7 @@ def test_systemd_hears_of_it_when_all_workers_listen(store: RedisServer, tmp_pat
     admin = tmp_path / "admin-{worker}"
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as systemd:
         systemd.bind(str(tmp_path / "notify"))
-        systemd.settimeout(60)
+        systemd.settimeout(PATIENCE_S)
         variables = {"REDIS_URL": f"redis://127.0.0.1:{store.port}", "NOTIFY_SOCKET": str(tmp_path / "notify")}
         options = (f"--port={free_port()}", "--workers=2", f"--admin-listen=unix:{admin}")
         with DaemonProcess(*options, variables=variables, ready=0) as daemon:

@@ -10,6 +10,10 @@ from tests.support.ports import free_port
 from tests.support.redis import RedisServer
 from tests.support.waiting import until
 
+PATIENT_MS, NOTICED_AFTER_MS = 600_000, 1000
+"""After how long a silent server counts as dead: on a busy machine one that lives is silent for seconds, so they
+are patient with each other until a test kills one."""
+
 NAME = "the-primary"
 """What Sentinels call it."""
 
@@ -33,7 +37,7 @@ class Watched:
         _until(lambda: _role(self.replica)[:1] == [b"slave"] and _role(self.replica)[3] == b"connected")
         watch = [
             ["sentinel", "monitor", NAME, "127.0.0.1", str(self.primary.port), "2"],
-            ["sentinel", "down-after-milliseconds", NAME, "1000"],
+            ["sentinel", "down-after-milliseconds", NAME, str(PATIENT_MS)],
             ["sentinel", "failover-timeout", NAME, "5000"],
         ]
         names = ("one", "two", "three")
@@ -46,6 +50,12 @@ class Watched:
         """The `REDIS_URL`."""
         servers = ",".join(f"127.0.0.1:{sentinel.port}" for sentinel in self.sentinels)
         return f"redis+sentinel://{servers}/{NAME}/0"
+
+    def lose_primary(self) -> None:
+        """Kill the primary, and let the Sentinels notice it."""
+        self.primary.kill()
+        for sentinel in self.sentinels:
+            sentinel.command("SENTINEL", "SET", NAME, "down-after-milliseconds", NOTICED_AFTER_MS)
 
     def wait_for_failover(self) -> float:
         """Wait until the replica is the primary for all Sentinels; gives the seconds that it took."""
@@ -72,7 +82,7 @@ class Cluster:
             options = [
                 ["cluster-enabled", "yes"],
                 ["cluster-config-file", str(place / "nodes.conf")],
-                ["cluster-node-timeout", "1000"],
+                ["cluster-node-timeout", str(PATIENT_MS)],
                 ["cluster-port", str(free_port())],
             ]
             self.nodes.append(stack.enter_context(RedisServer(place, options=options)))
@@ -95,6 +105,13 @@ class Cluster:
             if first <= slot <= last:
                 return next(node for node in self.nodes if node.port == port)
         raise AssertionError("nobody has this slot")
+
+    def lose(self, node: RedisServer) -> None:
+        """Kill a node, and let the others notice it."""
+        node.kill()
+        for other in self.nodes:
+            if other is not node:
+                other.command("CONFIG", "SET", "cluster-node-timeout", NOTICED_AFTER_MS)
 
     def move(self, key: str) -> None:
         """Move the slot of a key to another primary, with all that is in it (Redis docs, "CLUSTER SETSLOT")."""
