@@ -268,7 +268,7 @@ class Resuming:
         missed = () if client.outbox is None else client.outbox.texts
         client.connection.send(self._resumed(client, lost))
         for text in missed:
-            client.connection.send(text)
+            client.connection.send(messages.sent_again(text))
         self._counts.resumed(result, away_s, len(missed), lost=lost)
         self._log.info(
             "client {client} goes on ({result}) after {seconds} s away, {missed} messages sent again, lost: {lost}",

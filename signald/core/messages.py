@@ -390,6 +390,7 @@ ServerMessage = (
 
 _decode: Callable[[bytes], ClientMessage] = msgspec.json.Decoder(ClientMessage).decode
 _encode = msgspec.json.Encoder().encode
+_read_matched = msgspec.json.Decoder(Matched).decode
 
 
 class _Typed(msgspec.Struct):
@@ -543,6 +544,15 @@ def matched(
 ) -> bytes:
     """The ``matched`` message for one of the two clients of a room."""
     return to_json(Matched(room, partner, initiator, ice_servers, resume))
+
+
+def sent_again(text: bytes) -> bytes:
+    """A kept message as it follows `resumed`: a ``matched`` without its token, for the one in `resumed` is newer."""
+    if not text.startswith(b'{"type":"matched"'):
+        return text
+    told = _read_matched(text)
+    told.resume = UNSET
+    return _encode(told)
 
 
 def partner_away(seconds: float) -> bytes:

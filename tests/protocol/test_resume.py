@@ -250,6 +250,8 @@ class Resume(MemoryTest):
         self.assertEqual(self.resumed(again)["state"], "paired")
         self.assertEqual(again.types(), ["matched"])
         self.assertEqual(other.types(), ["matched", "partner-away", "partner-back"])
+        again.vanish()
+        self.assertEqual(self.resumed(daemon.resume(again))["state"], "paired")
 
     def test_old_token(self) -> None:
         """A token from before the match takes the call over."""
