@@ -1,8 +1,7 @@
 """Pairs and routes over Redis or Valkey: joins pairing, post and store, and keeps the time.
 
-What happens in each fault stands in docs/scaling.md. In short: the store is only a meeting place. While it is away
-sockets stay, rooms go on, what must be said is kept and said later, and clients of this instance are paired with each
-other.
+The store is only a meeting place. While it is away, rooms go on, letters wait, and clients of this instance are paired
+with each other. What happens in each fault stands in docs/scaling.md.
 """
 
 from collections.abc import Callable, Sequence
@@ -41,8 +40,7 @@ RENEW_S: Final = 2.0
 """Seconds between two renewals of the lease, at which the leases of other instances are looked at too."""
 
 DEAD_AFTER_RENEWALS: Final = 3
-"""How often in a row a lease must be missing, while this instance's own was kept: after an outage of the store all
-leases are gone, and instances come back one by one."""
+"""Renewals in a row that must miss a lease, or instances that come back after an outage of the store count as dead."""
 
 SHUN_S: Final = 5.0
 """Seconds for which the tickets of an instance that did not answer a claim are left alone."""
