@@ -12,6 +12,9 @@ _DEFAULT_PORTS: Final = {"http": 80, "https": 443}
 OPAQUE: Final = frozenset(("null", "file://"))
 """What pages send that have no host: those in a file or a sandbox, and apps in some web views."""
 
+MAX_ORIGIN_CHARS: Final = 320
+"""A name has 253 at most. A longer header is of no page, and would cost its length at each handshake."""
+
 
 def normalise(origin: str) -> str:
     """An origin as browsers write it, so that two that mean the same are equal.
@@ -81,6 +84,8 @@ def allows(allowed: frozenset[str], origin: str | None) -> bool:
         return False
     if origin in allowed:  # nearly all, as browsers write what `normalise` makes
         return True
+    if len(origin) > MAX_ORIGIN_CHARS:
+        return False
     try:
         same = normalise(origin)
     except ValueError:

@@ -16,7 +16,7 @@ import re
 from dataclasses import dataclass, field, replace
 from enum import Enum
 from typing import Final, NamedTuple
-from urllib.parse import parse_qs, quote, unquote
+from urllib.parse import quote, unquote
 
 from signald.core import urls
 
@@ -97,10 +97,10 @@ def parse_url(url: str) -> StoreAddress:
         return _parse_many(url, Kind(kind), tls=protocol == "rediss")
     parts = urls.split(url)
     user, password = _credentials(parts)
-    query = parse_qs(parts.query, keep_blank_values=True)
+    query = _parameters(parts.query)
     if set(query) - {"db"}:
         raise ValueError("the only parameter after ? is db; in a password write ? as %3F")
-    database = query.get("db", [""])[-1]
+    database = query.get("db", "")
     if parts.scheme == "unix":
         path = _decoded(parts.path)
         if parts.host or parts.port or not path.strip("/"):
@@ -133,7 +133,7 @@ def _parse_many(url: str, kind: Kind, *, tls: bool) -> StoreAddress:
         raise ValueError("there is no host, or a comma too many")
     user, password = _credentials(parts)
     servers = tuple(Server(host, port or default) for host, port in found)
-    options = parse_qs(parts.query, keep_blank_values=True)
+    options = _parameters(parts.query)
     address = StoreAddress(kind=kind, servers=servers, tls=tls, user=user, password=password)
     if kind is Kind.CLUSTER:
         if options or parts.path.strip("/") not in {"", "0"}:
@@ -148,8 +148,8 @@ def _parse_many(url: str, kind: Kind, *, tls: bool) -> StoreAddress:
         address,
         name=name,
         database=_database(database),
-        sentinel_user=options.get("sentinel_user", [""])[-1],
-        sentinel_password=options.get("sentinel_password", [""])[-1],
+        sentinel_user=options.get("sentinel_user", ""),
+        sentinel_password=options.get("sentinel_password", ""),
     )
 
 
@@ -179,6 +179,12 @@ def _look_for_unescaped(rest: str) -> None:
             raise ValueError(
                 "has a character before the @ that others take for / ? # @ or a colon: write its UTF-8 as %…"
             )
+
+
+def _parameters(query: str) -> dict[str, str]:
+    """What stands behind the ``?``. A + is one: only forms mean a space by it, and base64 has it."""
+    found = (parameter.partition("=") for parameter in query.split("&") if parameter)
+    return {_decoded(name): _decoded(value) for name, _, value in found}
 
 
 def _decoded(text: str) -> str:

@@ -72,6 +72,7 @@ def test_listed(origin: str) -> None:
     [
         *(None, "http://example.com", "https://example.com:8443", "https://sub.example.com", "https://example.comx"),
         *("https://example.com.evil.example", "https://evil.example#https://example.com", "http://localhost"),
+        " " * 400 + "https://example.com",
         *("http://localhost:30000", "http://127.0.0.1:3000", "https://[::1]", "https://example.com@evil.example"),
     ],
 )

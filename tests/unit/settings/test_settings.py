@@ -352,6 +352,15 @@ def test_an_address_of_the_store(url: str, password: str, where: str) -> None:
     assert (address.password, str(address)) == (password, where)
 
 
+@pytest.mark.parametrize("written", ["ab+c/d==", "ab%2Bc%2Fd%3D%3D"])
+def test_the_password_of_sentinels(written: str) -> None:
+    """A password in base64 is taken for another one, and no Sentinel answers."""
+    url = f"redis+sentinel://one,two:26380/main/2?sentinel_user=u&sentinel_password={written}"
+    address = settings.parse({"REDIS_URL": url}).store.redis_url
+    assert address is not None
+    assert (address.sentinel_user, address.sentinel_password) == ("u", "ab+c/d==")
+
+
 SECRETS = [setting.variable for setting in SETTINGS if setting.secret]
 AROUND = st.text(
     st.sampled_from("#/?@:[]%&=+,;'\"\\{} \t\n\x00a1.-_~*\u00e9\u2100\uff0f\u2048\ufe56\u200b\U0001f600\udcff"),
@@ -359,6 +368,7 @@ AROUND = st.text(
 )
 FORMS = (
     *("{0}{s}{1}", "redis://{s}{0}@h{1}", "redis://u:{0}{s}{1}@h:1/0", "redis://h{0}/{s}{1}", "unix://{s}{0}/x{1}"),
+    *("redis+sentinel://h{0}/main?sentinel_password={s}{1}", "redis+cluster://:{s}{0}@h,{1}"),
     *("https://{s}{0}@h/{1}", "https://h{0}/{s}{1}", "https://{0}{s}{1}", "http://{s}{0}", "stun:{0}{s}{1}"),
     *('[{{"urls":"turn:a{0}","username":"{s}","credential":"{s}{1}"}}]', '[{{"urls":"{s}{0}"}}]', "whsec_{0}{s}{1}"),
 )
