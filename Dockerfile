@@ -35,4 +35,5 @@ USER 65532:65532
 EXPOSE 8080
 STOPSIGNAL SIGTERM
 HEALTHCHECK --interval=30s --timeout=5s --start-period=10s CMD ["/opt/signald/bin/python", "-Ic", "import http.client, os, sys; c = http.client.HTTPConnection('127.0.0.1', int(os.environ['PORT']), timeout=4); c.request('GET', '/healthz'); sys.exit(c.getresponse().status != 200)"]
-ENTRYPOINT ["/opt/signald/bin/twistd", "-n", "--pidfile=", "signald"]
+# twistd, but SIGTERM is heeded from the beginning: the first process of a container would not end by it.
+ENTRYPOINT ["/opt/signald/bin/python", "-Pm", "signald"]

@@ -85,7 +85,7 @@ class Daemon(ProcessService):
         drain_s: float,
         description: Iterable[str],
     ) -> None:
-        super().__init__(reactor, life)
+        super().__init__(reactor, life, drain_s=drain_s)
         self._listeners = listeners
         self._clients = clients
         self._entrance = entrance
@@ -94,7 +94,6 @@ class Daemon(ProcessService):
         self._moderation = moderation
         self._counts = counts
         self._room = room
-        self._drain_s = drain_s
         self._description = description
         self._ports: list[IListeningPort] = []
         self._hurried = False
@@ -133,6 +132,10 @@ class Daemon(ProcessService):
         """Stop listening, close every client, clean up."""
         self.life.stopping = True
         return Deferred.fromCoroutine(self._stop())
+
+    def lines_dropped(self, lines: int) -> None:
+        """See `ProcessService.lines_dropped`."""
+        self._counts.log_lines_dropped += lines
 
     def hurry(self) -> None:
         """See `ProcessService.hurry`."""

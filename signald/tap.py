@@ -5,6 +5,7 @@ from typing import Any
 
 from twisted.application.service import IService
 
+from signald.network.names import Names
 from signald.process.clock import measure_steadily
 from signald.process.garbage import LongLived
 from signald.settings.options import Options
@@ -19,12 +20,14 @@ def makeService(options: Options) -> IService:
     from twisted.internet import reactor  # noqa: TID251 - here alone: whoever chose a reactor has done so by now
 
     measure_steadily(reactor)
+    Names(reactor).install()
     chosen = options.settings
     twistd: Mapping[str, Any] = options.parent or {}
     try:
         service = make_process(chosen, reactor, check=options["check"], words=options.words, twistd=twistd)
     except SettingsError as error:
         raise SystemExit(f"signald: {error}") from None
+    service.heed_signals()
     reactor.callWhenRunning(LongLived().start)
     logging = chosen.logging
     level = "debug" if logging.debug else logging.log_level

@@ -1,18 +1,26 @@
 """Runs a process: its log, its signals, its exit status."""
 
 import os
-import signal
 import sys
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Final
 
 from twisted.application.service import MultiService
-from twisted.logger import ILogObserver
+from twisted.logger import ILogObserver, Logger
 from twisted.python.components import Componentized
-from twisted.python.logfile import LogFile
 
+from signald.process.last_resort import LastResort
 from signald.process.life import Life
-from signald.telemetry.logs import make_observer
+from signald.process.signals import Acts, Signals
+from signald.telemetry.logs import goes_to_journal, make_observer
+from signald.telemetry.output import LogOutput
+from signald.telemetry.sinks import Stream, Syslog, make_sink
+
+END_WITHIN_S: Final = 4.5
+"""Seconds that the end may take, besides draining, before it is cut off; 5 s with the last lines of the log."""
+
+LAST_LINES_WITHIN_S: Final = 0.5
+"""Seconds that the last lines may take then."""
 
 
 class ProcessService(MultiService):
@@ -21,12 +29,23 @@ class ProcessService(MultiService):
     Args:
         reactor: Handles the signals.
         life: Told of the end; None if nobody asks about it.
+        drain_s: How long the end may take besides what follows.
+        end_within_s: Seconds after which the end is cut off.
     """
 
-    def __init__(self, reactor: Any, life: Life | None = None) -> None:
+    _log = Logger()
+
+    def __init__(
+        self, reactor: Any, life: Life | None = None, *, drain_s: float = 0.0, end_within_s: float = END_WITHIN_S
+    ) -> None:
         super().__init__()
         self._reactor = reactor
         self._observer: ILogObserver | None = None
+        self._output: LogOutput | None = None
+        self._drain_s = drain_s
+        self._end_within_s = end_within_s
+        self._last_resort = LastResort(self._flush)
+        self._signals = Signals(reactor, Acts(end=self._end, reload=self._reload, rotate=self._rotate))
         self.life = Life(reactor) if life is None else life
         """Since when it runs, and whether it ends."""
 
@@ -39,11 +58,20 @@ class ProcessService(MultiService):
             look: Text or JSON.
             instance: The name of this process.
         """
-        if twistd.get("syslog") or twistd.get("logger"):
+        sink = make_sink(twistd, sys.stdout)
+        if sink is None:
             return
-        name = twistd.get("logfile") or ("-" if twistd.get("nodaemon") else "twistd.log")
-        out = sys.stdout if name == "-" else LogFile.fromFullPath(name)
-        self._observer = make_observer(level=level, look=look, instance=instance, out=out, environment=os.environ)
+        marked = isinstance(sink, Syslog) or (isinstance(sink, Stream) and goes_to_journal(sys.stdout, os.environ))
+        self._observer, self._output = make_observer(
+            sink, level=level, look=look, instance=instance, priorities=marked, count=self.lines_dropped
+        )
+
+    def lines_dropped(self, lines: int) -> None:
+        """So many lines of the log were dropped, since nobody read it."""
+
+    def heed_signals(self) -> None:
+        """Heed signals from now on: before anything listens."""
+        self._signals.heed()
 
     def setServiceParent(self, parent: Any) -> None:
         """The application is the parent; it holds the log observer too (`twisted.application.app.AppLogger`)."""
@@ -51,36 +79,47 @@ class ProcessService(MultiService):
         if self._observer is not None and isinstance(parent, Componentized):
             parent.setComponent(ILogObserver, self._observer)
 
-    def startService(self) -> None:
-        """Start everything. twistd's own handlers end a process by the signal, which supervisors take for a crash."""
-        super().startService()
-        self._reactor.callWhenRunning(self._handle_signals)
+    def privilegedStartService(self) -> None:
+        """Begin to write the log: the process is in the background by now, if it was to be."""
+        self._signals.in_place()
+        if self._output is not None:
+            self._output.start()
+        super().privilegedStartService()
 
     def stopService(self) -> Any:
         """Stop everything."""
         self.life.stopping = True
         return super().stopService()
 
-    def _handle_signals(self) -> None:
-        for number in (signal.SIGTERM, signal.SIGINT):
-            signal.signal(number, self._signalled)
-        signal.signal(signal.SIGHUP, self._hung_up)
-
-    def _signalled(self, number: int, frame: object) -> None:
-        self._reactor.callFromThread(self._end)
-
-    def _hung_up(self, number: int, frame: object) -> None:
-        self._reactor.callFromThread(self.reload)
-
     def reload(self) -> None:
         """Read again what may change while clients are connected, on SIGHUP."""
 
+    def hurry(self) -> None:
+        """End at once, without waiting for anybody: a second signal came."""
+
     def _end(self) -> None:
         if self.life.stopping:
+            self._last_resort.in_at_most(self._end_within_s)
             self.hurry()
         else:
+            self._last_resort.in_at_most(self._drain_s + self._end_within_s)
             self.life.stopping = True
             self._reactor.stop()
 
-    def hurry(self) -> None:
-        """End at once, without waiting for anybody: a second signal came."""
+    def _reload(self) -> None:
+        if self._output is not None:
+            self._output.reopen()
+        self.reload()
+
+    def _rotate(self) -> None:
+        if self._output is not None:
+            self._output.rotate(self._no_file)
+        else:
+            self._no_file()
+
+    def _no_file(self) -> None:
+        self._log.info("SIGUSR1 is for a log in a file, which this is not")
+
+    def _flush(self) -> None:
+        if self._output is not None:
+            self._output.close(LAST_LINES_WITHIN_S)

@@ -19,6 +19,7 @@ from twisted.internet.protocol import ProcessProtocol, Protocol, connectionDone
 from twisted.internet.stdio import StandardIO
 from twisted.logger import Logger
 from twisted.python.failure import Failure
+from zope.interface import directlyProvides, providedBy
 
 from signald.process.root import ProcessService
 
@@ -36,7 +37,7 @@ STEADY_S: Final = 10.0
 LONGEST_WAIT_S: Final = 10.0
 """Seconds before a worker that always ends at once is started again."""
 
-END_WITHIN_S: Final = 8.0
+KILL_AFTER_S: Final = 6.0
 """Seconds that a worker may take to end, besides draining, before it is killed; it needs 5 s at most."""
 
 FIRST_PASSED_FILE: Final = 3
@@ -93,11 +94,10 @@ class Workers(ProcessService):
         environment: Mapping[str, str],
         drain_s: float,
     ) -> None:
-        super().__init__(reactor)
+        super().__init__(reactor, drain_s=drain_s, end_within_s=KILL_AFTER_S + 1.0)
         self._count = count
         self._words = list(words)
         self._instance = instance
-        self._drain_s = drain_s
         self._environment = environment
         self._running: dict[int, Any] = {}
         self._started_at: dict[int, float] = {}
@@ -120,7 +120,7 @@ class Workers(ProcessService):
         for worker in self._running.values():
             worker.signalProcess("TERM")
         for worker in list(self._running.values()):
-            self._reactor.callLater(self._drain_s + END_WITHIN_S, self._kill, worker)
+            self._reactor.callLater(self._drain_s + KILL_AFTER_S, self._kill, worker)
         if not self._running:
             self._ended.callback(None)
         return self._ended
@@ -215,6 +215,7 @@ class SharingReactor:
 
     def __init__(self, reactor: Any) -> None:
         self._reactor = reactor
+        directlyProvides(self, providedBy(reactor))
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._reactor, name)

@@ -90,6 +90,7 @@ class Counts:
         "errors",
         "floods",
         "handshakes_refused",
+        "log_lines_dropped",
         "matches_delayed",
         "received_bytes",
         "relayed",
@@ -125,6 +126,7 @@ class Counts:
         self.floods = 0
         self.matches_delayed = 0
         """Clients that had to wait because they left too many partners."""
+        self.log_lines_dropped = 0
         self.violators = 0
         """Clients that were closed because they broke the rate limit too often."""
         self.handshakes_refused: dict[int, int] = dict.fromkeys((400, 403, 429, 503), 0)

@@ -8,7 +8,7 @@ in part (`signald.core.addresses`).
 
 import json
 import os
-import sys
+import time
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from typing import Any, ClassVar, Final, Self, TextIO
@@ -23,6 +23,9 @@ from twisted.logger import (
     eventAsText,
     formatEventAsClassicLogText,
 )
+
+from signald.telemetry.output import LogOutput
+from signald.telemetry.sinks import Sink
 
 FORMATS: Final = ("text", "json")
 LEVELS: Final = ("debug", "info", "warn", "error")
@@ -116,24 +119,42 @@ class ClientLog(Logger):
 
 
 def make_observer(
-    *, level: str, look: str, instance: str, out: TextIO | None = None, environment: Mapping[str, str]
-) -> ILogObserver:
-    """Make the daemon's log observer.
+    sink: Sink,
+    *,
+    level: str,
+    look: str,
+    instance: str,
+    priorities: bool = False,
+    count: Callable[[int], None] = lambda lines: None,
+) -> tuple[ILogObserver, LogOutput]:
+    """Make the daemon's log observer, and what it writes to, which is to be started.
 
     Args:
+        sink: Where lines go in the end.
         level: The lowest of `LEVELS` to show.
         look: One of `FORMATS`.
         instance: The name of this process, in every line of JSON.
-        out: Where to write; standard output if None.
-        environment: Environment variables, which tell whether that is the journal.
+        priorities: Whether lines begin with their priority, and have no time: for the journal and syslog.
+        count: Told of lines that were dropped.
     """
     lowest = LogLevel.levelWithName(level)
     ClientLog.shows_debug = lowest <= LogLevel.debug
     ClientLog.shows_info = lowest <= LogLevel.info
-    stream = out or sys.stdout
-    journal = goes_to_journal(stream, environment)
-    format_event = _as_json(instance) if look == "json" else _as_journal if journal else _as_text
-    return FilteringLogObserver(
-        FileLogObserver(stream, _with_priority(format_event) if journal else format_event),
-        [LogLevelFilterPredicate(lowest)],
-    )
+    format_event = _as_json(instance) if look == "json" else _as_journal if priorities else _as_text
+    if priorities:
+        format_event = _with_priority(format_event)
+    output = LogOutput(sink, lambda lines: format_event(_gap(lines)) or "", count)
+    # LogOutput is no IO, but has of it what is used.
+    observer = FileLogObserver(output, format_event)  # type: ignore[arg-type]
+    return FilteringLogObserver(observer, [LogLevelFilterPredicate(lowest)]), output
+
+
+def _gap(lines: int) -> dict[str, Any]:
+    """What is said in place of lines that were dropped."""
+    return {
+        "log_format": "{lines} lines of the log are missing here: nobody read it, or it could not be written",
+        "log_level": LogLevel.warn,
+        "log_namespace": "signald.telemetry.output.LogOutput",
+        "log_time": time.time(),
+        "lines": lines,
+    }

@@ -96,9 +96,10 @@ def image(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Image]:
 
 def test_process_in_the_image_serves_clients_and_ends_by_sigterm(image: Image) -> None:
     """As PID 1, as nobody, with a read-only root and the platform's PORT: it would not start, or be killed hard."""
-    twistd, *rest = image.config["Entrypoint"]
-    assert rest == ["-n", "--pidfile=", "signald"]
-    with DaemonProcess(twistd=(*image.inside, twistd), variables={"PORT": "0"}) as daemon:
+    assert image.config["Entrypoint"] == ["/opt/signald/bin/python", "-Pm", "signald"]
+    with DaemonProcess(
+        twistd=(*image.inside, *image.config["Entrypoint"]), foreground=(), variables={"PORT": "0"}
+    ) as daemon:
         with Client(daemon.port) as first, Client(daemon.port) as second:
             pair(first, second)
             assert daemon.health()["clients"] == 2
@@ -115,7 +116,9 @@ def test_health_check_of_the_image_knows_a_dead_daemon(image: Image) -> None:
     """A container that hangs would never be replaced, or a healthy one for ever."""
     kind, *command = image.config["Healthcheck"]["Test"]
     assert kind == "CMD"
-    with DaemonProcess(twistd=(*image.inside, image.config["Entrypoint"][0]), variables={"PORT": "0"}) as daemon:
+    with DaemonProcess(
+        twistd=(*image.inside, *image.config["Entrypoint"]), foreground=(), variables={"PORT": "0"}
+    ) as daemon:
         check = (*image.inside, *command)
         variables = environment(PORT=str(daemon.port))
         healthy = subprocess.run(check, env=variables, capture_output=True)

@@ -4,8 +4,8 @@ import io
 import json
 import os
 import re
+from collections.abc import Callable
 from pathlib import Path
-from typing import TextIO
 
 import pytest
 from twisted.logger import Logger, LogLevel, LogPublisher
@@ -14,13 +14,41 @@ from twisted.python.failure import Failure
 from signald.telemetry.logs import goes_to_journal, make_observer
 from tests.support.client import Client, pair
 from tests.support.daemon import DaemonProcess
+from tests.support.waiting import PATIENCE_S
 
 SECRETS = ("v=0-secret-sdp", "candidate-secret", "token-secret")
 
 
-def _log(out: TextIO, *, look: str = "text", level: str = "info", environment: dict[str, str] | None = None) -> Logger:
-    observer = make_observer(level=level, look=look, instance="one", out=out, environment=environment or {})
-    return Logger(namespace="signald.test", observer=LogPublisher(observer))
+class Memory:
+    """Keeps what is logged."""
+
+    def __init__(self) -> None:
+        self.lines = b""
+
+    def write(self, lines: bytes) -> None:
+        """See `Sink.write`."""
+        self.lines += lines
+
+    def rotate(self) -> bool:
+        """See `Sink.rotate`."""
+        return False
+
+    def reopen(self) -> None:
+        """See `Sink.reopen`."""
+
+
+def _log(
+    *, look: str = "text", level: str = "info", priorities: bool = False
+) -> tuple[Logger, Callable[[], list[str]]]:
+    """What logs, and what gives the lines at the end."""
+    memory = Memory()
+    observer, output = make_observer(memory, level=level, look=look, instance="one", priorities=priorities)
+
+    def lines() -> list[str]:
+        output.close(PATIENCE_S)
+        return memory.lines.decode().splitlines()
+
+    return Logger(namespace="signald.test", observer=LogPublisher(observer)), lines
 
 
 def _exchange(daemon: DaemonProcess) -> tuple[Client, Client]:
@@ -84,36 +112,38 @@ def test_whole_addresses_if_the_operator_wants_them() -> None:
 def test_level() -> None:
     """A busy server could not be made to log less."""
     for level, shown in (("debug", "diwe"), ("info", "iwe"), ("warn", "we"), ("error", "e")):
-        out = io.StringIO()
-        log = _log(out, level=level)
+        log, lines = _log(level=level)
         for name in ("debug", "info", "warn", "error"):
             log.emit(LogLevel.levelWithName(name), f"-{name[0]}-")
-        assert "".join(re.findall("-(.)-", out.getvalue())) == shown
+        assert "".join(re.findall("-(.)-", "".join(lines()))) == shown
 
 
 def test_multi_line_trouble_is_one_json_line() -> None:
     """A traceback would tear the log apart, where it matters most."""
-    out = io.StringIO()
     failure = Failure(RuntimeError("broken"))
-    _log(out, look="json").failure("it failed: {what}", failure, what="a\nb")
-    (line,) = out.getvalue().splitlines()
+    log, lines = _log(look="json")
+    log.failure("it failed: {what}", failure, what="a\nb")
+    (line,) = lines()
     event = json.loads(line)
     assert event["level"] == "critical" and event["what"] == "a\nb"
     assert "RuntimeError: broken" in event["message"]
 
 
-def test_journal_gets_priorities(tmp_path: Path) -> None:
+def test_journal_gets_priorities() -> None:
     """``journalctl -p err`` would find nothing, or only the first line of a traceback."""
-    with (tmp_path / "journal").open("w+") as out:
+    log, lines = _log(level="debug", priorities=True)
+    for name in ("debug", "info", "warn", "error", "critical"):
+        log.emit(LogLevel.levelWithName(name), f"{name}\nand more")
+    said = lines()
+    assert [line[:3] for line in said] == ["<7>", "<7>", "<6>", "<6>", "<4>", "<4>", "<3>", "<3>", "<2>", "<2>"]
+    assert not re.search(r"\d\d:\d\d:\d\d", said[0]), "the journal has its own time"
+
+
+def test_the_journal_is_known(tmp_path: Path) -> None:
+    """Under systemd all lines have the same priority."""
+    with (tmp_path / "journal").open("w") as out:
         stat = os.fstat(out.fileno())
-        environment = {"JOURNAL_STREAM": f"{stat.st_dev}:{stat.st_ino}"}
-        log = _log(out, level="debug", environment=environment)
-        for name in ("debug", "info", "warn", "error", "critical"):
-            log.emit(LogLevel.levelWithName(name), f"{name}\nand more")
-        out.seek(0)
-        lines = out.read().splitlines()
-    assert [line[:3] for line in lines] == ["<7>", "<7>", "<6>", "<6>", "<4>", "<4>", "<3>", "<3>", "<2>", "<2>"]
-    assert not re.search(r"\d\d:\d\d:\d\d", lines[0]), "the journal has its own time"
+        assert goes_to_journal(out, {"JOURNAL_STREAM": f"{stat.st_dev}:{stat.st_ino}"})
 
 
 def test_only_the_journal_gets_priorities(tmp_path: Path) -> None:

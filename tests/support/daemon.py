@@ -35,6 +35,7 @@ class DaemonProcess:
         options: Of signald; with ``--port`` not among them nor in the environment, a free port is taken.
         variables: Environment variables.
         twistd: The command, with what must stand before it.
+        foreground: What makes that run signald.
         ready: How many "listening on" lines to wait for; 0 does not wait.
         cwd: Working directory.
     """
@@ -44,6 +45,7 @@ class DaemonProcess:
         *options: str,
         variables: Mapping[str, str] | None = None,
         twistd: Sequence[str] = (str(TWISTD),),
+        foreground: Sequence[str] = ("-n", "--pidfile=", "signald"),
         ready: int = 1,
         cwd: str = "/",
     ) -> None:
@@ -51,7 +53,7 @@ class DaemonProcess:
         if not {"PORT", "LISTEN"} & set(variables) and not any(o.startswith(("--port", "--listen")) for o in options):
             options = ("--port=0", *options)
         self._process = subprocess.Popen(
-            [*twistd, "-n", "--pidfile=", "signald", *options],
+            [*twistd, *foreground, *options],
             env=environment(**variables),
             cwd=cwd,
             stdout=subprocess.PIPE,

@@ -4,7 +4,7 @@ from twisted.application.service import ServiceMaker
 
 signald = ServiceMaker(
     "signald",
-    "signald.tap",
+    "signald.start",
     "A WebRTC signaling and random-pairing daemon.",
     "signald",
 )
