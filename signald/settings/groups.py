@@ -158,7 +158,9 @@ class CallsSettings(Group):
         "a password for TURN_TTL",
         secret=True,
     )
-    turn_ttl: int = setting("3600", values.integer(60, 30 * 86400), "Seconds for which such a password is good")
+    turn_ttl: int = setting(
+        "3600", values.integer(60, 30 * 86400), "Seconds for which a password made from TURN_SECRET is good"
+    )
 
     def check(self) -> None:
         """See `Group.check`."""
@@ -210,7 +212,7 @@ class LimitsSettings(Group):
         values.bytes_if_any(256, 65536),
         "Size of `sdp` in offers and answers, as JSON; above it `INVALID_FORMAT`; 0: what a message of 64 KiB holds",
     )
-    max_candidate_bytes: int = setting("0", values.bytes_if_any(64, 65536), "The same for `candidate`")
+    max_candidate_bytes: int = setting("0", values.bytes_if_any(64, 65536), "Size of `candidate`, likewise")
     violations_per_minute: int = setting(
         "0",
         values.integer(0, 1_000_000_000),
@@ -249,8 +251,14 @@ class IdentitySettings(Group):
         "What tokens (JWT) are signed with, shared with whoever issues them: 32 bytes or more",
         secret=True,
     )
-    jwt_public_key_file: str = setting("", values.file, "Or the PEM file of the issuer's public key (RSA, EC, Ed25519)")
-    jwt_jwks: str = setting("", values.jwks, "Or the issuer's JWKS: an `https://` URL, or a file", secret=True)
+    jwt_public_key_file: str = setting(
+        "",
+        values.file,
+        "PEM file of the public key that tokens are checked with (RSA, EC, Ed25519), in place of JWT_SECRET",
+    )
+    jwt_jwks: str = setting(
+        "", values.jwks, "The issuer's keys (JWKS), in place of JWT_SECRET: an `https://` URL, or a file", secret=True
+    )
     jwt_algorithms: frozenset[str] = setting(
         "",
         values.algorithms,
@@ -261,13 +269,15 @@ class IdentitySettings(Group):
         "", values.plain_text, "What a token's `aud` must be or contain; empty: tokens that have one are refused"
     )
     jwt_leeway_seconds: float = setting(
-        "10", values.seconds(0, 600), "By how much the clocks of issuer and server may differ"
+        "10", values.seconds(0, 600), "Seconds by which the clocks of issuer and server may differ"
     )
-    max_connections_per_user: int = setting("0", values.integer(0, 1_000_000), "Connections of one user; 0: any number")
+    max_connections_per_user: int = setting(
+        "0", values.integer(0, 1_000_000), "Connections of one user at one time, on all instances; 0: any number"
+    )
     user_overflow: Overflow = setting(
         "refuse",
         values.choice(Overflow),
-        "With one connection too many: `refuse` the newest, or `replace` the oldest",
+        "A connection above MAX_CONNECTIONS_PER_USER: `refuse` it, or let it `replace` the oldest",
     )
 
     def check(self) -> None:
@@ -296,7 +306,7 @@ class OperatorSettings(Group):
     admin_token: str = setting(
         "",
         values.bearer_token(16),
-        "Who shows it on ADMIN_LISTEN may list, kick and ban clients; empty: nobody may",
+        "Whoever shows it on ADMIN_LISTEN may list, kick and ban clients; empty: nobody may",
         secret=True,
     )
     public_metrics: bool = setting("false", values.switch, "Whether `/metrics` is on the public port too")
@@ -309,7 +319,7 @@ class OperatorSettings(Group):
     report_webhook_secret: bytes = setting(
         "",
         values.webhook_secret,
-        "What these posts are signed with, as Standard Webhooks has it: `whsec_` and base64, or any text",
+        "What posts to REPORT_WEBHOOK_URL are signed with, as Standard Webhooks says: `whsec_` and base64, or any text",
         secret=True,
     )
 
