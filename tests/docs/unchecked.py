@@ -62,6 +62,7 @@ INLINE = {
     "Connection: close": "a header of HTTP",
     "twistd --reactor=uvloop signald": "what was possible once",
     "-p err": "an option of journalctl",
+    "-t": "an option of docker stop",
     "signald: cannot listen on …: Address already in use": "ends in the system's words: tests/ops/test_systemd.py",
     "Watchdog timeout": "systemd's words",
     "Too many open files": "the system's words",
