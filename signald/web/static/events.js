@@ -12,6 +12,8 @@
 export class Emitter {
   /** @type {Map<keyof Events, Set<(detail: any) => void>>} */
   #listeners = new Map();
+  /** @type {((detail: any, type: keyof Events) => void)[]} */
+  #toAll = [];
 
   /**
    * Listen to an event by name.
@@ -41,6 +43,15 @@ export class Emitter {
   }
 
   /**
+   * Listen to every event, before those who listen to it by name.
+   *
+   * @param {(detail: any, type: keyof Events) => void} listener
+   */
+  onAll(listener) {
+    this.#toAll.push(listener);
+  }
+
+  /**
    * Tell the listeners. One that throws disturbs neither the others nor who tells: its error is reported as uncaught.
    *
    * @template {keyof Events} K
@@ -49,9 +60,9 @@ export class Emitter {
    * @protected
    */
   emit(type, detail) {
-    for (const listener of [...(this.#listeners.get(type) ?? [])]) {
+    for (const listener of [...this.#toAll, ...(this.#listeners.get(type) ?? [])]) {
       try {
-        listener(detail);
+        listener(detail, type);
       } catch (error) {
         queueMicrotask(() => {
           throw error;

@@ -45,12 +45,29 @@ export class Session {
   #nonce = null;
   /** When it began to wait, in ms since 1970. */
   #waitsSince = 0;
+  #resumes;
   #received = 0;
   #sent = 0;
+  #confirmed = 0;
   /** The last ones sent, that the server may not have had. @type {{ type: string, text: string }[]} */
   #kept = [];
   /** Numbers of the pings that have not been answered. @type {number[]} */
   #pings = [];
+
+  /** @param {{ resumes?: boolean }} [options]  `resumes`: whether to go on after a lost connection, if the server can */
+  constructor({ resumes = true } = {}) {
+    this.#resumes = resumes;
+  }
+
+  /** The number of the last message that was sent, or is kept to be. */
+  get sent() {
+    return this.#sent;
+  }
+
+  /** The number of the last message that the server has surely dealt with. */
+  get confirmed() {
+    return this.#confirmed;
+  }
 
   /** Whether there is something to go on with after a lost connection. */
   get resumable() {
@@ -189,12 +206,13 @@ export class Session {
 
   /** @param {ResumeGrant | null} grant */
   #accept(grant) {
-    this.#grant = grant;
+    this.#grant = this.#resumes ? grant : null;
     this.#nonce = null;
   }
 
   /** @param {number} number  the server has had everything up to this one */
   #answered(number) {
+    this.#confirmed = Math.max(this.#confirmed, number);
     const dropped = this.#sent - this.#kept.length;
     if (number > dropped) this.#keep(this.#kept.slice(number - dropped));
   }

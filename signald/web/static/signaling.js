@@ -19,33 +19,8 @@ import { Liveness } from "./liveness.js";
 import { defaultUrl, Shelf, watchPage } from "./page.js";
 import { Session } from "./session.js";
 
-/**
- * @import { AnswerMessage, ClientMessage, ErrorMessage, IceMessage, MatchedMessage, OfferMessage, PartnerAwayMessage,
- *   PartnerBackMessage, PartnerLeftMessage, PongMessage, ReadyMessage, ResumedMessage, ServerMessage, SessionState }
- *   from "./protocol.js"
- */
-
-/**
- * Each event's name and its detail, which `on` hands to the listener.
- * @typedef {object} SignalingEvents
- * @property {{}} open  the WebSocket is open; `ready` or `resumed` follows
- * @property {{ code: number, reason: string, willReconnect: boolean }} close  `willReconnect` is false after `close()`,
- *   and when the server wants this client no more (codes 1008 and 4001)
- * @property {{ attempt: number, delayMs: number }} reconnecting  the next attempt is made after delayMs
- * @property {ReadyMessage & { before?: SessionState | undefined }} ready  this is a new client. `before`: what the one before it was,
- *   if its session could not be resumed. One that waited waits again
- * @property {ResumedMessage & { initiator?: boolean | undefined }} resumed  the session goes on.
- *   `initiator`: as in the `matched` of this room; undefined also while that `matched` is still to come
- * @property {MatchedMessage} matched
- * @property {OfferMessage} offer
- * @property {AnswerMessage} answer
- * @property {IceMessage} ice
- * @property {PartnerLeftMessage} partner-left
- * @property {PartnerAwayMessage} partner-away
- * @property {PartnerBackMessage} partner-back
- * @property {ErrorMessage} error
- * @property {PongMessage} pong
- */
+/** @import { ClientMessage, ErrorMessage, ReadyMessage, ResumedMessage, ServerMessage, SessionState } from "./protocol.js" */
+/** @import { SignalingEvents, SignalingOptions } from "./types.js" */
 
 /** Those that are handed on as they come. @type {ReadonlySet<string>} */
 const HANDED_ON = new Set("matched offer answer ice partner-left partner-away partner-back error pong".split(" "));
@@ -81,6 +56,8 @@ export class SignalingClient extends Emitter {
   #protocols;
   #WebSocket;
   #shelf;
+  #backoff;
+  #resumes;
   /** @type {WebSocket | null} */
   #socket = null;
   /** @type {Session | null} */
@@ -99,17 +76,16 @@ export class SignalingClient extends Emitter {
 
   /**
    * @param {string} [url]  the server's `/ws`; by default on the page's own origin
-   * @param {{ protocols?: string[], WebSocket?: typeof globalThis.WebSocket, storage?: Storage | null }} [options]
-   *   `protocols`: WebSocket subprotocols to ask for. A server that knows none of them (the old one, say) makes the browser
-   *   fail the connection; `[]` asks for none, and cannot resume. `WebSocket`: where the runtime has none of its own.
-   *   `storage`: where the session outlives a reload, such as sessionStorage; the page must then make a new call on
-   *   `resumed`. One client for each URL and storage
+   * @param {SignalingOptions} [options]
    */
-  constructor(url = defaultUrl(), { protocols = ["signald.v1"], WebSocket, storage = null } = {}) {
+  constructor(url = defaultUrl(), options = {}) {
     super();
+    const { protocols = ["signald.v1"], WebSocket, storage = null, backoff = pauseMs, resume = true } = options;
     this.#url = url;
     this.#protocols = protocols;
     this.#WebSocket = WebSocket;
+    this.#backoff = backoff;
+    this.#resumes = resume;
     this.#shelf = new Shelf(storage, `signald ${url}`);
     this.#session = Session.parse(this.#shelf.inherit());
   }
@@ -127,6 +103,16 @@ export class SignalingClient extends Emitter {
   /** Whether a message sent now would leave at once. @returns {boolean} */
   get connected() {
     return this.#admitted;
+  }
+
+  /** The number of the last message that was sent, or is kept to be. @returns {number} */
+  get sent() {
+    return this.#session?.sent ?? 0;
+  }
+
+  /** The number up to which the server has dealt with what was sent, as a `pong` has told. @returns {number} */
+  get confirmed() {
+    return this.#session?.confirmed ?? 0;
   }
 
   /** Whether `connect()` would go on with the session of the page that stood here before a reload. @returns {boolean} */
@@ -258,7 +244,7 @@ export class SignalingClient extends Emitter {
       if (socket !== this.#socket) return;
       if (this.#session?.resumable) socket.send(this.#session.resume());
       else {
-        this.#session = new Session();
+        this.#session = new Session({ resumes: this.#resumes });
         this.#admitted = true;
       }
       this.emit("open", {});
@@ -310,7 +296,7 @@ export class SignalingClient extends Emitter {
     const before = this.#session?.state;
     const ready = this.#ready;
     if (!ready) return;
-    this.#session = new Session();
+    this.#session = new Session({ resumes: this.#resumes });
     this.#session.receive(refusal);
     this.#admitted = true;
     this.#begin({ ...ready, before });
@@ -343,7 +329,7 @@ export class SignalingClient extends Emitter {
     if (STAY_OUT.has(code)) return this.#end(code, reason);
     this.#drop(GO_ON_ELSEWHERE);
     this.#attempt = code === SERVICE_RESTART ? 1 : this.#attempt + 1;
-    const delayMs = pauseMs(this.#attempt, { resumable: this.#session?.resumable ?? false });
+    const delayMs = this.#backoff(this.#attempt, { resumable: this.#session?.resumable ?? false });
     this.#timer = setTimeout(() => this.#openSocket(), delayMs);
     this.emit("close", { code, reason, willReconnect: true });
     if (this.#wanted) this.emit("reconnecting", { attempt: this.#attempt, delayMs });

@@ -1,0 +1,45 @@
+/**
+ * The types that signaling.js adds to those of the messages; there is nothing here to run.
+ *
+ * @module types
+ */
+
+/**
+ * @import { AnswerMessage, ErrorMessage, IceMessage, MatchedMessage, OfferMessage, PartnerAwayMessage,
+ *   PartnerBackMessage, PartnerLeftMessage, PongMessage, ReadyMessage, ResumedMessage, SessionState } from "./protocol.js"
+ */
+
+/**
+ * Each event's name and its detail, which `on` hands to the listener.
+ * @typedef {object} SignalingEvents
+ * @property {{}} open  the WebSocket is open; `ready` or `resumed` follows
+ * @property {{ code: number, reason: string, willReconnect: boolean }} close  `willReconnect` is false after `close()`,
+ *   and when the server wants this client no more (codes 1008 and 4001)
+ * @property {{ attempt: number, delayMs: number }} reconnecting  the next attempt is made after delayMs
+ * @property {ReadyMessage & { before?: SessionState | undefined }} ready  this is a new client. `before`: what the one before it was,
+ *   if its session could not be resumed. One that waited waits again
+ * @property {ResumedMessage & { initiator?: boolean | undefined }} resumed  the session goes on.
+ *   `initiator`: as in the `matched` of this room; undefined also while that `matched` is still to come
+ * @property {MatchedMessage} matched
+ * @property {OfferMessage} offer
+ * @property {AnswerMessage} answer
+ * @property {IceMessage} ice
+ * @property {PartnerLeftMessage} partner-left
+ * @property {PartnerAwayMessage} partner-away
+ * @property {PartnerBackMessage} partner-back
+ * @property {ErrorMessage} error
+ * @property {PongMessage} pong
+ */
+
+/**
+ * @typedef {object} SignalingOptions
+ * @property {string[]} [protocols]  WebSocket subprotocols to ask for. A server that knows none of them (the old one, say)
+ *   makes the browser fail the connection; `[]` asks for none, and cannot resume
+ * @property {typeof globalThis.WebSocket} [WebSocket]  where the runtime has none of its own
+ * @property {Storage | null} [storage]  where the session outlives a reload, such as sessionStorage; the page must then make a
+ *   new call on `resumed`. One client for each URL and storage
+ * @property {(attempt: number, how: { resumable: boolean }) => number} [backoff]  ms until the next attempt, 1 for the first
+ * @property {boolean} [resume]  false: be a new client after each lost connection
+ */
+
+export {};

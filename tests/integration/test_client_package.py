@@ -1,0 +1,173 @@
+"""The npm package, as a front-end team gets it: packed, installed in an empty folder, and used from there."""
+
+import gzip
+import os
+import re
+import shutil
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.support.daemon import DaemonProcess, environment
+from tests.support.proxy import Proxy
+from tests.support.tokens import SECRET, sign
+
+ROOT = Path(__file__).parents[2]
+PATIENCE_S = 300
+
+MOST_BYTES = 6 * 1024
+"""Of all that a page loads for `@signald/client`, gzipped: a client that weighs is one that teams write themselves."""
+
+APP = """
+import { createClient, SignalingError } from "@signald/client";
+import { Call } from "@signald/client/call";
+
+const [near, far] = process.argv.slice(2);
+const say = (word) => process.stdout.write(`${word}\\n`);
+const once = (client, type) => new Promise((resolve) => client.on(type, resolve, { once: true }));
+const a = createClient({ url: near }), b = createClient({ url: far });
+let left = 0;
+b.on("partner-left", () => (left += 1));
+
+await createClient({ url: "nonsense" }).connect().then(() => say("an address that is none"), () => {});
+const [{ clientId }] = await Promise.all([a.connect(), b.connect()]);
+const matched = once(a, "matched");
+await a.available();
+await b.available();
+if ((await matched).partnerId !== b.clientId || typeof Call !== "function") say("another partner");
+await a.available().catch((error) => error instanceof SignalingError && say(error.code));
+
+const [away, resumed] = [once(a, "close"), once(a, "resumed")];
+say("cut");
+await away;
+a.offer("said while away");
+const { state, lost } = await resumed;
+say(`resumed ${state} ${lost} ${a.clientId === clientId}`);
+b.on("offer", async ({ sdp }) => {
+  say(sdp);
+  const next = once(b, "partner-left");
+  await a.next();
+  await next;
+  say(`left ${left}`);
+  a.close();
+  b.close();
+  say(`${a.state} ${b.state}`);
+});
+"""
+
+WITH_TOKEN = """
+import { createClient } from "@signald/client";
+
+const [url, good, bad] = process.argv.slice(2);
+const client = createClient({ url, getToken: async () => good });
+await client.connect();
+await client.available();
+await createClient({ url, getToken: () => bad }).connect().catch(({ code }) => console.log(code));
+client.close();
+"""
+
+TYPED = """
+import { createClient, type ClientState } from "@signald/client";
+import { Call } from "@signald/client/call";
+import type { ServerMessage } from "@signald/client/protocol";
+
+const client = createClient({ url: "wss://example.org/ws", getToken: async () => "token", logger: console });
+const stop: () => void = client.on("state", (state: ClientState) => console.log(state.toUpperCase()), { once: true });
+client.on("matched", ({ initiator, iceServers, roomId }) => {
+  const call = new Call({ initiator: initiator ?? false, stream: null, iceServers: iceServers ?? [], send: client });
+  call.on("text", (text) => console.log(text.trim(), roomId.length));
+});
+client.on("resumed", ({ lost, initiator }) => console.log(lost === true, initiator === undefined));
+// @ts-expect-error: there is no such event
+client.on("mached", () => {});
+// @ts-expect-error: a report has a reason
+void client.report({});
+const asked: Promise<void> = client.available();
+export const read = (message: ServerMessage): string => (message.type === "ready" ? message.clientId : message.type);
+stop();
+await asked;
+"""
+
+
+@pytest.fixture(scope="module")
+def app(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """An empty project with the package in it."""
+    for program in ("node", "npm", "tsc"):
+        if shutil.which(program) is None:
+            pytest.skip(f"no {program} here: apt-get install nodejs npm; npm install -g typescript")
+    tree = tmp_path_factory.mktemp("tree")
+    for folder in ("clients/js", "signald/web/static"):
+        shutil.copytree(ROOT / folder, tree / folder, ignore=shutil.ignore_patterns("dist", "node_modules"))
+    shutil.copy(ROOT / "LICENSE", tree)
+    _run(tree / "clients" / "js", "npm", "pack", "--silent", "--pack-destination", str(tree))
+    (packed,) = tree.glob("*.tgz")
+    project = tmp_path_factory.mktemp("app")
+    (project / "package.json").write_text('{"name": "app", "private": true, "type": "module"}')
+    _run(project, "npm", "install", "--silent", "--offline", "--no-audit", "--no-fund", str(packed))
+    yield project
+
+
+def _run(folder: Path, *command: str) -> str:
+    ran = subprocess.run(command, cwd=folder, env=environment(), capture_output=True, text=True, timeout=PATIENCE_S)
+    assert ran.returncode == 0, ran.stdout + ran.stderr
+    return ran.stdout
+
+
+def test_it_works_in_node(app: Path) -> None:
+    """Else what is published does not run, or a call ends where the tree's own files would have gone on."""
+    (app / "app.mjs").write_text(APP)
+    with DaemonProcess("--rematch-delay-seconds=60") as daemon, Proxy(daemon.port) as proxy:
+        urls = [f"ws://127.0.0.1:{port}/ws" for port in (proxy.port, daemon.port)]
+        # Node 20 has a WebSocket behind this flag, later ones have it anyway.
+        command = ["node", "--experimental-websocket", "app.mjs", *urls]
+        running = subprocess.Popen(command, cwd=app, env=environment(), stdout=subprocess.PIPE, text=True)
+        assert running.stdout is not None
+        said = []
+        for line in running.stdout:
+            said.append(line.strip())
+            if said[-1] == "cut":
+                proxy.cut()
+        assert running.wait(PATIENCE_S) == 0
+    expected = ["ALREADY_PAIRED", "cut", "resumed paired false true", "said while away", "left 1", "ended ended"]
+    assert said == expected
+
+
+def test_it_says_who_it_is(app: Path) -> None:
+    """Else nobody waits on a server that wants tokens, or a page is not told that its token is refused."""
+    (app / "token.mjs").write_text(WITH_TOKEN)
+    tokens = [sign({"sub": "ada", "exp": exp}) for exp in (4_000_000_000, 1)]
+    with DaemonProcess(variables={"AUTH_MODE": "required", "JWT_SECRET": SECRET}) as daemon:
+        url = f"ws://127.0.0.1:{daemon.port}/ws"
+        assert _run(app, "node", "--experimental-websocket", "token.mjs", url, *tokens) == "AUTH_FAILED\n"
+
+
+def test_its_types_are_strict(app: Path) -> None:
+    """Else a team that compiles strictly cannot use it, or is not told of an event that does not exist."""
+    (app / "app.ts").write_text(TYPED)
+    strict = ["--strict", "--exactOptionalPropertyTypes", "--noUncheckedIndexedAccess", "--noEmit"]
+    target = ["--target", "es2022", "--module", "nodenext", "--lib", "es2023,dom,dom.iterable"]
+    _run(app, "tsc", *strict, *target, "app.ts")
+
+
+def test_it_stays_small(app: Path) -> None:
+    """Else every page that uses it loads more than it needs, and nobody notices how it grew."""
+    dist = app / "node_modules" / "@signald" / "client" / "dist"
+    loaded, found = ["client.js"], {"client.js"}
+    while loaded:
+        imported = set(re.findall(r'from "\./([\w.]+)"', (dist / loaded.pop()).read_text())) - found
+        found |= imported
+        loaded += imported
+    assert "call.js" not in found
+    assert len(found) > 5
+    assert len(gzip.compress(b"".join((dist / name).read_bytes() for name in sorted(found)))) <= MOST_BYTES
+
+
+def test_nothing_else_is_packed(app: Path) -> None:
+    """Else a published version carries tests, sources or secrets of whoever packed it."""
+    package = app / "node_modules" / "@signald" / "client"
+    names = {path.relative_to(package).as_posix() for path in package.rglob("*") if path.is_file()}
+    assert {"package.json", "README.md", "CHANGELOG.md", "LICENSE"} == {name for name in names if "/" not in name}
+    assert all(re.fullmatch(r"dist/\w+(\.d)?\.[jt]s", name) for name in names if "/" in name)
+    assert os.environ.get("HOME", "/root") not in "".join(path.read_text() for path in package.rglob("*.[jt]s"))
