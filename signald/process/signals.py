@@ -43,23 +43,23 @@ class Signals:
     def heed(self) -> None:
         """Heed signals from now on; what comes before the reactor runs is done when it does."""
         self._install()
-        # The reactor puts its own handlers between these two, and what comes just then has to wait.
-        self._reactor.addSystemEventTrigger("before", "startup", signal.pthread_sigmask, signal.SIG_BLOCK, ENDING)
-        self._reactor.addSystemEventTrigger("during", "startup", self._take_over)
+        # What a reactor of Twisted calls on a signal, and installs when it starts: there is no moment in between.
+        self._reactor.sigTerm = self._reactor.sigInt = self._told_to_end
+        # In case it has handlers that are not called so.
+        self._reactor.addSystemEventTrigger("during", "startup", self._install)
 
     def in_place(self) -> None:
         """The process has gone into the background by now, if it was to: whether it has a terminal is known."""
         self._has_terminal = not self._may_outlive_terminal and _has_terminal()
 
-    def _take_over(self) -> None:
-        self._install()
-        signal.pthread_sigmask(signal.SIG_UNBLOCK, ENDING)
-
     def _install(self) -> None:
         for number in self._ending:
-            signal.signal(number, lambda number, frame: self._do(self._acts.end))
+            signal.signal(number, self._told_to_end)
         signal.signal(signal.SIGHUP, lambda number, frame: self._do(self._hung_up))
         signal.signal(signal.SIGUSR1, lambda number, frame: self._do(self._acts.rotate))
+
+    def _told_to_end(self, number: int, frame: object) -> None:
+        self._do(self._acts.end)
 
     def _do(self, act: Callable[[], None]) -> None:
         self._reactor.callFromThread(act)
