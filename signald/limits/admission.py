@@ -27,7 +27,7 @@ class Admission:
     Args:
         now: Seconds, monotonic.
         bans: Who is banned.
-        max_sockets: Connections for which the limit on open files has room.
+        max_sockets: Connections for which the limit on open files has room, half-open ones among them.
         max_connections: WebSockets at one time.
         max_half_open: Connections at one time that have not said yet what they want.
         per_address: WebSockets of one address at one time; 0 for any number.

@@ -4,7 +4,11 @@ import resource
 from typing import Final
 
 SPARE_FILES: Final = 64
-"""File descriptors that are not clients: listeners, logs, the store, libraries."""
+"""File descriptors that are not clients: listeners, logs, the store, libraries; and the next."""
+
+DOOR_FILES: Final = 32
+"""Of those, for connections that have not said yet what they want: probes are answered, and one client too many gets its
+503, when every place is taken."""
 
 
 def raise_file_limit() -> int:

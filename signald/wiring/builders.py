@@ -45,7 +45,7 @@ from signald.moderation.reports import Reports
 from signald.moderation.traces import Traces
 from signald.moderation.webhook import Webhook
 from signald.network.front import Addressed
-from signald.process.files import raise_file_limit
+from signald.process.files import DOOR_FILES, raise_file_limit
 from signald.process.life import Life
 from signald.settings.groups import IdentitySettings, LimitsSettings, OperatorSettings, ResumingSettings
 from signald.settings.setting import SettingsError
@@ -250,7 +250,7 @@ def _make_admission(*, limits: LimitsSettings, room: int, bans: Bans, reactor: A
     return Admission(
         reactor.seconds,
         bans,
-        max_sockets=room,
+        max_sockets=room + DOOR_FILES,
         max_connections=connections,
         max_half_open=limits.max_half_open or max(1, connections // HALF_OPEN_SHARE),
         per_address=limits.max_connections_per_address,

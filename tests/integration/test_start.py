@@ -9,8 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.client import Client, pair
+from tests.support.client import Client, connect, pair
 from tests.support.daemon import TWISTD, DaemonProcess, environment
+from tests.support.frames import handshake
 from tests.support.waiting import PATIENCE_S
 
 
@@ -134,6 +135,28 @@ def test_room_is_what_is_let_in() -> None:
     """The operator reads of room for thousands, and wonders why the hundredth client gets 503."""
     with DaemonProcess("--max-connections=100") as daemon:
         daemon.wait_for("room for 100 clients")
+
+
+def test_every_place_is_taken() -> None:
+    """A full instance resets probes, and is restarted for it; and one client too many does not learn why."""
+    files = ("prlimit", "--nofile=84:84", str(TWISTD))
+    with DaemonProcess(twistd=files) as daemon:
+        daemon.wait_for("room for 20 clients")
+        clients = [Client(daemon.port) for _ in range(20)]
+        idle = [connect(daemon.port) for _ in range(5)]  # who says nothing must not keep the others out
+        for path in ("healthz", "readyz"):
+            with urllib.request.urlopen(f"http://127.0.0.1:{daemon.port}/{path}", timeout=PATIENCE_S) as answer:
+                assert answer.status == 200
+        one_too_many = connect(daemon.port)
+        one_too_many.sendall(handshake())
+        assert one_too_many.recv(4096).startswith(b"HTTP/1.1 503 ")
+        for client in clients:
+            assert client.sync() == []
+        clients.pop().close()
+        clients.append(Client(daemon.port))
+        for connection in (*(client.socket for client in clients), *idle, one_too_many):
+            connection.close()
+        assert daemon.stop()[0] == 0
 
 
 def test_the_log_says_where_to_connect() -> None:
