@@ -26,6 +26,9 @@ class State(NamedTuple):
 
 IDLE, WAITING = State("idle"), State("waiting")
 
+LEAVING = frozenset({"next", "leave"})
+"""The words that end a room."""
+
 
 def _paired_or(code: str, to: Callable[[State], State]) -> Callable[[State], tuple[State, str]]:
     return lambda state: (to(state), "") if state.kind == "paired" else (state, code)
@@ -72,6 +75,9 @@ class View:
         count: How many messages it has sent.
         said: Its messages, by number.
         heard: Numbers of its partner's messages, by room.
+        knew: The rooms that it was told of.
+        left: The rooms that its own words may have ended.
+        farewells: For each `partner-left`, the rooms and partners that it may be about.
     """
 
     client: str
@@ -81,6 +87,9 @@ class View:
     count: int = 0
     said: dict[int, Said] = field(default_factory=dict)
     heard: dict[str, list[int]] = field(default_factory=dict)
+    knew: set[str] = field(default_factory=set)
+    left: set[str] = field(default_factory=set)
+    farewells: list[set[tuple[str, str]]] = field(default_factory=list)
 
     @property
     def certain(self) -> State | None:
@@ -98,6 +107,8 @@ class View:
             said = Said(self.client, self.count, rooms, certain=len(self.states) == 1 and len(rooms) == 1)
             self.said[self.count] = said
             self.count += 1
+        elif word in LEAVING:
+            self.left |= {state.room for state in self.states if state.kind == "paired"}
         self.word = word
         self.states = {state._replace(pending=True) for state in self.states}
         self._close()
@@ -115,11 +126,15 @@ class View:
             f"matched with {partner}",
             lambda state: State("paired", room, partner, state.pending) if state.kind == "waiting" else None,
         )
+        self.knew.add(room)
         if self.word == "ice":
             self.said[self.count - 1].rooms.add(room)
             self.said[self.count - 1].certain = False
+        elif self.word in LEAVING:
+            self.left.add(room)
 
     def partner_left(self) -> None:
+        self.farewells.append({(state.room, state.partner) for state in self.states if state.kind == "paired"})
         self._keep(
             "partner-left", lambda state: State("waiting", pending=state.pending) if state.kind == "paired" else None
         )

@@ -17,9 +17,9 @@ from tests.support.frames import (
     handshake,
     parse_response,
 )
-from tests.support.oracle import Broken, View
+from tests.support.oracle import Broken, View, check_pairs
 
-_TEXTS = {
+TEXTS = {
     "available": b'{"type":"available"}',
     "next": b'{"type":"next"}',
     "leave": b'{"type":"leave"}',
@@ -50,7 +50,7 @@ class SwarmClient(asyncio.Protocol):
         """Say a word of the oracle's list."""
         assert self.view is not None
         said = self.view.say(word)
-        text = _TEXTS[word] if said is None else b'{"type":"ice","candidate":{"candidate":"%d"}}' % said.number
+        text = TEXTS[word] if said is None else b'{"type":"ice","candidate":{"candidate":"%d"}}' % said.number
         self._transport.write(client_frame(TEXT, text) + client_frame(PING, b"handled"))
 
     def go(self, *, politely: bool) -> None:
@@ -121,7 +121,7 @@ class Swarm:
     """
 
     def __init__(self, rng: random.Random, size: int) -> None:
-        self._rng = rng
+        self.rng = rng
         self._size = size
         self.ports: dict[int, int] = {}
         self.clients: set[SwarmClient] = set()
@@ -162,7 +162,9 @@ class Swarm:
         """Connect clients until there are enough; instances that do not listen are tried again next time."""
         loop = asyncio.get_running_loop()
         for _ in range(min(20, self._size - len(self.clients))):
-            instance = self._rng.choice(sorted(self.ports))
+            if not self.ports:
+                return
+            instance = self.rng.choice(sorted(self.ports))
             client = SwarmClient(self, instance)
             self.clients.add(client)
             try:
@@ -178,23 +180,36 @@ class Swarm:
     def act(self, count: int) -> None:
         """Let some clients do something, legal or not."""
         free = sorted((client for client in self.clients if client.free), key=lambda client: client.view.client)  # type: ignore[union-attr]
-        for client in self._rng.sample(free, min(count, len(free))):
-            choice = self._rng.random()
+        for client in self.rng.sample(free, min(count, len(free))):
+            choice = self.rng.random()
             self.words += 1
             if choice < 0.02:
                 client.go(politely=choice < 0.01)
                 continue
             assert client.view is not None
-            kinds = {state.kind for state in client.view.states}
-            if "idle" in kinds and choice < 0.9:
-                word = "available"
-            elif "paired" in kinds and choice < 0.9:
-                word = "ice" if choice < 0.75 else "next" if choice < 0.87 else "leave"
-            else:
-                word = self._rng.choice(
-                    ["available", "available", "next", "leave", "ice", "ping", "nonsense", "unknown"]
-                )
-            client.say(word)
+            client.say(self.word_for(client.view, choice))
+
+    def word_for(self, view: View, choice: float) -> str:
+        """What a client says next: what people do, mostly, given a number from 0 to 1."""
+        kinds = {state.kind for state in view.states}
+        if "idle" in kinds and choice < 0.9:
+            return "available"
+        if "paired" in kinds and choice < 0.9:
+            return "ice" if choice < 0.75 else "next" if choice < 0.87 else "leave"
+        return self.rng.choice(["available", "available", "next", "leave", "ice", "ping", "nonsense", "unknown"])
+
+    def settle(self) -> None:
+        """At rest: let clients find out what only they can."""
+
+    def wrong(self) -> str:
+        """At rest: what does not hold yet; empty if all does."""
+        busy = [client.view.client for client in self.clients if client.view and client.view.word]
+        return f"{busy} were not answered" if busy else check_pairs(self.views)
+
+    async def end(self) -> None:
+        """Let everybody leave."""
+        for client in list(self.clients):
+            client.go(politely=True)
 
     def forget(self) -> None:
         """At rest and checked: forget those who went long ago, and what was said in rooms that are over."""

@@ -1,0 +1,213 @@
+"""Clients do all that clients do, faults come, and at each rest an oracle judges what they saw."""
+
+import asyncio
+import random
+import signal
+import time
+from collections import Counter
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from tests.support.daemon import DaemonProcess
+from tests.support.oracle import check_relays
+from tests.support.proxy import Proxy
+from tests.support.redis import RedisServer
+from tests.support.service import GONE_WITHIN_S, Service
+from tests.support.swarm import Swarm
+
+REMATCH_DELAY_S = 0.5
+
+MATCHED_WITHIN_S = 2.0
+"""The promise: after faults have ended nobody waits longer while another waits too."""
+
+SLACK_S = 6.0
+"""For a machine that does much else: retries come once a second, a claim at a ghost takes 2 s."""
+
+Fault = Callable[[], Awaitable[None]]
+
+
+class Churn:
+    """One run.
+
+    Args:
+        store: That all instances use.
+        proxies: One before the store for each instance.
+        service: The instances.
+        swarm: The clients.
+        rng: Decides everything.
+
+    Attributes:
+        faults: How many of each kind came.
+        rests: Seconds until everything was right again, of each rest.
+        relays: Messages that were judged.
+        errors: Lines of the logs that somebody would have to look at.
+        choices: The faults that may come; one that stands twice comes twice as often.
+    """
+
+    def __init__(
+        self, store: RedisServer, proxies: list[Proxy], service: Service, swarm: Swarm, rng: random.Random
+    ) -> None:
+        self._rng = rng
+        self._store = store
+        self._proxies = proxies
+        self._service = service
+        self._dead = False
+        self.swarm = swarm
+        self.faults: Counter[str] = Counter()
+        self.rests: list[float] = []
+        self.relays = 0
+        self.errors: list[str] = []
+        self.choices: list[Fault] = [
+            self.kill_instance,
+            self.stop_instance,
+            self.hang_instance,
+            self.freeze_store,
+            self.restart_store,
+            self.restart_store_empty,
+            self.cut,
+            self.cut,
+            self.lose_one_direction,
+        ]
+
+    async def run(self, seconds: float) -> None:
+        """Rounds of churn with faults, each with a rest at its end at which everything must be right."""
+        await self._blocking(self._service.wait_joined)
+        until = time.monotonic() + seconds
+        self._note_ports()
+        while time.monotonic() < until:
+            await self._round(5 + 5 * self._rng.random())
+        await self._end()
+
+    async def _round(self, seconds: float) -> None:
+        churning = asyncio.ensure_future(self._churn())
+        began = time.monotonic()
+        while time.monotonic() - began < seconds:
+            await asyncio.sleep(self._rng.random() * 2)  # what the clients do meanwhile is the test
+            self.swarm.calm_since = None
+            fault = self._rng.choice(self.choices)
+            self.faults[fault.__name__] += 1
+            await fault()
+            self.swarm.calm_since = time.monotonic()
+        churning.cancel()
+        await self._rest()
+
+    async def _churn(self) -> None:
+        while True:
+            await self.swarm.fill()
+            self.swarm.act(15)
+            await asyncio.sleep(0.02)
+
+    async def _rest(self) -> None:
+        """Nobody does anything: what is under way ends, and then partners agree and at most one client waits."""
+        await self._blocking(self._service.wait_joined)
+        began = time.monotonic()
+        # The partners of a killed instance's clients are told within 20 s; before that nothing can be right.
+        patience_s = REMATCH_DELAY_S + MATCHED_WITHIN_S + SLACK_S + (GONE_WITHIN_S if self._dead else 0.0)
+        self._dead = False
+        while wrong := self.swarm.wrong():
+            self.swarm.settle()
+            assert time.monotonic() - began < patience_s, f"after {patience_s} s: {wrong}"
+            await asyncio.sleep(0.02)
+        self.rests.append(time.monotonic() - began)
+        assert self.swarm.broken == []
+        self.relays += check_relays(self.swarm.views)
+        self.swarm.forget()
+        await self._check_keys()
+
+    async def _check_keys(self) -> None:
+        """The store holds what lives, and of what died streams that expire; a moment later than the clients know."""
+        names = [instance.health()["instanceId"] for instance in self._service]
+        live = {f"webrtc:{kind}:{name}" for kind in ("instance", "signal") for name in names}
+        live |= {"webrtc:waiting", "webrtc:instances"}
+        began = time.monotonic()
+        while True:
+            keys = await self._lasting_keys()
+            tickets = await self._blocking(lambda: self._store.command("ZRANGE", "webrtc:waiting", 0, -1))
+            if keys <= live and len(tickets) <= 1:
+                return
+            assert time.monotonic() - began < GONE_WITHIN_S, (keys - live, tickets)
+            await asyncio.sleep(0.1)
+
+    async def _lasting_keys(self) -> set[str]:
+        """All keys but streams of the dead: who stops while the store is away cannot take its stream out."""
+        keys: set[str] = await self._blocking(self._store.keys)
+        leases = {key.replace(":instance:", ":signal:") for key in keys if ":instance:" in key}
+        dead = {key for key in keys if ":signal:" in key and key not in leases}
+        for key in dead:
+            assert await self._blocking(lambda key=key: self._store.command("PTTL", key)) != -1, f"{key} never expires"  # type: ignore[misc]
+        return keys - dead
+
+    async def _end(self) -> None:
+        await self.swarm.end()
+        for instance in self._service:
+            await self._blocking(lambda instance=instance: instance.wait_clients(0))  # type: ignore[misc]
+        began = time.monotonic()
+        while await self._blocking(lambda: self._store.command("ZCARD", "webrtc:waiting")):
+            assert time.monotonic() - began < GONE_WITHIN_S, "all have left, and somebody waits"
+        for instance in self._service:
+            instance.kill(signal.SIGTERM)
+            assert await self._blocking(instance.wait_exit) == 0
+            self.errors += instance.errors
+        assert await self._lasting_keys() == set()
+
+    # --- faults -------------------------------------------------------------------------------------------------------
+
+    async def kill_instance(self) -> None:
+        self._dead = True
+        number, instance = self._victim()
+        instance.kill(signal.SIGKILL)
+        await self._restart(number, instance)
+
+    async def stop_instance(self) -> None:
+        number, instance = self._victim()
+        instance.kill(signal.SIGTERM)
+        await self._restart(number, instance)
+
+    async def hang_instance(self) -> None:
+        _, instance = self._victim()
+        await self._blocking(instance.hang)
+        await asyncio.sleep(self._rng.random() * 4)
+        instance.kill(signal.SIGCONT)
+
+    async def freeze_store(self) -> None:
+        self._store.freeze()
+        await asyncio.sleep(self._rng.random() * 5)
+        self._store.thaw()
+
+    async def restart_store(self) -> None:
+        self._store.kill()
+        await asyncio.sleep(self._rng.random() * 4)
+        await self._blocking(self._store.start)
+
+    async def restart_store_empty(self) -> None:
+        self._store.kill()
+        await asyncio.sleep(self._rng.random() * 4)
+        await self._blocking(lambda: self._store.start(empty=True))
+
+    async def cut(self) -> None:
+        self._rng.choice(self._proxies).cut()
+
+    async def lose_one_direction(self) -> None:
+        proxy = self._rng.choice(self._proxies)
+        proxy.lose("up" if self._rng.random() < 0.5 else "down")
+        await asyncio.sleep(self._rng.random() * 5)
+        proxy.lose()
+
+    # --- inside -------------------------------------------------------------------------------------------------------
+
+    def _victim(self) -> tuple[int, DaemonProcess]:
+        number = self._rng.randrange(len(self._service.instances))
+        return number, self._service[number]
+
+    async def _restart(self, number: int, instance: DaemonProcess) -> None:
+        del self.swarm.ports[number]
+        await self._blocking(instance.wait_exit)
+        self.errors += instance.errors
+        await self._blocking(lambda: self._service.restart(number))
+        self._note_ports()
+
+    def _note_ports(self) -> None:
+        self.swarm.ports = {number: instance.port for number, instance in enumerate(self._service)}
+
+    async def _blocking(self, call: Callable[[], Any]) -> Any:
+        return await asyncio.get_running_loop().run_in_executor(None, call)
