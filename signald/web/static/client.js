@@ -205,7 +205,10 @@ export class Client extends Emitter {
       this.#forsake("the session was lost");
       void this.#enter(detail);
     }
-    if (type === "resumed") this.#arrive(detail);
+    if (type === "resumed") {
+      if (detail.lost) this.#recount();
+      this.#arrive(detail);
+    }
     if (type === "close") this.#closed(detail);
     this.emit(type, detail);
   }
@@ -213,6 +216,12 @@ export class Client extends Emitter {
   #confirmed() {
     const { confirmed } = this.#signaling;
     while (this.#asked[0] && this.#asked[0].number <= confirmed) this.#asked.shift()?.settle();
+  }
+
+  /** Messages were lost, and their numbers begin anew: all that was asked has been dealt with when the next ping is. */
+  #recount() {
+    for (const request of this.#asked) request.number = this.#signaling.sent;
+    this.#signaling.ping();
   }
 
   /** @param {SignalingEvents["error"]} error */

@@ -28,6 +28,7 @@ const ASK_AFTER_MESSAGES = 64;
 /** Those that are meant for the partner of the moment. Who leaves wants out of whatever there is by then. */
 const IN_ROOM = new Set(["offer", "answer", "ice", "next"]);
 const SIGNALS = new Set(["offer", "answer", "ice"]);
+const MOVES = new Set(["available", "next", "leave"]);
 
 export class Session {
   /** Null before `ready`. @type {string | null} */
@@ -152,12 +153,13 @@ export class Session {
     if (missing || this.inherited) again = again.filter(({ type }) => !SIGNALS.has(type));
     this.inherited = false;
     this.#sent = received + again.length;
+    this.#confirmed = Math.min(this.#confirmed, received);
     this.#pings = this.#pings.filter((number) => number <= received && !missing);
     again.forEach(({ type }, place) => type === "ping" && this.#pings.push(received + place + 1));
     this.#keep(again);
     this.#accept(resume ?? null);
     // A partner that came or went meanwhile is told of by what follows; what this side has just said counts more.
-    if (again.length === 0) this.#move(state, this.room?.roomId === roomId ? this.room : null);
+    if (!again.some(({ type }) => MOVES.has(type))) this.#move(state, this.room?.roomId === roomId ? this.room : null);
     return { again: again.map(({ text }) => text), lost: missing };
   }
 
@@ -181,7 +183,7 @@ export class Session {
     } catch {
       return null; // Not ours.
     }
-    if (!(Date.now() - saved?.savedAt < saved?.grant.seconds * 1000)) return null;
+    if (!(Date.now() - saved?.savedAt < saved?.grant?.seconds * 1000)) return null;
     const { clientId, state, room, grant, nonce, waitsSince, received, sent, kept, pings } = saved;
     const session = Object.assign(new Session(), { clientId, state, room, inherited: true });
     session.#grant = grant;

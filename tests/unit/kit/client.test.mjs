@@ -98,6 +98,25 @@ test("what is asked while the connection is away is done when it is back", async
   assert.equal(client.clientId, "me");
 });
 
+test("a request outlives a loss of messages, and is done when the server has dealt with it", async () => {
+  const client = await connected();
+  for (let i = 0; i < 5; i += 1) client.ice(null);
+  const request = watch(client.report({ reason: "spam" }));
+  server.socket.end();
+  clock.advance(4_000);
+  server.socket.open().say({ ...READY, clientId: "other" }, { ...RESUMED, lost: true });
+  assert.deepEqual(types(), ["resume", "report", "ping", "ping"]);
+  await settled();
+  assert.equal(request.state, "open");
+  server.socket.say(PONG);
+  await settled();
+  assert.equal(request.state, "done");
+  const next = watch(client.report({ reason: "spam" }));
+  server.socket.say(PONG);
+  await settled();
+  assert.equal(next.state, "open", "a request was done before its turn");
+});
+
 test("a session that is gone answers nobody, and its client waits again", async () => {
   const client = await connected();
   void client.available();

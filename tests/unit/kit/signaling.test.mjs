@@ -237,6 +237,16 @@ test("Next pressed while the server is away is done when it is back", () => {
   assert.equal(last("resumed").initiator, undefined);
 });
 
+test("what the server says of the state counts, though a ping was under way", () => {
+  inCall();
+  client.check();
+  clock.advance(3_500);
+  attempt().open().say(READY, { ...RESUMED, state: "idle", received: 1, lost: true, resume: NEXT_TOKEN });
+  assert.equal(client.state, "idle");
+  client.offer("1");
+  assert.equal("roomId" in server.socket.heard.at(-1), false);
+});
+
 test("a server that cannot resume makes a new client each time, and keeps nothing", () => {
   client.connect();
   server.socket.open().say({ type: "ready", clientId: "a" });
@@ -543,14 +553,16 @@ test("Leave leaves nothing behind that a reload would bring back", () => {
 
 test("a storage that is full, forbidden or holds something else costs the reload, not the page", () => {
   inBrowser((browser) => {
+    const found = ["{nonsense", "{}", "[1]"];
     const forbidden = {
-      getItem: () => "{nonsense",
+      getItem: () => found.shift() ?? null,
       removeItem: () => {},
       setItem() {
         throw new Error("QuotaExceededError");
       },
     };
     browser.navigation = "reload";
+    for (const _ of [...found]) assert.equal(make({ storage: forbidden })[0].inherited, false);
     inCall({ storage: forbidden });
     browser.tell("pagehide");
     assert.equal(server.socket.closedWith, 4002);
