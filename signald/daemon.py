@@ -22,6 +22,9 @@ from signald.websocket.watch import Watch
 CLOSE_WITHIN_S: Final = 2.0
 """Seconds that clients may take to answer the close frame at the end."""
 
+PARK_WITHIN_S: Final = 3.0
+"""How long it may take to park all sessions at the end."""
+
 BROKER_WITHIN_S: Final = 2.0
 """Seconds that the broker may take to clean up at the end."""
 
@@ -117,7 +120,7 @@ class Daemon(ProcessService):
         self.life.begin()
         for line in self._description:
             self._log.info("{line}", line=line)
-        self._broker.start(self._clients, self._moderation)
+        self._broker.start(self._clients, self._moderation, self._clients.homes)
         self._log.info(
             "instance {instance}: room for {clients} clients", instance=self._broker.instance, clients=self._room
         )
@@ -154,11 +157,24 @@ class Daemon(ProcessService):
         await DeferredList([maybeDeferred(port.stopListening) for port in self._ports], consumeErrors=True)
         self._watch.end_handshakes()
         self._clients.close_all(COME_BACK)
+        if self._broker.parks:
+            await self._park()
         broker = Deferred.fromCoroutine(self._broker.stop()).addTimeout(BROKER_WITHIN_S, clock)
         broker.addErrback(lambda failure: self._log.warn("the store was not cleaned up: {why}", why=failure.value))
         await self._until(lambda: not len(self._watch), CLOSE_WITHIN_S)
         self._watch.drop_all()
         await broker
+
+    async def _park(self) -> None:
+        began = self._reactor.seconds()
+        parked = Deferred.fromCoroutine(self._broker.park_all()).addTimeout(PARK_WITHIN_S, self._reactor)
+        try:
+            count = await parked
+        except Exception as error:
+            self._log.warn("sessions were not parked, and go on by their tokens alone: {why}", why=error)
+        else:
+            seconds = round(self._reactor.seconds() - began, 3)
+            self._log.info("{count} sessions parked in {seconds} s", count=count, seconds=seconds)
 
     async def _drain(self) -> None:
         """Let calls that are being set up finish: until nobody is left, or nothing was relayed for a while."""

@@ -62,6 +62,46 @@ class BrokerEvents(Protocol):
         """Whether a client of this instance has a connection."""
         ...
 
+    def resumes(self, client: ClientId) -> bool:
+        """Whether the session of a client of this instance outlives its connection."""
+        ...
+
+
+class SessionEvents(Protocol):
+    """What a broker asks the instance about its sessions that may change their home. None of these may raise."""
+
+    def epochs(self) -> Sequence[tuple[ClientId, int]]:
+        """All of them, each with the number of times that it has changed its connection."""
+        ...
+
+    def epoch(self, client: ClientId) -> int:
+        """The same for one of them; 0 for one that is not here."""
+        ...
+
+    def room(self, client: ClientId) -> RoomId | None:
+        """The room of one of them."""
+        ...
+
+    def demanded(self, client: ClientId, epoch: int, sent: int, received: int, nonce: str) -> bool:
+        """A client is on another instance, and shows a token that says this.
+
+        Returns:
+            Whether it is good; then the session has no connection from now on.
+        """
+        ...
+
+    def pack(self, client: ClientId, *, lost: bool) -> Parcel | None:
+        """A session is no longer here, and nobody is told; None if it is not."""
+        ...
+
+    def moved(self, client: ClientId, epoch: int) -> RoomId | None:
+        """A session has a home of this epoch. If its epoch here is earlier it is no longer here, and nobody is told.
+
+        Returns:
+            The room that it had.
+        """
+        ...
+
 
 class ModerationEvents(Protocol):
     """Tells the instance of bans and questions. None of these may raise."""
@@ -135,7 +175,8 @@ class Half(NamedTuple):
         client: Whose half it is.
         epoch: Of its session.
         partner: The other one.
-        partner_instance: Where the other one was; empty: where this one was.
+        partner_instance: Where the other one was; empty if nobody knows.
+        unheard: What this one has said that the other has not heard.
     """
 
     room: RoomId
@@ -143,12 +184,13 @@ class Half(NamedTuple):
     epoch: int
     partner: ClientId
     partner_instance: str
+    unheard: tuple[bytes, ...] = ()
 
 
 class Broker(Protocol):
     """Pairs waiting clients and carries messages between partners."""
 
-    def start(self, events: BrokerEvents, moderation: ModerationEvents) -> None:
+    def start(self, events: BrokerEvents, moderation: ModerationEvents, sessions: SessionEvents | None = None) -> None:
         """Begin; called once, before any other call. A store that cannot be reached is no error."""
         ...
 
@@ -162,6 +204,14 @@ class Broker(Protocol):
 
     def withdraw(self, ticket: Ticket) -> None:
         """Let a client wait no longer. Harmless for a ticket that is matched or unknown."""
+        ...
+
+    def place(self, ticket: Ticket) -> int | None:
+        """The place of a ticket that was withdrawn a moment ago, for `keep_place`; None if its `since` says it."""
+        ...
+
+    def keep_place(self, ticket: Ticket, place: int) -> None:
+        """A ticket that will come has had this place on another instance."""
         ...
 
     def relay(self, room: RoomId, sender: ClientId, text: bytes) -> None:
@@ -181,7 +231,11 @@ class Broker(Protocol):
         ...
 
     def partner_instance(self, room: RoomId) -> str:
-        """Where the partner in a room of this instance is at home; empty: here too, or nobody knows."""
+        """Where the partner in a room of this instance is at home, as tokens say it; empty if nobody knows."""
+        ...
+
+    async def know_key(self) -> bool:
+        """Whether the key of resume tokens may be another one than a moment ago; waits for the store a little."""
         ...
 
     async def fetch(self, said: Pass, received: int, nonce: str) -> Fetched:
@@ -191,6 +245,19 @@ class Broker(Protocol):
             said: What the client's token says.
             received: How many messages the client has had.
             nonce: Of its wish; empty for none.
+        """
+        ...
+
+    @property
+    def parks(self) -> bool:
+        """Whether sessions can outlive this process, if it stops now."""
+        ...
+
+    async def park_all(self) -> int:
+        """Let all sessions of this instance outlive it. Ends in bounded time.
+
+        Returns:
+            How many there were.
         """
         ...
 

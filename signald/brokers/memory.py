@@ -5,7 +5,17 @@ from collections.abc import Callable, Sequence
 
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
 
-from signald.brokers.interface import Answers, Broker, BrokerEvents, Fetched, Half, ModerationEvents, Origin, Partner
+from signald.brokers.interface import (
+    Answers,
+    Broker,
+    BrokerEvents,
+    Fetched,
+    Half,
+    ModerationEvents,
+    Origin,
+    Partner,
+    SessionEvents,
+)
 from signald.core.bans import Ban
 from signald.core.blocks import Blocks
 from signald.core.encounters import Party
@@ -55,7 +65,7 @@ class MemoryBroker:
         self._halves = Countdown(clock, resume_s, self._give_up, "the wait for partners")
         self._over: Countdown[RoomId] = Countdown(clock, resume_s, lambda room: None, "the memory of rooms")
 
-    def start(self, events: BrokerEvents, moderation: ModerationEvents) -> None:
+    def start(self, events: BrokerEvents, moderation: ModerationEvents, sessions: SessionEvents | None = None) -> None:
         """See `Broker.start`."""
         self._events = events
         self._moderation = moderation
@@ -78,6 +88,13 @@ class MemoryBroker:
     def withdraw(self, ticket: Ticket) -> None:
         """See `Broker.withdraw`."""
         self._queue.withdraw(ticket)
+
+    def place(self, ticket: Ticket) -> int | None:
+        """See `Broker.place`. The queue goes by `since`."""
+        return None
+
+    def keep_place(self, ticket: Ticket, place: int) -> None:
+        """See `Broker.keep_place`. Nothing comes from another instance."""
 
     def relay(self, room: RoomId, sender: ClientId, text: bytes) -> None:
         """See `Broker.relay`."""
@@ -110,9 +127,19 @@ class MemoryBroker:
         """See `Broker.partner_instance`."""
         return ""
 
+    async def know_key(self) -> bool:
+        """See `Broker.know_key`. There is nobody to agree with."""
+        return False
+
     async def fetch(self, said: Pass, received: int, nonce: str) -> Fetched:
         """See `Broker.fetch`. Whoever had it is the process before this one."""
         return Fetched(Origin.RESTARTED)
+
+    parks: bool = False
+
+    async def park_all(self) -> int:
+        """See `Broker.park_all`. There is nowhere to park."""
+        return 0
 
     def put_back(self, packed: Parcel) -> None:
         """See `Broker.put_back`. Nothing is ever fetched whole."""

@@ -11,6 +11,7 @@ from twisted.internet.interfaces import IReactorTime
 
 from signald.brokers.interface import Broker, BrokerEvents
 from signald.clients.client import Client, Connection, Identities, Nobody
+from signald.clients.homes import Homes
 from signald.clients.performing import Performer, restart_code
 from signald.clients.resuming import Resuming
 from signald.clients.terms import Terms
@@ -96,9 +97,11 @@ class Clients:
         self._performer = performer = Performer(broker, clock, counts, ice_servers, identities, self._pace, report)
         self._run, self._give, self._refuse = performer.run, performer.give, performer.refuse
         self._ice_servers = ice_servers
-        self.resuming = performer.resuming = (
-            None if terms is None else Resuming(self, performer, broker, clock, terms, counts)
-        )
+        self.resuming: Resuming | None = None
+        self.homes: Homes | None = None
+        if terms is not None:
+            self.resuming = performer.resuming = Resuming(self, performer, broker, clock, terms, counts)
+            self.homes = Homes(self, performer, self.resuming, broker, clock, terms)
 
     def __len__(self) -> int:
         return len(self._clients) - self.away
@@ -220,6 +223,18 @@ class Clients:
             self.resuming.forget(client)
         client.session.receive(_DISCONNECTED, self._now())
 
+    def vanish(self, client: Client) -> None:
+        """A client's session has another home; nobody is told."""
+        del self._clients[client.id]
+        self._identities.forget(client)
+        self._pace.forget(client.id)
+        if self.resuming is not None:
+            self.resuming.forget(client)
+        ticket = client.session.ticket
+        client.session.receive(_DISCONNECTED, self._now())
+        if ticket is not None:
+            self._broker.withdraw(ticket)
+
     def may_return(self, client: Client, instead_of: Client) -> bool:
         """Whether a user may have this connection again, in place of the newcomer's; if so it is counted."""
         identity = instead_of.session.identity or client.session.identity
@@ -252,14 +267,22 @@ class Clients:
                 self._performer.send_away(client)
 
     def close_all(self, reason: str) -> None:
-        """Begin the closing handshake with every client; none is told of another's end, nor matched meanwhile."""
+        """Begin the closing handshake with every client; none is told of another's end, nor matched meanwhile.
+
+        Sessions that can outlive the process are away from then on, for `Broker.park_all`.
+        """
         clients, self._clients = self._clients, {}
+        if self._broker.parks:
+            self._clients = {name: each for name, each in clients.items() if each.outbox is not None}
+        self._performer.ending = reason
+        for client in clients.values():
+            if client.session.state is not State.AWAY:
+                client.connection.close(restart_code(client), reason)
         if self.resuming is not None:
             self.resuming.stop()
         for client in clients.values():
-            client.connection.close(restart_code(client), reason)
-        for client in clients.values():
-            self._depart(client, reason)
+            if client.id not in self._clients and client.session.state is not State.CLOSED:
+                self._depart(client, reason)
 
     # --- from the broker ----------------------------------------------------------------------------------------------
 
@@ -287,7 +310,7 @@ class Clients:
         left = self._clients.get(client)
         if left is not None:
             self._give(left, PartnerGone(room))
-            if self._performer.ending is not None:
+            if self._performer.ending is not None and left.session.state is not State.AWAY:
                 self._run(left, (Close(restart_code(left), self._performer.ending),))
 
     def partner_away(self, client: ClientId, room: RoomId, seconds: float) -> None:
@@ -301,6 +324,11 @@ class Clients:
         partner = self._clients.get(client)
         if partner is not None:
             self._give(partner, PartnerReturned(room, lost))
+
+    def resumes(self, client: ClientId) -> bool:
+        """See `BrokerEvents.resumes`."""
+        found = self._clients.get(client)
+        return found is not None and found.outbox is not None
 
     def is_here(self, client: ClientId) -> bool:
         """See `BrokerEvents.is_here`."""

@@ -5,23 +5,22 @@ it in each fault, in docs/scaling.md.
 """
 
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Callable, Coroutine, Mapping
 from typing import Any, Final, Literal
 
 from msgspec import UNSET, UnsetType
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IReactorTime
 
-from signald.brokers.interface import Broker, Half, Origin, Partner
+from signald.brokers.interface import Broker
 from signald.clients.client import Client, Connection
 from signald.clients.terms import Performing, Sessions, Terms
-from signald.core import messages, parcel
+from signald.core import messages
 from signald.core.ids import UserId
-from signald.core.inputs import Interrupted, PartnerGone, ResumeFailed, Returned
+from signald.core.inputs import Interrupted, ResumeFailed, Returned
 from signald.core.messages import ClientMessage, Resume, ResumeOffer
 from signald.core.outbox import Outbox
-from signald.core.parcel import Parcel
-from signald.core.passes import LIFE_S, VERSION, Pass
+from signald.core.passes import VERSION, Pass
 from signald.core.standing import State
 from signald.periodic import Countdown
 from signald.telemetry.counts import Counts, Resumption
@@ -29,6 +28,8 @@ from signald.telemetry.logs import ClientLog
 
 SUPERSEDED: Final = 4001
 """Close code for a connection whose session goes on with another one (RFC 6455 7.4.2: 4000 to 4999 are ours)."""
+
+SUPERSEDED_BY: Final = "the session goes on with another connection"
 
 ENDS: Final = frozenset((1000, 1001, 1002, 1003, 1005, 1007, 1008, 1009, 1010))
 """Close codes that end a session, whoever sent them: the client is done, or has broken a rule. With any other, and
@@ -113,7 +114,8 @@ class Resuming:
         self._counts = counts
         self.seconds = terms.seconds
         """How long a session without a connection is kept."""
-        self._started = clock.seconds()
+        self.fetch: Callable[[Client, Pass, Resume], Coroutine[Any, Any, None]] = self._nowhere
+        """Looks for a session that is not here."""
         self._away: Countdown[Client] = Countdown(clock, terms.seconds, self._give_up, "the wait for clients")
         self._postponed: dict[Client, deque[ClientMessage]] = {}
 
@@ -178,9 +180,10 @@ class Resuming:
         client.connection = Absent(self._clients, client)
         self._log.debug("client {client} is away: {reason}", client=client.id, reason=why)
         self._give(client, Interrupted())
-        self._wait_for(client)
+        self.wait_for(client)
 
-    def _wait_for(self, client: Client) -> None:
+    def wait_for(self, client: Client) -> None:
+        """The time of a client without a connection begins."""
         self._away.begin(client)
         if len(self._away) > self._terms.at_most:
             self._clients.end(next(iter(self._away)), "too many sessions are away")
@@ -211,31 +214,46 @@ class Resuming:
         """A client wants to go on with a session."""
         is_first = client.messages == 1
         client.messages -= 1
-        said = self._terms.passes.read(wish.token) if is_first and client.outbox is not None else None
-        if said is None or not self._terms.unix_time() - said.issued >= -CLOCKS_APART_S:
-            self._fail(client)
-            return
-        here = self._clients.find(said.client)
-        if here is not None and here is not client:
-            if self._is_good(client, here, said, wish):
-                self._take(client, here, wish)
-            else:
-                self._fail(client)
+        if not is_first or client.outbox is None:
+            self.fail(client)
+        elif (said := self._terms.passes.read(wish.token)) is None:
+            self._do(client, self._read_later(client, wish))
         else:
-            fetched = Deferred.fromCoroutine(self._fetch(client, said, wish))
-            fetched.addErrback(lambda failure: self._broke(client, failure))
+            self._take_or_fetch(client, said, wish)
+
+    async def _read_later(self, client: Client, wish: Resume) -> None:
+        """This process may have just started, and not know yet by which key the others make tokens."""
+        said = self._terms.passes.read(wish.token) if await self._broker.know_key() else None
+        if client.session.state is not State.RESUMING:
+            return
+        if said is None:
+            self.fail(client)
+        else:
+            self._take_or_fetch(client, said, wish)
+
+    def _take_or_fetch(self, client: Client, said: Pass, wish: Resume) -> None:
+        here = self._clients.find(said.client)
+        if said.issued > self._terms.unix_time() + CLOCKS_APART_S:
+            self.fail(client)
+        elif here is None or here is client:
+            self._do(client, self.fetch(client, said, wish))
+        elif self._is_good(client, here, said, wish):
+            self._take(client, here, wish)
+        else:
+            self.fail(client)
+
+    def _do(self, client: Client, step: Coroutine[Any, Any, None]) -> None:
+        Deferred.fromCoroutine(step).addErrback(lambda failure: self._broke(client, failure))
+
+    async def _nowhere(self, client: Client, said: Pass, wish: Resume) -> None:
+        self.fail(client)
 
     def _is_good(self, client: Client, here: Client, said: Pass, wish: Resume) -> bool:
         """Whether a token is the last one of a session that is here."""
-        outbox = here.outbox
-        if outbox is None or not self._may_have(client, here.session.user):
-            return False
-        if said.epoch == here.epoch:
-            return outbox.is_current(said.sent, wish.received)
-        # An attempt whose answer was lost is made again.
-        return said.epoch == here.epoch - 1 and bool(wish.nonce) and wish.nonce == here.nonce
+        last = is_last(here, said.epoch, said.sent, wish.received, wish.nonce or "")
+        return last and self.may_have(client, here.session.user)
 
-    def _may_have(self, client: Client, user: UserId | None) -> bool:
+    def may_have(self, client: Client, user: UserId | None) -> bool:
         """Whether whoever is on this connection may have a session of that user."""
         own = client.session.user
         if own is not None and user is not None and own != user:
@@ -246,23 +264,23 @@ class Resuming:
         """Let a session that is here go on with the newcomer's connection; the newcomer is no more."""
         outbox, away_s, old = client.outbox, self.away_for(client), client.connection
         if outbox is None or not self._clients.may_return(client, newcomer):
-            self._fail(newcomer)
+            self.fail(newcomer)
             return
         self._away.end(client)
         client.epoch += 1
         client.nonce = wish.nonce or ""
         old.serve(None)
-        self._hand_over(newcomer, client)
-        old.close(SUPERSEDED, "the session goes on with another connection")
-        self._go_on(client, newcomer, away_s, Resumption.SAME, lost=outbox.resume(wish.received))
+        self.hand_over(newcomer, client)
+        old.close(SUPERSEDED, SUPERSEDED_BY)
+        self.go_on(client, newcomer, away_s, Resumption.SAME, lost=outbox.resume(wish.received))
 
-    def _hand_over(self, newcomer: Client, client: Client) -> None:
+    def hand_over(self, newcomer: Client, client: Client) -> None:
         """Let a client have a newcomer's connection."""
         connection, client.address = newcomer.connection, newcomer.address
         self._clients.dissolve(newcomer)
         connection.serve(client)
 
-    def _go_on(self, client: Client, newcomer: Client, away_s: float | None, result: Resumption, *, lost: bool) -> None:
+    def go_on(self, client: Client, newcomer: Client, away_s: float | None, result: Resumption, *, lost: bool) -> None:
         """Tell a client where it stands and what it has missed, and its partner that it is back."""
         effects = client.session.receive(Returned(lost), self._clock.seconds())
         missed = () if client.outbox is None else client.outbox.texts
@@ -297,7 +315,8 @@ class Resuming:
             told.partner = "away" if session.partner_away else "here"
         return messages.to_json(told)
 
-    def _fail(self, client: Client) -> None:
+    def fail(self, client: Client) -> None:
+        """A newcomer gets no other session: it stays who it is."""
         self._counts.resumptions[Resumption.FAILED] += 1
         self._give(client, ResumeFailed())
         for message in self._postponed.pop(client, ()):
@@ -306,72 +325,17 @@ class Resuming:
     def _broke(self, client: Client, failure: Any) -> None:
         self._log.failure("could not look for a session", failure)
         if client.session.state is State.RESUMING:
-            self._fail(client)
+            self.fail(client)
 
-    # --- from elsewhere -----------------------------------------------------------------------------------------------
 
-    async def _fetch(self, newcomer: Client, said: Pass, wish: Resume) -> None:
-        """Look for a session that is not here."""
-        found = await self._broker.fetch(said, wish.received, wish.nonce or "")
-        packed = found.parcel or self._from_pass(found.origin, said, wish)
-        if packed is None or not self._may_settle(newcomer, packed, said, wish):
-            if found.parcel is not None:
-                self._broker.put_back(found.parcel)
-            if newcomer.session.state is State.RESUMING:
-                self._fail(newcomer)
-            return
-        client = self._settle(newcomer, packed, wish)
-        session = client.session
-        if session.room is not None and session.partner is not None:
-            half = Half(session.room, client.id, client.epoch, session.partner, packed.partner_instance)
-            match await self._broker.rejoin(half):
-                case Partner.HERE:
-                    session.partner_away = False
-                case Partner.AWAY:
-                    session.partner_away = True
-                case None:
-                    self._give(client, PartnerGone(session.room))
-        if self._clients.find(client.id) is not client:
-            return  # it was thrown out meanwhile
-        if newcomer.session.state is not State.RESUMING or not self._clients.may_return(client, newcomer):
-            self._wait_for(client)
-            if newcomer.session.state is State.RESUMING:
-                self._fail(newcomer)
-            return
-        self._hand_over(newcomer, client)
-        lost = client.outbox is not None and client.outbox.resume(wish.received)
-        away_s = self._terms.unix_time() - packed.away_since if packed.away_since else None
-        self._go_on(client, newcomer, away_s, Resumption(found.origin.value), lost=lost or packed.lost)
-
-    def _from_pass(self, origin: Origin, said: Pass, wish: Resume) -> Parcel | None:
-        """What is left of a session whose home is no more; None if it is too late for that."""
-        now = self._terms.unix_time()
-        restarted_s = self._clock.seconds() - self._started
-        if origin is Origin.GONE or said.boot == self._terms.boot or now - said.issued > LIFE_S:
-            return None
-        if origin is Origin.RESTARTED and restarted_s > self._terms.seconds:
-            return None
-        return parcel.from_pass(said, now, None if isinstance(wish.waited, UnsetType) else wish.waited)
-
-    def _may_settle(self, newcomer: Client, packed: Parcel, said: Pass, wish: Resume) -> bool:
-        return (
-            newcomer.session.state is State.RESUMING
-            and self._clients.find(said.client) is None
-            and self._may_have(newcomer, packed.user)
-            and (said.sent in packed.tokens or (bool(wish.nonce) and wish.nonce == packed.nonce))
-        )
-
-    def _settle(self, newcomer: Client, packed: Parcel, wish: Resume) -> Client:
-        """Make a session that was elsewhere one of this instance, away until its partner's instance knows it."""
-        now = self._clock.seconds()
-        session = parcel.unpack(packed, self._clients.policy, now)
-        absent = Absent(self._clients)
-        client = absent.client = Client(absent, session, newcomer.rate, now - packed.age_s, newcomer.address)
-        client.messages, client.epoch, client.nonce = packed.received, packed.epoch + 1, wish.nonce or ""
-        client.outbox = Outbox(self._terms.shelf, packed.sent)
-        client.outbox.restore(packed.texts, packed.tokens)
-        self._clients.add(client)
-        return client
+def is_last(client: Client, epoch: int, sent: int, received: int, nonce: str) -> bool:
+    """Whether a token, which says epoch and number, is the last that a client here can have."""
+    if client.outbox is None:
+        return False
+    if epoch == client.epoch:
+        return client.outbox.is_current(sent, received)
+    # An attempt whose answer was lost is made again.
+    return epoch == client.epoch - 1 and bool(nonce) and nonce == client.nonce
 
 
 def _conforms(absent: Absent) -> Connection:

@@ -1,6 +1,6 @@
 """How sessions may go on, and what `signald.clients.resuming` needs for that of those around it."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, Protocol
 
 import msgspec
@@ -24,6 +24,8 @@ class Sessions(Protocol):
         """The client with this id, if it is here."""
         ...
 
+    def __iter__(self) -> Iterator[Client]: ...
+
     def add(self, client: Client) -> None:
         """Here is another client."""
         ...
@@ -34,6 +36,10 @@ class Sessions(Protocol):
 
     def dissolve(self, client: Client) -> None:
         """A client is no more: its connection serves another session."""
+        ...
+
+    def vanish(self, client: Client) -> None:
+        """A client's session has another home; nobody is told."""
         ...
 
     def may_return(self, client: Client, instead_of: Client) -> bool:

@@ -72,7 +72,7 @@ def token_expired(who: Standing, given: Input, now: float) -> Effects:
 
 def partner_interrupted(who: Standing, given: PartnerInterrupted, now: float) -> Effects:
     """The partner's connection is lost; old clients know nothing of that."""
-    if given.room != who.room:
+    if given.room != who.room or who.partner_away:
         return ()
     who.partner_away = True
     return (Send(messages.partner_away(given.seconds)),) if who.v1 else ()

@@ -4,7 +4,7 @@ from typing import Any, Final
 
 import msgspec
 
-from signald.core.encounters import Encounter
+from signald.core.encounters import Encounter, Party
 from signald.core.ids import ClientId, RoomId, UserId
 from signald.core.inputs import Identified
 from signald.core.matching import Ticket
@@ -30,8 +30,10 @@ class Parcel(msgspec.Struct, array_like=True, frozen=True, kw_only=True):
         partner: Who is there with it.
         partner_instance: Where the partner is.
         partner_away: Whether the partner has no connection.
+        unheard: What it has said to a partner who had no home.
         tickets: How often it has waited.
         waited_s: How long ago it became waiting, if it waits.
+        place: Its place in the store's queue, if it waits and has one.
         avoid: Whom its ticket avoids.
         avoid_s: For how long.
         user: Who it is, if it has proved it.
@@ -56,8 +58,10 @@ class Parcel(msgspec.Struct, array_like=True, frozen=True, kw_only=True):
     partner: ClientId | None = None
     partner_instance: str = ""
     partner_away: bool = False
+    unheard: tuple[bytes, ...] = ()
     tickets: int = 0
     waited_s: float = 0.0
+    place: int | None = None
     avoid: ClientId | None = None
     avoid_s: float = 0.0
     user: UserId | None = None
@@ -67,6 +71,14 @@ class Parcel(msgspec.Struct, array_like=True, frozen=True, kw_only=True):
     address: str = ""
     age_s: float = 0.0
     away_since: float = 0.0
+
+
+def is_last(packed: Parcel, epoch: int, sent: int, received: int, nonce: str) -> bool:
+    """Whether a token, which says epoch and number, is the last that the client of a packed session can have."""
+    if epoch != packed.epoch:
+        return epoch == packed.epoch - 1 and bool(nonce) and nonce == packed.nonce
+    known = max(received, packed.sent - len(packed.texts))
+    return sent in packed.tokens and not any(sent < later <= known for later in packed.tokens)
 
 
 encode: Final = msgspec.msgpack.Encoder().encode
@@ -142,7 +154,8 @@ def from_pass(said: Pass, unix_time: float, waited_s: float | None) -> Parcel:
         room=said.room,
         partner=said.partner,
         partner_instance=said.partner_instance,
-        tickets=TICKETS_APART if waits else 0,
+        met=() if said.room is None or said.partner is None else (Encounter(said.room, Party(said.partner)),),
+        tickets=TICKETS_APART,
         waited_s=min(waited_s or 0.0, max(0.0, unix_time - said.issued)),
         user=said.user,
         user_s=said.user_until - unix_time,
@@ -150,4 +163,4 @@ def from_pass(said: Pass, unix_time: float, waited_s: float | None) -> Parcel:
 
 
 TICKETS_APART: Final = 1_000_000
-"""Where tickets of a session begin of which it is not known how many it had: none may have the number of an old one."""
+"""Where tickets of a session begin of which it is not known how many it had: an old one may stand in the queue yet."""

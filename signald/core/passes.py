@@ -66,16 +66,17 @@ class Passes:
         secret: The key of all processes that are to read each other's tokens.
     """
 
-    __slots__ = ("_keys",)
+    __slots__ = ("_keys", "secret")
 
-    def __init__(self, secret: str | bytes) -> None:
+    def __init__(self, secret: str) -> None:
+        self.secret = secret
         self._keys: tuple[bytes, ...] = (_key(secret),)
 
-    def share(self, secret: str | bytes) -> None:
-        """Make tokens with another key from now on; those that were made with the first one stay good."""
-        key = _key(secret)
-        if key != self._keys[0]:
-            self._keys = (key, self._keys[-1])
+    def share(self, secret: str) -> None:
+        """Make tokens with another key from now on; those that were made with the last and the first one stay good."""
+        if secret != self.secret:
+            self._keys = (_key(secret), *{self._keys[0], self._keys[-1]})
+            self.secret = secret
 
     def issue(self, said: Pass) -> str:
         """A token that says this."""
@@ -103,9 +104,8 @@ class Passes:
         return urlsafe_b64encode(sealed).rstrip(b"=").decode() == token
 
 
-def _key(secret: str | bytes) -> bytes:
-    words = secret.encode() if isinstance(secret, str) else secret
-    return hashlib.sha256(b"signald resume\0" + words).digest()
+def _key(secret: str) -> bytes:
+    return hashlib.sha256(b"signald resume\0" + secret.encode()).digest()
 
 
 def _seal(key: bytes, payload: bytes) -> bytes:

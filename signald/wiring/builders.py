@@ -24,13 +24,11 @@ from signald.brokers.redis.primary import make_primary
 from signald.clients.clients import Clients
 from signald.clients.heartbeat import Heartbeat
 from signald.clients.questions import Questions, WhereIs
-from signald.clients.terms import Terms
 from signald.clients.users import Users
 from signald.core import addresses, messages
 from signald.core.common_time import CommonTime
 from signald.core.ice import IceServers
 from signald.core.ids import ClientId, RoomId
-from signald.core.outbox import Shelf
 from signald.core.passes import Passes
 from signald.core.standing import AuthMode, Policy
 from signald.identity import jwks, signing_keys
@@ -47,7 +45,7 @@ from signald.moderation.webhook import Webhook
 from signald.network.front import Addressed
 from signald.process.files import DOOR_FILES, raise_file_limit
 from signald.process.life import Life
-from signald.settings.groups import IdentitySettings, LimitsSettings, OperatorSettings, ResumingSettings
+from signald.settings.groups import IdentitySettings, LimitsSettings, OperatorSettings
 from signald.settings.setting import SettingsError
 from signald.settings.settings import Settings
 from signald.telemetry.counts import Counts, Drop
@@ -59,6 +57,7 @@ from signald.websocket.entrance import Entrance
 from signald.websocket.fast import FastConnection, MeteredConnection, Output
 from signald.websocket.rfc6455 import WebSocketFactory
 from signald.websocket.watch import Watch
+from signald.wiring.resuming import make_terms
 
 HALF_OPEN_SHARE: Final = 4
 """The part of all connections that may not have said yet what they want: one in so many."""
@@ -80,7 +79,9 @@ def _new_id() -> str:
 # --- brokers ----------------------------------------------------------------------------------------------------------
 
 
-def make_broker(*, chosen: Settings, boot: str, reactor: Any, common_time: CommonTime, counts: Counts) -> Broker:
+def make_broker(
+    *, chosen: Settings, boot: str, passes: Passes, reactor: Any, common_time: CommonTime, counts: Counts
+) -> Broker:
     """What pairs clients: in memory, or through a store.
 
     Raises:
@@ -91,9 +92,8 @@ def make_broker(*, chosen: Settings, boot: str, reactor: Any, common_time: Commo
         return RoomId(_new_id())
 
     address, ca_file = chosen.store.redis_url, chosen.store.redis_ca_file
-    block_s = chosen.pairing.block_days * DAY_S
+    block_s, resume_s = chosen.pairing.block_days * DAY_S, chosen.resuming.resume_seconds
     if address is None:
-        resume_s = chosen.resuming.resume_seconds
         return MemoryBroker(reactor, new_room_id, chosen.process.instance_id, block_s, resume_s)
     keys = keys_of(address, chosen.store.redis_prefix)
     try:
@@ -111,6 +111,8 @@ def make_broker(*, chosen: Settings, boot: str, reactor: Any, common_time: Commo
         jitter=random.random,
         common_time=common_time,
         block_s=block_s,
+        resume_s=resume_s,
+        passes=passes if resume_s and not chosen.resuming.resume_secret else None,
         observe=counts.store_called,
         trouble=lambda problem: counts.store_troubled(problem.word),
     )
@@ -271,25 +273,11 @@ class Everybody:
     heartbeat: Heartbeat
 
 
-def _make_terms(*, resuming: ResumingSettings, boot: str, unix_time: UnixTime, bans: Bans) -> Terms | None:
-    """How sessions may go on; None if they may not."""
-    if not resuming.resume_seconds:
-        return None
-    return Terms(
-        seconds=resuming.resume_seconds,
-        at_most=resuming.resume_max_away,
-        shelf=Shelf(resuming.resume_session_messages, resuming.resume_session_bytes, resuming.resume_total_bytes),
-        passes=Passes(resuming.resume_secret or secrets.token_bytes(32)),
-        boot=boot,
-        unix_time=unix_time,
-        banned=bans.holds_user,
-    )
-
-
 def make_clients(
     *,
     chosen: Settings,
     boot: str,
+    passes: Passes,
     reactor: Any,
     unix_time: UnixTime,
     broker: Broker,
@@ -328,7 +316,7 @@ def make_clients(
         pace=pace,
         report=records.reports.file,
         departed=records.traces.remember if chosen.operator.admin_token else lambda client, user: None,
-        terms=_make_terms(resuming=chosen.resuming, boot=boot, unix_time=unix_time, bans=records.bans),
+        terms=make_terms(resuming=chosen.resuming, passes=passes, boot=boot, unix_time=unix_time, bans=records.bans),
     )
     if users is not None:
         users.on_expiry(clients.token_expired)

@@ -37,6 +37,7 @@ from signald.wiring.builders import (
     make_tokens,
     make_websockets,
 )
+from signald.wiring.resuming import make_passes
 
 
 def make_listeners(*, chosen: Settings, reactor: Any, public: Any, admin: Any) -> list[Listener]:
@@ -78,7 +79,10 @@ def make_daemon(chosen: Settings, reactor: Any, unix_time: UnixTime = time.time)
     lag = LoopLag(reactor)
     boot = secrets.token_hex(8)
     common_time = CommonTime(reactor.seconds, unix_time())
-    broker = make_broker(chosen=chosen, boot=boot, reactor=reactor, common_time=common_time, counts=counts)
+    passes = make_passes(resuming=chosen.resuming)
+    broker = make_broker(
+        chosen=chosen, boot=boot, passes=passes, reactor=reactor, common_time=common_time, counts=counts
+    )
     tokens = make_tokens(identity=chosen.identity, reactor=reactor)
     records = make_records(
         chosen=chosen,
@@ -92,6 +96,7 @@ def make_daemon(chosen: Settings, reactor: Any, unix_time: UnixTime = time.time)
     everybody = make_clients(
         chosen=chosen,
         boot=boot,
+        passes=passes,
         reactor=reactor,
         unix_time=unix_time,
         broker=broker,

@@ -86,6 +86,10 @@ class Recorder:
         self.partner_news.setdefault((client, room), []).append(("back", lost))
         self._happened()
 
+    def resumes(self, client: ClientId) -> bool:
+        """See `BrokerEvents.resumes`."""
+        return False
+
     def is_here(self, client: ClientId) -> bool:
         """See `BrokerEvents.is_here`."""
         return client not in self.away

@@ -178,4 +178,8 @@ def test_200_clients_at_once(store: RedisServer, measured: Note) -> None:
 
 
 def _keys(*instances: str) -> list[str]:
-    return ["instances", *(f"{kind}:{instance}" for instance in instances for kind in ("instance", "signal"))]
+    return [
+        "instances",
+        "resume-key",
+        *(f"{kind}:{instance}" for instance in instances for kind in ("instance", "signal")),
+    ]

@@ -83,6 +83,9 @@ class Instance:
     def block(self, by: Party, whom: Party) -> None:
         raise AssertionError("nobody blocks here")
 
+    def fence(self, client: ClientId, epoch: int) -> None:
+        """See `Outside.fence`."""
+
     def suspect(self, instance: str) -> None:
         self.shunned[instance] = self.world.now + 5.0
 
@@ -112,6 +115,10 @@ class Instance:
     def partner_back(self, client: ClientId, room: RoomId, lost: bool) -> None:
         """See `BrokerEvents.partner_back`."""
 
+    def resumes(self, client: ClientId) -> bool:
+        """See `BrokerEvents.resumes`."""
+        return False
+
     def is_here(self, client: ClientId) -> bool:
         """See `BrokerEvents.is_here`."""
         return True
@@ -134,7 +141,7 @@ class Instance:
         if isinstance(effect, Enqueue) and session.ticket == effect.ticket:
             self.pairing.enqueue(effect.ticket, self.world.now)
         elif isinstance(effect, Withdraw):
-            self.pairing.withdraw(effect.ticket)
+            self.pairing.withdraw(effect.ticket, self.world.now)
         elif isinstance(effect, LeaveRoom):
             self.pairing.leave(effect.room, session.client)
         elif isinstance(effect, Relay):

@@ -118,7 +118,7 @@ class Churn:
         """The store holds what lives, and of what died streams that expire; a moment later than the clients know."""
         names = [instance.health()["instanceId"] for instance in self._service]
         live = {f"webrtc:{kind}:{name}" for kind in ("instance", "signal") for name in names}
-        live |= {"webrtc:waiting", "webrtc:instances"}
+        live |= {"webrtc:waiting", "webrtc:instances", "webrtc:resume-key"}
         began = time.monotonic()
         while True:
             keys = await self._lasting_keys()

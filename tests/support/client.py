@@ -52,6 +52,11 @@ class Client:
         context: For TLS; the server must be ``localhost``.
         preamble: Sent before all else, TLS included: a PROXY protocol header.
         headers: More of the handshake, with ``_`` for ``-``.
+
+    Attributes:
+        token: The last resume token, for a client of `signald.v1`.
+        received: Messages had in this session, as `resume` counts them.
+        sent: Messages sent in this session.
     """
 
     def __init__(
@@ -77,6 +82,9 @@ class Client:
         self._syncs = 0
         self.pings = 0
         """That it has heard."""
+        self.token = ""
+        self.received = 0
+        self.sent: list[bytes] = []
         self.close_code: int | None = None
         self.ended = False
         self.socket.sendall(handshake(path=path, origin=origin, protocols=protocols, **(headers or {})))
@@ -107,7 +115,30 @@ class Client:
 
     def send_text(self, text: bytes) -> None:
         """Send a text frame, whatever it holds."""
+        self.sent.append(text)
         self.socket.sendall(client_frame(TEXT, text))
+
+    def resume(self, before: Self, **more: Any) -> Message:
+        """Go on with the session of another client, and send again what the server has not had.
+
+        Args:
+            before: That client.
+            more: Other or further fields of the wish.
+
+        Returns:
+            The server's answer, ``resumed`` or an error.
+        """
+        wish = {"type": "resume", "token": before.token, "received": before.received, **more}
+        self.socket.sendall(client_frame(TEXT, json.dumps(wish).encode()))
+        self.received = before.received
+        answer = self.receive()
+        if answer["type"] == "resumed":
+            self.id = answer["clientId"]
+            self.sent = before.sent[: answer["received"]]
+            if not answer["lost"]:
+                for text in before.sent[answer["received"] :]:
+                    self.send_text(text)
+        return answer
 
     def receive(self, within_s: float = PATIENCE_S) -> Message:
         """The next message.
@@ -184,7 +215,10 @@ class Client:
     def _feed(self, data: bytes) -> None:
         for frame in self._reader.feed(data):
             if frame.opcode == TEXT:
-                self._messages.append(json.loads(frame.payload))
+                message = json.loads(frame.payload)
+                self._messages.append(message)
+                self.received += message["type"] not in ("ready", "resumed")
+                self.token = message.get("resume", {}).get("token", self.token)
             elif frame.opcode == PONG:
                 self._pongs.append(frame.payload)
             elif frame.opcode == PING:

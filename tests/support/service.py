@@ -2,9 +2,10 @@
 
 from collections.abc import Iterator
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 
-from tests.support.client import Client
+from signald.core.messages import SUBPROTOCOL
+from tests.support.client import Client, Message
 from tests.support.daemon import DaemonProcess
 from tests.support.waiting import PATIENCE_S, until
 
@@ -58,6 +59,15 @@ class Service:
     def client(self, number: int) -> Client:
         """A client of an instance."""
         return Client(self.instances[number].port)
+
+    def modern(self, number: int) -> Client:
+        """A client of an instance that speaks the protocol of today."""
+        return Client(self.instances[number].port, protocols=[SUBPROTOCOL])
+
+    def resume(self, number: int, before: Client, **more: Any) -> tuple[Client, Message]:
+        """Go on with another client's session on an instance; gives the new client and the answer."""
+        client = self.modern(number)
+        return client, client.resume(before, **more)
 
     def wait_joined(self, *, joined: bool = True, within_s: float = PATIENCE_S) -> float:
         """Wait until each instance reaches the store (or none does); gives the seconds that it took."""

@@ -27,11 +27,11 @@ MEND_AGAIN_S: Final = 1.0
 REFUSED_S: Final = 5.0
 """Seconds until a refused call that pairing does not need is tried again."""
 
-CALLS: Final = ("match", "lease", "goodbye", "block", "ban", "append", "unfile", "scan")
+CALLS: Final = ("match", "lease", "goodbye", "block", "ban", "append", "unfile", "scan", "park", "take", "note")
 """The kinds of calls that an `Observe` is told of: the scripts, XADD, ZREM, and looking through what there is."""
 
 
-AUXILIARY: Final = frozenset(("block", "ban", "scan"))
+AUXILIARY: Final = frozenset(("block", "ban", "scan", "park", "take", "note"))
 """The kinds of calls that pairing does not need."""
 
 
@@ -60,8 +60,11 @@ LEASE: Final = Script("lease")
 GOODBYE: Final = Script("goodbye")
 BLOCK: Final = Script("block")
 BAN: Final = Script("ban")
+PARK: Final = Script("park")
+TAKE: Final = Script("take")
+NOTE: Final = Script("note")
 _MEND: Final = Script("mend")
-_SCRIPTS: Final = (MATCH, LEASE, GOODBYE, BLOCK, BAN, _MEND)
+_SCRIPTS: Final = (MATCH, LEASE, GOODBYE, BLOCK, BAN, PARK, TAKE, NOTE, _MEND)
 
 
 class Access:

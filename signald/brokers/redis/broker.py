@@ -11,13 +11,25 @@ from twisted.internet.defer import Deferred
 from twisted.internet.task import deferLater
 from twisted.logger import Logger
 
-from signald.brokers.interface import Answers, Broker, BrokerEvents, Fetched, Half, ModerationEvents, Origin, Partner
+from signald.brokers.interface import (
+    Answers,
+    Broker,
+    BrokerEvents,
+    Fetched,
+    Half,
+    ModerationEvents,
+    Origin,
+    Partner,
+    SessionEvents,
+)
 from signald.brokers.redis.access import Observe, unobserved
-from signald.brokers.redis.connection import Primary
+from signald.brokers.redis.connection import Primary, StoreUnavailable
 from signald.brokers.redis.keys import Keys
 from signald.brokers.redis.letters import Claim, Envelope, Goodbye, Left, Letter
 from signald.brokers.redis.moderation import SharedModeration
+from signald.brokers.redis.moving import Moving, NoSessions
 from signald.brokers.redis.pairing import Pairing
+from signald.brokers.redis.parked import ParkedSessions
 from signald.brokers.redis.post import Post
 from signald.brokers.redis.problems import Problem
 from signald.brokers.redis.questions import SharedQuestions
@@ -30,7 +42,7 @@ from signald.core.encounters import Party
 from signald.core.ids import ClientId, RoomId
 from signald.core.matching import Ticket
 from signald.core.parcel import Parcel
-from signald.core.passes import Pass
+from signald.core.passes import Pass, Passes
 from signald.periodic import Periodic
 
 TICK_S: Final = 0.25
@@ -63,6 +75,8 @@ class RedisBroker:
         jitter: A random number from 0 to 1 at each call.
         common_time: Seconds since 1970; it learns the store's.
         block_s: How long a block of users lasts; seconds.
+        resume_s: How long a session without a connection is kept; seconds.
+        passes: Tokens whose key is to be the same on all instances; None if it is already.
         observe: Told of each call of the store; see `store.Observe`.
         trouble: Told of each problem with the store.
     """
@@ -82,11 +96,17 @@ class RedisBroker:
         jitter: Callable[[], float],
         common_time: CommonTime,
         block_s: float,
+        resume_s: float = 0.0,
+        passes: Passes | None = None,
         observe: Observe = unobserved,
         trouble: Callable[[Problem], None] = lambda problem: None,
     ) -> None:
         self._common_time = common_time
         self._block_s = block_s
+        self._resume_s = resume_s
+        self._passes = passes
+        self._knows_key = False
+        self._keys = keys
         self._label = instance
         self._boot = boot
         self._clock = clock
@@ -147,10 +167,21 @@ class RedisBroker:
         """See `Broker.held_bytes`."""
         return self._pairing.held_bytes
 
-    def start(self, events: BrokerEvents, moderation: ModerationEvents) -> None:
+    def start(self, events: BrokerEvents, moderation: ModerationEvents, sessions: SessionEvents | None = None) -> None:
         """See `Broker.start`."""
         blocks = Blocks(self._block_s)
-        self._pairing = Pairing(self.instance, self, events, self._new_room_id, blocks)
+        self._pairing = Pairing(self.instance, self, events, self._new_room_id, blocks, self._boot, self._resume_s)
+        self._moving = Moving(
+            store=self._store,
+            parked=ParkedSessions(self._store, self._keys, self._resume_s),
+            halves=self._pairing.halves,
+            send=self.send,
+            sessions=NoSessions() if sessions is None else sessions,
+            seat=self._seat,
+            boot=self._boot,
+            clock=self._clock,
+            seconds=self._resume_s,
+        )
         self._moderation = SharedModeration(
             self._store, self.send, moderation, blocks, self._clock.seconds, self._common_time
         )
@@ -176,6 +207,7 @@ class RedisBroker:
         try:
             if self._store.reachable:
                 await self._store.say_goodbye()
+                await self._moving.forget_secret()
         finally:
             self._store.stop()
 
@@ -185,7 +217,15 @@ class RedisBroker:
 
     def withdraw(self, ticket: Ticket) -> None:
         """See `Broker.withdraw`."""
-        self._pairing.withdraw(ticket)
+        self._pairing.withdraw(ticket, self._clock.seconds())
+
+    def place(self, ticket: Ticket) -> int | None:
+        """See `Broker.place`."""
+        return self._pairing.places.get(ticket)
+
+    def keep_place(self, ticket: Ticket, place: int) -> None:
+        """See `Broker.keep_place`."""
+        self._pairing.places.keep(ticket, place, self._clock.seconds())
 
     def relay(self, room: RoomId, sender: ClientId, text: bytes) -> None:
         """See `Broker.relay`."""
@@ -205,18 +245,44 @@ class RedisBroker:
 
     def partner_instance(self, room: RoomId) -> str:
         """See `Broker.partner_instance`."""
-        return self._pairing.partner_instance(room)
+        return self._seat(self._pairing.partner_instance(room))
+
+    def _seat(self, instance: str) -> str:
+        boot = self._boot if instance == self.instance else self._boots.get(instance, "")
+        return f"{instance}/{boot}" if instance else ""
+
+    async def know_key(self) -> bool:
+        """See `Broker.know_key`."""
+        if self._passes is None or self._knows_key:
+            return False
+        return await self._moving.reachable() and self._knows_key
 
     async def fetch(self, said: Pass, received: int, nonce: str) -> Fetched:
         """See `Broker.fetch`."""
-        return Fetched(Origin.GONE)
+        try:
+            return await self._moving.fetch(said, received, nonce)
+        except StoreUnavailable:
+            return Fetched(Origin.DEAD)
+
+    @property
+    def parks(self) -> bool:
+        """See `Broker.parks`."""
+        return self._store.reachable
+
+    async def park_all(self) -> int:
+        """See `Broker.park_all`."""
+        return await self._moving.park_all()
 
     def put_back(self, packed: Parcel) -> None:
         """See `Broker.put_back`."""
+        self._moving.put_back(packed)
 
     async def rejoin(self, half: Half) -> Partner | None:
         """See `Broker.rejoin`."""
-        return None
+        try:
+            return await self._moving.rejoin(half)
+        except StoreUnavailable:
+            return Partner.AWAY
 
     def block(self, by: Party, whom: Party) -> None:
         """See `Broker.block`, and `pairing.Outside.block`."""
@@ -249,6 +315,10 @@ class RedisBroker:
         """See `pairing.Outside.suspect`."""
         self._shunned[instance] = self._clock.seconds() + SHUN_S
 
+    def fence(self, client: ClientId, epoch: int) -> None:
+        """See `pairing.Outside.fence`."""
+        self._moving.fence(client, epoch)
+
     # --- the store ----------------------------------------------------------------------------------------------------
 
     async def _up(self) -> None:
@@ -258,6 +328,10 @@ class RedisBroker:
             self._rename()
             await self._store.renew(())
         self._missing.clear()
+        if self._passes is not None:
+            self._passes.share(await self._moving.secret(self._passes.secret))
+            self._knows_key = True
+        await self._moving.give_up_moved()
         await self._tidy()
         now = self._clock.seconds()
         # What was sent just before the connection was lost may be done after this: look again when it must be over.
@@ -268,6 +342,7 @@ class RedisBroker:
         self._pairing.store_back(self._clock.seconds())
         for instance in self._pairing.instances():
             self._pairing.check(instance)
+        self._moving.look_for_partners()
         self._post.send_again()
 
     def _down(self, since: float) -> None:
@@ -320,6 +395,8 @@ class RedisBroker:
                 self._moderation.read(sender, letter)
             elif type(letter) in self._questions.letters:
                 self._questions.read(sender, letter)
+            elif type(letter) in self._moving.letters:
+                self._moving.read(sender, letter)
             else:
                 self._pairing.read(sender, letter, now)
             if type(letter) is Goodbye:
@@ -372,8 +449,10 @@ class RedisBroker:
         if status == "taken":
             # The lease had run out, or the store lost its data: others may think that this instance is dead.
             self._missing.clear()
+            await self._moving.give_up_moved()
             self._moderation.up()
             self._pairing.store_back(now)
+            self._moving.look_for_partners()
             for instance in self._pairing.instances():
                 self._pairing.check(instance)
         for instance, boot in zip(others, boots, strict=True):
@@ -398,6 +477,8 @@ class RedisBroker:
         self._log.warn("instance {instance} is dead: {why}", instance=instance, why=why)
         self._pairing.gone(instance, now)
         self._unlink(instance)
+        if self._store.reachable:
+            self._moving.look_for_partners()
 
 
 def _conforms(broker: RedisBroker) -> Broker:

@@ -10,6 +10,11 @@ What an operator sees there, with the default prefix::
     webrtc:signal:<id>      stream       letters to an instance
     webrtc:bans             hash         who may not come in: what it is about, to a JSON object
     webrtc:blocks:<name>    sorted set   whom a client (c:…) or user (u:…) has blocked, by the time until when
+    webrtc:parked:<client>:<epoch>  string   a session whose home has stopped, or gave it up
+    webrtc:taken:<client>:<epoch>   string   the instance that has taken it
+    webrtc:parked-lately    string       says that there may be such sessions
+    webrtc:room:<room>      hash         where the two of a room are whose sessions changed their home
+    webrtc:resume-key       string       what resume tokens are signed with, without RESUME_SECRET
     webrtc:aside:<n>:<key>  any          what stood under a key of ours and was something else
 """
 
@@ -19,7 +24,7 @@ import re
 
 from signald.brokers.redis.url import Kind, StoreAddress
 from signald.core.encounters import Party
-from signald.core.ids import UserId
+from signald.core.ids import ClientId, RoomId, UserId
 from signald.core.matching import Ticket
 
 
@@ -43,9 +48,15 @@ class Keys:
         self.moved = f"{prefix}moved"
         self.check = f"{prefix}check"
         self.aside_prefix = f"{prefix}aside:"
+        self.secret = f"{prefix}resume-key"
+        self.parked_lately = f"{prefix}parked-lately"
+        self._parked_prefix = f"{prefix}parked:"
+        self._taken_prefix = f"{prefix}taken:"
+        self._notes_prefix = f"{prefix}room:"
         self._stream_prefix = f"{prefix}signal:"
         self._kinds = {self.waiting: "zset list", self.waiting_elsewhere: "zset", self.moved: "string"}
         self._kinds |= {self.instances: "zset", self.bans: "hash"}
+        self._auxiliary = {self.secret: "string", self.parked_lately: "string"}
 
     def of(self, instance: str) -> list[str]:
         """The keys that an instance cannot do without."""
@@ -54,11 +65,26 @@ class Keys:
     def kind_of(self, key: str) -> str:
         """What TYPE may say of a key of ours, words separated by spaces; empty for any other."""
         begins = {self.lease_prefix: "string", self._stream_prefix: "stream", self.blocks_prefix: "zset"}
-        return self._kinds.get(key) or next((kind for prefix, kind in begins.items() if key.startswith(prefix)), "")
+        begins |= {self._parked_prefix: "string", self._taken_prefix: "string", self._notes_prefix: "hash"}
+        return (self._kinds | self._auxiliary).get(key) or next(
+            (kind for prefix, kind in begins.items() if key.startswith(prefix)), ""
+        )
 
     def lease(self, instance: str) -> str:
         """The lease of an instance."""
         return self.lease_prefix + instance
+
+    def parked(self, client: ClientId, epoch: int) -> str:
+        """A session without a home."""
+        return f"{self._parked_prefix}{client}:{epoch}"
+
+    def taken(self, client: ClientId, epoch: int) -> str:
+        """Who has taken a session from its home of this epoch."""
+        return f"{self._taken_prefix}{client}:{epoch}"
+
+    def notes(self, room: RoomId) -> str:
+        """Where the two of a room are."""
+        return self._notes_prefix + room
 
     def stream(self, instance: str) -> str:
         """The stream of letters to an instance."""

@@ -23,6 +23,7 @@ class Claim(msgspec.Struct, array_like=True, tag=1, frozen=True, gc=False):
         client: Whose ticket it is.
         number: The ticket's number.
         user: The claimant's, if it has proved who it is.
+        resumes: Whether the claimant's session outlives its connection.
     """
 
     room: RoomId
@@ -30,13 +31,18 @@ class Claim(msgspec.Struct, array_like=True, tag=1, frozen=True, gc=False):
     client: ClientId
     number: int
     user: UserId | None = None
+    resumes: bool = False
 
 
 class Confirm(msgspec.Struct, array_like=True, tag=2, frozen=True, gc=False):
-    """The owner's client, maybe of a known user, is paired in this room; the claimant's is to follow."""
+    """The owner's client, maybe of a known user, is paired in this room; the claimant's is to follow.
+
+    `resumes` as in `Claim`, of the owner's client.
+    """
 
     room: RoomId
     user: UserId | None = None
+    resumes: bool = False
 
 
 class Deny(msgspec.Struct, array_like=True, tag=3, frozen=True, gc=False):
@@ -113,8 +119,95 @@ class Back(msgspec.Struct, array_like=True, tag=14, frozen=True, gc=False):
     lost: bool
 
 
+class Hold(msgspec.Struct, array_like=True, tag=15, frozen=True, gc=False):
+    """The sender's client in this room is about to have no home: keep what is for it. Answered by `Held`."""
+
+    room: RoomId
+    seconds: float
+
+
+class Held(msgspec.Struct, array_like=True, tag=16, frozen=True, gc=False):
+    """Nothing more comes for this room; all that was said before has arrived, since letters keep their order."""
+
+    room: RoomId
+
+
+class Demand(msgspec.Struct, array_like=True, tag=17, frozen=True, gc=False):
+    """A client is on the sender's instance, with this token of a session that is at home with the receiver: give it up.
+
+    Answered by `Given`. An answer that does not come means that the home is dead.
+    """
+
+    number: int
+    client: ClientId
+    epoch: int
+    sent: int
+    received: int
+    nonce: str
+
+
+class Given(msgspec.Struct, array_like=True, tag=18, frozen=True, gc=False):
+    """To the demand of this number: whether the session is parked; else the token is not its last, or it has ended."""
+
+    number: int
+    parked: bool
+
+
+class Rejoin(msgspec.Struct, array_like=True, tag=19, frozen=True, gc=False):
+    """The partner of the receiver's client has come to the sender: let the room go on there. Answered by `Rejoined`.
+
+    Attributes:
+        room: The room.
+        client: Of the receiver.
+        epoch: Of the partner's session; a later one wins.
+        partner: Who has come.
+        boot: The boot id of the receiver when the partner was there; empty if nobody knows.
+    """
+
+    room: RoomId
+    client: ClientId
+    epoch: int
+    partner: ClientId
+    boot: str
+
+
+class Rejoined(msgspec.Struct, array_like=True, tag=20, frozen=True, gc=False):
+    """How a client's partner is: ``here``, ``away``, ``elsewhere`` if it has no home, ``gone`` with the room."""
+
+    room: RoomId
+    client: ClientId
+    partner: str
+
+
+class Moved(msgspec.Struct, array_like=True, tag=21, frozen=True, gc=False):
+    """This session has a home of a later epoch than the receiver's: give it up, and tell nobody."""
+
+    client: ClientId
+    epoch: int
+
+
 Letter = (
-    Claim | Confirm | Deny | Left | Relayed | Released | Check | Sync | Goodbye | Banned | Ask | Reply | Away | Back
+    Claim
+    | Confirm
+    | Deny
+    | Left
+    | Relayed
+    | Released
+    | Check
+    | Sync
+    | Goodbye
+    | Banned
+    | Ask
+    | Reply
+    | Away
+    | Back
+    | Hold
+    | Held
+    | Demand
+    | Given
+    | Rejoin
+    | Rejoined
+    | Moved
 )
 
 

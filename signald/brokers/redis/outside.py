@@ -50,3 +50,7 @@ class Outside(Protocol):
     def suspect(self, instance: str) -> None:
         """An instance did not answer: leave its tickets alone for a while."""
         ...
+
+    def fence(self, client: ClientId, epoch: int) -> None:
+        """A session of this instance has another home, of this epoch: if that is later than here, give it up."""
+        ...

@@ -7,7 +7,7 @@ refusal, or as a room that both sides leave: no ghost, no double match, no one-s
 Pure: time is passed in, what goes out goes to `Outside`, and outcomes of the store come in by `sought`.
 """
 
-from collections import deque
+from collections import OrderedDict, deque
 from collections.abc import Callable, Mapping
 from heapq import nsmallest
 from typing import Any, Final
@@ -15,6 +15,7 @@ from typing import Any, Final
 import msgspec
 
 from signald.brokers.interface import BrokerEvents
+from signald.brokers.redis.halves import Halves
 from signald.brokers.redis.letters import (
     Away,
     Back,
@@ -25,6 +26,7 @@ from signald.brokers.redis.letters import (
     Goodbye,
     Left,
     Letter,
+    Moved,
     Relayed,
     Released,
     Sync,
@@ -63,6 +65,35 @@ class Pending(msgspec.Struct, frozen=True):
     deadline: float
 
 
+class Places:
+    """Places in the queue of tickets that were withdrawn for a while.
+
+    Args:
+        seconds: How long each is remembered.
+    """
+
+    __slots__ = ("_places", "_seconds")
+
+    def __init__(self, seconds: float) -> None:
+        self._seconds = seconds
+        self._places: OrderedDict[ClientId, tuple[int, int, float]] = OrderedDict()
+
+    def get(self, ticket: Ticket) -> int | None:
+        """The place of a ticket, if it is remembered."""
+        number, place, _ = self._places.get(ticket.client, (0, 0, 0.0))
+        return place if number == ticket.number else None
+
+    def keep(self, ticket: Ticket, place: int, now: float) -> None:
+        """Remember a place."""
+        self._places.pop(ticket.client, None)
+        self._places[ticket.client] = (ticket.number, place, now + self._seconds)
+
+    def tick(self, now: float) -> None:
+        """Time has passed: who did not come back in time is forgotten."""
+        while self._places and next(iter(self._places.values()))[2] <= now:
+            self._places.popitem(last=False)
+
+
 class Stay:
     """One waiting ticket of this instance."""
 
@@ -96,6 +127,8 @@ class Pairing:
         events: Who is told of matches, relays and partners that left.
         new_room_id: Makes an id that was never used.
         blocks: Who is kept apart, as far as this process knows; what the store knows counts besides.
+        boot: This process's boot id.
+        resume_s: How long a room waits for one whose home is gone; seconds.
     """
 
     def __init__(
@@ -105,6 +138,8 @@ class Pairing:
         events: BrokerEvents,
         new_room_id: Callable[[], RoomId],
         blocks: Blocks,
+        boot: str = "",
+        resume_s: float = 0.0,
     ) -> None:
         self.instance = instance
         self._outside = outside
@@ -118,6 +153,10 @@ class Pairing:
         self._avoiding: deque[Ticket] = deque()
         self._local: dict[RoomId, Room] = {}
         self._remote = RemoteRooms()
+        self.halves = Halves(self._remote, self._local, outside, events, boot, resume_s)
+        """Rooms that wait for one of the two."""
+        self.places = Places(resume_s)
+        """Places in the queue of those who may come back."""
         self._away_since: float | None = None
         self._alone = False
         self._looked_at = 0.0
@@ -155,18 +194,21 @@ class Pairing:
         if stay is not None:
             if stay.ticket == ticket:
                 return
-            self.withdraw(stay.ticket)
+            self.withdraw(stay.ticket, now)
         stay = self._stays[ticket.client] = Stay(ticket)
+        stay.place = self.places.get(ticket)
         self._queue.add(ticket)
         if ticket.avoid is not None:
             self._avoiding.append(ticket)
         self._seek(stay, now)
 
-    def withdraw(self, ticket: Ticket) -> None:
-        """A client waits no longer."""
+    def withdraw(self, ticket: Ticket, now: float) -> None:
+        """A client waits no longer, or not for now."""
         stay = self._stay(ticket.client, ticket.number)
         if stay is None:
             return
+        if stay.place is not None and self._events.resumes(ticket.client):
+            self.places.keep(ticket, stay.place, now)
         self._forget(stay)
         self._outside.unfile(ticket)
         if stay.claim is not None:
@@ -179,16 +221,18 @@ class Pairing:
         if local is not None:
             self._events.partner_left(local.partner_of(client), room)
             return
-        remote = self._remote.close(room)
+        remote = self._remote.get(room)
         if remote is not None:
-            self._outside.send(remote.instance, Left(room))
+            self.halves.close(remote)
+            if remote.instance:
+                self._outside.send(remote.instance, Left(room))
 
     def client_away(self, room: RoomId, client: ClientId, seconds: float) -> None:
         """A client of this instance has no connection for now."""
         local, remote = self._local.get(room), self._remote.get(room)
         if local is not None:
             self._events.partner_away(local.partner_of(client), room, seconds)
-        elif remote is not None:
+        elif remote is not None and remote.instance:
             self._outside.send(remote.instance, Away(room, seconds))
 
     def client_back(self, room: RoomId, client: ClientId, *, lost: bool) -> None:
@@ -196,13 +240,12 @@ class Pairing:
         local, remote = self._local.get(room), self._remote.get(room)
         if local is not None:
             self._events.partner_back(local.partner_of(client), room, lost)
-        elif remote is not None:
+        elif remote is not None and remote.instance:
             self._outside.send(remote.instance, Back(room, lost))
 
     def partner_instance(self, room: RoomId) -> str:
-        """See `Broker.partner_instance`."""
-        remote = self._remote.get(room)
-        return "" if remote is None else remote.instance
+        """Where the partner in a room is; empty for nowhere."""
+        return self.instance if room in self._local else self.halves.instance_of(room)
 
     def relay(self, room: RoomId, sender: ClientId, text: bytes) -> None:
         """Carry a message to the sender's partner."""
@@ -213,7 +256,9 @@ class Pairing:
         remote = self._remote.get(room)
         if remote is None:
             return
-        if self._remote.hold(remote, text):
+        if remote.held is not None:
+            self.halves.keep(remote, text)
+        elif self._remote.hold(remote, text):
             self._outside.send(remote.instance, Relayed(room, text))
         else:
             self._end(remote)
@@ -236,6 +281,8 @@ class Pairing:
 
     def tick(self, now: float) -> None:
         """Time has passed: claims run out, two who were kept apart may meet, tickets are looked after."""
+        self.halves.tick(now)
+        self.places.tick(now)
         while self._deadlines and self._deadlines[0].deadline <= now:
             self._run_out(self._deadlines.popleft(), now)
         if self._away_since is not None and not self._alone and now - self._away_since >= ALONE_AFTER_S:
@@ -271,7 +318,8 @@ class Pairing:
             stay.claim = claim
             self._claims[claim.room] = stay
             self._deadlines.append(claim)
-            letter = Claim(claim.room, ticket.client, outcome.client, outcome.number, ticket.user)
+            resumes = self._events.resumes(ticket.client)
+            letter = Claim(claim.room, ticket.client, outcome.client, outcome.number, ticket.user, resumes)
             self._outside.send(claim.instance, letter)
 
     # --- other instances ----------------------------------------------------------------------------------------------
@@ -285,16 +333,25 @@ class Pairing:
         self._remote.delivered(relayed)
 
     def lost(self, instance: str, now: float) -> None:
-        """Letters of this instance were lost: rooms that may have missed something end for both sides."""
+        """Letters of this instance were lost: rooms that may have missed something begin anew, or else end."""
         for room in self._remote.of(instance):
-            self._end(room)
+            if not room.resumes or not self._events.resumes(room.client):
+                self._end(room)
+            elif room.held is not None:
+                room.lost = True
+            else:
+                self._outside.send(instance, Back(room.id, lost=True))
+                self._events.partner_back(room.client, room.id, True)
         self.unanswered(instance, now)
 
     def gone(self, instance: str, now: float) -> None:
         """This instance is dead, or another process under its name."""
         for room in self._remote.of(instance):
             # What the events of one room bring about may have closed another.
-            if self._remote.close(room.id) is not None:
+            if room.resumes and room.id in self._remote:
+                self._remote.move(room, "")
+                self.halves.wait(room, now)
+            elif self._remote.close(room.id) is not None:
                 self._events.partner_left(room.client, room.id)
         self.unanswered(instance, now)
 
@@ -323,11 +380,11 @@ class Pairing:
         self._forget(stay)
         if stay.may_be_filed:
             self._outside.unfile(stay.ticket)
-        self._remote.open(RemoteRoom(claim.room, claim.client, claim.claimant, instance))
+        self._remote.open(RemoteRoom(claim.room, claim.client, claim.claimant, instance, resumes=claim.resumes))
         # Who waited longer offers: it is the first to know.
         found = PartnerFound(stay.ticket, claim.room, claim.claimant, initiator=True, user=claim.user)
         if self._events.matched(found):
-            self._outside.send(instance, Confirm(claim.room, stay.ticket.user))
+            self._outside.send(instance, Confirm(claim.room, stay.ticket.user, self._events.resumes(claim.client)))
         else:
             self._remote.close(claim.room)
             self._outside.send(instance, Deny(claim.room))
@@ -342,7 +399,8 @@ class Pairing:
         self._forget(stay)
         if stay.may_be_filed:
             self._outside.unfile(stay.ticket)
-        self._remote.open(RemoteRoom(confirm.room, stay.ticket.client, partner, instance))
+        opened = RemoteRoom(confirm.room, stay.ticket.client, partner, instance, resumes=confirm.resumes)
+        self._remote.open(opened)
         found = PartnerFound(stay.ticket, confirm.room, partner, initiator=False, user=confirm.user)
         if not self._events.matched(found):
             self._remote.close(confirm.room)
@@ -352,26 +410,27 @@ class Pairing:
         self._unclaim(deny.room, now)
 
     def _left(self, instance: str, left: Left, now: float) -> None:
-        remote = self._remote.close(left.room)
+        remote = self._of(left.room, instance)
         if remote is not None:
+            self.halves.close(remote)
             self._events.partner_left(remote.client, left.room)
-        else:
+        elif left.room not in self._remote:
             self._unclaim(left.room, now)
 
     def _relayed(self, instance: str, relayed: Relayed, now: float) -> None:
-        remote = self._remote.get(relayed.room)
-        if remote is None:
-            self._outside.send(instance, Left(relayed.room))
-        else:
+        remote = self._of(relayed.room, instance)
+        if remote is not None:
             self._events.relayed(remote.client, relayed.room, relayed.text)
+        elif not self._knows(relayed.room):
+            self._outside.send(instance, Left(relayed.room))
 
     def _partner_away(self, instance: str, away: Away, now: float) -> None:
-        remote = self._remote.get(away.room)
+        remote = self._of(away.room, instance)
         if remote is not None:
             self._events.partner_away(remote.client, away.room, away.seconds)
 
     def _partner_back(self, instance: str, back: Back, now: float) -> None:
-        remote = self._remote.get(back.room)
+        remote = self._of(back.room, instance)
         if remote is not None:
             self._events.partner_back(remote.client, back.room, back.lost)
 
@@ -384,9 +443,11 @@ class Pairing:
         theirs = set(check.rooms)
         ours = {room.id: room for room in self._remote.of(instance)}
         for room in theirs - set(ours):
-            self._outside.send(instance, Left(room))
+            if self._of(room, instance) is None and not self._knows(room):
+                self._outside.send(instance, Left(room))
         for room in set(ours) - theirs:
-            self._end(ours[room])
+            if ours[room].held is None:
+                self._end(ours[room])
 
     def _said_goodbye(self, instance: str, goodbye: Goodbye, now: float) -> None:
         self.gone(instance, now)
@@ -395,6 +456,19 @@ class Pairing:
         pass
 
     # --- inside -------------------------------------------------------------------------------------------------------
+
+    def _of(self, room: RoomId, instance: str) -> RemoteRoom | None:
+        """The room that there is with an instance; one whose client has another home is told so."""
+        remote = self._remote.get(room)
+        if remote is None or remote.instance == instance:
+            return remote
+        if remote.epoch:
+            self._outside.send(instance, Moved(remote.partner, remote.epoch))
+        return None
+
+    def _knows(self, room: RoomId) -> bool:
+        """Whether there is such a room, or a client has gone elsewhere with it."""
+        return room in self._remote or room in self._local or self.halves.has_parted(room)
 
     def _stay(self, client: ClientId, number: int) -> Stay | None:
         stay = self._stays.get(client)
@@ -492,7 +566,7 @@ class Pairing:
             self.enqueue(newer.ticket, now)
 
     def _end(self, remote: RemoteRoom) -> None:
-        self._remote.close(remote.id)
+        self.halves.close(remote)
         self._outside.send(remote.instance, Left(remote.id))
         self._events.partner_left(remote.client, remote.id)
 

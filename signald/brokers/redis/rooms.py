@@ -16,9 +16,19 @@ MAX_HELD_BYTES: Final = 64 * 1024 * 1024
 class RemoteRoom:
     """A room with a client of another instance."""
 
-    __slots__ = ("client", "held_bytes", "id", "instance", "partner")
+    __slots__ = ("client", "epoch", "held", "held_bytes", "id", "instance", "lost", "partner", "resumes")
 
-    def __init__(self, id: RoomId, client: ClientId, partner: ClientId, instance: str) -> None:
+    def __init__(
+        self, id: RoomId, client: ClientId, partner: ClientId, instance: str, *, resumes: bool = False
+    ) -> None:
+        self.resumes = resumes
+        """Whether the partner's session outlives its connection."""
+        self.epoch = 0
+        """Of the partner's session, as far as it has changed its home in this room."""
+        self.held: list[bytes] | None = None
+        """Relays that are kept while the partner has no home; None if it has one."""
+        self.lost = False
+        """Whether there was no place for one of them."""
         self.id = id
         self.client = client
         self.partner = partner
@@ -52,7 +62,7 @@ class RemoteRooms:
 
     def instances(self) -> set[str]:
         """Every instance with which there is a room."""
-        return set(self._by_instance)
+        return self._by_instance.keys() - {""}
 
     def of(self, instance: str) -> list[RemoteRoom]:
         """The rooms with one instance."""
@@ -72,6 +82,12 @@ class RemoteRooms:
             if not rooms:
                 del self._by_instance[closed.instance]
         return closed
+
+    def move(self, room: RemoteRoom, instance: str) -> None:
+        """The partner is on another instance, or on none (empty)."""
+        if self.close(room.id) is room:
+            room.instance = instance
+            self.open(room)
 
     def hold(self, room: RemoteRoom, text: bytes) -> bool:
         """Count a relay that is on its way; false if there is no place for it."""

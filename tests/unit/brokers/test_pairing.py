@@ -10,7 +10,16 @@ from signald.core.encounters import Party
 from signald.core.ids import ClientId, RoomId
 from signald.core.matching import Ticket
 
-NOBODY: Any = None
+
+class Clients:
+    """Clients of the first protocol."""
+
+    def resumes(self, client: ClientId) -> bool:
+        """See `BrokerEvents.resumes`."""
+        return False
+
+
+NOBODY: Any = Clients()
 
 
 class Wishes:
@@ -36,6 +45,9 @@ class Wishes:
 
     def suspect(self, instance: str) -> None:
         """See `Outside.suspect`."""
+
+    def fence(self, client: ClientId, epoch: int) -> None:
+        """See `Outside.fence`."""
 
 
 def _conforms(wishes: Wishes) -> Outside:

@@ -1,0 +1,208 @@
+"""Rooms of which one of the two has no home for a while, or has just got another one.
+
+Such a room waits here for as long as sessions are kept, and keeps what is said to the one who is missing. Whoever
+brings that session to life asks with a later epoch (`Rejoin`); a home that hears of a later epoch gives up its own.
+
+Pure, as `signald.brokers.redis.pairing`, whose rooms these are.
+"""
+
+from collections import OrderedDict
+from typing import Final
+
+from signald.brokers.interface import BrokerEvents, Half, Partner
+from signald.brokers.redis.letters import Back, Held, Hold, Moved, Rejoin, Rejoined, Relayed
+from signald.brokers.redis.outside import Outside
+from signald.brokers.redis.rooms import RemoteRoom, RemoteRooms
+from signald.core.ids import ClientId, RoomId
+from signald.core.matching import Room
+
+ELSEWHERE: Final = "elsewhere"
+GONE: Final = "gone"
+
+
+class Halves:
+    """The rooms of one instance that wait for somebody.
+
+    Args:
+        remote: Rooms with a client of another instance, or of none.
+        local: Rooms of two clients of this one.
+        outside: Where letters go.
+        events: Who is told of partners.
+        boot: This process's boot id.
+        seconds: How long a room waits.
+    """
+
+    def __init__(
+        self,
+        remote: RemoteRooms,
+        local: dict[RoomId, Room],
+        outside: Outside,
+        events: BrokerEvents,
+        boot: str,
+        seconds: float,
+    ) -> None:
+        self._remote = remote
+        self._local = local
+        self._outside = outside
+        self._events = events
+        self._boot = boot
+        self._seconds = seconds
+        self._until: OrderedDict[RoomId, float] = OrderedDict()
+        self._parted: OrderedDict[RoomId, float] = OrderedDict()  # rooms whose client here went to another home
+
+    def waiting(self) -> list[RemoteRoom]:
+        """The rooms whose other half has no home that is known."""
+        return [room for id in self._until if (room := self._remote.get(id)) is not None and not room.instance]
+
+    # --- waiting ------------------------------------------------------------------------------------------------------
+
+    def wait(self, room: RemoteRoom, now: float) -> None:
+        """The partner has no home from now on, as far as is known."""
+        if room.held is None:
+            room.held = []
+            self._until.pop(room.id, None)
+            self._until[room.id] = now + self._seconds
+            self._events.partner_away(room.client, room.id, self._seconds)
+
+    def keep(self, room: RemoteRoom, text: bytes) -> None:
+        """Keep what is said to a partner without a home."""
+        if room.held is not None and self._remote.hold(room, text):
+            room.held.append(text)
+        else:
+            room.lost = True
+
+    def tick(self, now: float) -> None:
+        """Time has passed: who did not come back in time is gone."""
+        while self._until:
+            id, until = next(iter(self._until.items()))
+            if until > now:
+                break
+            del self._until[id]
+            room = self._remote.get(id)
+            if room is not None and room.held is not None:
+                self.close(room)
+                self._events.partner_left(room.client, id)
+        while self._parted and next(iter(self._parted.values())) <= now:
+            self._parted.popitem(last=False)
+
+    def close(self, room: RemoteRoom) -> None:
+        """Forget a room, and what it has kept."""
+        self._remote.close(room.id)
+        self._until.pop(room.id, None)
+        for text in room.held or ():
+            self._remote.delivered(Relayed(room.id, text))
+        room.held = None
+
+    # --- a client of this instance goes to another home ---------------------------------------------------------------
+
+    def part(self, id: RoomId, client: ClientId, now: float) -> RemoteRoom | None:
+        """Make a room of two clients of this instance one that waits for a client that goes; None if it is none."""
+        local = self._local.pop(id, None)
+        if local is None:
+            return None
+        room = RemoteRoom(id, local.partner_of(client), client, "", resumes=True)
+        self._remote.open(room)
+        self.wait(room, now)
+        return room
+
+    def forget(self, id: RoomId, client: ClientId, now: float) -> tuple[bytes, ...]:
+        """A client is gone from here with its half of a room; gives what it has said that nobody has heard."""
+        self._parted.pop(id, None)
+        self._parted[id] = now + self._seconds
+        self._local.pop(id, None)
+        room = self._remote.get(id)
+        if room is None or room.client != client:
+            return ()
+        unheard = tuple(room.held or ())
+        self.close(room)
+        return unheard
+
+    def has_parted(self, id: RoomId) -> bool:
+        """Whether a client of this instance has gone elsewhere with this room."""
+        return id in self._parted
+
+    def instance_of(self, id: RoomId) -> str:
+        """Where the partner in a room is; empty for nowhere, and here."""
+        room = self._remote.get(id)
+        return "" if room is None else room.instance
+
+    def hold(self, instance: str, letter: Hold, now: float) -> None:
+        """A partner is about to have no home."""
+        room = self._remote.get(letter.room)
+        if room is not None and room.instance == instance:
+            room.resumes = True
+            self.wait(room, now)
+        self._outside.send(instance, Held(letter.room))
+
+    # --- one comes from elsewhere -------------------------------------------------------------------------------------
+
+    def open(self, half: Half, now: float) -> Partner | None:
+        """A client of this instance has come with its half of a room.
+
+        Returns:
+            How its partner is, if that one is here too; None if it has to be looked for: until then the room waits.
+        """
+        room = self._remote.get(half.room)
+        if room is not None and room.client == half.partner:
+            return self._meet(room, half)
+        opened = RemoteRoom(half.room, half.client, half.partner, "", resumes=True)
+        opened.held = []
+        self._remote.open(opened)
+        for text in half.unheard:
+            self.keep(opened, text)
+        self._until.pop(half.room, None)
+        self._until[half.room] = now + self._seconds
+        self._parted.pop(half.room, None)
+        return None
+
+    def rejoin(self, instance: str, letter: Rejoin, now: float) -> None:
+        """The partner of a client of this instance has come to another one."""
+        if letter.room in self._local:
+            # Its home was this instance, which was too slow: that session is another's now.
+            self._outside.fence(letter.partner, letter.epoch)
+            self.part(letter.room, letter.partner, now)
+        room = self._remote.get(letter.room)
+        if room is None or room.partner != letter.partner or room.epoch >= letter.epoch:
+            restarted = bool(letter.boot) and letter.boot != self._boot
+            known = ELSEWHERE if room is None and (restarted or letter.room in self._parted) else GONE
+            self._outside.send(instance, Rejoined(letter.room, letter.partner, known))
+            return
+        before, room.epoch, room.resumes = room.instance, letter.epoch, True
+        if before and before != instance:
+            self._outside.send(before, Moved(letter.partner, letter.epoch))
+        partner = Partner.HERE if self._events.is_here(room.client) else Partner.AWAY
+        self._outside.send(instance, Rejoined(letter.room, letter.partner, partner.value))
+        self._go_on(room, instance)
+
+    def rejoined(self, instance: str, letter: Rejoined) -> None:
+        """Another instance has the partner of one that came here."""
+        room = self._remote.get(letter.room)
+        if room is not None and room.client == letter.client and letter.partner not in (ELSEWHERE, GONE):
+            self._go_on(room, instance)
+
+    def _go_on(self, room: RemoteRoom, instance: str) -> None:
+        self._remote.move(room, instance)
+        self._until.pop(room.id, None)
+        held, room.held = room.held or [], None
+        for text in held:
+            self._outside.send(instance, Relayed(room.id, text))
+        if room.lost:
+            room.lost = False
+            self._outside.send(instance, Back(room.id, lost=True))
+            self._events.partner_back(room.client, room.id, True)
+
+    def _meet(self, room: RemoteRoom, half: Half) -> Partner:
+        """Both are here now."""
+        held, lost = room.held or [], room.lost
+        if room.instance:
+            self._outside.send(room.instance, Moved(half.client, half.epoch))
+        self.close(room)
+        self._local[room.id] = Room(room.id, half.partner, half.client)
+        for text in held:
+            self._events.relayed(half.client, room.id, text)
+        for text in half.unheard:
+            self._events.relayed(half.partner, room.id, text)
+        if lost:
+            self._events.partner_back(half.client, room.id, True)
+            self._events.partner_back(half.partner, room.id, True)
+        return Partner.HERE if self._events.is_here(half.partner) else Partner.AWAY
