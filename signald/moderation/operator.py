@@ -104,7 +104,9 @@ class Moderation:
         else:
             client = self._clients.find(asked.client)
             clients = () if client is None else (client,)
-        return ClientList(len(self._clients), [self._facts(client, asked.addresses) for client in clients])
+        return ClientList(
+            len(self._clients) + self._clients.away, [self._facts(client, asked.addresses) for client in clients]
+        )
 
     def _facts(self, client: Client, addresses: bool) -> ClientFacts:
         session = client.session
