@@ -3,6 +3,7 @@
 import signal
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 from tests.support.client import Client
@@ -49,10 +50,12 @@ def test_messages_lost_with_the_store(store: RedisServer, measured: Note) -> Non
         meet(one, other)
         one.send("offer", sdp="first")
         assert other.expect("offer")["sdp"] == "first"
-        # The second one stands in the stream, and nobody reads it before it is lost.
+        # The second one stands in the stream, and nobody reads it before it is lost. The third shows that its sender
+        # knows that: one at a time is on its way.
         service[1].hang()
-        one.send("offer", sdp="second")
-        until(lambda: "second" in str(store.command("XRANGE", "webrtc:signal:b", "-", "+")), "it is in the store")
+        for sdp in ("second", "third"):
+            one.send("offer", sdp=sdp)
+            until(partial(_holds, store, sdp), f"the {sdp} one is in the store")
         store.kill()
         store.start()
         service[1].kill(signal.SIGCONT)
@@ -64,6 +67,11 @@ def test_messages_lost_with_the_store(store: RedisServer, measured: Note) -> Non
         met(one, other)
         talk(one, other)
         assert service.errors() == []
+
+
+def _holds(store: RedisServer, sdp: str) -> bool:
+    """Whether it stands in the stream of the second instance."""
+    return sdp in str(store.command("XRANGE", "webrtc:signal:b", "-", "+"))
 
 
 def test_messages_on_their_way_to_the_store(store: RedisServer, measured: Note) -> None:
