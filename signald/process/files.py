@@ -7,8 +7,8 @@ SPARE_FILES: Final = 64
 """File descriptors that are not clients: listeners, logs, the store, libraries; and the next."""
 
 DOOR_FILES: Final = 32
-"""Of those, for connections that have not said yet what they want: probes are answered, and one client too many gets its
-503, when every place is taken."""
+"""Of those, for connections that have not said yet what they want: when every place is taken, probes are answered, and
+one client too many gets its 503."""
 
 
 def raise_file_limit() -> int:

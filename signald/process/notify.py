@@ -27,6 +27,7 @@ class Notify(Service):
         environment: Environment variables, with NOTIFY_SOCKET, WATCHDOG_USEC and WATCHDOG_PID from systemd.
         status: Returns one line for ``systemctl status``.
         ready: Fires when everything listens; None if that is so at the first turn of the event loop.
+        alive: Tells whether all that belongs to this process lives; the watchdog is not fed otherwise.
     """
 
     _log = Logger()
@@ -37,7 +38,9 @@ class Notify(Service):
         environment: Mapping[str, str],
         status: Callable[[], str],
         ready: "Deferred[None] | None" = None,
+        alive: Callable[[], bool] = lambda: True,
     ) -> None:
+        self._alive = alive
         self._reactor = reactor
         self._everything_listens = ready
         # An abstract socket's name begins with a zero byte, which a variable cannot hold (unix(7)).
@@ -75,7 +78,7 @@ class Notify(Service):
         self._beats.start(now=True)
 
     def _beat(self) -> None:
-        self._send(f"STATUS={self._status()}" + ("\nWATCHDOG=1" if self._alive_s else ""))
+        self._send(f"STATUS={self._status()}" + ("\nWATCHDOG=1" if self._alive_s and self._alive() else ""))
 
     def _stopping(self) -> None:
         self._send("STOPPING=1")

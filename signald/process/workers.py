@@ -2,7 +2,8 @@
 
 Each worker is an instance of its own on the store. They listen on the same port, and the kernel gives each connection
 to one of them (SO_REUSEPORT, socket(7)); sockets that systemd passed are handed on. The parent holds no client and no
-port: it starts workers, watches them, and passes signals on. Each worker tells it through a pipe when it listens.
+port: it starts workers, watches them, and passes signals on. Each worker tells it through a pipe when it listens, and
+then that it lives; one that is silent is killed and started again.
 """
 
 import os
@@ -10,6 +11,7 @@ import signal
 import socket
 import sys
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from typing import Any, Final
 
 from twisted.internet.defer import Deferred
@@ -21,13 +23,15 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 from zope.interface import directlyProvides, providedBy
 
+from signald.periodic import Periodic
+from signald.process.attention import SIGN_S, Attention
 from signald.process.root import ProcessService
 
 WORKER_VARIABLE: Final = "SIGNALD_WORKER"
 """Set for a worker to its number: its standard input is held by the parent, and ends with it."""
 
 LISTENS_VARIABLE: Final = "SIGNALD_LISTENS_FD"
-"""Set for a worker to the file descriptor on which the parent waits for a byte: the worker listens."""
+"""Set for a worker to the file descriptor on which the parent waits for bytes: the worker listens, and lives."""
 
 _TWISTD: Final = "from twisted.scripts.twistd import run; run()"
 
@@ -49,18 +53,18 @@ class Worker(ProcessProtocol):
 
     Args:
         number: From 1.
-        listens: Called with the number when it listens.
+        lives: Called with the number when it listens, and from then on over and over.
         ended: Called with the number and how it ended.
     """
 
-    def __init__(self, number: int, listens: Callable[[int], None], ended: Callable[[int, str], None]) -> None:
+    def __init__(self, number: int, lives: Callable[[int], None], ended: Callable[[int, str], None]) -> None:
         self._number = number
-        self._listens = listens
+        self._lives = lives
         self._ended = ended
 
     def childDataReceived(self, childFD: int, data: bytes) -> None:
         """See `IProcessProtocol.childDataReceived`."""
-        self._listens(self._number)
+        self._lives(self._number)
 
     def processEnded(self, reason: Failure) -> None:
         """See `ProcessProtocol.processEnded`."""
@@ -80,6 +84,7 @@ class Workers(ProcessService):
 
     Attributes:
         all_listen: Fires when each worker has listened once.
+        all_answer: Tells whether no worker hangs.
     """
 
     _log = Logger()
@@ -105,6 +110,9 @@ class Workers(ProcessService):
         self._listening: set[int] = set()
         self._ended: Deferred[None] | None = None
         self.all_listen: Deferred[None] = Deferred()
+        self._attention = Attention(reactor, self._worker_hangs)
+        self._attention.setServiceParent(self)
+        self.all_answer = self._attention.all_answer
 
     def startService(self) -> None:
         """Start all workers."""
@@ -149,22 +157,29 @@ class Workers(ProcessService):
         command += [sys.executable, "-c", _TWISTD, "-n", "--pidfile=", *self._words]
         command += ["--workers=1", f"--instance-id={self._instance}-{number}"]
         self._started_at[number] = self._reactor.seconds()
+        self._attention.begin(number)
         self._running[number] = self._reactor.spawnProcess(
-            Worker(number, self._worker_listens, self._worker_ended),
+            Worker(number, self._worker_lives, self._worker_ended),
             command[0],
             command,
             env=environment,
             childFDs={0: "w", 1: 1, 2: 2, **{file: file for file in files}, listens: "r"},
         )
 
-    def _worker_listens(self, number: int) -> None:
+    def _worker_lives(self, number: int) -> None:
+        self._attention.hear(number)
         self._listening.add(number)
         if len(self._listening) == self._count and not self.all_listen.called:
             self._log.info("all {count} workers listen", count=self._count)
             self.all_listen.callback(None)
 
+    def _worker_hangs(self, number: int) -> None:
+        self._log.error("worker {number} does not answer any more: it is killed", number=number)
+        self._running[number].signalProcess("KILL")
+
     def _worker_ended(self, number: int, how: str) -> None:
         del self._running[number]
+        self._attention.end(number)
         if self.life.stopping:
             if not self._running and self._ended is not None:
                 self._ended.callback(None)
@@ -193,12 +208,18 @@ class _Parent(Protocol):
         self._orphaned()
 
 
-def tell_parent() -> None:
-    """Tell the parent, in a worker, that it listens."""
+def tell_parent(reactor: Any) -> None:
+    """Tell the parent, in a worker, that it listens, and from then on that it lives."""
     pipe = os.environ.pop(LISTENS_VARIABLE, "")
-    if pipe.isdecimal():
-        os.write(int(pipe), b".")
-        os.close(int(pipe))
+    if not pipe.isdecimal():
+        return
+    os.set_blocking(int(pipe), False)
+
+    def live() -> None:
+        with suppress(OSError):  # the parent has not read for hours, or is gone
+            os.write(int(pipe), b".")
+
+    Periodic(reactor, SIGN_S, live, "the signs of life").start(now=True)
 
 
 def end_with_parent() -> None:

@@ -33,7 +33,7 @@ def make_process(
     if os.environ.get(WORKER_VARIABLE):
         daemon = make_daemon(chosen, SharingReactor(reactor))
         reactor.callWhenRunning(end_with_parent)
-        reactor.callWhenRunning(tell_parent)
+        reactor.callWhenRunning(tell_parent, reactor)
         return daemon
     daemon = make_daemon(chosen, reactor)
     if chosen.process.workers == 1:
@@ -50,5 +50,7 @@ def make_process(
         drain_s=chosen.process.drain_seconds,
     )
     status = f"{chosen.process.workers} workers"
-    Notify(reactor, os.environ, lambda: status, workers.all_listen).setServiceParent(workers)
+    Notify(reactor, os.environ, lambda: status, ready=workers.all_listen, alive=workers.all_answer).setServiceParent(
+        workers
+    )
     return workers

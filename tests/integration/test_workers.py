@@ -129,3 +129,15 @@ def test_systemd_hears_of_it_when_all_workers_listen(store: RedisServer, tmp_pat
 def workers(parent: int) -> list[int]:
     """The processes that a process has started."""
     return [int(pid) for pid in Path(f"/proc/{parent}/task/{parent}/children").read_text().split()]
+
+
+def test_a_worker_that_hangs_is_started_again(store: RedisServer, tmp_path: Path) -> None:
+    """A worker that stands still keeps its share of new clients waiting for ever, and the watchdog sees nothing."""
+    with start(store) as daemon:
+        daemon.wait_for("all 2 workers listen")
+        os.kill(workers(daemon.pid)[0], signal.SIGSTOP)
+        daemon.wait_for("does not answer any more")
+        daemon.wait_for("it is started again")
+        daemon.wait_for("listening on", times=3)
+        clients = [Client(daemon.port) for _ in range(20)]
+        assert daemon.stop(*clients) == (0, [1001] * 20)
