@@ -181,3 +181,23 @@ def test_another_tab_does_not_take_the_call(daemon_with: Callable[..., Daemon], 
     a.driver.close()
     a.driver.switch_to.window(first)
     _unimpaired(daemon, a, b, before)
+
+
+def test_who_slept_for_too_long_meets_somebody_again(
+    daemon_with: Callable[..., Daemon], two: tuple[Page, Page]
+) -> None:
+    """Else a laptop that is opened again shows a dead picture, and its owner is searched for by nobody."""
+    daemon = daemon_with(RESUME_SECONDS="1", HEARTBEAT_SECONDS="1", REMATCH_DELAY_SECONDS="0")
+    a, b = two
+    a.start(daemon.url)
+    b.start(daemon.url)
+    in_call(a, b)
+    b.js(WATCH)
+    with b.frozen():
+        a.reach("waiting")
+        a.until(lambda: daemon.clients == 1, "a server that has given up the one who sleeps")
+    another = (
+        "const now = document.getElementById('remote-video').srcObject; return now !== null && now !== seen.stream"
+    )
+    b.until(lambda: b.js(another), "another call")
+    in_call(a, b)

@@ -17,6 +17,8 @@ const RATE_LIMIT_PAUSE_MS = 1_000;
 const OUT_OF_REACH_AFTER_MS = 2_000;
 /** For a partner whose page has closed the call: it is being loaded anew, or the partner is gone. */
 const RELOAD_WITHIN_MS = 10_000;
+/** For a gap in a call that cannot be mended, since the server no longer knows of it. */
+const GAP_AT_MOST_MS = 5_000;
 
 const { controls } = view;
 const storage = tabStorage();
@@ -44,7 +46,7 @@ let outOfReach = false;
 /** @type {ReturnType<typeof setTimeout> | undefined} */
 let reachTimer;
 /** @type {ReturnType<typeof setTimeout> | undefined} */
-let reloadTimer;
+let goneTimer;
 
 /** Where a tab may keep something over a reload; some browsers forbid it. @returns {Storage | null} */
 function tabStorage() {
@@ -156,6 +158,8 @@ client.on("ready", (message) => {
   // Of what was before, the server knows nothing. A call that works goes on without it.
   if (current && ["connected", "interrupted"].includes(current.call.state)) {
     current.attended = current.away = false;
+    clearTimeout(goneTimer);
+    if (current.call.state === "interrupted") giveUpAfter(GAP_AT_MOST_MS);
     show();
   } else {
     endCall();
@@ -209,17 +213,22 @@ client.on("partner-away", () => {
 
 /** The server waits longer for a partner that is away; but one whose page is gone comes back soon, or not at all. */
 function waitForReload() {
-  clearTimeout(reloadTimer);
-  if (!current?.away || current.text || current.call.state === "connecting") return;
-  reloadTimer = setTimeout(() => {
+  clearTimeout(goneTimer);
+  if (current?.away && !current.text && current.call.state !== "connecting") giveUpAfter(RELOAD_WITHIN_MS);
+}
+
+/** @param {number} ms  then the partner is taken to be gone */
+function giveUpAfter(ms) {
+  clearTimeout(goneTimer);
+  goneTimer = setTimeout(() => {
     view.addMessage("page", "Your partner left.");
     next();
-  }, RELOAD_WITHIN_MS);
+  }, ms);
 }
 
 client.on("partner-back", ({ lost }) => {
   if (current) current.away = false;
-  clearTimeout(reloadTimer);
+  clearTimeout(goneTimer);
   mendCall(lost);
   show();
 });
@@ -263,6 +272,8 @@ client.on("close", ({ reason, willReconnect }) => {
 function callChanged(call, state) {
   if (call !== current?.call) return;
   if (state === "interrupted") client.check(); // What has cut off the partner may have cut off the server too.
+  if (!current.attended && state === "interrupted") giveUpAfter(GAP_AT_MOST_MS);
+  if (!current.attended && state === "connected") clearTimeout(goneTimer);
   // Who cannot talk to the partner over the server cannot mend the call; that is tried when both are back.
   if (state === "failed" && client.connected && !current.away) {
     view.addMessage("page", "The connection could not be made. Looking for someone else.");
@@ -300,7 +311,7 @@ function lookForPartner(ask) {
 }
 
 function endCall() {
-  clearTimeout(reloadTimer);
+  clearTimeout(goneTimer);
   const ended = current?.call;
   current = null;
   ended?.close();
