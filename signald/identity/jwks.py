@@ -12,13 +12,14 @@ from twisted.internet.interfaces import IReactorTime
 from twisted.internet.protocol import Protocol, connectionDone
 from twisted.logger import Logger
 from twisted.python.failure import Failure
-from twisted.web.client import Agent, BrowserLikePolicyForHTTPS, ResponseDone
+from twisted.web.client import ResponseDone
 from twisted.web.http import OK
 from twisted.web.http_headers import Headers
 
 from signald import __version__
 from signald.identity import signing_keys
 from signald.identity.signing_keys import KeySet, SigningKey
+from signald.outgoing import bounded_agent
 from signald.periodic import PeriodicService
 
 REFRESH_S: Final = 600.0
@@ -36,6 +37,9 @@ FETCH_WITHIN_S: Final = 10.0
 
 MAX_JWKS_BYTES: Final = 256 * 1024
 """Size of a JWKS. Providers have 1 to 10 KiB."""
+
+MAX_HEADERS_BYTES: Final = 64 * 1024
+"""Size of all that comes besides: headers, and what parts a body that is sent in chunks."""
 
 
 class FetchError(Exception):
@@ -127,7 +131,7 @@ def from_file(path: str) -> Callable[[], Awaitable[bytes]]:
 
 def from_url(url: str, reactor: Any) -> Callable[[], Awaitable[bytes]]:
     """Fetches a JWKS by HTTP; over TLS, whose certificate is checked against the system's authorities."""
-    agent = Agent(reactor, BrowserLikePolicyForHTTPS(), connectTimeout=FETCH_WITHIN_S)
+    agent = bounded_agent(reactor, within_s=FETCH_WITHIN_S, max_bytes=MAX_JWKS_BYTES + MAX_HEADERS_BYTES)
     headers = Headers(
         {"user-agent": [f"signald/{__version__}"], "accept": ["application/jwk-set+json, application/json"]}
     )

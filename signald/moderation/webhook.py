@@ -15,10 +15,11 @@ from twisted.internet.defer import Deferred, DeferredList, TimeoutError
 from twisted.internet.interfaces import IReactorTime
 from twisted.internet.protocol import Protocol
 from twisted.logger import Logger
-from twisted.web.client import Agent, BrowserLikePolicyForHTTPS, FileBodyProducer
+from twisted.web.client import FileBodyProducer
 from twisted.web.http_headers import Headers
 
 from signald import __version__
+from signald.outgoing import bounded_agent
 from signald.periodic import PeriodicService
 
 FIRST_RETRY_S: Final = 1.0
@@ -34,6 +35,9 @@ ATTEMPT_WITHIN_S: Final = 10.0
 
 STOP_WITHIN_S: Final = 2.0
 """Seconds for what is left at the end: less than a supervisor waits, more than a healthy endpoint takes."""
+
+MAX_ANSWER_BYTES: Final = 64 * 1024
+"""Bytes of an answer that are taken; of what is in it only the status counts."""
 
 LOOK_S: Final = 0.5
 """Seconds between two looks at what is due."""
@@ -234,7 +238,7 @@ def from_url(url: str, reactor: Any, trust: Any = None) -> Post:
         reactor: The reactor.
         trust: The authorities, an `IOpenSSLTrustRoot`; None for the system's.
     """
-    agent = Agent(reactor, BrowserLikePolicyForHTTPS(trust), connectTimeout=ATTEMPT_WITHIN_S)
+    agent = bounded_agent(reactor, within_s=ATTEMPT_WITHIN_S, max_bytes=MAX_ANSWER_BYTES, trust=trust)
 
     async def post(body: bytes, headers: Mapping[str, str]) -> int:
         fields = Headers({name: [value] for name, value in headers.items()})

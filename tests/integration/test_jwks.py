@@ -16,6 +16,10 @@ from tests.support.daemon import DaemonProcess
 from tests.support.redis import make_certificates
 from tests.support.tokens import jwks, private_key, public_jwk, public_pem, sign
 from tests.support.waiting import PATIENCE_S
+from tests.support.witness import resident
+
+MOST_MEMORY_MIB = 200
+"""What a daemon without clients may use; it is 60. Headers without end made it 1,800 MB in ten seconds."""
 
 Answer = Callable[[BaseHTTPRequestHandler], None]
 
@@ -70,6 +74,12 @@ def endless(request: BaseHTTPRequestHandler) -> None:
     request.end_headers()
     while True:
         request.wfile.write(b" " * 65536)
+
+
+def endless_headers(request: BaseHTTPRequestHandler) -> None:
+    request.wfile.write(b"HTTP/1.1 200 OK\r\n")
+    while True:
+        request.wfile.write((b"X-More: " + b"a" * 1000 + b"\r\n") * 50)
 
 
 @pytest.fixture
@@ -149,6 +159,7 @@ def test_issuers_that_give_no_keys(issuer: Issuer) -> None:
         "/a-redirect": keys(jwks(public_jwk("ES256", "one")), 302),
         "/too-long": keys(b" " * 300_000),
         "/endless": endless,
+        "/endless-headers": endless_headers,
     }
     issuer.answer = lambda request: answers[request.path](request)
     with ExitStack() as stack:  # all at once: each waits for its second try
@@ -156,6 +167,7 @@ def test_issuers_that_give_no_keys(issuer: Issuer) -> None:
         clients = {path: stack.enter_context(Client(process.port)) for path, process in begun.items()}
         for path, client in clients.items():
             begun[path].wait_for("no keys from")
+            assert resident(begun[path].pid) < MOST_MEMORY_MIB, path
             client.send("auth", token=token())
             (error,) = client.sync()
             assert (error["code"], "not here yet" in error["message"]) == ("AUTH_FAILED", True), path

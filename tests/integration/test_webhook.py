@@ -13,6 +13,7 @@ from typing import Any
 
 from twisted.internet.defer import Deferred, DeferredQueue
 from twisted.internet.error import ConnectionRefusedError
+from twisted.internet.protocol import Factory, Protocol
 from twisted.internet.ssl import Certificate, DefaultOpenSSLContextFactory, trustRootFromCertificates
 from twisted.internet.task import Clock
 from twisted.internet.testing import waitUntilAllDisconnected
@@ -91,9 +92,9 @@ class Delivery(TestCase):
         self.endpoint = Endpoint()
         self.outcomes: DeferredQueue[int | Exception] = DeferredQueue()
 
-    def listen(self, certificates: Path | None = None) -> int:
-        """The port of a server of the endpoint's; with TLS, if there are certificates."""
-        factory = WrappingFactory(Site(self.endpoint))
+    def listen(self, certificates: Path | None = None, server: "Factory[Any] | None" = None) -> int:
+        """The port of a server, the endpoint's if no other is given; with TLS, if there are certificates."""
+        factory = WrappingFactory(server or Site(self.endpoint))
         if certificates is None:
             port = self.reactor.listenTCP(0, factory, interface="127.0.0.1")
         else:
@@ -225,6 +226,16 @@ class Delivery(TestCase):
             self.assertEqual(await posted, 200)
             await self.failed(gone)
 
+    async def test_headers_without_end(self) -> None:
+        """An endpoint's headers fill the memory: the body is not read, but they are."""
+        folder, server = self.certificates(), Factory.forProtocol(EndlessHeaders)
+        for url in (
+            f"http://127.0.0.1:{self.listen(server=server)}/",
+            f"https://localhost:{self.listen(folder, server)}/",
+        ):
+            post = webhook.from_url(url, self.reactor, authority(folder))
+            self.assertIn(f"more than {webhook.MAX_ANSWER_BYTES} bytes", await self.failed(send(post, b"{}", {})))
+
     async def test_over_tls(self) -> None:
         """Whoever stands between this server and the endpoint reads the reports, and answers in its place."""
         folder = self.certificates()
@@ -268,3 +279,23 @@ class Endless:
 
     def stopProducing(self) -> None:
         """Nothing: the consumer forgets it."""
+
+
+class EndlessHeaders(Protocol):
+    """Answers with headers for as long as somebody takes them."""
+
+    transport: Any
+    _answers = False
+
+    def dataReceived(self, data: bytes) -> None:
+        if not self._answers:
+            self._answers = True
+            self.transport.write(b"HTTP/1.1 200 OK\r\n")
+            self.transport.registerProducer(self, streaming=False)
+
+    def resumeProducing(self) -> None:
+        """Send more of them."""
+        self.transport.write(b"X-More: " + b"x" * 8000 + b"\r\n")
+
+    def stopProducing(self) -> None:
+        """Nothing: the transport forgets it."""
