@@ -2,11 +2,13 @@
 
 import signal
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import pytest
 
 from tests.support.operator import TOKEN
 from tests.support.proxy import Proxy
+from tests.support.redis import RedisServer
 
 from .conftest import Daemon, Open, Page, in_call
 from .test_reconnect import OUT_OF_REACH
@@ -83,6 +85,13 @@ def _unimpaired(daemon: Daemon, a: Page, b: Page, before: dict[str, str]) -> Non
 
 
 @pytest.fixture
+def store(tmp_path: Path) -> Iterator[RedisServer]:
+    """An empty redis-server."""
+    with RedisServer(tmp_path) as server:
+        yield server
+
+
+@pytest.fixture
 def two(open_page: Open) -> Iterator[tuple[Page, Page]]:
     a, b = open_page(), open_page()
     a.expected_errors = b.expected_errors = [*OUT_OF_REACH, "ERR_EMPTY_RESPONSE", "ERR_CONNECTION_RESET"]
@@ -125,6 +134,24 @@ def test_a_restart_is_not_noticed(
     daemon.stop(how)
     daemon.start()
     _unimpaired(daemon, a, b, before)
+
+
+@pytest.mark.parametrize("how", [None, signal.SIGTERM, signal.SIGKILL])
+def test_a_move_to_another_instance_is_not_noticed(
+    daemon_with: Callable[..., Daemon], two: tuple[Page, Page], store: RedisServer, how: signal.Signals | None
+) -> None:
+    """Else every rolling deployment, and every balancer that thinks again, ends the calls that go through it."""
+    (a, b), settings = two, {"REDIS_URL": store.url, "ADMIN_TOKEN": TOKEN, "REMATCH_DELAY_SECONDS": "0"}
+    first, second = daemon_with(**settings), daemon_with(**settings)
+    with Proxy(first.port) as balancer:
+        before = _call(second, a, b, f"http://127.0.0.1:{balancer.port}/")
+        balancer.redirect(second.port)
+        if how is None:
+            assert balancer.cut()
+        else:
+            first.stop(how)
+        a.until(lambda: balancer.connections, "another connection")
+        _unimpaired(second, a, b, before)
 
 
 def test_next_while_the_server_is_away_is_done_when_it_is_back(

@@ -58,6 +58,10 @@ class Proxy:
                 _close(*ends)
         return len(connections)
 
+    def redirect(self, target: int) -> None:
+        """Take new connections to another server, as a balancer does."""
+        self._target = target
+
     def refuse(self, *, refuse: bool = True) -> None:
         """End every connection, and every new one (or no longer)."""
         self._refuses = refuse
