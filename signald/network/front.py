@@ -11,6 +11,7 @@ from typing import Any
 
 from twisted.internet.interfaces import IAddress, IProtocolNegotiationFactory, ITCPTransport
 from twisted.internet.protocol import Factory, Protocol, connectionDone
+from twisted.logger import Logger
 from twisted.protocols.policies import ProtocolWrapper
 from twisted.python.failure import Failure
 from zope.interface import implementer
@@ -18,12 +19,19 @@ from zope.interface import implementer
 from signald.core.addresses import Network, client_address, forwarded_for
 from signald.limits.admission import Admission
 from signald.limits.deadlines import Deadlines, Overdue
+from signald.network.head import plain, without_empty_lines
 from signald.telemetry.counts import Counts
 
 MAX_HEAD_BYTES = 16 * 1024
 """Request line and headers; browsers send 0.5 to 2 KiB, cookies of the same site may add some."""
 
 _END = b"\r\n\r\n"
+
+_TLS = b"\x16\x03"
+"""How a TLS client begins (RFC 8446 5.1): a record of the handshake."""
+
+_TLS_ALERT = b"\x15\x03\x01\x00\x02\x02\x28"
+"""What ends it: the fatal alert handshake_failure (RFC 8446 6.2)."""
 
 
 def _answer(status: bytes, text: bytes) -> bytes:
@@ -73,6 +81,7 @@ class Front(Protocol):
 
     factory: "FrontFactory"
     transport: Any
+    _log = Logger()
     _head = b""
 
     def connectionMade(self) -> None:
@@ -85,7 +94,10 @@ class Front(Protocol):
 
     def dataReceived(self, data: bytes) -> None:
         """Collect the head; decide when it is whole."""
-        head = self._head + data
+        head = without_empty_lines(self._head + data)
+        if head.startswith(_TLS):
+            self._refuse_tls()
+            return
         end = head.find(_END)
         if end < 0:
             self._head = head
@@ -95,13 +107,14 @@ class Front(Protocol):
         if end > MAX_HEAD_BYTES:
             self._refuse(_TOO_LARGE)
             return
-        lower = head[:end].lower()
+        said, rest = plain(head[:end]), head[end:]
+        lower = said.lower()
         if has_body(lower):
             self._refuse(_NO_BODY)
-        elif wants_websocket(head, lower):
-            self._enter(head, head[: end + 2])
+        elif wants_websocket(said, lower):
+            self._enter(said + rest, said + b"\r\n")
         else:
-            self._hand_over(self.factory.web(self.transport.getPeer()), head)
+            self._hand_over(self.factory.web(self.transport.getPeer()), said + rest)
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
         """Forget a connection that is gone before it said what it wanted."""
@@ -124,6 +137,15 @@ class Front(Protocol):
         websocket.address = address
         self.factory.handshakes.begin(websocket)
         self._hand_over(websocket, data)
+
+    def _refuse_tls(self) -> None:
+        if not self.factory.tls_was_said:
+            self.factory.tls_was_said = True
+            self._log.info(
+                "somebody speaks TLS to a port that does not: pages and proxies must use ws:// or http:// with it "
+                "(this is said once)"
+            )
+        self._refuse(_TLS_ALERT)
 
     def _refuse(self, answer: bytes) -> None:
         self.transport.write(answer)
@@ -163,6 +185,7 @@ class FrontFactory(Factory):
         counts: Counts,
         trusted: Sequence[Network] = (),
     ) -> None:
+        self.tls_was_said = False
         self.trusted = trusted
         self.websockets = websockets
         self.web = web

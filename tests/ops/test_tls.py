@@ -193,3 +193,19 @@ def test_hangup_without_tls_is_harmless() -> None:
         assert client.sync() == []
         client.close()
         assert daemon.stop()[0] == 0
+
+
+def test_tls_to_a_plain_port() -> None:
+    """Who uses wss:// or https:// with the wrong port waits for ten seconds, and nothing says why."""
+    context = ssl.create_default_context()
+    with DaemonProcess() as daemon:
+        for _ in range(2):
+            with (
+                socket.create_connection(("127.0.0.1", daemon.port), PATIENCE_S) as plain,
+                pytest.raises(ssl.SSLError, match=r"(?i)handshake.failure"),
+            ):
+                context.wrap_socket(plain, server_hostname="localhost")
+        daemon.wait_for("somebody speaks TLS to a port that does not")
+        with Client(daemon.port) as client:
+            assert client.sync() == []
+        assert daemon.log.count("speaks TLS") == 1

@@ -45,6 +45,42 @@ class Handshakes(MemoryTest):
         """Clients of the old server that add a query (a cache breaker, an id) would be refused."""
         self.assertEqual(self.ask(handshake(path="/ws?v=2")).types(), ["ready"])
 
+    def test_other_ways_of_saying_the_same(self) -> None:
+        """What HTTP allows, and some client, proxy or balancer does, is refused or gets a web page."""
+        good = handshake(connection="keep-alive, Upgrade", sec_websocket_extensions="permessage-deflate")
+        protocols = handshake(protocols=["signald.v1", "other"])
+        for what, data in {
+            "an absolute target": handshake(path="http://localhost/ws"),
+            "one with a query": handshake(path="HTTPS://user@localhost:8080/ws?v=2"),
+            "a slash at the end": handshake(path="/ws/"),
+            "a slash and a query": handshake(path="/ws/?v=2"),
+            "an absolute target with a slash": handshake(path="http://localhost/ws/"),
+            "an empty line before it": b"\r\n" + handshake(),
+            "two Sec-WebSocket-Extensions": good.replace(b"\r\n\r\n", b"\r\nSEC-WebSocket-Extensions: x-old\r\n\r\n"),
+            "two Connection": good.replace(b"keep-alive, Upgrade", b"keep-alive\r\nconnection: Upgrade"),
+            "two Sec-WebSocket-Protocol": protocols.replace(b"1, other", b"1\r\nSec-WebSocket-Protocol: other"),
+        }.items():
+            client = self.ask(data)
+            self.assertEqual((client.response.status, client.types()), (101, ["ready"]), what)
+            if "Protocol" in what:
+                self.assertEqual(client.response.headers["sec-websocket-protocol"], "signald.v1")
+
+    def test_pages_by_an_absolute_target(self) -> None:
+        """A health check that names the host in its request line, as HTTP allows, sees a daemon that is ill."""
+        client = self.ask(b"GET http://localhost/readyz HTTP/1.1\r\nHost: localhost\r\n\r\n")
+        self.assertEqual(client.response.status, 200)
+
+    def test_what_is_not_the_same(self) -> None:
+        """A path below the endpoint, or a header that may stand there once, is taken for another."""
+        self.assertEqual(self.ask(handshake(path="/ws/x")).response.status, 404)
+        for header in (
+            b"Host: elsewhere",
+            b"Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==",
+            b"Sec-WebSocket-Version: 13",
+        ):
+            twice = handshake().replace(b"\r\n\r\n", b"\r\n" + header + b"\r\n\r\n")
+            self.assertEqual(self.ask(twice).response.status, 400, header)
+
     def test_header_names_in_any_case(self) -> None:
         """Browsers, whose header names are capitalised, would get the web page."""
         shouted = handshake().replace(b"upgrade:", b"UPGRADE:").replace(b"sec-websocket-key:", b"Sec-WebSocket-Key:")
