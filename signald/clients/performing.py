@@ -187,6 +187,7 @@ class Performer:
             self._broker.enqueue(ticket)
 
     def _withdraw(self, client: Client, effect: Withdraw) -> None:
+        self._pace.withdraw(client.id)
         self._broker.withdraw(effect.ticket)
 
     def _relay(self, client: Client, effect: Relay) -> None:

@@ -1,8 +1,7 @@
 """Limits how many partners a client may leave, and how often it may break the rate limit."""
 
-import heapq
 from collections.abc import Callable, Hashable
-from itertools import count
+from operator import itemgetter
 
 from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
@@ -48,8 +47,7 @@ class Pace(PeriodicService):
         self._skips = Skips(matches_per_minute)
         self._violations = Window(violations_per_minute, MINUTE_S)
         self._ban_address = ban_address
-        self._order = count()
-        self._waiting: list[tuple[float, int, Callable[[], None]]] = []
+        self._waiting: dict[ClientId, tuple[float, Callable[[], None]]] = {}
         self._sweep_at = 0.0
 
     def forgives(self, client: ClientId, address: str) -> bool:
@@ -67,6 +65,8 @@ class Pace(PeriodicService):
     def when_due(self, client: ClientId, user: UserId | None, enqueue: Callable[[], None]) -> bool:
         """Call `enqueue` as soon as a client and its user may have the next partner: mostly at once.
 
+        A client waits once: what it waited for before is forgotten.
+
         Returns:
             Whether it has to wait.
         """
@@ -74,11 +74,17 @@ class Pace(PeriodicService):
         if not wait:
             enqueue()
             return False
-        heapq.heappush(self._waiting, (self._now() + wait, next(self._order), enqueue))
+        self.withdraw(client)  # to be the last now
+        self._waiting[client] = self._now() + wait, enqueue
         return True
+
+    def withdraw(self, client: ClientId) -> None:
+        """Forget that a client waits: it wants no partner now."""
+        self._waiting.pop(client, None)
 
     def forget(self, client: ClientId) -> None:
         """Forget a client that is gone. The partners that its user has left still count."""
+        self.withdraw(client)
         self._skips.forget(client)
 
     def _beat(self) -> None:
@@ -86,10 +92,13 @@ class Pace(PeriodicService):
         if now >= self._sweep_at:
             self._sweep_at = now + MINUTE_S
             self._skips.sweep(now)
-        while self._waiting and self._waiting[0][0] <= now:
-            enqueue = heapq.heappop(self._waiting)[2]
+        over = [(due, client) for client, (due, _) in self._waiting.items() if due <= now]
+        for _, client in sorted(over, key=itemgetter(0)):  # who asked first goes first
+            waited = self._waiting.pop(client, None)
+            if waited is None:  # it went because of one before it
+                continue
             try:
-                enqueue()
+                waited[1]()
             except Exception:
                 self._log.failure("could not let a client go on")
 
