@@ -1,8 +1,9 @@
 """``python -m tools.schema``: makes everything that describes the protocol and the settings to others.
 
 The one source is `signald.core.messages`, and for the settings `signald.settings.groups`. From it come the JSON Schema,
-the AsyncAPI document, the TypeScript types, the Debian package's file of settings, and the tables between markers in
-the Markdown files, whose prose is written by hand. With ``--check`` nothing is written, and what is stale is named.
+the AsyncAPI document, the TypeScript types, the constants that pages import, the Debian package's file of settings, and
+the tables between markers in the Markdown files, whose prose is written by hand. With ``--check`` nothing is written,
+and what is stale is named.
 """
 
 import argparse
@@ -28,6 +29,7 @@ COMMAND: Final = "python -m tools.schema"
 _JSON_SCHEMA: Final = Path("docs/protocol.schema.json")
 _ASYNCAPI: Final = Path("docs/protocol.asyncapi.json")
 _TYPESCRIPT: Final = Path("docs/protocol.d.ts")
+_JAVASCRIPT: Final = Path("signald/web/static/constants.js")
 _SETTINGS_FILE: Final = Path("debian/signald.env")
 _WITH_TABLES: Final = (Path("docs/protocol.md"), Path("README.md"))
 
@@ -277,6 +279,21 @@ def typescript() -> str:
     return "\n".join(lines) + "\n"
 
 
+def javascript() -> str:
+    """The module of what clients would otherwise write down again: the subprotocol, the limits, the codes of errors."""
+    lines = [f"// Made from signald/core/messages.py by {COMMAND}."]
+    for name in ("SUBPROTOCOL", *_LIMITS):
+        lines += ["", *_comment(_CONSTANTS[name]), f"export const {name} = {json.dumps(getattr(messages, name))};"]
+    lines += [
+        "",
+        *_comment("What the `code` of an `error` message can be."),
+        "export const ErrorCode = Object.freeze({",
+    ]
+    for code in messages.ErrorCode:
+        lines += [*_comment(_CODES[code.name], "  "), f'  {code.name}: "{code}",']
+    return "\n".join([*lines, "});"]) + "\n"
+
+
 # --- tables -----------------------------------------------------------------------------------------------------------
 
 
@@ -370,6 +387,7 @@ def make(root: Path) -> dict[Path, str]:
         root / _JSON_SCHEMA: _as_text(json_schema()),
         root / _ASYNCAPI: _as_text(asyncapi()),
         root / _TYPESCRIPT: typescript(),
+        root / _JAVASCRIPT: javascript(),
         root / _SETTINGS_FILE: settings_file.text(),
     }
     of = tables()

@@ -1,5 +1,5 @@
 /**
- * The types of the messages on the wire; there is nothing here to run. What they mean stands in docs/protocol.md.
+ * The messages on the wire: their types, and the constants of the protocol. What they mean stands in docs/protocol.md.
  *
  * @module protocol
  */
@@ -128,4 +128,4 @@
  *   | { type: "resume", token: string, received: number, nonce?: string, waited?: number }} ClientMessage
  */
 
-export {};
+export * from "./constants.js";

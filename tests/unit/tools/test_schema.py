@@ -80,7 +80,7 @@ def test_the_files_are_current(capsys: pytest.CaptureFixture[str]) -> None:
 def test_a_stale_file_is_named_and_written_anew(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """A check that is always content would let the files rot."""
     for path in schema.make(ROOT):
-        (tmp_path / path.relative_to(ROOT)).parent.mkdir(exist_ok=True)
+        (tmp_path / path.relative_to(ROOT)).parent.mkdir(parents=True, exist_ok=True)
         shutil.copy(path, tmp_path / path.relative_to(ROOT))
     assert schema.main(["--check", "--root", str(tmp_path)]) == 0
     types = tmp_path / "docs" / "protocol.d.ts"

@@ -1,0 +1,48 @@
+// Made from signald/core/messages.py by python -m tools.schema.
+
+/** A client that asks for this WebSocket subprotocol may be sent message types that the first protocol did not have. */
+export const SUBPROTOCOL = "signald.v1";
+
+/** One message, as UTF-8. SDP of a browser is 2 to 8 KiB; a frame above this is closed with 1009 (RFC 6455 7.4.1). */
+export const MAX_MESSAGE_BYTES = 65536;
+
+/** Arrays and objects inside each other. SDP objects and candidates need 3; the bound keeps partners' parsers safe. */
+export const MAX_NESTING = 32;
+
+/** Characters of `userId`. */
+export const MAX_USER_ID_LENGTH = 256;
+
+/** Characters of `token`; a signed JWT is 300 to 2,000. */
+export const MAX_TOKEN_LENGTH = 8192;
+
+/** Characters of a report's `reason`. */
+export const MAX_REASON_LENGTH = 100;
+
+/** Characters of a report's `text`. */
+export const MAX_REPORT_LENGTH = 500;
+
+/** Characters of an id that a client names; those that are given out have 16. */
+export const MAX_CLIENT_ID_LENGTH = 64;
+
+/** Characters of the `nonce` of a `resume`. */
+export const MAX_NONCE_LENGTH = 64;
+
+/** What the `code` of an `error` message can be. */
+export const ErrorCode = Object.freeze({
+  /** Not JSON, not an object, a field missing or of the wrong type, too deeply nested, a binary frame. */
+  INVALID_FORMAT: "INVALID_FORMAT",
+  /** `type` is a string, but no message type of section "client to server". */
+  UNKNOWN_TYPE: "UNKNOWN_TYPE",
+  /** `offer`, `answer`, `ice` or `next` without a partner; `report` or `block` of nobody who was met. */
+  NOT_PAIRED: "NOT_PAIRED",
+  /** `available` while there is a partner; `next` or `leave` comes first. */
+  ALREADY_PAIRED: "ALREADY_PAIRED",
+  /** More than MAX_MSG_PER_SECOND messages in a second, or too many reports; the message was dropped. */
+  RATE_LIMIT: "RATE_LIMIT",
+  /** `available` or `next` without a good token on a server that wants one, or the token of a waiting client has expired: it waits no longer. */
+  AUTH_REQUIRED: "AUTH_REQUIRED",
+  /** The token is not accepted, or its user is banned or has too many connections. The third in a row closes the connection. */
+  AUTH_FAILED: "AUTH_FAILED",
+  /** There is no such session any more, or the token is not the last one of it: the connection goes on as the new client of its `ready`. */
+  RESUME_FAILED: "RESUME_FAILED",
+});
