@@ -111,6 +111,15 @@ class Clients:
         """How many sessions have no connection; the length does not count them, and iteration finds them."""
         return 0 if self.resuming is None else self.resuming.away
 
+    def away_for(self, client: Client) -> float | None:
+        """How long a client has had no connection, in seconds; None if it has one."""
+        return None if self.resuming is None else self.resuming.away_for(client)
+
+    @property
+    def kept_bytes(self) -> int:
+        """Bytes of messages that may not have arrived."""
+        return 0 if self.resuming is None else self.resuming.kept_bytes
+
     def __iter__(self) -> Iterator[Client]:
         return iter(list(self._clients.values()))
 

@@ -39,6 +39,7 @@ class ClientFacts(msgspec.Struct, rename="camel"):
     room_id: str | UnsetType = UNSET
     partner_id: str | UnsetType = UNSET
     address: str | UnsetType = UNSET
+    away_seconds: float | UnsetType = UNSET
 
 
 class Kick(msgspec.Struct, tag="kick"):

@@ -109,7 +109,7 @@ class Moderation:
         )
 
     def _facts(self, client: Client, addresses: bool) -> ClientFacts:
-        session = client.session
+        session, away_s = client.session, self._clients.away_for(client)
         return ClientFacts(
             client_id=client.id,
             instance_id=self._instance(),
@@ -120,6 +120,7 @@ class Moderation:
             room_id=session.room or UNSET,
             partner_id=session.partner or UNSET,
             address=client.address if addresses else UNSET,
+            away_seconds=UNSET if away_s is None else round(away_s, 1),
         )
 
     def _kick(self, asked: Kick) -> bool:

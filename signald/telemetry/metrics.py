@@ -82,6 +82,13 @@ class Metrics(Collector):
         yield _counters("errors", "Error messages sent to clients.", "code", counts.errors)
         closes = {str(code) if code else "other": count for code, count in counts.closes.items()}
         yield _counters("closes", "Clients that went, by close code; 1006: without one.", "code", closes)
+        yield _counters("resumes", "Clients that wished to go on with a session.", "result", counts.resumptions)
+        yield _counter("resumes_lost", "Sessions that went on without something.", counts.resumed_lost)
+        yield _counter("replayed", "Messages sent again to clients that were away.", counts.replayed)
+        yield _counter("crossed", "Messages dropped since they crossed a change of partner.", counts.crossed)
+        absences = HistogramMetricFamily("signald_away_seconds", "How long clients that came back had been away.")
+        absences.add_metric([], _buckets(counts.absences), counts.absences.seconds)
+        yield absences
         waits = HistogramMetricFamily("signald_match_wait_seconds", "How long matched clients had waited.")
         waits.add_metric([], _buckets(counts.waits), counts.waits.seconds)
         yield waits

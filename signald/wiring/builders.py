@@ -366,6 +366,8 @@ def make_metrics(
     gauges = Gauges(
         connected=lambda: len(clients),
         clients_limit=lambda: limits.admission.max_connections,
+        sessions_away=lambda: clients.away,
+        kept_bytes=lambda: clients.kept_bytes,
         half_open=lambda: len(limits.handshakes),
         bans=lambda: len(records.bans.in_force()),
         loop_lag_seconds=lag.worst,
