@@ -148,3 +148,25 @@ def test_inline_script_does_not_run(daemon: Daemon, open_page: Open) -> None:
     )
     assert page.js("return window.ran") is False
     assert any("Content Security Policy" in str(entry["message"]) for entry in page.driver.get_log("browser"))
+
+
+def test_the_client_of_the_package_runs_in_a_plain_page(daemon: Daemon, open_page: Open) -> None:
+    """Else whoever has no build cannot use it from the address that the daemon serves it at."""
+    page = open_page()
+    page.open(daemon.url)
+    said = page.driver.execute_async_script(
+        """const done = arguments[0];
+        (async () => {
+          const { createClient } = await import("/static/client.js");
+          const { ErrorCode } = await import("/static/protocol.js");
+          const client = createClient(), states = [];
+          client.on("state", (state) => states.push(state));
+          await client.connect();
+          await client.available();
+          await client.leave();
+          const refused = await client.report({ reason: "spam" }).catch(({ code }) => code === ErrorCode.NOT_PAIRED);
+          client.close();
+          return [...states, refused];
+        })().then(done, (error) => done([String(error)]));"""
+    )
+    assert said == ["connecting", "connected", "ended", True]
