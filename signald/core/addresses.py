@@ -21,8 +21,12 @@ IPV4_BITS: Final = 24
 IPV6_BITS: Final = 48
 """Bits of an address that a log shows: a network of many households, as data protection officers advise."""
 
-HOUSEHOLD_BITS = 64
+HOUSEHOLD_BITS: Final = 64
 """Bits that the addresses of one household share: whoever has one address of a /64 has them all (RFC 6177)."""
+
+_NAT64: Final = 0x64FF9B << 96
+_NAT64_BITS: Final = 96
+"""64:ff9b::/96: whoever comes from IPv4 through a translator has an address in there (RFC 6052 2.1)."""
 
 
 def _parse(text: str) -> IPv4Address | IPv6Address | None:
@@ -115,11 +119,17 @@ def truncate(address: str) -> str:
 
 
 def household(address: str) -> str:
-    """Give what counts as one address: an IPv4 address, or the /64 of an IPv6 address; anything else as it is."""
+    """Give what counts as one address: an IPv4 address, or the /64 of an IPv6 address; anything else as it is.
+
+    An IPv4 address that was translated to IPv6 counts as the IPv4 address: its /64 is all of IPv4.
+    """
     if ":" not in address:
         return address
     try:
-        network = int(IPv6Address(address)) >> (128 - HOUSEHOLD_BITS) << (128 - HOUSEHOLD_BITS)
+        number = int(IPv6Address(address))
     except ValueError:
         return address
+    if number >> (128 - _NAT64_BITS) == _NAT64 >> (128 - _NAT64_BITS):
+        return str(IPv4Address(number & 0xFFFFFFFF))
+    network = number >> (128 - HOUSEHOLD_BITS) << (128 - HOUSEHOLD_BITS)
     return f"{IPv6Address(network)}/{HOUSEHOLD_BITS}"

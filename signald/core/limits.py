@@ -55,6 +55,10 @@ class Window:
         self._ends = 0.0
         self._counts: dict[Hashable, int] = {}
 
+    def has_room(self, key: Hashable, now: float) -> bool:
+        """Whether one more would be allowed; it is not counted."""
+        return not self.limit or now >= self._ends or self._counts.get(key, 0) < self.limit
+
     def allows(self, key: Hashable, now: float) -> bool:
         """Count one; false if it is one too many."""
         if not self.limit:

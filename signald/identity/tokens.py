@@ -23,6 +23,9 @@ MAX_HEADER_LENGTH: Final = 1024
 MAX_KEY_ID_LENGTH: Final = 256
 """Characters of ``kid``."""
 
+_MILLISECONDS: Final = 1e11
+"""A time from this on is in milliseconds, as of 1973 and later; as seconds it would be in the year 5138."""
+
 _COMPACT: Final = re.compile(r"([A-Za-z0-9_-]+)\.([A-Za-z0-9_-]+)\.([A-Za-z0-9_-]+)")
 _TYPES: Final = frozenset(("jwt", "at+jwt"))
 """``typ``, if there is one: tokens that the issuer signs for other ends must not be accepted (RFC 8725 3.11)."""
@@ -166,6 +169,8 @@ def _seconds(claims: Mapping[str, Any], name: str) -> float | None:
         return None
     if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value < 2**53:
         raise AuthError(f"the token's {name} is no time")
+    if value >= _MILLISECONDS:
+        raise AuthError(f"the token's {name} is in milliseconds: it must be in seconds")
     return float(value)
 
 

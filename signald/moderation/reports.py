@@ -82,10 +82,12 @@ class Reports:
     def file(self, report: FileReport, address: str) -> str:
         """Tell the operator; returns why it is refused, for the client, or nothing."""
         now, about = self._now(), report.about
+        pair = report.by.client, about.partner.client
+        if not self._pairs.has_room(pair, now):
+            return "you have reported this partner already"
         if not self._rate.allows(household(address) or report.by.client, now):
             return "too many reports: this one was dropped"
-        if not self._pairs.allows((report.by.client, about.partner.client), now):
-            return "you have reported this partner already"
+        self._pairs.allows(pair, now)
         self._counts.reports += 1
         self._log.warn(
             "client {client} reports client {reported} in room {room}: {reason!r}: {text!r}",

@@ -91,3 +91,10 @@ def test_household() -> None:
     assert household("2001:db8:0:1::") != household("2001:db8::1")
     assert household("") == ""
     assert household("nonsense") == "nonsense"
+
+
+def test_households_behind_a_translator() -> None:
+    """On a server that has only IPv6, one ban shuts out everybody who comes from IPv4 (NAT64, RFC 6052)."""
+    assert household("64:ff9b::c000:201") == household("192.0.2.1")
+    assert household("64:ff9b::192.0.2.2") == "192.0.2.2"
+    assert household("64:ff9b:1::c000:201") == "64:ff9b:1::/64"

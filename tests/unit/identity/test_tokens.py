@@ -105,6 +105,7 @@ BAD: dict[str, str] = {
     "ends at not-a-number": handmade(HEADER, json.dumps(GOOD).replace(str(NOW + 60), "NaN").encode()),
     "ends at a number of 5000 digits": handmade(HEADER, json.dumps(GOOD).replace(str(NOW + 60), "9" * 5000).encode()),
     "ends before 1970": sign(claims(exp=-1)),
+    "ends in milliseconds": sign(claims(exp=(NOW + 60) * 1000)),
     "not good yet": sign(claims(nbf=NOW + 1)),
     "nbf is null": handmade(HEADER, json.dumps(GOOD | {"nbf": None}).encode()),
     "issued tomorrow": sign(claims(iat=NOW + 86400)),
@@ -167,6 +168,13 @@ def test_bad_tokens(token: str) -> None:
         verifier().verify(token, NOW)
     assert caught.value.blame
     assert "ada" not in str(caught.value)
+
+
+def test_times_in_milliseconds() -> None:
+    """Tokens of an issuer that takes seconds for milliseconds never end; or all are refused, and nobody sees why."""
+    for name in ("exp", "nbf", "iat"):
+        with pytest.raises(AuthError, match=f"the token's {name} is in milliseconds"):
+            verifier().verify(sign(claims(**{name: (NOW + 60) * 1000})), NOW)
 
 
 def hmac_by(public: bytes) -> str:
