@@ -3,7 +3,7 @@
 They are fetched at the start and every ten minutes, and used from memory: no client ever waits for a fetch.
 """
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
 from typing import Any, Final
 
@@ -77,13 +77,17 @@ class Jwks(PeriodicService):
         """See `KeySource.ready`."""
         return self._keys.ready
 
-    def find(self, algorithm: str, key_id: str | None) -> SigningKey | None:
+    def find(self, algorithm: str, key_id: str | None) -> Sequence[SigningKey]:
         """See `KeySource.find`. A key that is not there may be a new one of the issuer, so it is looked for."""
-        key = self._keys.find(algorithm, key_id)
-        if key is None:
-            self._due_at = min(self._due_at, self._tried_at + RETRY_S)
-            self._beat()
-        return key
+        keys = self._keys.find(algorithm, key_id)
+        if not keys:
+            self.look_again()
+        return keys
+
+    def look_again(self) -> None:
+        """See `KeySource.look_again`."""
+        self._due_at = min(self._due_at, self._tried_at + RETRY_S)
+        self._beat()
 
     def stopService(self) -> None:
         """Fetch no more."""

@@ -23,9 +23,13 @@ HMAC: Final = {"HS256": 32, "HS384": 48, "HS512": 64}
 
 RSA: Final = ("RS256", "RS384", "RS512", "PS256", "PS384", "PS512")
 CURVES: Final = {"secp256r1": "ES256", "secp384r1": "ES384", "secp521r1": "ES512"}
-EDWARDS: Final = "EdDSA"
+EDWARDS: Final = ("Ed25519", "Ed448")
+"""Algorithms of the two Edwards curves by the names that tell them apart (RFC 9864)."""
 
-PUBLIC: Final = (*RSA, *CURVES.values(), EDWARDS)
+ANY_EDWARDS: Final = "EdDSA"
+"""Their older name, which leaves the curve to the key (RFC 8037)."""
+
+PUBLIC: Final = (*RSA, *CURVES.values(), ANY_EDWARDS, *EDWARDS)
 """Algorithms for a public key; which of them depends on the key."""
 
 RSA_BITS: Final = range(2048, 8193)
@@ -33,6 +37,9 @@ RSA_BITS: Final = range(2048, 8193)
 
 MAX_KEYS: Final = 64
 """Keys in one JWKS. Providers have two to five."""
+
+MAX_MEANT: Final = 4
+"""Keys that are tried for one token; a try takes 0.1 ms."""
 
 _FROM_JWK: Final[Mapping[str, Any]] = {"RSA": RSAAlgorithm, "EC": ECAlgorithm, "OKP": OKPAlgorithm}
 
@@ -52,7 +59,7 @@ class SigningKey(msgspec.Struct, frozen=True):
 
 
 class KeySet:
-    """Holds some keys, and finds the one for a token.
+    """Holds some keys, and finds those that a token may be signed with.
 
     Args:
         keys: In any order.
@@ -66,19 +73,19 @@ class KeySet:
         """Whether there are keys at all."""
         return bool(self._keys)
 
-    def find(self, algorithm: str, key_id: str | None) -> SigningKey | None:
-        """The one key that a token's header means; None if there is none, or more than one.
+    def find(self, algorithm: str, key_id: str | None) -> Sequence[SigningKey]:
+        """The keys that a token's header may mean; with ``kid`` in both it is one.
 
         Args:
             algorithm: ``alg``.
             key_id: ``kid``; it is compared and nothing else: no file, no address. A key without an id is always meant.
         """
-        found = [
-            key
-            for key in self._keys
-            if algorithm in key.algorithms and (key_id is None or key.id is None or key.id == key_id)
-        ]
-        return found[0] if len(found) == 1 else None
+        fit = [key for key in self._keys if algorithm in key.algorithms]
+        named = [key for key in fit if key_id is not None and key.id == key_id]
+        return named[:1] or [key for key in fit if key_id is None or key.id is None][:MAX_MEANT]
+
+    def look_again(self) -> None:
+        """See `signald.identity.tokens.KeySource.look_again`: there are no other keys."""
 
 
 def from_secret(secret: str, pinned: frozenset[str]) -> KeySet:
@@ -155,6 +162,7 @@ def _from_jwk(jwk: Any, pinned: frozenset[str]) -> SigningKey | None:
 def _uses(key: Any, pinned: frozenset[str], own: Iterable[str] = ()) -> frozenset[str]:
     """The algorithms of a public key: the pinned ones, or the key's own, or the usual one of its kind."""
     possible: tuple[str, ...]
+    alike: frozenset[str] = frozenset()  # names of one and the same algorithm: who says one says all
     if isinstance(key, RSAPublicKey):
         possible = RSA
         if key.key_size not in RSA_BITS:
@@ -164,11 +172,14 @@ def _uses(key: Any, pinned: frozenset[str], own: Iterable[str] = ()) -> frozense
     elif isinstance(key, EllipticCurvePublicKey) and key.curve.name in CURVES:
         possible = (CURVES[key.curve.name],)
     elif isinstance(key, Ed25519PublicKey | Ed448PublicKey):
-        possible = (EDWARDS,)
+        possible = (ANY_EDWARDS, EDWARDS[isinstance(key, Ed448PublicKey)])
+        alike = frozenset(possible)
     else:
         raise ValueError("holds a key of a kind that tokens are not signed with")
     own = frozenset(own)
-    uses = frozenset(possible) & (pinned or own or {possible[0]})
+    own |= alike if own & alike else own
+    pinned |= alike if pinned & alike else pinned
+    uses = frozenset(possible) & (pinned or own or alike or {possible[0]})
     if own:
         uses &= own
     if not uses:

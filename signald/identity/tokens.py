@@ -5,17 +5,18 @@ Pure but for PyJWT, which checks the signature: time is passed in, and the keys 
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Final, Protocol
 
 import msgspec
 from jwt import PyJWS
+from jwt.algorithms import OKPAlgorithm
 from jwt.exceptions import PyJWTError
 from jwt.utils import base64url_decode
 
 from signald.core.ids import UserId
 from signald.core.messages import MAX_TOKEN_LENGTH, MAX_USER_ID_LENGTH
-from signald.identity.signing_keys import SigningKey
+from signald.identity.signing_keys import EDWARDS, SigningKey
 
 MAX_HEADER_LENGTH: Final = 1024
 """Characters of a token's first part. It names an algorithm and a key."""
@@ -63,8 +64,12 @@ class KeySource(Protocol):
         """Whether there are keys at all."""
         ...
 
-    def find(self, algorithm: str, key_id: str | None) -> SigningKey | None:
+    def find(self, algorithm: str, key_id: str | None) -> Sequence[SigningKey]:
         """See `signald.identity.signing_keys.KeySet.find`."""
+        ...
+
+    def look_again(self) -> None:
+        """Look whether there are other keys by now, in a while: none of those found has signed a token."""
         ...
 
 
@@ -84,6 +89,8 @@ class Verifier:
         self._audience = audience
         self._leeway_s = leeway_s
         self._jws = PyJWS()
+        for name in EDWARDS:
+            self._jws.register_algorithm(name, OKPAlgorithm())
 
     def verify(self, token: str, unix_time: float) -> Identity:
         """Check one token.
@@ -107,15 +114,18 @@ class Verifier:
         algorithm, key_id = _header(_object(base64url_decode(parts[1])))
         if not self._keys.ready:
             raise AuthError("the issuer's keys are not here yet: try again in a moment", blame=False)
-        key = self._keys.find(algorithm, key_id)
-        if key is None:
+        keys = self._keys.find(algorithm, key_id)
+        if not keys:
             raise AuthError("the token is not signed by a key that is known here")
-        try:
-            signed = self._jws.decode_complete(token, key.value, algorithms=[algorithm])
-        except (PyJWTError, ValueError, TypeError):
-            raise AuthError("the token's signature is wrong") from None
-        payload: bytes = signed["payload"]
-        return payload
+        for key in keys:
+            try:
+                payload: bytes = self._jws.decode_complete(token, key.value, algorithms=[algorithm])["payload"]
+            except (PyJWTError, ValueError, TypeError):
+                continue
+            return payload
+        if key_id is None or keys[0].id is None:  # by another key, which has no name either
+            self._keys.look_again()
+        raise AuthError("the token's signature is wrong")
 
     def _check_source(self, claims: Mapping[str, Any]) -> None:
         if self._issuer and claims.get("iss") != self._issuer:

@@ -10,8 +10,9 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from signald.identity import jwks
 from signald.identity.jwks import LOOK_S, MAX_JWKS_BYTES, REFRESH_S, RETRY_S, FetchError, Jwks
+from signald.identity.tokens import AuthError, Verifier
 from tests.support.tokens import jwks as document
-from tests.support.tokens import public_jwk
+from tests.support.tokens import private_key, public_jwk, sign
 
 OLD = document(public_jwk("EdDSA", "old"))
 NEW = document(public_jwk("EdDSA", "old"), public_jwk("EdDSA'", "new"))
@@ -78,6 +79,18 @@ class Fetches(SynchronousTestCase):
         self.advance(RETRY_S)
         self.keys.find("EdDSA", "made up")
         self.assertEqual(len(self.fetches), 3)
+
+    def test_a_new_key_without_a_name(self) -> None:
+        """An issuer whose keys have no `kid` changes its key, and nobody gets in for an hour."""
+        verifier = Verifier(self.keys, issuer="", audience="", leeway_s=0)
+        self.fetches[0].callback(document(public_jwk("EdDSA")))
+        token = sign({"sub": "ada", "exp": 60}, private_key("EdDSA'"), "EdDSA")
+        self.advance(RETRY_S)
+        for _ in range(100):
+            self.assertRaises(AuthError, verifier.verify, token, 0.0)
+        self.assertEqual(len(self.fetches), 2, "looked for, once")
+        self.fetches[1].callback(document(public_jwk("EdDSA'")))
+        self.assertEqual(verifier.verify(token, 0.0).user, "ada")
 
     def test_the_issuer_is_away(self) -> None:
         """While the issuer restarts, nobody gets in; or afterwards nobody ever."""

@@ -31,8 +31,21 @@ def test_a_key_is_for_its_own_algorithm_alone() -> None:
     """A token's header decides how the token is checked."""
     assert uses(signing_keys.from_secret(SECRET, ANY)) == {"HS256"}
     for kind in ("RS256", "ES256", "ES384", "ES512", "EdDSA"):
-        assert uses(signing_keys.from_pem(public_pem(kind), ANY)) == {kind}
-        assert uses(signing_keys.from_jwks(jwks(public_jwk(kind)), ANY)) == {kind}
+        its = {kind} if kind != "EdDSA" else {"EdDSA", "Ed25519"}
+        assert uses(signing_keys.from_pem(public_pem(kind), ANY)) == its
+        assert uses(signing_keys.from_jwks(jwks(public_jwk(kind)), ANY)) == its
+
+
+def test_both_names_of_an_edwards_curve() -> None:
+    """An issuer that says `Ed25519` (RFC 9864) for what was `EdDSA` locks everybody out; or `Ed448` is taken for it."""
+    for said in ("EdDSA", "Ed25519"):
+        assert uses(signing_keys.from_pem(public_pem("EdDSA"), frozenset({said}))) == {"EdDSA", "Ed25519"}
+        served = jwks(public_jwk("EdDSA", alg=said))
+        assert uses(signing_keys.from_jwks(served, ANY)) == {"EdDSA", "Ed25519"}
+        with pytest.raises(ValueError, match="no key that can be used"):
+            signing_keys.from_jwks(served, frozenset({"ES256"}))
+    with pytest.raises(ValueError, match="EdDSA or Ed25519: JWT_ALGORITHMS"):
+        signing_keys.from_pem(public_pem("EdDSA"), frozenset({"Ed448"}))
 
 
 def test_pinned_algorithms() -> None:
@@ -43,7 +56,7 @@ def test_pinned_algorithms() -> None:
         signing_keys.from_pem(public_pem("ES256"), pinned)
     served = jwks(public_jwk("RS256", alg="PS256"), public_jwk("ES256"), public_jwk("EdDSA"))
     assert uses(signing_keys.from_jwks(served, pinned)) == {"PS256"}
-    assert uses(signing_keys.from_jwks(served, ANY)) == {"PS256", "ES256", "EdDSA"}
+    assert uses(signing_keys.from_jwks(served, ANY)) == {"PS256", "ES256", "EdDSA", "Ed25519"}
 
 
 def test_a_secret_for_public_keys() -> None:
@@ -118,7 +131,7 @@ def test_keys_of_a_jwks_that_are_left_out() -> None:
         None,
     ):
         text = json.dumps({"keys": [odd, good]}).encode()
-        assert uses(signing_keys.from_jwks(text, ANY)) == {"EdDSA"}, odd
+        assert uses(signing_keys.from_jwks(text, ANY)) == {"EdDSA", "Ed25519"}, odd
         with pytest.raises(ValueError, match="no key"):
             signing_keys.from_jwks(json.dumps({"keys": [odd]}).encode(), ANY)
 

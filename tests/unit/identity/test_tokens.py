@@ -6,6 +6,8 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from jwt import PyJWS
+from jwt.algorithms import OKPAlgorithm
 
 from signald.core.messages import MAX_TOKEN_LENGTH, MAX_USER_ID_LENGTH
 from signald.identity import signing_keys
@@ -78,8 +80,34 @@ def test_the_key_that_is_named() -> None:
     assert verifier(BY_JWKS).verify(sign(GOOD, private_key("ES256"), "ES256"), NOW).user == "ada"
     two = signing_keys.from_jwks(jwks(public_jwk("ES256", "new"), public_jwk("ES256'", "old")), ANY)
     assert verifier(two).verify(sign(GOOD, private_key("ES256'"), "ES256", kid="old"), NOW).user == "ada"
+    assert verifier(two).verify(sign(GOOD, private_key("ES256'"), "ES256"), NOW).user == "ada", "it names none"
+    with pytest.raises(AuthError, match="signature"):
+        verifier(two).verify(sign(GOOD, private_key("ES256'"), "ES256", kid="new"), NOW)
+
+
+def test_keys_without_names() -> None:
+    """An issuer whose keys have no `kid` locks everybody out as soon as it has two, as during a change of keys."""
+    two = signing_keys.from_jwks(jwks(public_jwk("ES256"), public_jwk("ES256'")), ANY)
+    for kind in ("ES256", "ES256'"):
+        for header in ({}, {"kid": "any"}):
+            assert verifier(two).verify(sign(GOOD, private_key(kind), "ES256", **header), NOW).user == "ada"
+    with pytest.raises(AuthError, match="signature"):
+        verifier(two).verify(sign(GOOD, private_key("ES256''"), "ES256"), NOW)
+
+
+def test_the_newer_name_of_an_algorithm() -> None:
+    """Tokens that say `Ed25519` (RFC 9864) are refused, though the key is here."""
+    token = handmade_edwards("Ed25519")
+    assert verifier(BY_JWKS).verify(token, NOW).user == "ada"
     with pytest.raises(AuthError, match="known here"):
-        verifier(two).verify(sign(GOOD, private_key("ES256"), "ES256"), NOW)
+        verifier(BY_JWKS).verify(handmade_edwards("Ed448"), NOW)
+
+
+def handmade_edwards(algorithm: str) -> str:
+    """A token that is signed by an Ed25519 key, by any name."""
+    jws = PyJWS()
+    jws.register_algorithm(algorithm, OKPAlgorithm())
+    return jws.encode(json.dumps(GOOD).encode(), private_key("EdDSA"), algorithm, headers={"kid": "ed"})
 
 
 BAD: dict[str, str] = {

@@ -9,9 +9,7 @@ from tests.support.clock import Time
 
 
 def test_a_report_is_filed_once_and_from_one_place_not_often() -> None:
-    """Moderators are buried in reports by one angry client; or reports that came too soon, or that were refused, keep the
-    whole household from making others.
-    """
+    """Moderators are buried in reports by one angry client; or those that were refused keep a household from others."""
     time, counts, delivered = Time(), Counts(), list[bytes]()
     reports = Reports(instance=lambda: "here", counts=counts, now=time, unix_time=lambda: 1.0, deliver=delivered.append)
 
