@@ -7,7 +7,7 @@ PORT ?= 8080
 PARALLEL ?= -n 4 --dist loadfile
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: run test test-image test-deb check lint types bench docs lock changelog dist deb system-packages clean
+.PHONY: run test test-image test-deb test-resume check lint types bench docs lock changelog dist deb system-packages clean
 
 run: $(VENV)/run
 	$(BIN)/twistd -n --pidfile= signald --port $(PORT)
@@ -19,6 +19,10 @@ test: $(VENV)/dev system-packages
 test-image: $(VENV)/dev
 	@sh tests/system-packages.sh image
 	CI=$(CI) $(BIN)/python -m pytest -m slow tests/ops/test_image.py $(ARGS)
+
+# Calls through losses of connections, restarts, deaths and an emptied store, behind HAProxy too: some minutes.
+test-resume: $(VENV)/dev system-packages
+	CI=$(CI) $(BIN)/python -m pytest -s -m 'slow or not slow' tests/integration/test_resume_churn.py tests/ops/test_resume.py $(ARGS)
 
 # Builds the Debian package and installs, upgrades and purges it in a Debian of its own: root, and some minutes.
 test-deb: $(VENV)/dev

@@ -1,6 +1,6 @@
 """Clients lose their connections, instances stop, die and freeze, the store is emptied, and nobody loses a call.
 
-``SEED=7 DURATION=1800 pytest tests/integration/test_resume_churn.py`` runs what seed 7 decides, for half an hour each.
+``SEED=7 DURATION=1800 make test-resume`` runs what seed 7 decides, for half an hour each.
 """
 
 import asyncio
@@ -9,11 +9,20 @@ import random
 import signal
 import sys
 import time
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import Any
 
+import pytest
+
+from tests.support.churn import REMATCH_DELAY_S, SLACK_S, Churn
 from tests.support.daemon import DaemonProcess
+from tests.support.operator import TOKEN, Operator
 from tests.support.oracle import Broken, check_relays
+from tests.support.proxy import Proxy
+from tests.support.redis import RedisServer
+from tests.support.service import Service
 from tests.support.travellers import Travellers
 
 DURATION_S = float(os.environ.get("DURATION", "20"))
@@ -135,7 +144,54 @@ class Alone:
         return await asyncio.get_running_loop().run_in_executor(None, call)
 
 
-def report(swarm: Travellers, faults: dict[str, int], relays: int, rests: list[float], seconds: float) -> str:
+class Together(Churn):
+    """One run against three instances on a store, with all faults of `tests.support.churn`, and storms."""
+
+    def __init__(
+        self, store: RedisServer, proxies: list[Proxy], service: Service, swarm: Travellers, rng: random.Random
+    ) -> None:
+        super().__init__(store, proxies, service, swarm, rng)
+        self._travellers = swarm
+        swarm.asks_twice = False  # the home may be frozen, and then each of two instances would be the next one
+        self.choices += [self.storm, self.storm, self.kick]
+
+    async def storm(self) -> None:
+        self._travellers.storm(self._rng.random())
+
+    async def kick(self) -> None:
+        views = [one.view for one in self._travellers.travellers if one.view is not None]
+        for view in self._rng.sample(views, min(3, len(views))):
+            view.excused = "kicked"
+            path = f"/clients/{view.client}"
+            await self._blocking(lambda path=path: self._operator().ask("DELETE", path))  # type: ignore[misc]
+
+    async def _rest(self) -> None:
+        began = time.monotonic()
+        while wrong := self._travellers.absent():
+            assert not self.swarm.broken, "\n".join(self.swarm.broken)
+            assert time.monotonic() - began < 3 * RESUME_S, wrong
+            await asyncio.sleep(0.05)
+        await super()._rest()
+        await self._check_homes()
+
+    def _operator(self) -> Operator:
+        return Operator(self._service[0].ports[-1])
+
+    async def _check_homes(self) -> None:
+        """Each session has one home, and no other instance keeps a shadow of it."""
+        began = time.monotonic()
+        expected = {client for client, view in self._travellers.views.items() if view.gone_at is None}
+        while True:
+            _, listed = await self._blocking(lambda: self._operator().ask("GET", "/clients?limit=1000"))
+            homes = Counter(one["clientId"] for one in listed["clients"])
+            if homes == Counter(expected) and all(one["state"] != "away" for one in listed["clients"]):
+                return
+            twice = {client: count for client, count in homes.items() if count > 1}
+            assert time.monotonic() - began < RESUME_S + SLACK_S, (twice, set(homes) ^ expected)
+            await asyncio.sleep(0.5)
+
+
+def report(swarm: Travellers, faults: Mapping[str, int], relays: int, rests: list[float], seconds: float) -> str:
     """What a run did, in one line."""
     absences = sorted(swarm.absences) or [0.0]
     p50_s, p99_s = (absences[int(len(absences) * share)] for share in (0.5, 0.99))
@@ -160,3 +216,36 @@ def test_alone() -> None:
     finally:
         sys.stdout.write(report(run.swarm, run.faults, run.relays, run.rests, time.monotonic() - began))
         run.close()
+
+
+@pytest.mark.slow
+def test_together(tmp_path: Path) -> None:
+    """Some order of losses, moves, deaths and an emptied store would end a call, or lose or double a message in it."""
+    with (
+        RedisServer(tmp_path, keeps=True) as store,
+        Proxy(store.port) as a,
+        Proxy(store.port) as b,
+        Proxy(store.port) as c,
+    ):
+        proxies = [a, b, c]
+        urls = [f"redis://127.0.0.1:{proxy.port}" for proxy in proxies]
+        rng = random.Random(SEED)  # noqa: S311 - to be repeated, not to be secret
+        swarm = Travellers(rng, 60, 20, resume_s=REFUSED_AFTER_S, vanishing=VANISHING)
+        variables = {
+            "REMATCH_DELAY_SECONDS": str(REMATCH_DELAY_S),
+            "RESUME_SECONDS": str(RESUME_S),
+            "RESUME_SECRET": "of all instances",
+            "ADMIN_LISTEN": "tcp:0:interface=127.0.0.1",
+            "ADMIN_TOKEN": TOKEN,
+        }
+        with Service(*urls, joined=True, **variables) as service:
+            churn = Together(store, proxies, service, swarm, rng)
+            began = time.monotonic()
+            try:
+                asyncio.run(churn.run(DURATION_S))
+            except (AssertionError, Broken):
+                sys.stderr.write(f"SEED={SEED}, after {time.monotonic() - began:.0f} s\n")
+                raise
+            finally:
+                sys.stdout.write(report(swarm, churn.faults, churn.relays, churn.rests, time.monotonic() - began))
+            assert churn.errors == []

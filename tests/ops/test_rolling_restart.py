@@ -3,6 +3,7 @@
 import asyncio
 import csv
 import random
+import signal
 import socket
 import subprocess
 import sys
@@ -26,31 +27,48 @@ DRAIN_S = 10
 
 
 class Fleet:
-    """Two instances on ports of their own and HAProxy before them."""
+    """Two instances on ports of their own and HAProxy before them.
 
-    def __init__(self, folder: Path, store: RedisServer, authority: Authority, stack: ExitStack) -> None:
+    Attributes:
+        port: Of the balancer, without TLS.
+        tls_port: The one with TLS.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        store: RedisServer,
+        authority: Authority,
+        stack: ExitStack,
+        *,
+        drain_s: int = DRAIN_S,
+        tls: bool = True,
+    ) -> None:
         self._store = store
         self._stack = stack
+        self._drain_s = drain_s
         ports = [free_port() for _ in range(4)]
-        self._ports, self.tls_port = ports[:2], ports[3]
+        self._ports, self.port, self.tls_port = ports[:2], ports[2], ports[3]
         self.instances = [self._start(number) for number in range(2)]
         command = haproxy(folder, ports[2:], self.instances, authority)
         self._statistics = folder / "haproxy.sock"
         configuration = folder / "haproxy.cfg"
-        configuration.write_text(
-            configuration.read_text().replace("global\n", f"global\n    stats socket {self._statistics}\n", 1)
-        )
+        text = configuration.read_text().replace("global\n", f"global\n    stats socket {self._statistics}\n", 1)
+        if not tls:
+            text = text.replace("    http-request redirect scheme https unless { ssl_fc }\n", "")
+        configuration.write_text(text)
         self._balancer = subprocess.Popen(command, env=environment(), stdout=subprocess.DEVNULL)
         stack.callback(self._balancer.wait, PATIENCE_S)
         stack.callback(self._balancer.terminate)
         until(lambda: answers(ports[2]), "the balancer serves")
 
-    def restart(self, number: int) -> float:
-        """Stop an instance, start it again, wait until the balancer knows it; gives how long it took to stop."""
+    def restart(self, number: int, by: signal.Signals = signal.SIGTERM) -> float:
+        """End an instance, start it again, wait until the balancer knows it; gives how long it took to end."""
         old = self.instances[number]
         began = time.monotonic()
-        old.kill()
-        assert (old.wait_exit(DRAIN_S + PATIENCE_S), old.errors) == (0, [])
+        old.kill(by)
+        status = old.wait_exit(self._drain_s + PATIENCE_S)
+        assert (status, old.errors) == (0 if by is signal.SIGTERM else -by, [])
         seconds = time.monotonic() - began
         self.instances[number] = self._start(number)
         until(lambda: self._up() == [True, True], "the balancer sees both instances")
@@ -60,7 +78,7 @@ class Fleet:
         instance = DaemonProcess(
             f"--listen=tcp:{self._ports[number]}:interface=127.0.0.1",
             f"--instance-id={'ab'[number]}",
-            f"--drain-seconds={DRAIN_S}",
+            f"--drain-seconds={self._drain_s}",
             "--trusted-proxies=127.0.0.1",
             variables={"REDIS_URL": self._store.url},
         )

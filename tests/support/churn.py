@@ -106,6 +106,7 @@ class Churn:
         self._dead = False
         while wrong := self.swarm.wrong():
             self.swarm.settle()
+            assert not self.swarm.broken, "\n".join(self.swarm.broken)
             assert time.monotonic() - began < patience_s, f"after {patience_s} s: {wrong}"
             await asyncio.sleep(0.02)
         self.rests.append(time.monotonic() - began)

@@ -106,7 +106,7 @@ class Journey(View):
             return
         state = State(told["state"], told.get("roomId", ""), told.get("partnerId", ""))
         self._before = self._partners
-        self.blurred, self._unsure, self.lost = True, bool(again or self.word), self.lost + 1
+        self.blurred, self._unsure, self.lost = True, bool(again) or self.word in SENT_AGAIN, self.lost + 1
         if state.kind == "paired":
             self.knew.add(state.room)
             self._met[state.partner] = state.room

@@ -162,7 +162,7 @@ class Traveller:
         """Ask for the session; `_line` tells whether there is one now."""
         self._nonce = self._nonce or secrets.token_hex(8)
         attempts = {line: self._nonce}
-        if self.twice and (other := await self._open()) is not None:
+        if self.twice and self._crowd.asks_twice and (other := await self._open()) is not None:
             attempts[other] = secrets.token_hex(8)
         self.twice = False
         results = await asyncio.gather(*(self._ask_for_session(*attempt) for attempt in attempts.items()))

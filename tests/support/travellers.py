@@ -44,6 +44,8 @@ class Travellers(Swarm):
         self._count = size
         self.resume_s = resume_s
         self._vanishing = vanishing
+        self.asks_twice = True
+        """Whether some ask for their session by two connections at once."""
         self.answer_s = 5.0
         """How long a client waits for an answer to `resume`."""
         self.travellers: dict[Traveller, asyncio.Task[None]] = {}
@@ -129,10 +131,18 @@ class Travellers(Swarm):
             if traveller.free and traveller.view is not None and traveller.view.needs_certainty:
                 traveller.say("available")
 
+    def absent(self) -> str:
+        """At rest: who has not come back yet; empty if all have."""
+        for task in self.travellers.values():
+            if task.done():
+                task.result()
+        away = [one.view.client for one in self.travellers if not one.here and one.view is not None]
+        return f"{away} are away" if away else ""
+
     def wrong(self) -> str:
         """At rest: what does not hold yet; empty if all does."""
-        if away := [one.view.client for one in self.travellers if not one.here and one.view is not None]:
-            return f"{away} are away"
+        if away := self.absent():
+            return away
         busy = [client.view.client for client in self.clients if client.view and client.view.word]
         busy += [one.view.client for one in self.travellers if one.view and (one.view.word or one.view.blurred)]
         return f"{busy} were not answered" if busy else check_pairs(self.views) or check_absences(self.views)
