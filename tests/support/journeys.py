@@ -88,8 +88,6 @@ class Journey(View):
         rooms = {state.room for state in self.states if state.kind == "paired"}
         if not rooms and not self.blurred:
             raise Broken(f"{self.client} hears of the absence of a partner that it cannot have: {self.states}")
-        if away and self.partner_away and not self.blurred:
-            raise Broken(f"{self.client} hears twice that its partner is away")
         self.partner_away = away
         if lost:
             self._lose(rooms)
@@ -102,6 +100,7 @@ class Journey(View):
             again: The words that are sent again.
         """
         self.away_at = None
+        self.partner_away = told.get("partner") == "away"
         if not told["lost"]:
             return
         state = State(told["state"], told.get("roomId", ""), told.get("partnerId", ""))
@@ -111,7 +110,6 @@ class Journey(View):
             self.knew.add(state.room)
             self._met[state.partner] = state.room
             self._lose({state.room})
-            self.partner_away = told["partner"] == "away"
             if LEAVING & set(again):
                 self.left.add(state.room)
         for said in self.said.values():

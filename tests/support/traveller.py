@@ -255,7 +255,7 @@ class Traveller:
 
     def _send(self, word: str, text: bytes) -> None:
         assert self._line is not None
-        if self.view is not None:
+        if self.view is not None and word != "ice":
             self.view.note(f"says {word}")
         self._words.append(word)
         self._sent.append(text)
@@ -277,7 +277,8 @@ class Traveller:
         if self._line is not line or view is None:
             return
         kind = message["type"]
-        view.note(" ".join(f"{key}={value}" for key, value in message.items() if key != "resume"))
+        if kind != "ice":
+            view.note(" ".join(f"{key}={value}" for key, value in message.items() if key != "resume"))
         self._received += kind not in UNCOUNTED
         self._token = message.get("resume", {}).get("token", self._token)
         if kind == "matched":
