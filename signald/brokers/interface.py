@@ -165,6 +165,10 @@ class Partner(StrEnum):
 
     HERE = "here"
     AWAY = "away"
+    GONE = "gone"
+    """There is no such room any more."""
+    STALE = "stale"
+    """The partner knows of a later epoch of the session: this one is an old one."""
 
 
 class Half(NamedTuple):
@@ -226,8 +230,8 @@ class Broker(Protocol):
         """A client has no connection for now; its partner gets `BrokerEvents.partner_away`."""
         ...
 
-    def back(self, room: RoomId, client: ClientId, *, lost: bool) -> None:
-        """A client goes on; its partner gets `BrokerEvents.partner_back`."""
+    def back(self, room: RoomId, client: ClientId, *, lost: bool, epoch: int) -> None:
+        """A client goes on, in this epoch of its session; its partner gets `BrokerEvents.partner_back`."""
         ...
 
     def partner_instance(self, room: RoomId) -> str:
@@ -265,11 +269,11 @@ class Broker(Protocol):
         """What was fetched was for nobody: let it be fetched again."""
         ...
 
-    async def rejoin(self, half: Half) -> Partner | None:
+    async def rejoin(self, half: Half) -> Partner:
         """A session that was fetched goes on in its room. Ends in bounded time, and never fails.
 
         Returns:
-            How the partner is; AWAY too if nobody knows: then the room waits for it. None: the room has ended.
+            How the partner is; AWAY too if nobody knows: then the room waits for it.
         """
         ...
 

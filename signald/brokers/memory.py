@@ -117,7 +117,7 @@ class MemoryBroker:
         if opened is not None:
             self._events.partner_away(opened.partner_of(client), room, seconds)
 
-    def back(self, room: RoomId, client: ClientId, *, lost: bool) -> None:
+    def back(self, room: RoomId, client: ClientId, *, lost: bool, epoch: int) -> None:
         """See `Broker.back`."""
         opened = self._rooms.get(room)
         if opened is not None and room not in self._halves:
@@ -144,17 +144,17 @@ class MemoryBroker:
     def put_back(self, packed: Parcel) -> None:
         """See `Broker.put_back`. Nothing is ever fetched whole."""
 
-    async def rejoin(self, half: Half) -> Partner | None:
+    async def rejoin(self, half: Half) -> Partner:
         """See `Broker.rejoin`. The first of the two opens the room anew."""
         if half.room in self._over:
-            return None
+            return Partner.GONE
         if self._rooms.get(half.room) is None:
             self._rooms.open(Room(half.room, half.client, half.partner))
             self._missing[half.room] = half.partner
             self._halves.begin(half.room)
             return Partner.AWAY
         if self._missing.get(half.room) != half.client:
-            return None
+            return Partner.STALE
         del self._missing[half.room]
         self._halves.end(half.room)
         return Partner.HERE if self._events.is_here(half.partner) else Partner.AWAY

@@ -135,8 +135,12 @@ class Homes:
                     session.partner_away = False
                 case Partner.AWAY:
                     session.partner_away = True
-                case None:
+                case Partner.GONE:
                     self._give(client, PartnerGone(session.room))
+                case Partner.STALE:
+                    self._clients.vanish(client)
+                    if newcomer.session.state is State.RESUMING:
+                        self._resuming.fail(newcomer)
         if self._clients.find(client.id) is not client:
             return  # it was thrown out meanwhile
         if newcomer.session.state is not State.RESUMING or not self._clients.may_return(client, newcomer):

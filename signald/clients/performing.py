@@ -227,7 +227,7 @@ class Performer:
             self._broker.away(effect.room, client.id, self.resuming.seconds)
 
     def _tell_back(self, client: Client, effect: TellBack) -> None:
-        self._broker.back(effect.room, client.id, lost=effect.lost)
+        self._broker.back(effect.room, client.id, lost=effect.lost, epoch=client.epoch)
 
     def send_away(self, client: Client) -> None:
         """Close a client's connection, because nobody is to wait here any more."""

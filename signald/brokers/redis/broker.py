@@ -239,9 +239,9 @@ class RedisBroker:
         """See `Broker.away`."""
         self._pairing.client_away(room, client, seconds)
 
-    def back(self, room: RoomId, client: ClientId, *, lost: bool) -> None:
+    def back(self, room: RoomId, client: ClientId, *, lost: bool, epoch: int) -> None:
         """See `Broker.back`."""
-        self._pairing.client_back(room, client, lost=lost)
+        self._pairing.client_back(room, client, lost=lost, epoch=epoch)
 
     def partner_instance(self, room: RoomId) -> str:
         """See `Broker.partner_instance`."""
@@ -277,7 +277,7 @@ class RedisBroker:
         """See `Broker.put_back`."""
         self._moving.put_back(packed)
 
-    async def rejoin(self, half: Half) -> Partner | None:
+    async def rejoin(self, half: Half) -> Partner:
         """See `Broker.rejoin`."""
         try:
             return await self._moving.rejoin(half)

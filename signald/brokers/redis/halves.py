@@ -17,7 +17,6 @@ from signald.core.ids import ClientId, RoomId
 from signald.core.matching import Room
 
 ELSEWHERE: Final = "elsewhere"
-GONE: Final = "gone"
 
 
 class Halves:
@@ -117,6 +116,12 @@ class Halves:
         self.close(room)
         return unheard
 
+    def drop(self, id: RoomId, client: ClientId) -> None:
+        """A client that came here has no such room."""
+        room = self._remote.get(id)
+        if room is not None and room.client == client:
+            self.close(room)
+
     def has_parted(self, id: RoomId) -> bool:
         """Whether a client of this instance has gone elsewhere with this room."""
         return id in self._parted
@@ -164,7 +169,8 @@ class Halves:
         room = self._remote.get(letter.room)
         if room is None or room.partner != letter.partner or room.epoch >= letter.epoch:
             restarted = bool(letter.boot) and letter.boot != self._boot
-            known = ELSEWHERE if room is None and (restarted or letter.room in self._parted) else GONE
+            unknown = ELSEWHERE if restarted or letter.room in self._parted else Partner.GONE
+            known = unknown if room is None else Partner.STALE
             self._outside.send(instance, Rejoined(letter.room, letter.partner, known))
             return
         before, room.epoch, room.resumes = room.instance, letter.epoch, True
@@ -177,7 +183,7 @@ class Halves:
     def rejoined(self, instance: str, letter: Rejoined) -> None:
         """Another instance has the partner of one that came here."""
         room = self._remote.get(letter.room)
-        if room is not None and room.client == letter.client and letter.partner not in (ELSEWHERE, GONE):
+        if room is not None and room.client == letter.client and letter.partner in (Partner.HERE, Partner.AWAY):
             self._go_on(room, instance)
 
     def _go_on(self, room: RemoteRoom, instance: str) -> None:

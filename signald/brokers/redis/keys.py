@@ -11,7 +11,7 @@ What an operator sees there, with the default prefix::
     webrtc:bans             hash         who may not come in: what it is about, to a JSON object
     webrtc:blocks:<name>    sorted set   whom a client (c:…) or user (u:…) has blocked, by the time until when
     webrtc:parked:<client>:<epoch>  string   a session whose home has stopped, or gave it up
-    webrtc:taken:<client>:<epoch>   string   the instance that has taken it
+    webrtc:taken:<client>   string       `epoch|instance`: who has taken it from its home of that epoch
     webrtc:parked-lately    string       says that there may be such sessions
     webrtc:room:<room>      hash         where the two of a room are whose sessions changed their home
     webrtc:resume-key       string       what resume tokens are signed with, without RESUME_SECRET
@@ -78,9 +78,9 @@ class Keys:
         """A session without a home."""
         return f"{self._parked_prefix}{client}:{epoch}"
 
-    def taken(self, client: ClientId, epoch: int) -> str:
-        """Who has taken a session from its home of this epoch."""
-        return f"{self._taken_prefix}{client}:{epoch}"
+    def taken(self, client: ClientId) -> str:
+        """Who has taken a session from its home, and in which epoch."""
+        return f"{self._taken_prefix}{client}"
 
     def notes(self, room: RoomId) -> str:
         """Where the two of a room are."""

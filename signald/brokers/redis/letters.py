@@ -113,10 +113,11 @@ class Away(msgspec.Struct, array_like=True, tag=13, frozen=True, gc=False):
 
 
 class Back(msgspec.Struct, array_like=True, tag=14, frozen=True, gc=False):
-    """It goes on; `lost` if either client may have missed something."""
+    """It goes on, in this epoch of its session; `lost` if either client may have missed something."""
 
     room: RoomId
     lost: bool
+    epoch: int = 0
 
 
 class Hold(msgspec.Struct, array_like=True, tag=15, frozen=True, gc=False):
@@ -172,7 +173,10 @@ class Rejoin(msgspec.Struct, array_like=True, tag=19, frozen=True, gc=False):
 
 
 class Rejoined(msgspec.Struct, array_like=True, tag=20, frozen=True, gc=False):
-    """How a client's partner is: ``here``, ``away``, ``elsewhere`` if it has no home, ``gone`` with the room."""
+    """How a client's partner is: ``here`` or ``away``.
+
+    Else ``elsewhere`` if it has no home, ``gone`` with the room, ``stale`` if it knows of a later epoch of the client.
+    """
 
     room: RoomId
     client: ClientId

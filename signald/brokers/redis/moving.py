@@ -13,9 +13,9 @@ from twisted.internet.task import deferLater
 from twisted.logger import Logger
 
 from signald.brokers.interface import Fetched, Half, Origin, Partner, SessionEvents
-from signald.brokers.redis.halves import ELSEWHERE, GONE, Halves
+from signald.brokers.redis.halves import ELSEWHERE, Halves
 from signald.brokers.redis.letters import Demand, Given, Held, Hold, Letter, Moved, Rejoin, Rejoined
-from signald.brokers.redis.parked import ParkedSessions
+from signald.brokers.redis.parked import ParkedSessions, Turn
 from signald.brokers.redis.rooms import RemoteRoom
 from signald.brokers.redis.store import Store
 from signald.core.ids import ClientId, RoomId
@@ -102,10 +102,10 @@ class Moving:
             return Fetched(Origin.DEAD)
         turn = await self._parked.take(said.client, said.epoch)
         if turn.taken:
-            return Fetched(Origin.STOPPED if turn.parcel else Origin.DEAD, turn.parcel)
+            return self._taken(said, turn)
         # Who has taken it may give it to a client that did not hear of it, and asks again.
         home = turn.holder or said.instance
-        if turn.holder and not nonce:
+        if turn.holder == "-" or (turn.holder and not nonce):
             return Fetched(Origin.GONE)
         if home == self._store.instance and (turn.holder or said.boot == self._boot):
             return Fetched(Origin.GONE)
@@ -120,8 +120,11 @@ class Moving:
         if turn.holder:
             return Fetched(Origin.GONE)
         turn = await self._parked.take(said.client, said.epoch, dead=True)
-        if not turn.taken:
-            return Fetched(Origin.GONE)
+        return self._taken(said, turn) if turn.taken else Fetched(Origin.GONE)
+
+    def _taken(self, said: Pass, turn: Turn) -> Fetched:
+        if turn.holder not in ("", self._store.instance):  # it had the session in an earlier epoch, and may have it yet
+            self._send(turn.holder, Moved(said.client, said.epoch + 1))
         return Fetched(Origin.STOPPED if turn.parcel else Origin.DEAD, turn.parcel)
 
     async def _take_given(self, client: ClientId, epoch: int) -> Fetched:
@@ -132,7 +135,7 @@ class Moving:
         """See `Broker.put_back`."""
         Deferred.fromCoroutine(self._parked.put_back(packed)).addErrback(self._store.failed)
 
-    async def rejoin(self, half: Half) -> Partner | None:
+    async def rejoin(self, half: Half) -> Partner:
         """See `Broker.rejoin`."""
         partner = self._halves.open(half, self._clock.seconds())
         if partner is not None:
@@ -149,9 +152,9 @@ class Moving:
         self._send(instance, Rejoin(half.room, half.partner, half.epoch, half.client, boot))
         answer = await self._wait(joined, ELSEWHERE)
         self._joins.pop((half.room, half.client), None)
-        if answer == GONE:
-            self._halves.forget(half.room, half.client, self._clock.seconds())
-            return None
+        if answer in (Partner.GONE, Partner.STALE):
+            self._halves.drop(half.room, half.client)
+            return Partner(answer)
         return Partner.HERE if answer == Partner.HERE else Partner.AWAY
 
     def look_for_partners(self) -> None:

@@ -235,13 +235,13 @@ class Pairing:
         elif remote is not None and remote.instance:
             self._outside.send(remote.instance, Away(room, seconds))
 
-    def client_back(self, room: RoomId, client: ClientId, *, lost: bool) -> None:
+    def client_back(self, room: RoomId, client: ClientId, *, lost: bool, epoch: int) -> None:
         """A client of this instance goes on."""
         local, remote = self._local.get(room), self._remote.get(room)
         if local is not None:
             self._events.partner_back(local.partner_of(client), room, lost)
         elif remote is not None and remote.instance:
-            self._outside.send(remote.instance, Back(room, lost))
+            self._outside.send(remote.instance, Back(room, lost, epoch))
 
     def partner_instance(self, room: RoomId) -> str:
         """Where the partner in a room is; empty for nowhere."""
@@ -432,6 +432,7 @@ class Pairing:
     def _partner_back(self, instance: str, back: Back, now: float) -> None:
         remote = self._of(back.room, instance)
         if remote is not None:
+            remote.epoch = max(remote.epoch, back.epoch)
             self._events.partner_back(remote.client, back.room, back.lost)
 
     def _released(self, instance: str, released: Released, now: float) -> None:

@@ -1,15 +1,16 @@
 -- Park sessions: their home gives them up.
 --
--- KEYS     for each session: where it is parked, and who has taken it in this epoch
+-- KEYS     for each session: where it is parked, and who has taken it last (`epoch|instance`)
 -- ARGV[1]  milliseconds that they last
--- ARGV[2…] the sessions
+-- ARGV[2…] for each session: its epoch, and the session
 --
 -- Returns how many were parked. One that was taken already, since its home was too slow, has another home: it is not.
 
 local parked = 0
 for i = 1, #KEYS, 2 do
-    if redis.call('EXISTS', KEYS[i + 1]) == 0 then
-        redis.call('SET', KEYS[i], ARGV[(i + 1) / 2 + 1], 'PX', ARGV[1])
+    local epoch = string.match(redis.call('GET', KEYS[i + 1]) or '', '^%d+')
+    if not epoch or tonumber(epoch) < tonumber(ARGV[i + 1]) then
+        redis.call('SET', KEYS[i], ARGV[i + 2], 'PX', ARGV[1])
         parked = parked + 1
     end
 end

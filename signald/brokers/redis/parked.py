@@ -12,12 +12,13 @@ from signald.brokers.redis.store import Store
 from signald.core import parcel
 from signald.core.ids import ClientId, RoomId
 from signald.core.parcel import Parcel
+from signald.core.passes import LIFE_S
 
 PARKED_AT_ONCE: Final = 200
 """Sessions in one call: 100 kB at 500 bytes each, 1 ms of the store's time."""
 
-REMEMBERED_S: Final = 60.0
-"""How much longer than sessions are kept it is remembered who took one: an instance that was frozen finds it."""
+REMEMBERED_S: Final = LIFE_S
+"""How long it is remembered who took a session: as long as its old tokens might be tried."""
 
 SECRET_S: Final = 86_400
 """How long the key of tokens outlives the last instance."""
@@ -29,7 +30,8 @@ class Turn(NamedTuple):
     Attributes:
         parcel: The session, if it was parked.
         taken: Whether it is ours now.
-        holder: The instance that has taken it; empty for none.
+        holder: The instance that has taken it, or if it is ours did so before; empty for none, and ``-`` if nobody can
+            have it any more.
     """
 
     parcel: Parcel | None = None
@@ -50,22 +52,23 @@ class ParkedSessions:
         self._store = store
         self._keys = keys
         self._last_ms = str(int(seconds * 1000) + 1)
-        self._remembered_ms = str(int((seconds + REMEMBERED_S) * 1000))
+        self._remembered_ms = str(int(REMEMBERED_S * 1000))
+        self._notes_ms = str(int(seconds * 2000) + 1)
 
     async def take(self, client: ClientId, epoch: int, *, dead: bool = False) -> Turn:
         """Take a session, if it is parked; or in any case, if its home is dead (``take.lua``)."""
-        keys = [self._keys.parked(client, epoch), self._keys.taken(client, epoch)]
-        found, text = await self._store.access.script(
-            TAKE, keys, self._store.instance, self._remembered_ms, "1" if dead else "0"
-        )
+        keys = [self._keys.parked(client, epoch), self._keys.taken(client)]
+        words = (self._store.instance, self._remembered_ms, "1" if dead else "0", str(epoch))
+        found, text, before = await self._store.access.script(TAKE, keys, *words)
         if found == b"nothing":
             return Turn(holder=text.decode())
+        holder = before.decode()
         if found == b"dead":
-            return Turn(taken=True)
+            return Turn(taken=True, holder=holder)
         try:
-            return Turn(parcel.decode(text), taken=True)
+            return Turn(parcel.decode(text), taken=True, holder=holder)
         except MsgspecError:  # of another version: there is the token still
-            return Turn(taken=True)
+            return Turn(taken=True, holder=holder)
 
     async def park(self, parcels: Sequence[Parcel]) -> None:
         """Park sessions that have no home any more (``park.lua``); all calls are under way at once."""
@@ -74,21 +77,26 @@ class ParkedSessions:
         calls = [self._store.access.call("park", "SET", self._keys.parked_lately, 1, "PX", self._last_ms)]
         for at in range(0, len(parcels), PARKED_AT_ONCE):
             some = parcels[at : at + PARKED_AT_ONCE]
-            keys = [key(each.client, each.epoch) for each in some for key in (self._keys.parked, self._keys.taken)]
-            script = self._store.access.script(PARK, keys, self._last_ms, *(parcel.encode(each) for each in some))
+            keys = [
+                key
+                for each in some
+                for key in (self._keys.parked(each.client, each.epoch), self._keys.taken(each.client))
+            ]
+            words = [word for each in some for word in (str(each.epoch), parcel.encode(each))]
+            script = self._store.access.script(PARK, keys, self._last_ms, *words)
             calls.append(Deferred.fromCoroutine(script))
         for call in calls:
             await call
 
     async def put_back(self, packed: Parcel) -> None:
         """Park a session that was taken in vain."""
-        await self._store.access.call("park", "DEL", self._keys.taken(packed.client, packed.epoch))
+        await self._store.access.call("park", "DEL", self._keys.taken(packed.client))
         await self.park([packed])
 
     async def note(self, room: RoomId, client: ClientId, epoch: int, partner: ClientId) -> tuple[int, str] | None:
         """Leave a note that a client is here, and read its partner's: epoch and instance (``note.lua``)."""
         key = self._keys.notes(room)
-        words = (client, str(epoch), self._store.instance, partner, self._remembered_ms)
+        words = (client, str(epoch), self._store.instance, partner, self._notes_ms)
         note = (await self._store.access.script(NOTE, [key], *words)).decode()
         if not note:
             return None
@@ -105,8 +113,12 @@ class ParkedSessions:
         gone: list[ClientId] = []
         for at in range(0, len(sessions), PARKED_AT_ONCE):
             some = sessions[at : at + PARKED_AT_ONCE]
-            found = await self._store.access.call("take", "MGET", *(self._keys.taken(*each) for each in some))
-            gone += [client for (client, _), holder in zip(some, found, strict=True) if holder is not None]
+            found = await self._store.access.call("take", "MGET", *(self._keys.taken(client) for client, _ in some))
+            gone += [
+                client
+                for (client, epoch), mark in zip(some, found, strict=True)
+                if mark is not None and int(mark.partition(b"|")[0]) >= epoch
+            ]
         return gone
 
     async def secret(self, own: str) -> str:
