@@ -255,7 +255,7 @@ class Redis(OnRedis, suite.BrokerContract):
         """Thousands of tickets that may not be taken for now would make each newcomer search them all."""
         self._live("hung")
         self.left_behind = frozenset(self.prefix + key for key in ("instance:hung", "signal:hung", "waiting"))
-        self.redis_brokers[0]._shunned["hung"] = self.now() + 60
+        self.redis_brokers[0]._errands._shunned["hung"] = self.now() + 60
         self.file("hung", *(f"h{number}" for number in range(10_000)))
         before = self._commands()
         await self.enqueue("a")

@@ -12,7 +12,7 @@ PACKAGE = "signald"
 MAX_LINES = 400
 """A longer file has more than one duty."""
 
-LONGER = {"signald.core.messages", "signald.brokers.redis.pairing", "signald.brokers.redis.broker"}
+LONGER = {"signald.core.messages", "signald.brokers.redis.pairing"}
 """Each is one table: of all messages; of what a ticket, a claim and a room go through; of all that a broker does."""
 
 

@@ -22,6 +22,7 @@ from signald.limits.pace import Pace
 from signald.limits.throttle import Throttle
 from signald.moderation.webhook import Webhook
 from signald.periodic import LOGGED_S, Periodic
+from signald.process import attention, workers
 from signald.process.notify import Notify
 from signald.telemetry.lag import LoopLag
 from tests.support.memory import MemoryDaemon
@@ -42,6 +43,9 @@ BODIES = [
     (Webhook, "_beat"),
 ]
 """Everything in the daemon that happens over and over."""
+
+OF_WORKERS = {attention.__file__, workers.__file__}
+"""The same between a parent and its workers: looks and signs of life."""
 
 LONGEST_S = 10.0
 """No timer of the daemon has a longer interval."""
@@ -108,6 +112,26 @@ def test_what_fails_once_runs_again(
     assert len(runs) == at_the_end, "it runs after the end"
 
 
+def test_the_look_at_workers_goes_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    """After one failure the parent never notices again that a worker hangs."""
+    runs: list[float] = []
+
+    def fails_once(self: Any) -> None:
+        runs.append(clock.seconds())
+        if len(runs) == 1:
+            raise RuntimeError("just once")
+
+    monkeypatch.setattr(attention.Attention, "_beat", fails_once)
+    clock = Clock()
+    watch = attention.Attention(clock, lambda number: None)
+    with errors() as failures:
+        watch.startService()
+        clock.pump([attention.SIGN_S] * 3)
+        watch.stopService()
+    assert len(runs) > 1
+    assert len(failures) == 1
+
+
 def test_every_timer_is_looked_at() -> None:
     """A new timer is not guarded, or not among those that the test above makes fail."""
     using, others = set(), []
@@ -123,7 +147,7 @@ def test_every_timer_is_looked_at() -> None:
         elif path.name != "periodic.py" and "twisted.internet.task.LoopingCall" in names:
             others.append(path)
     assert not others
-    assert using == {getattr(getmodule(owner), "__file__", "") for owner, _ in BODIES}
+    assert using == {getattr(getmodule(owner), "__file__", "") for owner, _ in BODIES} | OF_WORKERS
 
 
 def test_a_failure_is_logged_once_a_minute() -> None:

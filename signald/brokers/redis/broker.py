@@ -24,10 +24,13 @@ from signald.brokers.interface import (
 )
 from signald.brokers.redis.access import Observe, unobserved
 from signald.brokers.redis.connection import Primary, StoreUnavailable
+from signald.brokers.redis.errands import Errands
 from signald.brokers.redis.keys import Keys
 from signald.brokers.redis.letters import Claim, Envelope, Goodbye, Left, Letter
+from signald.brokers.redis.membership import Membership
 from signald.brokers.redis.moderation import SharedModeration
 from signald.brokers.redis.moving import Moving, NoSessions
+from signald.brokers.redis.outside import Outcome
 from signald.brokers.redis.pairing import Pairing
 from signald.brokers.redis.parked import ParkedSessions
 from signald.brokers.redis.post import Post
@@ -50,12 +53,6 @@ TICK_S: Final = 0.25
 
 RENEW_S: Final = 2.0
 """Seconds between two renewals of the lease, at which the leases of other instances are looked at too."""
-
-DEAD_AFTER_RENEWALS: Final = 3
-"""Renewals in a row that must miss a lease, or instances that come back after an outage of the store count as dead."""
-
-SHUN_S: Final = 5.0
-"""Seconds for which the tickets of an instance that did not answer a claim are left alone."""
 
 LAST_WORDS_S: Final = 1.0
 """Seconds that the letters that tell of the end may take."""
@@ -105,7 +102,6 @@ class RedisBroker:
         self._block_s = block_s
         self._resume_s = resume_s
         self._passes = passes
-        self._knows_key = False
         self._keys = keys
         self._label = instance
         self._boot = boot
@@ -127,10 +123,6 @@ class RedisBroker:
             trouble,
             common_time,
         )
-        self._shunned: dict[str, float] = {}
-        self._boots: dict[str, str] = {}
-        self._missing: dict[str, int] = {}
-        self._tidy_at = 0.0
         self._ticks = Periodic(clock, TICK_S, self._tick, "the store's tick")
         self._renewals = Periodic(clock, RENEW_S, self._renew, "the renewal of the lease")
 
@@ -170,12 +162,20 @@ class RedisBroker:
     def start(self, events: BrokerEvents, moderation: ModerationEvents, sessions: SessionEvents | None = None) -> None:
         """See `Broker.start`."""
         blocks = Blocks(self._block_s)
-        self._pairing = Pairing(self.instance, self, events, self._new_room_id, blocks, self._boot, self._resume_s)
+        self._errands = errands = Errands(
+            store=self._store,
+            clock=self._clock,
+            sought=self._sought,
+            send=self._send,
+            block=self.block,
+            fence=self._fence,
+        )
+        self._pairing = Pairing(self.instance, errands, events, self._new_room_id, blocks, self._boot, self._resume_s)
         self._moving = Moving(
             store=self._store,
             parked=ParkedSessions(self._store, self._keys, self._resume_s),
             halves=self._pairing.halves,
-            send=self.send,
+            send=self._send,
             sessions=NoSessions() if sessions is None else sessions,
             seat=self._seat,
             boot=self._boot,
@@ -183,10 +183,21 @@ class RedisBroker:
             seconds=self._resume_s,
         )
         self._moderation = SharedModeration(
-            self._store, self.send, moderation, blocks, self._clock.seconds, self._common_time
+            self._store, self._send, moderation, blocks, self._clock.seconds, self._common_time
         )
-        self._questions = SharedQuestions(self._store, self.send, moderation.asked, self._clock.seconds)
+        self._questions = SharedQuestions(self._store, self._send, moderation.asked, self._clock.seconds)
         self._post = Post(self._store, self._boot, self._clock, self._pairing.delivered, self._unanswered)
+        self._membership = Membership(
+            store=self._store,
+            pairing=self._pairing,
+            post=self._post,
+            moving=self._moving,
+            moderation=self._moderation,
+            passes=self._passes,
+            label=self._label,
+            boot=self._boot,
+            clock=self._clock,
+        )
         self._pairing.store_away(self._clock.seconds())
         self._store.start()
         self._ticks.start()
@@ -196,7 +207,7 @@ class RedisBroker:
         """See `Broker.stop`."""
         await self._moderation.stop()
         for instance in self._post.instances():
-            self.send(instance, Goodbye())
+            self._send(instance, Goodbye())
         until = self._clock.seconds() + LAST_WORDS_S
         while self._store.reachable and self._post and self._clock.seconds() < until:
             self._post.flush()
@@ -248,14 +259,14 @@ class RedisBroker:
         return self._seat(self._pairing.partner_instance(room))
 
     def _seat(self, instance: str) -> str:
-        boot = self._boot if instance == self.instance else self._boots.get(instance, "")
+        boot = self._boot if instance == self.instance else self._membership.peers.boot(instance)
         return f"{instance}/{boot}" if instance else ""
 
     async def know_key(self) -> bool:
         """See `Broker.know_key`."""
-        if self._passes is None or self._knows_key:
+        if self._membership.knows_key:
             return False
-        return await self._moving.reachable() and self._knows_key
+        return await self._moving.reachable() and self._membership.knows_key
 
     async def fetch(self, said: Pass, received: int, nonce: str) -> Fetched:
         """See `Broker.fetch`."""
@@ -285,7 +296,7 @@ class RedisBroker:
             return Partner.AWAY
 
     def block(self, by: Party, whom: Party) -> None:
-        """See `Broker.block`, and `pairing.Outside.block`."""
+        """See `Broker.block`."""
         self._moderation.block(by, whom)
 
     def share(self, bans: Sequence[Ban]) -> None:
@@ -296,78 +307,41 @@ class RedisBroker:
         """See `Broker.ask`."""
         return await self._questions.ask(question)
 
-    # --- Outside of the pairing ---------------------------------------------------------------------------------------
+    # --- what the parts say to each other -----------------------------------------------------------------------------
 
-    def seek(self, ticket: Ticket, place: int | None, waited_s: float, *, avoiding: bool) -> None:
-        """See `pairing.Outside.seek`."""
-        Deferred.fromCoroutine(self._seek(ticket, place, waited_s, avoiding)).addErrback(self._store.failed)
-
-    def unfile(self, ticket: Ticket) -> None:
-        """See `pairing.Outside.unfile`. While the store is away: `_tidy` takes out what does not wait."""
-        if self._store.reachable:
-            self._store.unfile([ticket]).addErrback(self._store.failed)
-
-    def send(self, instance: str, letter: Letter) -> None:
-        """See `pairing.Outside.send`."""
+    def _send(self, instance: str, letter: Letter) -> None:
         self._post.send(instance, letter)
 
-    def suspect(self, instance: str) -> None:
-        """See `pairing.Outside.suspect`."""
-        self._shunned[instance] = self._clock.seconds() + SHUN_S
+    def _sought(self, ticket: Ticket, outcome: Outcome, now: float) -> None:
+        self._pairing.sought(ticket, outcome, now)
 
-    def fence(self, client: ClientId, epoch: int) -> None:
-        """See `pairing.Outside.fence`."""
+    def _fence(self, client: ClientId, epoch: int) -> None:
         self._moving.fence(client, epoch)
 
-    # --- the store ----------------------------------------------------------------------------------------------------
+    def _unanswered(self, instance: str) -> None:
+        self._pairing.unanswered(instance, self._clock.seconds())
+
+    # --- the store and the time ---------------------------------------------------------------------------------------
 
     async def _up(self) -> None:
-        """The store answers: say that we live, then bring it up to date with what happened without it."""
-        status, _ = await self._keep_lease(())
-        if status == "other":
-            self._rename()
-            await self._store.renew(())
-        self._missing.clear()
-        if self._passes is not None:
-            self._passes.share(await self._moving.secret(self._passes.secret))
-            self._knows_key = True
-        await self._moving.give_up_moved()
-        await self._tidy()
-        now = self._clock.seconds()
-        # What was sent just before the connection was lost may be done after this: look again when it must be over.
-        self._tidy_at = now + 5.0
+        await self._membership.up()
 
     def _catch_up(self) -> None:
-        self._moderation.up()
-        self._pairing.store_back(self._clock.seconds())
-        for instance in self._pairing.instances():
-            self._pairing.check(instance)
-        self._moving.look_for_partners()
-        self._post.send_again()
+        self._membership.catch_up()
 
     def _down(self, since: float) -> None:
         self._pairing.store_away(since)
 
-    def _rename(self) -> None:
-        taken = self._store.instance
-        self._store.rename(f"{self._label}-{self._boot[:6]}")
-        self._pairing.instance = self.instance
-        self._log.warn(
-            "INSTANCE_ID {taken} belongs to another process, or to one that died less than 10 s ago: "
-            "this process calls itself {name}",
-            taken=taken,
-            name=self.instance,
-        )
-        now = self._clock.seconds()
-        for instance in self._post.instances():
-            self._pairing.lost(instance, now)
-            self._unlink(instance)
+    def _renew(self) -> "Deferred[None] | None":
+        return self._membership.renew()
 
-    async def _seek(self, ticket: Ticket, place: int | None, waited_s: float, avoiding: bool) -> None:
+    def _tick(self) -> None:
         now = self._clock.seconds()
-        shunned = [instance for instance, until in self._shunned.items() if until > now]
-        outcome = await self._store.match(ticket, place, waited_s, avoiding=avoiding, shunned=shunned)
-        self._pairing.sought(ticket, outcome, self._clock.seconds())
+        self._pairing.tick(now)
+        self._moderation.tick()
+        self._questions.tick()
+        self._errands.tick()
+        self._membership.tick(now)
 
     def _arrived(self, envelopes: list[Envelope]) -> None:
         # A claim that was given up while it was on its way must not look like a match, not for a moment.
@@ -381,9 +355,7 @@ class RedisBroker:
     def _read(self, envelope: Envelope, over: set[RoomId]) -> None:
         now = self._clock.seconds()
         sender = envelope.sender
-        if self._boots.setdefault(sender, envelope.epoch[0]) != envelope.epoch[0]:
-            self._bury(sender, now, "it was started again")
-            self._boots[sender] = envelope.epoch[0]
+        self._membership.peers.heard(sender, envelope.epoch[0])
         lost, letters = self._post.accept(envelope)
         if lost:
             self._log.warn("letters from instance {instance} were lost: its rooms end", instance=sender)
@@ -400,85 +372,7 @@ class RedisBroker:
             else:
                 self._pairing.read(sender, letter, now)
             if type(letter) is Goodbye:
-                self._unlink(sender)
-
-    def _unanswered(self, instance: str) -> None:
-        self._pairing.unanswered(instance, self._clock.seconds())
-
-    def _unlink(self, instance: str) -> None:
-        self._post.unlink(instance)
-        self._boots.pop(instance, None)
-        self._missing.pop(instance, None)
-
-    # --- time ---------------------------------------------------------------------------------------------------------
-
-    def _tick(self) -> None:
-        now = self._clock.seconds()
-        self._pairing.tick(now)
-        self._moderation.tick()
-        self._questions.tick()
-        if self._shunned:
-            self._shunned = {instance: until for instance, until in self._shunned.items() if until > now}
-        if self._tidy_at and now >= self._tidy_at and self._store.reachable:
-            self._tidy_at = 0.0
-            Deferred.fromCoroutine(self._tidy()).addErrback(self._store.failed)
-
-    async def _tidy(self) -> None:
-        await self._store.unfile_strangers(self.instance, self._pairing.tickets)
-
-    def _renew(self) -> "Deferred[None] | None":
-        if not self._store.reachable:
-            return None
-        return Deferred.fromCoroutine(self._renew_once()).addErrback(self._store.failed)
-
-    async def _keep_lease(self, others: Sequence[str]) -> tuple[str, list[str]]:
-        """See `Store.renew`. By the way it is measured how far the store is."""
-        began = self._clock.seconds()
-        kept = await self._store.renew(others)
-        self._pairing.trip_s = self._clock.seconds() - began
-        return kept
-
-    async def _renew_once(self) -> None:
-        others = sorted(self._pairing.instances() | self._post.instances())
-        status, boots = await self._keep_lease(others)
-        now = self._clock.seconds()
-        if status == "other":
-            # Nobody renewed for so long that another process took the name: come back under a new one.
-            self._store.drop("another process has taken this instance's name")
-            return
-        if status == "taken":
-            # The lease had run out, or the store lost its data: others may think that this instance is dead.
-            self._missing.clear()
-            await self._moving.give_up_moved()
-            self._moderation.up()
-            self._pairing.store_back(now)
-            self._moving.look_for_partners()
-            for instance in self._pairing.instances():
-                self._pairing.check(instance)
-        for instance, boot in zip(others, boots, strict=True):
-            self._look_at(instance, boot, status, now)
-        self._post.sync()
-
-    def _look_at(self, instance: str, boot: str, status: str, now: float) -> None:
-        known = self._boots.get(instance)
-        if boot and known in (None, boot):
-            self._boots[instance] = boot
-            self._missing.pop(instance, None)
-        elif boot:
-            self._bury(instance, now, "it was started again")
-            self._boots[instance] = boot
-        elif status == "kept":
-            self._missing[instance] = self._missing.get(instance, 0) + 1
-            if self._missing[instance] >= DEAD_AFTER_RENEWALS:
-                self._bury(instance, now, "its lease has run out")
-                Deferred.fromCoroutine(self._store.bury(instance)).addErrback(self._store.failed)
-
-    def _bury(self, instance: str, now: float, why: str) -> None:
-        self._log.warn("instance {instance} is dead: {why}", instance=instance, why=why)
-        self._pairing.gone(instance, now)
-        self._unlink(instance)
-        if self._store.reachable:
-            self._moving.look_for_partners()
+                self._membership.unlink(sender)
 
 
 def _conforms(broker: RedisBroker) -> Broker:
