@@ -12,7 +12,7 @@ from signald.clients.resuming import SUPERSEDED, SUPERSEDED_BY, Absent, Resuming
 from signald.clients.terms import Performing, Sessions, Terms
 from signald.core import parcel
 from signald.core.ids import ClientId, RoomId
-from signald.core.inputs import PartnerGone
+from signald.core.inputs import PartnerGone, PartnerReturned
 from signald.core.messages import Resume
 from signald.core.outbox import Outbox
 from signald.core.parcel import Parcel
@@ -131,8 +131,8 @@ class Homes:
         if session.room is not None and session.partner is not None:
             half = Half(session.room, client.id, client.epoch, session.partner, packed.partner_instance, packed.unheard)
             match await self._broker.rejoin(half):
-                case Partner.HERE:
-                    session.partner_away = False
+                case Partner.HERE:  # if it was told otherwise, or will be by a message that it missed, it is told now
+                    self._give(client, PartnerReturned(session.room, lost=False))
                 case Partner.AWAY:
                     session.partner_away = True
                 case Partner.GONE:

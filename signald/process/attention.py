@@ -1,6 +1,8 @@
 """Watches whether workers answer: one whose event loop stands still serves nobody, but the kernel gives it clients."""
 
+import os
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Final
 
 from twisted.internet.interfaces import IReactorTime
@@ -59,3 +61,21 @@ class Attention(PeriodicService):
             if now > due and number not in self._silent:
                 self._silent.add(number)
                 self._hung(number)
+
+
+class SignsOfLife(PeriodicService):
+    """Tells the parent, in a worker, that it listens, and from then on that it lives.
+
+    Args:
+        clock: Calls the beats.
+        pipe: A file descriptor that the parent reads.
+    """
+
+    def __init__(self, clock: IReactorTime, pipe: int) -> None:
+        super().__init__(clock, SIGN_S, "the signs of life for the parent", at_once=True)
+        self._pipe = pipe
+        os.set_blocking(pipe, False)
+
+    def _beat(self) -> None:
+        with suppress(OSError):  # the parent has not read for hours, or is gone
+            os.write(self._pipe, b".")

@@ -11,7 +11,6 @@ import signal
 import socket
 import sys
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
 from typing import Any, Final
 
 from twisted.internet.defer import Deferred
@@ -23,8 +22,7 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 from zope.interface import directlyProvides, providedBy
 
-from signald.periodic import Periodic
-from signald.process.attention import SIGN_S, Attention
+from signald.process.attention import Attention, SignsOfLife
 from signald.process.root import ProcessService
 
 WORKER_VARIABLE: Final = "SIGNALD_WORKER"
@@ -208,18 +206,11 @@ class _Parent(Protocol):
         self._orphaned()
 
 
-def tell_parent(reactor: Any) -> None:
-    """Tell the parent, in a worker, that it listens, and from then on that it lives."""
+def tell_parent(reactor: Any, worker: ProcessService) -> None:
+    """Let a worker tell its parent that it listens, as soon as it does, and lives."""
     pipe = os.environ.pop(LISTENS_VARIABLE, "")
-    if not pipe.isdecimal():
-        return
-    os.set_blocking(int(pipe), False)
-
-    def live() -> None:
-        with suppress(OSError):  # the parent has not read for hours, or is gone
-            os.write(int(pipe), b".")
-
-    Periodic(reactor, SIGN_S, live, "the signs of life").start(now=True)
+    if pipe.isdecimal():
+        SignsOfLife(reactor, int(pipe)).setServiceParent(worker)
 
 
 def end_with_parent() -> None:

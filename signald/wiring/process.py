@@ -33,7 +33,7 @@ def make_process(
     if os.environ.get(WORKER_VARIABLE):
         daemon = make_daemon(chosen, SharingReactor(reactor))
         reactor.callWhenRunning(end_with_parent)
-        reactor.callWhenRunning(tell_parent, reactor)
+        tell_parent(reactor, daemon)
         return daemon
     daemon = make_daemon(chosen, reactor)
     if chosen.process.workers == 1:

@@ -66,6 +66,7 @@ class OnRedis(suite.Brokers):
             jitter=lambda: 0.5,
             common_time=CommonTime(self.reactor.seconds, self.reactor.seconds()),
             block_s=suite.BLOCK_S,
+            resume_s=suite.RESUME_S,
         )
 
     async def joined(self) -> None:
@@ -105,7 +106,7 @@ class OnRedis(suite.Brokers):
     @property
     def _lasting(self) -> tuple[str, ...]:
         """What outlives the instances."""
-        return (f"{self.prefix}blocks:", f"{self.prefix}bans")
+        return tuple(self.prefix + key for key in ("blocks:", "bans", "room:", "taken:"))
 
     left_behind: frozenset[str] = frozenset()
 

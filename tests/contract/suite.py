@@ -11,7 +11,7 @@ from twisted.internet.defer import Deferred, ensureDeferred
 from twisted.internet.task import deferLater
 from twisted.trial.unittest import TestCase
 
-from signald.brokers.interface import Answers, Broker, BrokerEvents, ModerationEvents
+from signald.brokers.interface import Answers, Broker, BrokerEvents, Half, ModerationEvents, Partner
 from signald.core.bans import Ban, BanKind
 from signald.core.blocks import BLOCKS_EACH
 from signald.core.encounters import Party
@@ -23,6 +23,9 @@ from tests.support.waiting import PATIENCE_S
 REMATCH_DELAY_S = 0.3
 
 BLOCK_S = 3600.0
+
+RESUME_S = 2.0
+"""How long a room waits for one of its two."""
 
 
 class Recorder:
@@ -497,6 +500,62 @@ class BrokerContract(Brokers):
             room, partner = self.events.rooms[name]
             self.assertEqual(self.events.rooms[partner], (room, name))
         self.assertEqual(self.events.left, [])
+
+    # --- sessions that go on ------------------------------------------------------------------------------------------
+
+    async def test_partners_hear_of_each_others_network(self) -> None:
+        """A person sits before a frozen picture, and nobody says that the partner may come back."""
+        for one, other in (("a", "b"), ("a2", "B"), ("A", "b2"), ("A2", "B2")):
+            room = await self.pair(one, other)
+            self.broker(one).away(room, ClientId(one), 5.0)
+            self.broker(one).back(room, ClientId(one), lost=True, epoch=1)
+            await self.events.until(lambda other=other, room=room: len(self.news(other, room)) == 2)  # type: ignore[misc]
+            self.assertEqual(self.news(other, room), [("away", 5.0), ("back", True)])
+        self.broker("a").away(RoomId("unknown"), ClientId("a"), 5.0)
+        self.broker("a").back(RoomId("unknown"), ClientId("a"), lost=False, epoch=1)
+        self.assertEqual(self.events.left, [])
+
+    def news(self, client: str, room: RoomId) -> list[tuple[str, float | bool]]:
+        """What a client heard of its partner's connection."""
+        return self.events.partner_news.get((client, room), [])
+
+    async def test_both_halves_of_a_room_meet_again(self) -> None:
+        """Both lost their home, and each waits for the other until the time is over."""
+        for one, other in (("a", "b"), ("a2", "B"), ("A", "b2")):
+            room = RoomId(f"room of {one}")
+            self.assertIs(await self.rejoin(room, one, other), Partner.AWAY)
+            self.broker(one).relay(room, ClientId(one), b'"said before"')
+            self.assertIs(await self.rejoin(room, other, one), Partner.HERE)
+            self.broker(one).relay(room, ClientId(one), b'"said after"')
+            self.broker(other).relay(room, ClientId(other), b'"answer"')
+            await self.events.until(
+                lambda one=one, other=other, room=room: (  # type: ignore[misc]
+                    len(self.events.relayed_to.get((other, room), ())) == 2
+                    and len(self.events.relayed_to.get((one, room), ())) == 1
+                )
+            )
+            self.assertEqual(self.events.relayed_to[other, room], [b'"said before"', b'"said after"'])
+            self.broker(one).leave(room, ClientId(one))
+            await self.events.until(lambda other=other, room=room: (other, room) in self.events.left)  # type: ignore[misc]
+        self.assertEqual(len(self.events.left), 3)
+
+    async def test_half_that_waits_in_vain(self) -> None:
+        """Somebody waits for ever for a partner who does not come back."""
+        room = RoomId("half")
+        self.assertIs(await self.rejoin(room, "a", "b"), Partner.AWAY)
+        await self.events.until(lambda: ("a", room) in self.events.left)
+        self.assertEqual(self.broker("a").rooms, 0)
+
+    async def test_half_whose_partner_has_left(self) -> None:
+        """Who comes second waits for somebody who did not want to wait."""
+        room = RoomId("left")
+        await self.rejoin(room, "a", "b")
+        self.broker("a").leave(room, ClientId("a"))
+        self.assertIsNot(await self.rejoin(room, "b", "a"), Partner.HERE)
+
+    async def rejoin(self, room: str, client: str, partner: str) -> Partner:
+        """A client has come from elsewhere with its half of a room."""
+        return await self.broker(client).rejoin(Half(RoomId(room), ClientId(client), 1, ClientId(partner), ""))
 
     # --- relays -------------------------------------------------------------------------------------------------------
 

@@ -17,7 +17,7 @@ class Memory(suite.BrokerContract):
         from twisted.internet import reactor  # noqa: TID251
 
         rooms = count()
-        broker = MemoryBroker(reactor, lambda: RoomId(f"room {next(rooms)}"), "one", suite.BLOCK_S)
+        broker = MemoryBroker(reactor, lambda: RoomId(f"room {next(rooms)}"), "one", suite.BLOCK_S, suite.RESUME_S)
         self.moderators = [suite.Moderator("one")]
         broker.start(events, self.moderators[0])
         return [broker]

@@ -22,7 +22,7 @@ from signald.limits.pace import Pace
 from signald.limits.throttle import Throttle
 from signald.moderation.webhook import Webhook
 from signald.periodic import LOGGED_S, Periodic
-from signald.process import attention, workers
+from signald.process.attention import Attention, SignsOfLife
 from signald.process.notify import Notify
 from signald.telemetry.lag import LoopLag
 from tests.support.memory import MemoryDaemon
@@ -30,6 +30,7 @@ from tests.support.memory import MemoryDaemon
 ROOT = Path(__file__).parents[2]
 
 BODIES = [
+    (Attention, "_beat"),
     (Deadlines, "_beat"),
     (Heartbeat, "_beat"),
     (Jwks, "_beat"),
@@ -38,14 +39,12 @@ BODIES = [
     (Pace, "_beat"),
     (RedisBroker, "_renew"),
     (RedisBroker, "_tick"),
+    (SignsOfLife, "_beat"),
     (Throttle, "_beat"),
     (Users, "_beat"),
     (Webhook, "_beat"),
 ]
 """Everything in the daemon that happens over and over."""
-
-OF_WORKERS = {attention.__file__, workers.__file__}
-"""The same between a parent and its workers: looks and signs of life."""
 
 LONGEST_S = 10.0
 """No timer of the daemon has a longer interval."""
@@ -99,8 +98,11 @@ def test_what_fails_once_runs_again(
             REPORT_WEBHOOK_URL="http://127.0.0.1:1/",
             REPORT_WEBHOOK_SECRET="whsec_" + "MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTIzNDU2Nzg5",
         )
-        daemon.advance(2 * LONGEST_S)
-        daemon.stop()
+        with (tmp_path / "parent").open("wb") as pipe:  # what only workers and their parent do
+            SignsOfLife(daemon.clock, pipe.fileno()).setServiceParent(daemon.daemon)
+            Attention(daemon.clock, lambda worker: None).setServiceParent(daemon.daemon)
+            daemon.advance(2 * LONGEST_S)
+            daemon.stop()
         daemon.advance(LONGEST_S)
     assert runs
     for one in set(runs):
@@ -110,26 +112,6 @@ def test_what_fails_once_runs_again(
     at_the_end = len(runs)
     daemon.advance(LONGEST_S)
     assert len(runs) == at_the_end, "it runs after the end"
-
-
-def test_the_look_at_workers_goes_on(monkeypatch: pytest.MonkeyPatch) -> None:
-    """After one failure the parent never notices again that a worker hangs."""
-    runs: list[float] = []
-
-    def fails_once(self: Any) -> None:
-        runs.append(clock.seconds())
-        if len(runs) == 1:
-            raise RuntimeError("just once")
-
-    monkeypatch.setattr(attention.Attention, "_beat", fails_once)
-    clock = Clock()
-    watch = attention.Attention(clock, lambda number: None)
-    with errors() as failures:
-        watch.startService()
-        clock.pump([attention.SIGN_S] * 3)
-        watch.stopService()
-    assert len(runs) > 1
-    assert len(failures) == 1
 
 
 def test_every_timer_is_looked_at() -> None:
@@ -147,7 +129,7 @@ def test_every_timer_is_looked_at() -> None:
         elif path.name != "periodic.py" and "twisted.internet.task.LoopingCall" in names:
             others.append(path)
     assert not others
-    assert using == {getattr(getmodule(owner), "__file__", "") for owner, _ in BODIES} | OF_WORKERS
+    assert using == {getattr(getmodule(owner), "__file__", "") for owner, _ in BODIES}
 
 
 def test_a_failure_is_logged_once_a_minute() -> None:
