@@ -8,6 +8,7 @@ import subprocess
 import tomllib
 from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import get_args
 from urllib.parse import urlsplit
 
 import msgspec
@@ -18,13 +19,16 @@ from signald.brokers.redis.keys import Keys, file_ticket
 from signald.core import messages
 from signald.core.ids import ClientId, UserId
 from signald.core.matching import Ticket
-from signald.core.messages import ServerMessage
+from signald.core.messages import ClientMessage, ServerMessage
 from signald.moderation.reports import ReportEvent
 from tests.docs import commands
 from tests.docs.desk import PATIENCE_S, Desk
 from tests.docs.page import PAGES, ROOT, Block, blocks
 
 STATIC = ROOT / "signald" / "web" / "static"
+
+TYPES = {kind.__struct_config__.tag for kind in (*get_args(ClientMessage), *get_args(ServerMessage))}
+"""Of all messages."""
 
 ALL = [block for page in PAGES for block in blocks(page)]
 
@@ -126,11 +130,27 @@ def _toml(block: Block, desk: Desk) -> None:
     tomllib.loads(block.text)
 
 
+def _diagram(block: Block, desk: Desk) -> None:
+    """A sequence diagram of Mermaid: who takes part is said first, and what clients are sent is of the protocol."""
+    first, *lines = block.text.splitlines()
+    assert first == "sequenceDiagram"
+    people = dict(re.findall(r"(?m)^    participant (\w) as (.+)$", block.text))
+    for line in lines:
+        arrow = re.fullmatch(r"    (\w)->>(\w): (.+)", line)
+        note = re.fullmatch(r"    Note over (\w)(?:,(\w))?: .+", line)
+        assert arrow or note or re.fullmatch(r"    participant \w as .+", line), line
+        for found in (arrow, note):
+            assert found is None or {*found.groups()[:2]} - {None} <= {*people}, line
+        if arrow and {people[arrow[1]], people[arrow[2]]} & {"client", "partner"}:
+            message = arrow[3].split(",")[0]
+            assert message == "close 1012" or message in TYPES, line
+
+
 def _keys(block: Block, desk: Desk) -> None:
     """What an operator sees in the store: all kinds of keys, and a ticket with all its parts."""
     keys = Keys("webrtc:")
     built = {value for value in vars(keys).values() if isinstance(value, str)}
-    assert set(re.findall(r"(?m)^(webrtc:[\w:]+)", block.text)) == built
+    assert set(re.findall(r"(?m)^(webrtc:[\w:-]+)", block.text)) == built
     ticket = Ticket(ClientId("client"), 1, 0.0, ClientId("avoid"), 0.0, UserId("user"))
     parts = len(file_ticket("instance", ticket, avoiding=True).split("|"))
     described = re.search(r"instance(\|\w+)+", block.text)
@@ -145,6 +165,7 @@ _LANGUAGES: Mapping[str, Callable[[Block, Desk], None]] = {
     "json client": _from_client,
     "json report": _report,
     "json server": _from_server,
+    "mermaid": _diagram,
     "sh": _shell,
     "sh operator": _operator,
     "sh settings": _settings,
