@@ -3,7 +3,7 @@
 import re
 from typing import Final
 
-_ABSOLUTE: Final = re.compile(rb"(\w+ )https?://[^/? ]*(/?)", re.IGNORECASE)
+_ABSOLUTE: Final = re.compile(rb"(\w+ )https?://[^/? ]+(/?)", re.IGNORECASE)
 """A target with scheme and host, which every server must take (RFC 9112 3.2.2)."""
 
 _SLASH: Final = re.compile(rb"(\w+ /ws)/(?=[? ])")

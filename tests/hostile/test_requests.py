@@ -94,8 +94,8 @@ class Requests(MemoryTest):
     def test_paths(self) -> None:
         """A file of the machine would be shown, or a WebSocket open where a proxy's rules do not look."""
         for path in (
-            *("/ws/", "/ws/../", "/ws/../ws", "//ws", "/ws%00", "/%77s", "/ws;x", "/WS", "/./ws", "/x/../ws", "\\ws"),
-            *("http://localhost/ws", "*", "", "ws", "/ws\t", "/ws\x00", "/ws\xa0"),
+            *("/ws//", "/ws/../", "/ws/../ws", "//ws", "/ws%00", "/%77s", "/ws;x", "/WS", "/./ws", "/x/../ws", "\\ws"),
+            *("http:///ws", "http://localhost/ws/..", "*", "", "ws", "/ws\t", "/ws\x00", "/ws\xa0"),
         ):
             client = self.ask(handshake(path=path, origin="https://example.com"))
             self.assertNotEqual(client.raw[:12], b"HTTP/1.1 101", path)
@@ -141,10 +141,15 @@ class Requests(MemoryTest):
             self.assertNotIn(b"X-Secret", client.raw)
             self.assertTrue(client.gone)
 
+    def test_tls_on_a_plain_port(self) -> None:
+        """Whoever types https:// waits until a time-out, and is not told why."""
+        client = self.ask(b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03" + b"\x00" * 500)
+        self.assertTrue(client.gone)
+        self.assertEqual(client.raw, b"\x15\x03\x01\x00\x02\x02\x28", "an alert: handshake_failure (RFC 8446 6)")
+
     def test_not_http(self) -> None:
         """What speaks another protocol would hang or fill the memory."""
         for data in (
-            b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03" + b"\x00" * 500,
             b"SSH-2.0-x\r\n",
             b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n",
             b"GET /\r\n\r\n",
