@@ -88,7 +88,18 @@ class Seat(msgspec.Struct, array_like=True, frozen=True):
     client: ClientId
 
 
-Question = Look | Kick | BanClient | WhereIs
+class HowMany(msgspec.Struct, tag="how-many"):
+    """Asks how many clients there are. Answered by `Headcount`."""
+
+
+class Headcount(msgspec.Struct):
+    """Answers `HowMany`: all clients of an instance, also those that are away, and who of them waits."""
+
+    online: int
+    waiting: int
+
+
+Question = Look | Kick | BanClient | WhereIs | HowMany
 
 Asking = Callable[[Question], Coroutine[Any, Any, Answers]]
 """Puts a question to all instances."""

@@ -310,6 +310,7 @@ class OperatorSettings(Group):
         secret=True,
     )
     public_metrics: bool = setting("false", values.switch, "Whether `/metrics` is on the public port too")
+    public_online: bool = setting("true", values.switch, "Whether `/online` says how many clients are here and wait")
     report_webhook_url: str = setting(
         "",
         values.https_url,

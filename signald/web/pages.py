@@ -11,6 +11,7 @@ from twisted.web.server import Request, Site
 from signald import __version__
 from signald.web.admin import BansPage, ClientsPage
 from signald.web.api import AdminSite, Api
+from signald.web.online import OnlinePage
 from signald.web.probes import Json, MetricsPage, Probes, ReadyPage
 from signald.web.resources import Folder, Page
 
@@ -100,16 +101,19 @@ def _site(root: Resource, reactor: Any, kind: type[Site] = Site) -> Site:
     return site
 
 
-def make_site(probes: Probes, *, demo: bool, metrics: bool, reactor: Any) -> Site:
+def make_site(probes: Probes, *, online: OnlinePage | None, demo: bool, metrics: bool, reactor: Any) -> Site:
     """Make the web side of the daemon.
 
     Args:
         probes: What is asked.
+        online: Says how many are here, if anybody may know.
         demo: Whether ``/`` is the demo page; else it is a line of text.
         metrics: Whether ``/metrics`` is here too.
         reactor: Times out idle connections.
     """
     root = _probed(probes, metrics=metrics)
+    if online is not None:
+        root.putChild(b"online", online)
     root.putChild(b"ws", _UpgradeRequired())
     if demo:
         static = Folder()

@@ -38,6 +38,6 @@ class Page(Folder):
         request.setHeader(b"allow", b"GET, HEAD")
         return _READ_ONLY.render(request)
 
-    def render_GET(self, request: Request) -> bytes:
-        """The body, after the headers were set."""
+    def render_GET(self, request: Request) -> bytes | int:
+        """The body, after the headers were set; or `NOT_DONE_YET`."""
         raise NotImplementedError

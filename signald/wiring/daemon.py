@@ -9,6 +9,7 @@ from twisted.application.service import IService
 
 from signald.brokers.redis.access import CALLS
 from signald.brokers.redis.problems import PROBLEMS
+from signald.clients.online import Online
 from signald.core.common_time import CommonTime
 from signald.daemon import Daemon, Listener
 from signald.moderation.operator import Moderation
@@ -23,6 +24,7 @@ from signald.settings.values import WORKER
 from signald.telemetry.counts import Counts
 from signald.telemetry.lag import LoopLag
 from signald.web.api import Api
+from signald.web.online import OnlinePage
 from signald.web.pages import make_admin_site, make_site
 from signald.web.probes import Probes
 from signald.wiring.builders import (
@@ -118,7 +120,14 @@ def make_daemon(chosen: Settings, reactor: Any, unix_time: UnixTime = time.time)
     metrics = make_metrics(broker=broker, clients=clients, limits=limits, records=records, lag=lag, counts=counts)
     life = make_life(broker=broker, clients=clients, reactor=reactor)
     probes = Probes(life.health, life.ready, metrics.text)
-    site = make_site(probes, demo=chosen.listening.demo, metrics=chosen.operator.public_metrics, reactor=reactor)
+    online = Online(clients, broker, everybody.questions, reactor)
+    site = make_site(
+        probes,
+        online=OnlinePage(online.count, chosen.listening.allowed_origin) if chosen.operator.public_online else None,
+        demo=chosen.listening.demo,
+        metrics=chosen.operator.public_metrics,
+        reactor=reactor,
+    )
     api = Api(
         operator=moderation,
         ask=everybody.questions.ask,

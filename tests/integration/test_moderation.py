@@ -185,6 +185,7 @@ def test_the_operator_sees_and_closes_clients_anywhere(store: RedisServer) -> No
             "partnerId": bob.id,
         }
         assert clients[idle.id] == {"instanceId": "b", "state": "idle"}
+        assert service[1].says("/online") == {"online": 3, "waiting": 0, "complete": True}
         assert len(operator.ask("GET", "/clients?limit=1")[1]["clients"]) == 1
         status, one = operator.ask("GET", f"/clients/{bob.id}?addresses=true")
         assert (status, one["partnerId"], one["address"]) == (200, ada.id, "127.0.0.1")
@@ -356,6 +357,7 @@ def test_an_operator_can_act_while_the_store_is_away(store: RedisServer) -> None
         status, listed = operator.ask("GET", "/clients")
         assert (status, listed["complete"], [c["clientId"] for c in listed["clients"]]) == (200, False, [here.id])
         assert operator.ask("GET", f"/clients/{there.id}")[0] == 503
+        assert service[0].says("/online") == {"online": 1, "waiting": 0, "complete": False}
         assert operator.ask("DELETE", f"/clients/{here.id}") == (204, None)
         assert closed(here) == 1008
         assert operator.ask("POST", "/bans", {"address": "127.0.0.1", "seconds": 600})[0] == 201

@@ -2,7 +2,7 @@
 
 from tests.support.memory import MemoryClient, MemoryTest
 
-PAGES = ("/", "/healthz", "/readyz", "/metrics", "/static/index.html")
+PAGES = ("/", "/healthz", "/readyz", "/metrics", "/online", "/static/index.html")
 
 
 class Pages(MemoryTest):

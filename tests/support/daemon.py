@@ -106,10 +106,14 @@ class DaemonProcess:
 
     def health(self) -> dict[str, Any]:
         """What ``/healthz`` says."""
-        with urllib.request.urlopen(f"http://127.0.0.1:{self.port}/healthz", timeout=PATIENCE_S) as response:
+        return self.says("/healthz")
+
+    def says(self, path: str) -> dict[str, Any]:
+        """The JSON object of a page."""
+        with urllib.request.urlopen(f"http://127.0.0.1:{self.port}{path}", timeout=PATIENCE_S) as response:
             assert response.status == 200
-            health: dict[str, Any] = json.load(response)
-            return health
+            said: dict[str, Any] = json.load(response)
+            return said
 
     def wait_clients(self, count: int) -> None:
         """Wait until the daemon has so many clients: it learns of an abort in a turn of its own."""

@@ -20,6 +20,7 @@ BAD: Mapping[str, tuple[str, ...]] = {
     "LISTEN": ("8080", "tcp:8080 nonsense", "tcp:99999", "tcp6:-1", "tcp:x", "ssl:99999:privateKey=k"),
     "ADMIN_LISTEN": ("9100", "x", "tcp:99999", "tcp:port=65536"),
     "PUBLIC_METRICS": ("maybe",),
+    "PUBLIC_ONLINE": ("maybe",),
     "WORKERS": ("0", "257", "x", "-1"),
     "ALLOWED_ORIGIN": (
         *("example.com", "https://example.com/path", "https://a.example,x", "https://[::1", ",", "https://a,*"),
@@ -482,6 +483,7 @@ def test_every_setting_is_an_option(tmp_path: Path) -> None:
         "admin-listen": "tcp:9100",
         "workers": "2",
         "public-metrics": "true",
+        "public-online": "false",
         "debug": "true",
     }
     assert set(good) == {setting.option for setting in SETTINGS}
