@@ -220,7 +220,7 @@ def test_store_that_is_away(service: Service, store: RedisServer) -> None:
     store.start()
 
 
-def test_waiting_moves_with_its_place(service: Service) -> None:
+def test_waiting_moves_with_its_place(service: Service, store: RedisServer) -> None:
     """Who waits and comes back on another instance is last."""
     one, other = call(service, 0, 1)
     one.send("block")
@@ -228,7 +228,10 @@ def test_waiting_moves_with_its_place(service: Service) -> None:
     other.expect("partner-left")
     for client in (one, other):
         client.send("leave")
+    until(lambda: store.command("ZCARD", "webrtc:waiting") == 0, "nobody waits")
+    for count, client in enumerate((one, other), start=1):
         client.send("available")
+        until(lambda count=count: store.command("ZCARD", "webrtc:waiting") == count, "it stands in the queue")  # type: ignore[misc]
         client.sync()
     one.abort()
     again, answer = service.resume(2, one)
