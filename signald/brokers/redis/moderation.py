@@ -115,7 +115,8 @@ class SharedModeration:
                 if over:
                     await self._store.save_bans((), over, now)
             self.share([ban for ban in self._events.bans() if known.get(ban.key, 0.0) < ban.at])
-            self._compare_at = began + COMPARE_S
+            if self._compare_at <= began:  # else it is due again: the store was lost meanwhile
+                self._compare_at = began + COMPARE_S
         finally:
             self._comparing = False
 
