@@ -19,6 +19,8 @@ const OUT_OF_REACH_AFTER_MS = 2_000;
 const RELOAD_WITHIN_MS = 10_000;
 /** For a gap in a call that cannot be mended, since the server no longer knows of it. */
 const GAP_AT_MOST_MS = 5_000;
+/** Nobody sees who is there in less: a click on Next that comes so soon is the second of two, and meant the one before. */
+const UNSEEN_MS = 300;
 
 const { controls } = view;
 const storage = tabStorage();
@@ -31,8 +33,9 @@ let localStream = null;
 /**
  * The call under way. `attended`: the server still has the room. It has not when the session could not be resumed;
  * picture, sound and text do not pass through the server, so the call goes on for as long as the partner stays.
- * `away`: the partner's connection to the server is lost. `text`: there is a way for text.
- * @type {{ call: Call, roomId: string, partnerId: string, attended: boolean, away: boolean, text: boolean } | null}
+ * `away`: the partner's connection to the server is lost. `text`: there is a way for text. `since`: when it began, by
+ * `performance.now()`.
+ * @type {{ call: Call, roomId: string, partnerId: string, attended: boolean, away: boolean, text: boolean, since: number } | null}
  */
 let current = null;
 /** What the server named for this connection. @type {RTCIceServer[] | undefined} */
@@ -94,6 +97,11 @@ function next() {
   const inRoom = current?.attended;
   endCall();
   lookForPartner(inRoom ? () => client.next() : () => client.available());
+}
+
+/** The user wants somebody else, and has seen whom instead of. */
+function askForNext() {
+  if (!current || performance.now() - current.since >= UNSEEN_MS) next();
 }
 
 function leave() {
@@ -196,7 +204,7 @@ client.on("matched", ({ roomId, partnerId, initiator, iceServers: named }) => {
 /** @param {{ roomId: string, partnerId: string, initiator: boolean, again?: boolean, away?: boolean }} room */
 function beginCall({ roomId, partnerId, initiator, again = false, away = false }) {
   const call = new Call({ initiator, stream: localStream, iceServers: iceServers ?? [], again, send: client });
-  current = { call, roomId, partnerId, attended: true, away, text: false };
+  current = { call, roomId, partnerId, attended: true, away, text: false, since: performance.now() };
   reports.met(partnerId);
   call.on("state", (state) => callChanged(call, state));
   call.on("media", (stream) => call === current?.call && view.showRemote(stream));
@@ -338,7 +346,7 @@ function writeMessage() {
 }
 
 controls.start.addEventListener("click", start);
-controls.next.addEventListener("click", next);
+controls.next.addEventListener("click", askForNext);
 controls.leave.addEventListener("click", leave);
 controls.mute.addEventListener("click", () => toggleTrack("audio"));
 controls.cameraOff.addEventListener("click", () => toggleTrack("video"));
@@ -361,7 +369,7 @@ controls.chatForm.addEventListener("submit", (event) => {
 /** @type {Record<string, () => void>} */
 const SHORTCUTS = {
   KeyS: start,
-  KeyN: next,
+  KeyN: askForNext,
   KeyL: leave,
   KeyM: () => toggleTrack("audio"),
   KeyV: () => toggleTrack("video"),

@@ -44,6 +44,8 @@ export class Session {
   #grant = null;
   /** Sent with each attempt for the present token: one whose answer was lost is answered again. @type {string | null} */
   #nonce = null;
+  /** What `next` has left, as long as there is no other room: whoever presses it twice means this one. @type {string | null} */
+  #leftRoom = null;
   /** When it began to wait, in ms since 1970. */
   #waitsSince = 0;
   #resumes;
@@ -94,13 +96,14 @@ export class Session {
    */
   send(message) {
     const { type } = message;
-    const named = this.room && IN_ROOM.has(type) ? { ...message, roomId: this.room.roomId } : message;
+    const meant = IN_ROOM.has(type) ? this.room?.roomId ?? (type === "next" && this.#leftRoom) : null;
+    const named = meant ? { ...message, roomId: meant } : message;
     const text = JSON.stringify(named);
     this.#sent += 1;
     this.#keep([...this.#kept, { type, text }]);
     if (type === "ping") this.#pings.push(this.#sent);
     if (type === "available" && this.state === "idle") this.#move("waiting");
-    if (type === "next") this.#move("waiting");
+    if (type === "next") this.#move("waiting", null, meant || null);
     if (type === "leave") this.#move("idle");
     return text;
   }
@@ -125,6 +128,7 @@ export class Session {
         break;
       case "error":
         if (message.code === "AUTH_REQUIRED" && this.state === "waiting") this.#move("idle");
+        if (message.code === "NOT_PAIRED") this.#leftRoom = null; // The next one is to be refused too.
         break;
       case "pong":
         this.#answered(this.#pings.shift() ?? 0);
@@ -199,11 +203,13 @@ export class Session {
   /**
    * @param {SessionState} state
    * @param {Room | null} [room]
+   * @param {string | null} [leftRoom]
    */
-  #move(state, room = null) {
+  #move(state, room = null, leftRoom = null) {
     if (state === "waiting" && this.state !== "waiting") this.#waitsSince = Date.now();
     this.state = state;
     this.room = room;
+    this.#leftRoom = leftRoom;
   }
 
   /** @param {ResumeGrant | null} grant */
