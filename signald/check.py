@@ -1,6 +1,5 @@
 """Checks the settings and the store, for ``twistd signald --check``."""
 
-import os
 import sys
 from collections.abc import Callable, Iterator
 from typing import Any, Final
@@ -57,8 +56,7 @@ class SettingsCheck(ProcessService):
 
     def _finish(self, line: str, status: int) -> None:
         print(line, file=sys.stderr if status else sys.stdout)
-        self._reactor.addSystemEventTrigger("after", "shutdown", _exit, status)
-        self._reactor.callWhenRunning(self._end)
+        self.end_with(status)
 
 
 def store_probe(store: StoreSettings, reactor: Any) -> Callable[[], "Deferred[list[str]]"] | None:
@@ -67,10 +65,3 @@ def store_probe(store: StoreSettings, reactor: Any) -> Callable[[], "Deferred[li
     if address is None:
         return None
     return lambda: probe(address, store.redis_ca_file, keys_of(address, store.redis_prefix).check, reactor)
-
-
-def _exit(status: int) -> None:
-    """End with this status: twistd has no way to say it."""
-    sys.stdout.flush()
-    sys.stderr.flush()
-    os._exit(status)

@@ -1,6 +1,5 @@
 """Gives twistd what it looks for: the options and the service of ``twistd signald``."""
 
-from collections.abc import Mapping
 from typing import Any
 
 from twisted.application.service import IService
@@ -22,7 +21,9 @@ def makeService(options: Options) -> IService:
     measure_steadily(reactor)
     Names(reactor).install()
     chosen = options.settings
-    twistd: Mapping[str, Any] = options.parent or {}
+    twistd: Any = options.parent or {}
+    if options["check"]:
+        stay_in_front(twistd)
     try:
         service = make_process(chosen, reactor, check=options["check"], words=options.words, twistd=twistd)
     except SettingsError as error:
@@ -33,3 +34,12 @@ def makeService(options: Options) -> IService:
     level = "debug" if logging.debug else logging.log_level
     service.choose_log(twistd, level=level, look=logging.log_format, instance=chosen.process.instance_id)
     return service
+
+
+def stay_in_front(twistd: Any) -> None:
+    """Let twistd keep its terminal although nobody said ``-n``: whoever asks for a check wants to read the answer.
+
+    Args:
+        twistd: Its options, which it looks at when it has a service.
+    """
+    twistd["nodaemon"], twistd["pidfile"] = True, ""

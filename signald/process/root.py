@@ -94,6 +94,11 @@ class ProcessService(MultiService):
     def reload(self) -> None:
         """Read again what may change while clients are connected, on SIGHUP."""
 
+    def end_with(self, status: int) -> None:
+        """End the process with this status: twistd has no way to say it."""
+        self._reactor.addSystemEventTrigger("after", "shutdown", self._exit, status)
+        self._reactor.callWhenRunning(self._end)
+
     def hurry(self) -> None:
         """End at once, without waiting for anybody: a second signal came."""
 
@@ -123,3 +128,9 @@ class ProcessService(MultiService):
     def _flush(self) -> None:
         if self._output is not None:
             self._output.close(LAST_LINES_WITHIN_S)
+
+    def _exit(self, status: int) -> None:
+        self._flush()
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(status)

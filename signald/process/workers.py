@@ -42,6 +42,9 @@ LONGEST_WAIT_S: Final = 10.0
 KILL_AFTER_S: Final = 6.0
 """Seconds that a worker may take to end, besides draining, before it is killed; it needs 5 s at most."""
 
+CANNOT_START: Final = 1
+"""The status of a process that has said in one line why it cannot start: a port in use, say."""
+
 FIRST_PASSED_FILE: Final = 3
 """Where sockets that systemd passes begin (sd_listen_fds(3))."""
 
@@ -55,7 +58,9 @@ class Worker(ProcessProtocol):
         ended: Called with the number and how it ended.
     """
 
-    def __init__(self, number: int, lives: Callable[[int], None], ended: Callable[[int, str], None]) -> None:
+    def __init__(
+        self, number: int, lives: Callable[[int], None], ended: Callable[[int, BaseException | None], None]
+    ) -> None:
         self._number = number
         self._lives = lives
         self._ended = ended
@@ -66,7 +71,7 @@ class Worker(ProcessProtocol):
 
     def processEnded(self, reason: Failure) -> None:
         """See `ProcessProtocol.processEnded`."""
-        self._ended(self._number, reason.getErrorMessage())
+        self._ended(self._number, reason.value)
 
 
 class Workers(ProcessService):
@@ -113,11 +118,10 @@ class Workers(ProcessService):
         self.all_answer = self._attention.all_answer
 
     def startService(self) -> None:
-        """Start all workers."""
+        """Start the first worker; the others follow when it listens. What no worker can do is said by one, and once."""
         super().startService()
         self._log.info("starting {count} workers", count=self._count)
-        for number in range(1, self._count + 1):
-            self._start(number)
+        self._start(1)
 
     def stopService(self) -> "Deferred[None]":
         """End all workers; fires when the last has ended."""
@@ -166,6 +170,9 @@ class Workers(ProcessService):
 
     def _worker_lives(self, number: int) -> None:
         self._attention.hear(number)
+        if not self._listening:
+            for other in range(2, self._count + 1):
+                self._start(other)
         self._listening.add(number)
         if len(self._listening) == self._count and not self.all_listen.called:
             self._log.info("all {count} workers listen", count=self._count)
@@ -175,12 +182,15 @@ class Workers(ProcessService):
         self._log.error("worker {number} does not answer any more: it is killed", number=number)
         self._running[number].signalProcess("KILL")
 
-    def _worker_ended(self, number: int, how: str) -> None:
+    def _worker_ended(self, number: int, how: BaseException | None) -> None:
         del self._running[number]
         self._attention.end(number)
         if self.life.stopping:
             if not self._running and self._ended is not None:
                 self._ended.callback(None)
+            return
+        if not self._listening and getattr(how, "exitCode", None) == CANNOT_START:
+            self.end_with(CANNOT_START)
             return
         steady = self._reactor.seconds() - self._started_at[number] >= STEADY_S
         failures = self._failures[number] = 0 if steady else self._failures.get(number, 0) + 1

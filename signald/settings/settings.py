@@ -18,7 +18,7 @@ from signald.settings.groups import (
     StoreSettings,
 )
 from signald.settings.setting import Group, Setting, SettingsError, settings_of
-from signald.settings.values import WORKER
+from signald.settings.values import WORKER, Place, place
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,6 +61,7 @@ def parse(environment: Mapping[str, str], options: Mapping[str, list[str]] | Non
         read.check()
     chosen = Settings(**groups)
     _check_workers(chosen)
+    _check_places(chosen)
     return chosen
 
 
@@ -75,6 +76,19 @@ def _check_workers(chosen: Settings) -> None:
     for words in (*chosen.listening.listen, *chosen.operator.admin_listen):
         if words.startswith("unix:") and WORKER not in words:
             raise SettingsError(begin + f"cannot share {words!r}: put {WORKER} in it")
+
+
+def _check_places(chosen: Settings) -> None:
+    """Refuse to open one place twice: the start would fail, and with workers nobody would say why."""
+    listening, operator = chosen.listening, chosen.operator
+    named = [("LISTEN", words, place(words)) for words in listening.listen]
+    if not listening.listen and listening.port:
+        named.append(("PORT", str(listening.port), Place(str(listening.port))))
+    named += [("ADMIN_LISTEN", words, place(words)) for words in operator.admin_listen]
+    for at, (name, words, where) in enumerate(named):
+        for before, taken, there in named[:at]:
+            if where is not None and there is not None and where.meets(there):
+                raise SettingsError(f"{name}={words!r} is where {before}={taken!r} listens already")
 
 
 def describe(chosen: Settings) -> Iterator[str]:

@@ -1,10 +1,13 @@
 """``twistd signald --check``: an operator learns what is wrong before clients do."""
 
+import subprocess
 from pathlib import Path
 
 from tests.integration.test_start import twistd
+from tests.support.daemon import TWISTD, environment
 from tests.support.ports import free_port
 from tests.support.redis import RedisServer
+from tests.support.waiting import PATIENCE_S
 
 
 def test_good_settings() -> None:
@@ -20,6 +23,18 @@ def test_a_bad_setting_is_named() -> None:
     done = twistd("--check", "--listen", "ssl:1:privateKey=/does/not/exist.pem")
     assert done.returncode == 1
     assert "--listen" in done.stderr
+
+
+def test_a_check_stays_in_front(tmp_path: Path) -> None:
+    """Without -n the answer goes to a file in the background, and a deployment takes what it sees for a yes."""
+    command = [str(TWISTD), "signald", "--check"]
+    done = subprocess.run(
+        command, env=environment(), cwd=tmp_path, capture_output=True, text=True, timeout=PATIENCE_S, check=True
+    )
+    assert "the settings are good" in done.stdout
+    assert list(tmp_path.iterdir()) == []
+    bad = subprocess.run([*command, "--listen=ssl:1:privateKey=/does/not/exist.pem"], env=environment(), cwd=tmp_path)
+    assert bad.returncode == 1
 
 
 def test_the_store_is_asked(tmp_path: Path) -> None:

@@ -109,6 +109,23 @@ def test_what_no_worker_could_use_stops_the_start(variable: str, more: dict[str,
     assert re.fullmatch(rf"signald: (--)?{variable}.*\n", done.stderr, re.IGNORECASE)
 
 
+def test_a_port_in_use_ends_the_start() -> None:
+    """Workers are started over and over for ever, and the supervisor takes it for a service that runs."""
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        listen = f"tcp:{taken.getsockname()[1]}:interface=127.0.0.1"
+        done = subprocess.run(
+            [TWISTD, "-n", "--pidfile=", "signald"],
+            env=environment(REDIS_URL="redis://127.0.0.1:1", WORKERS="4", LISTEN=listen),
+            capture_output=True,
+            text=True,
+            cwd="/",
+            timeout=PATIENCE_S,
+        )
+    assert done.returncode == 1
+    assert len(re.findall("signald: cannot listen on .*in use", done.stdout + done.stderr)) == 1
+    assert "started again" not in done.stdout
+
+
 def test_systemd_hears_of_it_when_all_workers_listen(store: RedisServer, tmp_path: Path) -> None:
     """What is started after signald, and a rolling restart, finds nobody there: workers take a moment to listen."""
     admin = tmp_path / "admin-{worker}"

@@ -1,6 +1,7 @@
 """Every setting: what it may be, and that a mistake names it."""
 
 import os
+import re
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -541,3 +542,31 @@ def test_mistakes_end_with_one_line() -> None:
         assert isinstance(caught.value.code, str)
         assert caught.value.code.startswith(f"signald: {words[0].partition('=')[0]}")
         assert "\n" not in caught.value.code
+
+
+@pytest.mark.parametrize(
+    ("given", "words"),
+    [
+        ({"LISTEN": "tcp:8080", "ADMIN_LISTEN": "tcp:8080"}, "ADMIN_LISTEN='tcp:8080' is where LISTEN='tcp:8080'"),
+        ({"ADMIN_LISTEN": "tcp:8080:interface=127.0.0.1"}, "is where PORT='8080'"),
+        ({"PORT": "9101", "ADMIN_LISTEN": "tcp:port=9101:interface=\\:\\:1"}, "is where PORT='9101'"),
+        ({"LISTEN": "ssl:443:privateKey=k tcp6:443"}, "LISTEN='tcp6:443'"),
+        ({"LISTEN": "unix:/run/a", "ADMIN_LISTEN": "unix:address=/run/a:mode=660"}, "ADMIN_LISTEN='unix:address"),
+    ],
+)
+def test_one_place_is_opened_once(given: dict[str, str], words: str) -> None:
+    """The start fails, or the operator's API is on the public port and the check has said that all is well."""
+    with pytest.raises(SettingsError, match=re.escape(words)):
+        settings.parse(given)
+
+
+def test_different_places_are_no_mistake() -> None:
+    """A good configuration is refused."""
+    for listen, admin in (
+        ("tcp:8080:interface=192.0.2.1", "tcp:8080:interface=127.0.0.1"),
+        ("tcp:8080:interface=127.0.0.1 tcp6:8080:interface=\\:\\:1", "tcp:8081"),
+        ("tcp:0", "tcp:0"),
+        ("systemd:domain=INET:index=0", "systemd:domain=INET:index=1"),
+        ("unix:/run/a", "unix:/run/b"),
+    ):
+        assert settings.parse({"LISTEN": listen, "ADMIN_LISTEN": admin})
