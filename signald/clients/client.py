@@ -50,6 +50,7 @@ class Client:
         "nonce",
         "opened",
         "outbox",
+        "pinged_s",
         "rate",
         "session",
     )
@@ -73,6 +74,8 @@ class Client:
         self.rate = rate
         self.answered = True
         """Whether the last ping of the heartbeat was answered."""
+        self.pinged_s = 0.0
+        """When that was sent; seconds for which the process has run."""
         self.beat = 0
         """In which slot of the heartbeat this client stands."""
 

@@ -35,6 +35,7 @@ from signald.core.messages import Auth, Crossed, ErrorCode, IceServer, ProtocolE
 from signald.core.session import Session
 from signald.core.standing import Policy, State
 from signald.limits.pace import Pace
+from signald.limits.prices import PRICES
 from signald.telemetry.counts import Counts
 from signald.telemetry.logs import ClientLog
 
@@ -60,6 +61,7 @@ class Clients:
         pace: Limits on other things than messages; by default none.
         report: Takes what a client says of another, with its own address; returns why it is refused, or nothing.
         departed: Called with each client that has gone, and its user.
+        lost_s: How long this process has stood still so far; see `signald.telemetry.lag`.
         terms: How sessions may go on after the loss of a connection; None: not at all.
     """
 
@@ -80,9 +82,11 @@ class Clients:
         pace: Pace | None = None,
         report: Callable[[FileReport, str], str] = lambda report, address: "",
         departed: Callable[[Client, UserId | None], None] = lambda client, user: None,
+        lost_s: Callable[[], float] = lambda: 0.0,
         terms: Terms | None = None,
     ) -> None:
         self._departed = departed
+        self._lost_s = lost_s
         self._identities = Nobody() if identities is None else identities
         self._pace = pace or Pace(clock)
         self._parse = self._pace.parse
@@ -136,7 +140,8 @@ class Clients:
     def open(self, connection: Connection, address: str = "", *, v1: bool = False) -> Client:
         """Make a client of a connection that is ready for messages, and tell it its id."""
         name, now = self._new_client_id(), self._now()
-        client = Client(connection, Session(name, self.policy, v1=v1), MessageRate(self._rate, now), now, address)
+        rate = MessageRate(self._rate, now, self._lost_s())
+        client = Client(connection, Session(name, self.policy, v1=v1), rate, now, address)
         self.add(client)
         self._counts.clients += 1
         resume: ResumeOffer | UnsetType = UNSET
@@ -158,7 +163,7 @@ class Clients:
         """Take a text message of a client (valid UTF-8, within the size limit)."""
         now = self._now()
         client.messages += 1
-        if not client.rate.allows(now):
+        if not client.rate.allows(now) and not client.rate.excuses(self._lost_s()):
             self._too_many(client)
             return
         try:
@@ -174,6 +179,8 @@ class Clients:
             kind = type(message)
             if kind in self._counts.relayed:
                 self._counts.relayed[kind] += 1
+            elif kind in PRICES:
+                client.rate.charge(PRICES[kind], now)
             self._run(client, effects)
 
     def _too_many(self, client: Client) -> None:
@@ -198,7 +205,7 @@ class Clients:
     def refuse(self, client: Client, why: str) -> None:
         """Refuse something that a client sent and that is no message at all; it counts as one."""
         client.messages += 1
-        if client.rate.allows(self._now()):
+        if client.rate.allows(self._now()) or client.rate.excuses(self._lost_s()):
             self._refuse(client, ProtocolError(ErrorCode.INVALID_FORMAT, why))
         else:
             self._too_many(client)

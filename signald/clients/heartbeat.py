@@ -1,5 +1,7 @@
 """Pings every client in turn, and drops whoever did not answer the last ping."""
 
+from collections.abc import Callable
+
 from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
 
@@ -11,6 +13,10 @@ SLOTS = 150
 """Beats in an interval, each for its share of the clients, so that thousands of them cause no long pause."""
 
 
+PONG_WITHIN_S = 5.0
+"""Seconds for which this process must have run since a ping, or a pong that did not come may be our own fault."""
+
+
 class Heartbeat(PeriodicService):
     """Pings all clients by one timer.
 
@@ -18,11 +24,14 @@ class Heartbeat(PeriodicService):
         clock: Runs the beats.
         interval_s: Seconds from one ping of a client to its next.
         counts: Where to count clients that are dropped.
+        running: Seconds for which this process has not stood still; see `signald.telemetry.lag`.
     """
 
     _log = Logger()
 
-    def __init__(self, clock: IReactorTime, interval_s: float, counts: Counts) -> None:
+    def __init__(self, clock: IReactorTime, interval_s: float, counts: Counts, running: Callable[[], float]) -> None:
+        self._running = running
+        self._patience_s = min(PONG_WITHIN_S, interval_s / 2)
         self._beat_s = interval_s / SLOTS
         super().__init__(clock, self._beat_s, "the heartbeat")
         self._counts = counts
@@ -58,13 +67,17 @@ class Heartbeat(PeriodicService):
             self._ping_slot()
 
     def _ping_slot(self) -> None:
+        running_s = self._running()
         for client in list(self._slots[self._now]):
             try:
                 if client.answered:
                     client.answered = False
+                    client.pinged_s = running_s
                     if client.outbox is not None:
                         client.outbox.mark()
                     client.connection.ping()
+                elif running_s - client.pinged_s < self._patience_s:
+                    client.connection.ping()  # most of the interval was a pause of ours
                 else:
                     self._log.debug("client {client} did not answer a ping", client=client.id)
                     self._counts.drops[Drop.HEARTBEAT] += 1

@@ -24,6 +24,9 @@ SWEEP_S: Final = 1.0
 RESUME_WITHIN_S: Final = 1.0
 """A user's newest connection may have come to go on with the session of the oldest: that one is not closed before."""
 
+SETTLE_AGAIN_S: Final = 1.0
+"""Other instances are asked about one user no more often than this, and once after each question."""
+
 _TOO_MANY: Final = "this user has too many connections already"
 _REPLACED: Final = "a newer connection of the same user takes its place"
 
@@ -71,6 +74,9 @@ class Users(PeriodicService):
         self._of_user: dict[UserId, dict[Client, float]] = {}  # oldest first, with the time since 1970
         self._ending: dict[int, dict[Client, None]] = {}  # by the second in which the token ends
         self._swept = 0
+        # Whose connections on all instances are being counted: how long to wait before it is done again, if it must be.
+        self._unsettled: dict[UserId, float | None] = {}
+        self._settled: dict[UserId, float] = {}  # when it was done, of late
 
     def __len__(self) -> int:
         return len(self._of_user)
@@ -102,13 +108,35 @@ class Users(PeriodicService):
         is_new = self._remember(client, identified)
         if is_new and self._at_most and self._ask is not None:
             wait_s = 0.0 if client.outbox is None else RESUME_WITHIN_S
-            settled = Deferred.fromCoroutine(self._settle(identity.user, self._ask, wait_s))
-            settled.addErrback(lambda failure: self._log.failure("the connections of a user", failure))
+            self._settle_once(identity.user, self._ask, wait_s)
         return identified
 
     def seats(self, asked: WhereIs) -> list[Seat]:
         """The connections of a user on this instance."""
         return [Seat(came, client.id) for client, came in self._of_user.get(asked.user, {}).items()]
+
+    def _settle_once(self, user: UserId, ask: Asking, wait_s: float) -> None:
+        """Look for what a user has too much, so many seconds from now; with who comes until then, and not too often.
+
+        Else each connection that shows the tokens of two users in turn has all instances asked at each message.
+        """
+        if user in self._unsettled:
+            self._unsettled[user] = wait_s
+            return
+        self._unsettled[user] = None
+        wait_s = max(wait_s, self._settled.get(user, -SETTLE_AGAIN_S) + SETTLE_AGAIN_S - self._now())
+        settled = Deferred.fromCoroutine(self._settle_all(user, ask, wait_s))
+        settled.addErrback(lambda failure: self._log.failure("the connections of a user", failure))
+
+    async def _settle_all(self, user: UserId, ask: Asking, wait_s: float | None) -> None:
+        try:
+            while wait_s is not None:
+                await self._settle(user, ask, wait_s)
+                self._settled[user] = self._now()
+                again_s, self._unsettled[user] = self._unsettled[user], None
+                wait_s = None if again_s is None else max(again_s, SETTLE_AGAIN_S)
+        finally:
+            del self._unsettled[user]
 
     async def _settle(self, user: UserId, ask: Asking, wait_s: float) -> None:
         """Close what a user has too much on all instances together. Whoever looks, and whenever, closes the same."""
@@ -167,6 +195,8 @@ class Users(PeriodicService):
 
     def _beat(self) -> None:
         now = math.floor(self._now())
+        if self._settled:
+            self._settled = {user: at for user, at in self._settled.items() if at + SETTLE_AGAIN_S > now}
         for second in range(self._swept + 1, now + 1):
             for client in list(self._ending.pop(second, ())):
                 try:

@@ -5,6 +5,13 @@ from enum import StrEnum
 
 MINUTE_S = 60.0
 
+FREE_AT_ONCE = 10
+"""Dear messages of one client that cost no more than others: whoever holds a button down, or comes back and says all
+again."""
+
+FREE_PER_SECOND = 2
+"""The same in each second from then on; nobody looks at people faster."""
+
 
 class MessageRate:
     """Limits messages by a token bucket: a burst of one second's worth, refilled evenly.
@@ -12,14 +19,19 @@ class MessageRate:
     Args:
         per_second: Messages per second, at least 1; also the size of the burst.
         now: Seconds, monotonic.
+        lost_s: How long this process has stood still so far; seconds.
     """
 
-    __slots__ = ("_at", "_per_second", "_tokens")
+    __slots__ = ("_at", "_free", "_free_at", "_lost_s", "_per_second", "_saved", "_tokens")
 
-    def __init__(self, per_second: int, now: float) -> None:
+    def __init__(self, per_second: int, now: float, lost_s: float = 0.0) -> None:
         self._per_second = per_second
         self._tokens = float(per_second)
         self._at = now
+        self._free = float(FREE_AT_ONCE)
+        self._free_at = now
+        self._saved = 0.0
+        self._lost_s = lost_s
 
     def allows(self, now: float) -> bool:
         """Take one token for a message that came at `now` (seconds, monotonic); false if there is none."""
@@ -32,6 +44,34 @@ class MessageRate:
             return False
         self._tokens = tokens - 1.0
         return True
+
+    def excuses(self, lost_s: float) -> bool:
+        """Take a message that there was no token for if it may have waited while this process stood still.
+
+        What the bucket had no room for in a pause was saved: no client is allowed more in all than in any other time.
+
+        Args:
+            lost_s: How long this process has stood still so far, in pauses beyond their first second.
+        """
+        self._saved += (lost_s - self._lost_s) * self._per_second
+        self._lost_s = lost_s
+        if self._saved < 1.0:
+            return False
+        self._saved -= 1.0
+        return True
+
+    def charge(self, price: float, now: float) -> None:
+        """Let a message that was taken cost more than one token: later ones wait for the rest.
+
+        The first FREE_AT_ONCE cost nothing more, nor do FREE_PER_SECOND later.
+        """
+        free = min(FREE_AT_ONCE, self._free + (now - self._free_at) * FREE_PER_SECOND)
+        self._free_at = now
+        if free >= 1.0:
+            self._free = free - 1.0
+        else:
+            self._free = free
+            self._tokens -= price - 1.0
 
 
 class Overflow(StrEnum):

@@ -4,6 +4,7 @@ One sweep a second serves all; a client costs no timer of its own.
 """
 
 from collections import OrderedDict
+from collections.abc import Callable
 from itertools import islice
 from typing import Protocol
 
@@ -33,12 +34,16 @@ class Deadlines(PeriodicService):
         seconds: How long each may take.
         counts: Where to count what took longer.
         why: What to count it as.
+        running: Seconds for which this process has not stood still; see `signald.telemetry.lag`.
     """
 
     _log = Logger()
 
-    def __init__(self, clock: IReactorTime, seconds: float, counts: Counts, why: Drop) -> None:
+    def __init__(
+        self, clock: IReactorTime, seconds: float, counts: Counts, why: Drop, running: Callable[[], float]
+    ) -> None:
         super().__init__(clock, SWEEP_S, "the sweep of deadlines")
+        self._running = running
         self._counts = counts
         self._why = why
         self._seconds = seconds
@@ -49,7 +54,7 @@ class Deadlines(PeriodicService):
 
     def begin(self, what: Overdue) -> None:
         """Start the time of `what` now."""
-        self._due[what] = self._clock.seconds() + self._seconds
+        self._due[what] = self._running() + self._seconds
 
     def done(self, what: Overdue) -> None:
         """Stop watching `what`: it was done in time. Harmless when it was not watched."""
@@ -65,7 +70,7 @@ class Deadlines(PeriodicService):
         self._drop(list(self._due))
 
     def _beat(self) -> None:
-        now = self._clock.seconds()
+        now = self._running()
         overdue = []
         for what, due in self._due.items():
             if due > now:

@@ -92,6 +92,7 @@ class Counts:
         "handshakes_refused",
         "log_lines_dropped",
         "matches_delayed",
+        "put_off",
         "received_bytes",
         "relayed",
         "replayed",
@@ -124,6 +125,8 @@ class Counts:
         """By code; 0 for all others."""
         self.drops: dict[Drop, int] = dict.fromkeys(Drop, 0)
         self.floods = 0
+        self.put_off = 0
+        """Reads that had to wait for the turn of their address."""
         self.matches_delayed = 0
         """Clients that had to wait because they left too many partners."""
         self.log_lines_dropped = 0

@@ -1,4 +1,9 @@
-"""Measures how late the event loop is."""
+"""Measures how late the event loop is, and for how long it stood still.
+
+A process that is stopped, swapped out or busy hears nobody meanwhile. That is not its clients' fault: what they have
+said has come all the same, and what they would have answered has not. Who measures them asks here how much time was
+lost.
+"""
 
 from typing import Final
 
@@ -8,6 +13,9 @@ from signald.periodic import PeriodicService
 
 LAG_S: Final = 0.5
 """Seconds between two looks at how late the event loop is."""
+
+PAUSE_S: Final = 1.0
+"""What is longer between two looks is a pause. A second at once is what the limits on messages allow anyway."""
 
 
 class LoopLag(PeriodicService):
@@ -19,20 +27,40 @@ class LoopLag(PeriodicService):
 
     def __init__(self, clock: IReactorTime) -> None:
         super().__init__(clock, LAG_S, "the look at the loop's lag")
-        self._due = 0.0
+        self._looked_at = 0.0
+        self._latest = 0.0
         self._worst = 0.0
+        self._lost_s = 0.0
 
     def startService(self) -> None:
         """Begin to look."""
-        self._due = self._clock.seconds() + LAG_S
+        self._looked_at = self._clock.seconds()
         super().startService()
+
+    def latest(self) -> float:
+        """The delay in seconds of the last look."""
+        return self._latest
 
     def worst(self) -> float:
         """The worst delay in seconds since this was last asked."""
         worst, self._worst = self._worst, 0.0
         return worst
 
+    def lost_s(self) -> float:
+        """Seconds for which the loop has stood still, in all pauses beyond the first PAUSE_S of each.
+
+        A pause counts while it is still going on: who asks may be the first to run after it.
+        """
+        if not self.running:
+            return self._lost_s
+        return self._lost_s + max(0.0, self._clock.seconds() - self._looked_at - PAUSE_S)
+
+    def running_s(self) -> float:
+        """The time without those: it passes only while the loop could have heard somebody."""
+        return self._clock.seconds() - self.lost_s()
+
     def _beat(self) -> None:
-        now = self._clock.seconds()
-        self._worst = max(self._worst, now - self._due)
-        self._due = now + LAG_S
+        lost_s, now = self.lost_s(), self._clock.seconds()
+        self._latest = now - self._looked_at - LAG_S
+        self._worst = max(self._worst, self._latest)
+        self._looked_at, self._lost_s = now, lost_s

@@ -70,6 +70,7 @@ class Metrics(Collector):
         yield _counter("received_bytes", "Bytes read from clients.", counts.received_bytes)
         yield _counter("sent_bytes", "Bytes written to clients.", counts.sent_bytes)
         yield _counter("floods", "Seconds for which a client that flooded was not read from.", counts.floods)
+        yield _counter("reads_put_off", "Reads that waited for the turn of their address.", counts.put_off)
         yield _counter("reports", "Reports of clients about each other.", counts.reports)
         yield _counter("blocks", "Times that a client blocked another.", counts.blocks)
         yield _counter("matches_delayed", "Clients above MATCHES_PER_MINUTE that had to wait.", counts.matches_delayed)

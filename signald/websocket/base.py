@@ -10,6 +10,7 @@ from signald.clients.client import Client
 from signald.clients.clients import Clients
 from signald.core.messages import SUBPROTOCOL
 from signald.limits.throttle import Throttle
+from signald.limits.turns import Turns
 from signald.telemetry.counts import Counts, Drop
 from signald.websocket.entrance import Entrance
 from signald.websocket.watch import Watch
@@ -35,6 +36,7 @@ class WebSockets(NamedTuple):
         entrance: Decides about handshakes.
         watch: Ends what hangs.
         throttle: Slows down whoever sends too much.
+        turns: Share the loop between addresses, while it is late.
         counts: Where to count what happens.
     """
 
@@ -42,6 +44,7 @@ class WebSockets(NamedTuple):
     entrance: Entrance
     watch: Watch
     throttle: Throttle
+    turns: Turns
     counts: Counts
 
 
@@ -70,6 +73,10 @@ class ClientConnection:
         self._backlog = 0
         shared.watch.made(self)
 
+    def read(self, data: bytes) -> None:
+        """See `Reader.read`."""
+        raise NotImplementedError
+
     def close(self, code: int, reason: str) -> None:
         """See `Connection.close`; a client that does not answer in time is dropped."""
         raise NotImplementedError
@@ -91,6 +98,15 @@ class ClientConnection:
         """See `Flooder.go_on`."""
         self._held = False
         self.transport.resumeProducing()
+
+    def wait_for_turn(self) -> None:
+        """See `Reader.wait_for_turn`."""
+        self.transport.pauseProducing()
+
+    def has_turn(self) -> None:
+        """See `Reader.has_turn`."""
+        if not self._held:
+            self.transport.resumeProducing()
 
     def pauseProducing(self) -> None:
         """Count what is sent from now on: the transport's buffer is full. The transport says so again at each write."""

@@ -123,6 +123,14 @@ class FastConnection(ClientConnection):
         self._lost(reason.getErrorMessage())
 
     def dataReceived(self, data: bytes) -> None:
+        """See `IProtocol.dataReceived`."""
+        turns = self.shared.turns
+        if turns.in_use:
+            turns.give(self, data)
+        else:
+            self.read(data)
+
+    def read(self, data: bytes) -> None:
         """Read frames; the first bytes are the handshake."""
         output = self._output
         outermost = not output.held

@@ -98,6 +98,14 @@ class WebSocketConnection(ClientConnection, WebSocketServerProtocol):  # type: i
 
     def dataReceived(self, data: bytes) -> None:
         """See `IProtocol.dataReceived`."""
+        turns = self.shared.turns
+        if turns.in_use:
+            turns.give(self, data)
+        else:
+            self.read(data)
+
+    def read(self, data: bytes) -> None:
+        """See `Reader.read`."""
         self.shared.counts.received_bytes += len(data)
         if self.shared.throttle.max_bytes:
             self.shared.throttle.read(self, len(data))

@@ -7,9 +7,10 @@ from signald.clients.heartbeat import Heartbeat
 from signald.limits.admission import Admission
 from signald.limits.deadlines import Deadlines, Overdue
 from signald.limits.throttle import Flooder, Throttle
+from signald.limits.turns import Reader, Turns
 
 
-class Watched(Overdue, Flooder, Protocol):
+class Watched(Overdue, Flooder, Reader, Protocol):
     """Is watched: a connection."""
 
 
@@ -21,6 +22,7 @@ class Watch:
         handshakes: Ends handshakes that take too long.
         closings: Ends closings that take too long.
         throttle: Slows down whoever sends too much.
+        turns: Lets what comes wait.
         admission: Told of each connection that is gone.
     """
 
@@ -31,12 +33,14 @@ class Watch:
         handshakes: Deadlines,
         closings: Deadlines,
         throttle: Throttle,
+        turns: Turns,
         admission: Admission,
     ) -> None:
         self._heartbeat = heartbeat
         self._handshakes = handshakes
         self._closings = closings
         self._throttle = throttle
+        self._turns = turns
         self._admission = admission
         self._open: set[Watched] = set()
 
@@ -82,6 +86,7 @@ class Watch:
         self._handshakes.done(connection)
         self._closings.done(connection)
         self._open.discard(connection)
+        self._turns.forget(connection)
         return self._throttle.forget(connection)
 
     # --- the end of all -----------------------------------------------------------------------------------------------

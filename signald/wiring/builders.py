@@ -37,6 +37,7 @@ from signald.limits.admission import Admission
 from signald.limits.deadlines import Deadlines
 from signald.limits.pace import Pace
 from signald.limits.throttle import Throttle
+from signald.limits.turns import Turns
 from signald.moderation import webhook
 from signald.moderation.bans import Bans
 from signald.moderation.reports import Reports
@@ -224,11 +225,12 @@ class Limits:
     admission: Admission
     pace: Pace
     throttle: Throttle
+    turns: Turns
     handshakes: Deadlines
     closings: Deadlines
 
 
-def make_limits(*, chosen: Settings, reactor: Any, bans: Bans, counts: Counts) -> Limits:
+def make_limits(*, chosen: Settings, reactor: Any, bans: Bans, lag: LoopLag, counts: Counts) -> Limits:
     """Make all limits; raises the limit on open files, on which that on connections depends."""
     limits = chosen.limits
     pace = Pace(
@@ -242,8 +244,9 @@ def make_limits(*, chosen: Settings, reactor: Any, bans: Bans, counts: Counts) -
         admission=_make_admission(limits=limits, room=raise_file_limit(), bans=bans, reactor=reactor),
         pace=pace,
         throttle=Throttle(reactor, counts, limits.max_bytes_per_second),
-        handshakes=Deadlines(reactor, limits.handshake_timeout_seconds, counts, Drop.HANDSHAKE_TIMEOUT),
-        closings=Deadlines(reactor, CLOSING_TIMEOUT_S, counts, Drop.CLOSING_TIMEOUT),
+        turns=Turns(reactor, lag.latest, counts),
+        handshakes=Deadlines(reactor, limits.handshake_timeout_seconds, counts, Drop.HANDSHAKE_TIMEOUT, lag.running_s),
+        closings=Deadlines(reactor, CLOSING_TIMEOUT_S, counts, Drop.CLOSING_TIMEOUT, lag.running_s),
     )
 
 
@@ -284,6 +287,7 @@ def make_clients(
     tokens: Tokens | None,
     records: Records,
     pace: Pace,
+    lag: LoopLag,
     counts: Counts,
 ) -> Everybody:
     """Make what holds the clients of this instance."""
@@ -315,12 +319,13 @@ def make_clients(
         identities=users,
         pace=pace,
         report=records.reports.file,
+        lost_s=lag.lost_s,
         departed=records.traces.remember if chosen.operator.admin_token else lambda client, user: None,
         terms=make_terms(resuming=chosen.resuming, passes=passes, boot=boot, unix_time=unix_time, bans=records.bans),
     )
     if users is not None:
         users.on_expiry(clients.token_expired)
-    heartbeat = Heartbeat(reactor, chosen.limits.heartbeat_seconds, counts)
+    heartbeat = Heartbeat(reactor, chosen.limits.heartbeat_seconds, counts, lag.running_s)
     return Everybody(clients=clients, users=users, questions=questions, heartbeat=heartbeat)
 
 
@@ -334,6 +339,7 @@ def make_websockets(*, chosen: Settings, everybody: Everybody, limits: Limits, c
         handshakes=limits.handshakes,
         closings=limits.closings,
         throttle=limits.throttle,
+        turns=limits.turns,
         admission=limits.admission,
     )
     return WebSockets(
@@ -341,6 +347,7 @@ def make_websockets(*, chosen: Settings, everybody: Everybody, limits: Limits, c
         entrance=Entrance(chosen.listening.allowed_origin),
         watch=watch,
         throttle=limits.throttle,
+        turns=limits.turns,
         counts=counts,
     )
 

@@ -94,7 +94,7 @@ def make_daemon(chosen: Settings, reactor: Any, unix_time: UnixTime = time.time)
         broker=broker,
         counts=counts,
     )
-    limits = make_limits(chosen=chosen, reactor=reactor, bans=records.bans, counts=counts)
+    limits = make_limits(chosen=chosen, reactor=reactor, bans=records.bans, lag=lag, counts=counts)
     everybody = make_clients(
         chosen=chosen,
         boot=boot,
@@ -105,6 +105,7 @@ def make_daemon(chosen: Settings, reactor: Any, unix_time: UnixTime = time.time)
         tokens=tokens,
         records=records,
         pace=limits.pace,
+        lag=lag,
         counts=counts,
     )
     clients = everybody.clients
@@ -166,6 +167,7 @@ def make_daemon(chosen: Settings, reactor: Any, unix_time: UnixTime = time.time)
         limits.handshakes,
         limits.closings,
         limits.throttle,
+        limits.turns,
         limits.pace,
         lag,
         notify,

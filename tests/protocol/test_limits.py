@@ -239,7 +239,7 @@ class Limits(MemoryTest):
         skipper, _ = daemon.pair()
         for _ in range(100):
             self.assertTrue(self.go_to_next(skipper))
-            daemon.advance(0.05)
+            daemon.advance(0.2)  # faster than anybody looks at people
 
 
 class LimitsByAutobahn(Limits):

@@ -296,6 +296,116 @@ class Limits(MemoryTest):
         self.assertEqual(client.types(), [])
 
 
+class Pauses(MemoryTest):
+    """The process is stopped, swapped out or busy for a while: nobody pays for it but by waiting."""
+
+    def test_messages_of_a_pause_are_taken(self) -> None:
+        """Candidates and offers that came while the machine was suspended are dropped, and calls never connect."""
+        daemon = self.start()
+        client, partner = daemon.pair()
+        daemon.advance(3)
+        daemon.clock.advance(12)
+        for _ in range(12):  # as many as are allowed in that time, as they come out of the kernel's buffer
+            client.write(client_frame(TEXT, b'{"type":"ice","candidate":null}') * 40)
+        self.assertEqual(partner.types(), ["ice"] * 480)
+        self.assertEqual(client.types(), [])
+
+    def test_of_who_is_heard_before_any_timer_runs(self) -> None:
+        """The same, where the reactor reads before it looks at the time."""
+        daemon = self.start()
+        client, partner = daemon.pair()
+        daemon.advance(3)
+        daemon.clock.rightNow += 12
+        for _ in range(12):
+            client.transport.arrive(client_frame(TEXT, b'{"type":"ice","candidate":null}') * 40)
+        daemon.settle()
+        self.assertEqual(partner.types(), ["ice"] * 480)
+        self.assertEqual(client.types(), [])
+
+    def test_no_more_than_that(self) -> None:
+        """Whoever floods is let through after each pause, and makes the next one."""
+        daemon = self.start()
+        client, partner = daemon.pair()
+        daemon.advance(3)
+        for _ in range(3):
+            daemon.clock.advance(12)
+            client.write(client_frame(TEXT, b'{"type":"ice","candidate":null}') * 900)
+            self.assertLessEqual(len(partner.types()), 12.5 * 40)
+            daemon.advance(10)
+        newcomer = daemon.client()
+        newcomer.write(client_frame(TEXT, b"{}") * 50)
+        self.assertEqual([error["code"] for error in newcomer.take()].count("RATE_LIMIT"), 10)
+
+    def test_a_pong_that_could_not_come_is_awaited(self) -> None:
+        """After a pause longer than the heartbeat all clients far away are dropped, and their partners told so."""
+        daemon = self.start(REQUEUE_ON_PARTNER_LEAVE="false")
+        client, partner = daemon.pair()
+        client.answers_pings = False
+        while not client.pings:
+            daemon.advance(0.25)
+        daemon.clock.advance(HEARTBEAT_S + 1)
+        daemon.settle()
+        self.assertFalse(client.gone)
+        client.write(client_frame(0xA, client.pings[-1]))
+        daemon.advance(HEARTBEAT_S)
+        self.assertFalse(client.gone)
+        daemon.advance(2 * HEARTBEAT_S)
+        self.assertTrue(client.gone, "it is gone, and nobody is told")
+        self.assertEqual(partner.types(), ["partner-left"])
+
+    def test_a_handshake_goes_on_after_it(self) -> None:
+        """All who connect while the machine is suspended, over TLS from far away, say, are thrown out."""
+        daemon = self.start(HANDSHAKE_TIMEOUT_SECONDS="10")
+        client, silent = daemon.connect(), daemon.connect()
+        head = handshake()
+        client.write(head[:-10])
+        daemon.clock.advance(12)
+        daemon.settle()
+        client.write(head[-10:])
+        self.assertEqual(client.response.status, 101)
+        self.assertFalse(silent.gone)
+        daemon.advance(11)
+        self.assertTrue(silent.gone)
+
+
+class Prices(MemoryTest):
+    """What makes work counts for more than a relay: `signald.limits.prices`."""
+
+    def test_dear_messages(self) -> None:
+        """Sixty connections that wait and leave, or show tokens, at the rate of candidates take a whole core."""
+        daemon = self.start()
+        client = daemon.client()
+        allowed = 0
+        for _ in range(100):
+            client.write((client_frame(TEXT, b'{"type":"available"}') + client_frame(TEXT, b'{"type":"leave"}')) * 2)
+            allowed += 4 - len(client.types())
+            daemon.advance(0.1)
+        self.assertTrue(0.5 * 10 * 10 < allowed < 2.5 * 10 * 10, allowed)
+
+    def test_one_that_changes_nothing_is_cheap(self) -> None:
+        """Clients of the old server that say again and again what is so already are told RATE_LIMIT."""
+        daemon = self.start()
+        client = daemon.client()
+        for text in (b'{"type":"available"}', b'{"type":"auth","token":"x"}', b'{"type":"ping"}'):
+            daemon.advance(2)
+            client.write(client_frame(TEXT, text) * 38)
+            self.assertNotIn("error", client.types())
+
+    def test_a_call_after_the_other(self) -> None:
+        """Who goes through ten partners in a row loses the candidates of the eleventh."""
+        daemon = self.start(REQUEUE_ON_PARTNER_LEAVE="false")
+        client = daemon.client()
+        client.send("available")
+        for _ in range(9):
+            daemon.client().send("available")
+            client.send("next")
+        other = daemon.client()
+        other.send("available")
+        client.write(client_frame(TEXT, b'{"type":"ice","candidate":{}}') * 30)
+        self.assertEqual(client.types(), ["matched"] * 10)
+        self.assertEqual(other.types(), ["matched"] + ["ice"] * 30)
+
+
 class Bugs(MemoryTest):
     """An exception that nobody expected."""
 
@@ -342,6 +452,12 @@ class BackpressureByAutobahn(Backpressure):
 
 
 class BrinkByAutobahn(Brink):
+    """The same by Autobahn alone, which the fast path must not differ from."""
+
+    fast_path = False
+
+
+class PausesByAutobahn(Pauses):
     """The same by Autobahn alone, which the fast path must not differ from."""
 
     fast_path = False

@@ -20,6 +20,7 @@ from signald.identity.jwks import Jwks
 from signald.limits.deadlines import Deadlines
 from signald.limits.pace import Pace
 from signald.limits.throttle import Throttle
+from signald.limits.turns import Turns
 from signald.moderation.webhook import Webhook
 from signald.periodic import LOGGED_S, Periodic
 from signald.process.attention import Attention, SignsOfLife
@@ -41,6 +42,7 @@ BODIES = [
     (RedisBroker, "_tick"),
     (SignsOfLife, "_beat"),
     (Throttle, "_beat"),
+    (Turns, "_beat"),
     (Users, "_beat"),
     (Webhook, "_beat"),
 ]

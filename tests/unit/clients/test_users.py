@@ -4,8 +4,9 @@ from typing import Any
 
 from twisted.internet.task import Clock
 
+from signald.brokers.interface import Answers
 from signald.clients.client import Client
-from signald.clients.questions import WhereIs
+from signald.clients.questions import Question, WhereIs
 from signald.clients.users import Users
 from signald.core.ids import ClientId, UserId
 from signald.core.limits import MessageRate, Overflow
@@ -33,3 +34,36 @@ def test_the_order_of_connections_does_not_depend_on_when_it_is_asked() -> None:
     clock.advance(5.0)
     assert [seat.client for seat in early] == ["first", "second"]
     assert users.seats(WhereIs(UserId("ada"))) == early
+
+
+def test_tokens_of_two_users_in_turn_ask_the_other_instances_once_a_second() -> None:
+    """A handful of connections takes all instances' time: each message of theirs is a question to every one of them."""
+    clock, asked = Clock(), []
+
+    async def ask(question: Question) -> Answers:
+        asked.append(question)
+        return Answers({})
+
+    users = Users(
+        verify=lambda token, now: Identity(UserId(token), now + 3600.0),
+        clock=clock,
+        unix_time=lambda: 1e9 + clock.seconds(),
+        at_most=5,
+        overflow=Overflow.REPLACE,
+        ask=ask,
+    )
+    nowhere: Any = None
+    client = Client(nowhere, Session(ClientId("it"), Policy()), MessageRate(40, 0.0))
+    users.identify(client, "ada")
+    assert asked == [WhereIs(UserId("ada"))]
+    for _ in range(100):
+        users.identify(client, "bob")
+        users.identify(client, "ada")
+        clock.advance(0.1)
+    assert 18 <= len(asked) <= 24
+    clock.pump([0.5] * 6)
+    last = len(asked)
+    clock.advance(10.0)
+    assert len(asked) == last, "it goes on asking"
+    users.identify(client, "bob")
+    assert asked[last:] == [WhereIs(UserId("bob"))]
