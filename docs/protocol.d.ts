@@ -26,6 +26,21 @@ export type MAX_CLIENT_ID_LENGTH = 64;
 /** Characters of the `nonce` of a `resume`. */
 export type MAX_NONCE_LENGTH = 64;
 
+/** Characters of a `pool`, of a key or value of `is`, `wants` and `avoids`, and of one of the `likes`. */
+export type MAX_WORD_LENGTH = 32;
+
+/** Keys of `is`, of `wants` and of `avoids`; those that the two have in common are looked at for each match. */
+export type MAX_KEYS = 8;
+
+/** Values of one key. */
+export type MAX_VALUES = 16;
+
+/** Words in `likes`. */
+export type MAX_LIKES = 10;
+
+/** Seconds in `relax`; who has waited for an hour waits for ever. */
+export type MAX_RELAX_S = 3600;
+
 /** What a client may send. */
 export type ClientMessage =
   | Auth
@@ -49,9 +64,21 @@ export interface Auth {
   token?: string | null;
 }
 
-/** Wait for a partner. Waiting already: nothing happens. Paired: error `ALREADY_PAIRED`. */
+/** Wait for a partner; without fields for whoever comes. Paired: error `ALREADY_PAIRED`. Waiting already: nothing happens, or with fields these are the wishes from now on. */
 export interface Available {
   type: "available";
+  /** Only clients of one pool meet; without it those who name none. */
+  pool?: string;
+  /** Facts about this client: values by key. */
+  is?: Record<string, string[]>;
+  /** Of the partner: of each key it must have one of these values. */
+  wants?: Record<string, string[]>;
+  /** Of the partner: it must have none of these values. */
+  avoids?: Record<string, string[]>;
+  /** Interests: who shares some comes first. */
+  likes?: string[];
+  /** Seconds of waiting after which a key of `wants` and `avoids`, or `likes`, binds no more. */
+  relax?: Record<string, number>;
 }
 
 /** SDP offer for the partner. `sdp` is relayed as it is, whatever JSON value it holds. */
@@ -81,9 +108,21 @@ export interface Ice {
   roomId?: string | null;
 }
 
-/** Leave this partner and be queued again, at the tail. Without a partner: error `NOT_PAIRED`. */
+/** Leave this partner and be queued again, at the tail. Without a partner: error `NOT_PAIRED`. Without fields that say whom to meet those of before hold. */
 export interface Next {
   type: "next";
+  /** Only clients of one pool meet; without it those who name none. */
+  pool?: string;
+  /** Facts about this client: values by key. */
+  is?: Record<string, string[]>;
+  /** Of the partner: of each key it must have one of these values. */
+  wants?: Record<string, string[]>;
+  /** Of the partner: it must have none of these values. */
+  avoids?: Record<string, string[]>;
+  /** Interests: who shares some comes first. */
+  likes?: string[];
+  /** Seconds of waiting after which a key of `wants` and `avoids`, or `likes`, binds no more. */
+  relax?: Record<string, number>;
   /** The room that is meant, for clients of `signald.v1`: if it is not the client's any more the message is dropped, for it crossed a change of partner. Without it the room of the moment. */
   roomId?: string | null;
 }
@@ -136,6 +175,7 @@ export type ServerMessage =
   | Ready
   | Resumed
   | Matched
+  | Waiting
   | RelayedOffer
   | RelayedAnswer
   | RelayedIce
@@ -192,6 +232,17 @@ export interface Matched {
   iceServers?: IceServer[];
   /** For clients of `signald.v1`: see `resume`. */
   resume?: ResumeOffer;
+  /** For clients of `signald.v1` that said whom they want to meet. */
+  common?: Common;
+}
+
+/** The client waits on. To clients of `signald.v1` alone that said whom they want to meet, every 5 s at most. */
+export interface Waiting {
+  type: "waiting";
+  /** How long it has waited. */
+  seconds: number;
+  /** So many wait in its pool at least: 1, 10, 100, 1,000, … */
+  atLeast: number;
 }
 
 /** The partner's SDP offer, untouched. */
@@ -272,6 +323,14 @@ export interface ResumeOffer {
   seconds: number | number;
 }
 
+/** What a match came of. */
+export interface Common {
+  /** Of this client's `likes` those that the partner has too. */
+  likes: string[];
+  /** Keys of this client's `relax` that did not bind any more. */
+  relaxed: string[];
+}
+
 /** What the `code` of an `error` message can be. The connection stays open, but for repeated AUTH_FAILED. */
 export type ErrorCode =
   | "INVALID_FORMAT"
@@ -281,4 +340,5 @@ export type ErrorCode =
   | "RATE_LIMIT"
   | "AUTH_REQUIRED"
   | "AUTH_FAILED"
+  | "CROWDED"
   | "RESUME_FAILED";

@@ -19,7 +19,15 @@ from typing import Any, Final
 import msgspec
 
 from signald.core import messages
-from signald.core.messages import CLIENT_MESSAGES, REFUSALS, SERVER_MESSAGES, IceServer, ResumeOffer, message_type
+from signald.core.messages import (
+    CLIENT_MESSAGES,
+    REFUSALS,
+    SERVER_MESSAGES,
+    Common,
+    IceServer,
+    ResumeOffer,
+    message_type,
+)
 from signald.settings.setting import Group, settings_of
 from signald.settings.settings import GROUPS
 from tools import settings_file
@@ -111,7 +119,7 @@ def definitions(ref_template: str = "#/$defs/{name}") -> dict[str, Schema]:
         refs = [{"$ref": ref_template.format(name=message.__name__)} for message in of]
         defs[title] = {"title": title, "description": description, "oneOf": refs}
         defs.update((message.__name__, _tidied(components[message.__name__])) for message in of)
-    defs.update((part.__name__, _tidied(components[part.__name__])) for part in (IceServer, ResumeOffer))
+    defs.update((part.__name__, _tidied(components[part.__name__])) for part in (IceServer, ResumeOffer, Common))
     codes = _tidied(components[messages.ErrorCode.__name__])
     del codes["enum"]
     codes["oneOf"] = [{"const": code.value, "description": _CODES[code.name]} for code in messages.ErrorCode]
@@ -246,6 +254,8 @@ def _ts_type(schema: Mapping[str, Any]) -> str:
             return " | ".join(_ts_type(choice) for choice in schema[union])
     if "items" in schema:
         return f"{_ts_type(schema['items'])}[]"
+    if isinstance(schema.get("additionalProperties"), dict):
+        return f"Record<string, {_ts_type(schema['additionalProperties'])}>"
     return _TYPESCRIPT_TYPES[schema["type"]] if "type" in schema else "unknown"
 
 

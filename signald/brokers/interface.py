@@ -3,7 +3,8 @@
 Every call returns at once and never raises for what happens elsewhere: outcomes come as events, maybe within the
 call (memory), maybe much later (a store). What a broker guarantees:
 
-- **Matching.** The oldest compatible ticket first. A ticket is matched at most once, with one that is alive, and only
+- **Matching.** The oldest ticket first of those who may meet (`signald.core.matching`). A
+  ticket is matched at most once, with one that is alive, and only
   if `BrokerEvents.matched` accepts it on both sides. After a refusal the other side waits on in its old place, or, if
   it was told of the match already, gets `partner_left`.
 - **Relays.** At most once, only within the room, in the order of the calls for each room and direction. One that
@@ -27,6 +28,7 @@ from signald.core.encounters import Party
 from signald.core.ids import ClientId, RoomId
 from signald.core.inputs import PartnerFound
 from signald.core.matching import Ticket
+from signald.core.messages import ProtocolError
 from signald.core.parcel import Parcel
 from signald.core.passes import Pass
 
@@ -40,6 +42,10 @@ class BrokerEvents(Protocol):
         Returns:
             Whether the client still waits with this very ticket and is now paired. False: the match did not happen.
         """
+        ...
+
+    def refused(self, ticket: Ticket, problem: ProtocolError) -> None:
+        """There is no place for a ticket of this instance: it does not wait."""
         ...
 
     def relayed(self, client: ClientId, room: RoomId, text: bytes) -> None:
@@ -297,6 +303,10 @@ class Broker(Protocol):
     @property
     def waiting(self) -> int:
         """How many clients of this instance wait."""
+        ...
+
+    def crowd(self, pool: str) -> int:
+        """How many wait in a pool, as far as this instance knows: itself, or all of them a moment ago."""
         ...
 
     @property

@@ -1,6 +1,5 @@
 """Pairs and routes within a single process: the core's queue and rooms, and nothing else."""
 
-from collections import deque
 from collections.abc import Callable, Sequence
 
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
@@ -21,7 +20,7 @@ from signald.core.blocks import Blocks
 from signald.core.encounters import Party
 from signald.core.ids import ClientId, RoomId
 from signald.core.inputs import PartnerFound
-from signald.core.matching import Queue, Room, Rooms, Ticket
+from signald.core.matching import CROWDED, Crowded, Queue, Room, Rooms, Ticket
 from signald.core.parcel import Parcel
 from signald.core.passes import Pass
 from signald.periodic import Countdown
@@ -31,7 +30,7 @@ class MemoryBroker:
     """Pairs and routes within this process. Outcomes come within the call.
 
     Args:
-        clock: Tells the time, and when two who were kept apart after ``next`` may meet again.
+        clock: Tells the time, and when somebody who waits may meet more than before.
         new_room_id: Makes an id that was never used.
         instance: The name of this process.
         block_s: Seconds that a block between users lasts.
@@ -56,10 +55,7 @@ class MemoryBroker:
         self._blocks = Blocks(block_s)
         self._queue = Queue(self._blocks)
         self._rooms = Rooms()
-        # Tickets that avoid somebody, by the time at which they stop. The delay is the same for all, so they come in
-        # that order and one timer serves the first of them.
-        self._avoiding: deque[Ticket] = deque()
-        self._timer: IDelayedCall | None = None
+        self._timer: IDelayedCall | None = None  # for the next who may meet somebody more
         # Rooms of the process before this one: those that wait for one of the two, and those that have ended since.
         self._missing: dict[RoomId, ClientId] = {}
         self._halves = Countdown(clock, resume_s, self._give_up, "the wait for partners")
@@ -81,9 +77,7 @@ class MemoryBroker:
     def enqueue(self, ticket: Ticket) -> None:
         """See `Broker.enqueue`."""
         self._match(ticket)
-        if ticket.avoid is not None and ticket in self._queue:
-            self._avoiding.append(ticket)
-            self._schedule()
+        self._schedule()
 
     def withdraw(self, ticket: Ticket) -> None:
         """See `Broker.withdraw`."""
@@ -175,25 +169,34 @@ class MemoryBroker:
         """How many clients wait."""
         return len(self._queue)
 
+    def crowd(self, pool: str) -> int:
+        """See `Broker.crowd`."""
+        return self._queue.crowd(pool)
+
     @property
     def rooms(self) -> int:
         """How many rooms there are."""
         return len(self._rooms)
 
     def _match(self, ticket: Ticket) -> None:
-        while (other := self._queue.match(ticket, self._clock.seconds())) is not None:
+        now = self._clock.seconds()
+        while (other := self._queue.match(ticket, now)) is not None:
             room = Room(self._new_room_id(), other.client, ticket.client)
             self._rooms.open(room)
             # Who waited longer is told first and offers: with a store between the two it is the first to know.
-            if self._events.matched(PartnerFound(other, room.id, ticket.client, initiator=True, user=ticket.user)):
-                found = PartnerFound(ticket, room.id, other.client, initiator=False, user=other.user)
+            found = PartnerFound(other, room.id, ticket.client, initiator=True, user=ticket.user, likes=ticket.likes)
+            if self._events.matched(found):
+                found = PartnerFound(ticket, room.id, other.client, initiator=False, user=other.user, likes=other.likes)
                 if not self._events.matched(found):
                     self.leave(room.id, ticket.client)
                 return
             # It went in the same turn: its room was none, and the next one is asked.
             self._rooms.end(room.id)
         if ticket not in self._queue:
-            self._queue.add(ticket)
+            try:
+                self._queue.add(ticket, now)
+            except Crowded:
+                self._events.refused(ticket, CROWDED)
 
     def _give_up(self, room: RoomId) -> None:
         """Who was missing in a room did not come back."""
@@ -202,15 +205,19 @@ class MemoryBroker:
             self.leave(room, missing)
 
     def _schedule(self) -> None:
-        if self._timer is None and self._avoiding:
-            delay = max(0.0, self._avoiding[0].avoid_until - self._clock.seconds())
-            self._timer = self._clock.callLater(delay, self._stop_avoiding)
+        """Wake up when the next of those who wait may meet somebody more."""
+        due = self._queue.next_change()
+        if self._timer is not None:
+            if due is not None and due >= self._timer.getTime():
+                return
+            self._timer.cancel()
+            self._timer = None
+        if due is not None:
+            self._timer = self._clock.callLater(max(0.0, due - self._clock.seconds()), self._look_again)
 
-    def _stop_avoiding(self) -> None:
+    def _look_again(self) -> None:
         self._timer = None
-        now = self._clock.seconds()
-        while self._avoiding and self._avoiding[0].avoid_until <= now:
-            ticket = self._avoiding.popleft()
+        for ticket in self._queue.changed(self._clock.seconds()):
             if ticket in self._queue:
                 self._match(ticket)
         self._schedule()

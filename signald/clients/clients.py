@@ -10,6 +10,7 @@ from msgspec import UNSET, UnsetType
 from twisted.internet.interfaces import IReactorTime
 
 from signald.brokers.interface import Broker, BrokerEvents
+from signald.clients.bulletins import Bulletins
 from signald.clients.client import Client, Connection, Identities, Nobody
 from signald.clients.homes import Homes
 from signald.clients.performing import Performer, restart_code
@@ -28,9 +29,11 @@ from signald.core.inputs import (
     PartnerGone,
     PartnerInterrupted,
     PartnerReturned,
+    TicketRefused,
     TokenExpired,
 )
 from signald.core.limits import MessageRate
+from signald.core.matching import Ticket
 from signald.core.messages import Auth, Crossed, ErrorCode, IceServer, ProtocolError, ResumeOffer
 from signald.core.session import Session
 from signald.core.standing import Policy, State
@@ -101,6 +104,8 @@ class Clients:
         self._performer = performer = Performer(broker, clock, counts, ice_servers, identities, self._pace, report)
         self._run, self._give, self._refuse = performer.run, performer.give, performer.refuse
         self._ice_servers = ice_servers
+        self.bulletins = Bulletins(clock, broker.crowd, performer.tell)
+        performer.waits = self.bulletins.begin
         self.resuming: Resuming | None = None
         self.homes: Homes | None = None
         if terms is not None:
@@ -312,6 +317,12 @@ class Clients:
         if paired:
             self._counts.waits.add(self._now() - found.ticket.since)
         return paired
+
+    def refused(self, ticket: Ticket, problem: ProtocolError) -> None:
+        """See `BrokerEvents.refused`."""
+        client = self._clients.get(ticket.client)
+        if client is not None:
+            self._give(client, TicketRefused(ticket, problem))
 
     def relayed(self, client: ClientId, room: RoomId, text: bytes) -> None:
         """See `BrokerEvents.relayed`."""

@@ -82,6 +82,8 @@ class Performer:
         """Knows which session a token names; None if no session goes on."""
         self.ending: str | None = None
         """Why nobody is to wait here any more."""
+        self.waits: Callable[[Client], None] = lambda client: None
+        """Called with each client that waits."""
         self._pending: deque[tuple[Client, Sequence[Any]]] = deque()
         self._running = False
         self._effects: dict[type, Callable[[Client, Any], None]] = {
@@ -160,6 +162,7 @@ class Performer:
             initiator=effect.initiator,
             ice_servers=self.ice_servers(client.id),
             resume=resume,
+            common=UNSET if effect.common is None else effect.common,
         )
         if outbox is not None:
             outbox.add_with_token(text)
@@ -184,6 +187,7 @@ class Performer:
 
     def _enqueue_now(self, client: Client, ticket: Ticket) -> None:
         if client.session.ticket == ticket:  # it may have left meanwhile
+            self.waits(client)
             self._broker.enqueue(ticket)
 
     def _withdraw(self, client: Client, effect: Withdraw) -> None:

@@ -104,7 +104,7 @@ class Users(PeriodicService):
             if self._overflow is Overflow.REFUSE:
                 return TokenRefused(_TOO_MANY)
             self._replace(others)
-        identified = Identified(identity.user, self._now() + identity.expires - unix_time)
+        identified = Identified(identity.user, self._now() + identity.expires - unix_time, identity.facts)
         is_new = self._remember(client, identified)
         if is_new and self._at_most and self._ask is not None:
             wait_s = 0.0 if client.outbox is None else RESUME_WITHIN_S

@@ -7,7 +7,7 @@ import msgspec
 from signald.core.encounters import Encounter, Party
 from signald.core.ids import ClientId, RoomId
 from signald.core.matching import Ticket
-from signald.core.messages import ClientMessage, ProtocolError, Resume
+from signald.core.messages import ClientMessage, Common, ProtocolError, Resume
 
 POLICY_VIOLATION: Final = 1008
 """Close code for a client that does not keep to the rules (RFC 6455 7.4.1)."""
@@ -20,11 +20,12 @@ class Send(msgspec.Struct, frozen=True, gc=False):
 
 
 class TellMatched(msgspec.Struct, frozen=True, gc=False):
-    """Tell the client of its partner, with the ICE servers of the moment."""
+    """Tell the client of its partner, with the ICE servers of the moment, and what its wishes came to if it has any."""
 
     room: RoomId
     partner: ClientId
     initiator: bool
+    common: Common | None = None
 
 
 class Refuse(msgspec.Struct, frozen=True, gc=False):

@@ -4,17 +4,26 @@ import msgspec
 
 from signald.core.ids import ClientId, RoomId, UserId
 from signald.core.matching import Ticket
-from signald.core.messages import ClientMessage
+from signald.core.messages import ClientMessage, ProtocolError
+from signald.core.wishes import Facts
 
 
 class PartnerFound(msgspec.Struct, frozen=True, gc=False):
-    """The broker matched this client's ticket; `user` is the partner's, if it has proved who it is."""
+    """The broker matched this client's ticket; `user` is the partner's, if it has proved it, `likes` what it likes."""
 
     ticket: Ticket
     room: RoomId
     partner: ClientId
     initiator: bool
     user: UserId | None = None
+    likes: tuple[str, ...] = ()
+
+
+class TicketRefused(msgspec.Struct, frozen=True, gc=False):
+    """The broker has no place for this client's ticket."""
+
+    ticket: Ticket
+    problem: ProtocolError
 
 
 class PartnerGone(msgspec.Struct, frozen=True, gc=False):
@@ -24,10 +33,11 @@ class PartnerGone(msgspec.Struct, frozen=True, gc=False):
 
 
 class Identified(msgspec.Struct, frozen=True, gc=False):
-    """The client's token is good: it is this user until then (seconds, monotonic)."""
+    """The client's token is good: it is this user until then (seconds, monotonic), and has these facts."""
 
     user: UserId
     until: float
+    facts: Facts = ()
 
 
 class TokenRefused(msgspec.Struct, frozen=True, gc=False):
@@ -76,6 +86,7 @@ class PartnerReturned(msgspec.Struct, frozen=True, gc=False):
 Input = (
     ClientMessage
     | PartnerFound
+    | TicketRefused
     | PartnerGone
     | PartnerInterrupted
     | PartnerReturned

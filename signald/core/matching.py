@@ -1,18 +1,42 @@
-"""Pairs waiting clients, first come, first served: the queue, and the rooms of those who are matched.
+"""Pairs waiting clients, the oldest first of those who may meet: the queue, and the rooms of those who are matched.
 
-This is the reference for every broker. Each operation costs the same however many clients wait or are paired: a queue
-in which each newcomer is matched at once can only hold tickets that may not meet each other, which are few: those that
-`next` or `block` keeps apart, and those of one user, whose connections the operator may limit.
+This is the reference for every broker. Tickets that are the same to others, since they are in one pool and have the
+same facts and wants, are one class (`signald.core.classes`). A search goes through the classes that may meet its own,
+in order of place: it costs by classes, and not by tickets. Two who are kept apart as persons (one user, a block, a
+partner that was just left) are passed over, some at a time, and the search goes on behind them a moment later: so
+nothing hides anybody.
 """
 
-from collections import OrderedDict
-from itertools import takewhile
+from heapq import heapify, heappop, heappush, merge
+from typing import Final, NamedTuple
 
 import msgspec
 
 from signald.core.blocks import Blocks
+from signald.core.classes import Class, Pool
 from signald.core.encounters import Party
 from signald.core.ids import ClientId, RoomId, UserId
+from signald.core.line import Line, Stand
+from signald.core.messages import ErrorCode, ProtocolError
+from signald.core.wishes import NO_WISH, Side, Wish
+
+CANDIDATES: Final = 32
+"""Of so many, the oldest who may be met, one who prefers its likes takes the one who shares most."""
+
+PASSED_OVER: Final = 256
+"""Tickets of persons who are kept apart that one step of a search may see: some 0.2 ms."""
+
+GO_ON_S: Final = 0.02
+"""Seconds until a search goes on that has seen so many: 10,000 are seen within a second."""
+
+FULL_S: Final = 1.0
+"""Seconds until a ticket that binds less by now is tried again, if its pool has no place for its new class."""
+
+STALE_AT_MOST: Final = 1_000
+"""Changes of tickets that are gone, besides as many as wait, before they are swept."""
+
+POOLS_KEPT: Final = 1_000
+"""Pools in which nobody waits that are remembered with their classes."""
 
 
 class Ticket(msgspec.Struct, frozen=True, gc=False):
@@ -22,17 +46,19 @@ class Ticket(msgspec.Struct, frozen=True, gc=False):
         client: Who waits.
         number: Counts the stays of this client; with `client` it names the ticket.
         since: When the client became waiting; seconds, monotonic, of its own instance.
-        avoid: The partner that the client left with ``next``, if it was queued by that.
-        avoid_until: Seconds; up to then the two are not matched with each other again.
+        avoid: The partners that the client met last, if it left one with ``next``; that one comes first.
+        avoid_until: Seconds; up to then they are not matched with each other again.
         user: Whose client it is; None if nobody knows.
+        wish: Whom it wants to meet; None if it is content with whoever comes.
     """
 
     client: ClientId
     number: int
     since: float
-    avoid: ClientId | None = None
+    avoid: tuple[ClientId, ...] = ()
     avoid_until: float = 0.0
     user: UserId | None = None
+    wish: Wish | None = None
 
     def party(self) -> Party:
         """The client that waits, with its user."""
@@ -40,14 +66,56 @@ class Ticket(msgspec.Struct, frozen=True, gc=False):
 
     def avoids(self, other: "Ticket", now: float) -> bool:
         """Whether this client should not meet the other one yet."""
-        return self.avoid == other.client and now < self.avoid_until
+        return other.client in self.avoid and now < self.avoid_until
+
+    @property
+    def pool(self) -> str:
+        """Where it waits."""
+        return "" if self.wish is None else self.wish.pool
+
+    @property
+    def likes(self) -> tuple[str, ...]:
+        """What it likes."""
+        return () if self.wish is None else self.wish.likes
+
+    def side(self, now: float) -> Side:
+        """What of its wish binds now."""
+        return NO_WISH if self.wish is None else self.wish.side(self.since, now)
+
+    def next_change(self, now: float) -> float | None:
+        """When it may meet somebody more; None if nothing changes by itself."""
+        changes = [self.avoid_until] if self.avoid and self.avoid_until > now else []
+        relaxes = None if self.wish is None else self.wish.next_change(self.since, now)
+        return min(changes if relaxes is None else [*changes, relaxes], default=None)
 
 
 def compatible(one: Ticket, other: Ticket, now: float) -> bool:
-    """Whether two tickets may be matched: never a client or a user with itself, no quick rematch after ``next``."""
+    """Whether two may be matched as persons: never a client or a user with itself, no quick rematch after ``next``."""
     if one.client == other.client or (one.user is not None and one.user == other.user):
         return False
     return not one.avoids(other, now) and not other.avoids(one, now)
+
+
+class Crowded(Exception):
+    """There is no place in a pool for another class."""
+
+
+CROWDED: Final = ProtocolError(ErrorCode.CROWDED, "too many different wishes in this pool: you do not wait")
+"""What the client of such a ticket is told."""
+
+
+class Place(NamedTuple):
+    """Where a ticket stands.
+
+    Attributes:
+        stand: In the lines of its class.
+        of: Its class.
+        pool: Its pool.
+    """
+
+    stand: Stand
+    of: Class
+    pool: Pool
 
 
 class Queue:
@@ -55,54 +123,213 @@ class Queue:
 
     Args:
         blocks: Says who is never matched with whom.
+        passed_over: See PASSED_OVER.
     """
 
-    __slots__ = ("_blocks", "_tickets")
+    __slots__ = ("_blocks", "_changes", "_number", "_passed_over", "_places", "_pools", "_reached", "_stopped")
 
-    def __init__(self, blocks: Blocks) -> None:
+    def __init__(self, blocks: Blocks, passed_over: int = PASSED_OVER) -> None:
         self._blocks = blocks
-        self._tickets: OrderedDict[ClientId, Ticket] = OrderedDict()
+        self._passed_over = passed_over
+        self._places: dict[ClientId, Place] = {}
+        self._pools: dict[str, Pool] = {}
+        self._number = 0
+        # A heap of when tickets may meet somebody more, with the numbers of their stands: old ones are of nobody.
+        self._changes: list[tuple[float, int, ClientId]] = []
+        self._reached: dict[ClientId, Stand] = {}  # how far searches came that are to go on
+        self._stopped: tuple[Ticket, Stand] | None = None  # the same of the last ticket that does not stand here yet
 
     def __len__(self) -> int:
-        return len(self._tickets)
+        return len(self._places)
 
     def __contains__(self, ticket: Ticket) -> bool:
-        return self._tickets.get(ticket.client) == ticket
+        place = self._places.get(ticket.client)
+        return place is not None and place.stand[2] == ticket
 
     def oldest(self) -> list[Ticket]:
-        """All tickets, in the order in which they will be served."""
-        return list(self._tickets.values())
+        """All tickets, in order of place."""
+        return [stand[2] for stand in sorted(place.stand for place in self._places.values())]
 
-    def add(self, ticket: Ticket) -> None:
-        """Put a ticket behind all that wait as long; one of the same client that stands there already is replaced."""
-        tickets = self._tickets
-        tickets.pop(ticket.client, None)
-        # Mostly none: only who was away comes with an old place.
-        younger = list(takewhile(lambda other: other.since > ticket.since, reversed(tickets.values())))
-        tickets[ticket.client] = ticket
-        for other in reversed(younger):
-            tickets.move_to_end(other.client)
+    @property
+    def classes(self) -> int:
+        """How many classes there are of tickets that wait."""
+        return sum(pool.classes for pool in self._pools.values())
+
+    def crowds(self) -> dict[str, int]:
+        """How many wait in each pool where somebody waits."""
+        return {name: pool.tickets for name, pool in self._pools.items() if pool.tickets}
+
+    def crowd(self, pool: str) -> int:
+        """How many wait in a pool."""
+        found = self._pools.get(pool)
+        return 0 if found is None else found.tickets
+
+    def add(self, ticket: Ticket, now: float) -> None:
+        """Put a ticket behind all that wait as long; one of the same client that stands there already is replaced.
+
+        Raises:
+            Crowded: There is no place for its class. Nothing of the client stands in the queue then.
+        """
+        before = self._places.get(ticket.client)
+        if before is not None:
+            self._take_out(before)
+        pool = self._pool(ticket.pool)
+        of = pool.place_for(ticket.side(now))
+        if of is None:
+            raise Crowded
+        self._number += 1
+        stand = (ticket.since, self._number, ticket)
+        self._places[ticket.client] = Place(stand, of, pool)
+        pool.add(of, stand)
+        self._await(ticket.next_change(now), stand)
+        if self._stopped is not None and self._stopped[0] is ticket:
+            self._go_on_later(ticket, self._stopped[1], now)
+            self._stopped = None
 
     def withdraw(self, ticket: Ticket) -> bool:
         """Take a ticket out; false if it does not stand there (any more)."""
-        if self._tickets.get(ticket.client) != ticket:
+        place = self._places.get(ticket.client)
+        if place is None or place.stand[2] != ticket:
             return False
-        del self._tickets[ticket.client]
+        self._take_out(place)
         return True
 
     def match(self, ticket: Ticket, now: float) -> Ticket | None:
-        """Take out the oldest ticket that is compatible with `ticket`, and `ticket` itself if it stands there.
+        """Take out whom `ticket` meets, and `ticket` itself if it stands there.
 
         Returns:
             The partner's ticket, or None: then nothing has changed.
         """
+        pool = self._pools.get(ticket.pool)
+        if pool is None or not pool.tickets:
+            return None
+        of = pool.find(ticket.side(now))
+        other = self._find(ticket, of, pool.lines(of, ticket.likes), now)
+        if other is not None:
+            self._take_out(self._places[other.client])
+            self.withdraw(ticket)
+        return other
+
+    # --- the time -----------------------------------------------------------------------------------------------------
+
+    def next_change(self) -> float | None:
+        """When the first of the tickets may meet somebody more. It may be gone by then."""
+        return self._changes[0][0] if self._changes else None
+
+    def changed(self, now: float) -> list[Ticket]:
+        """Let the time have passed: gives the tickets that may meet somebody more than before, or have to look on.
+
+        Each of them is to be matched, in this order, if it still stands there then.
+        """
+        changed: dict[int, Stand] = {}
+        while self._changes and self._changes[0][0] <= now:
+            place = self._standing(heappop(self._changes))
+            if place is not None:
+                stand = place.stand
+                changed[stand[1]] = stand
+                self._relax(place, now)
+                self._await(stand[2].next_change(now), stand)
+        return [stand[2] for stand in sorted(changed.values())]
+
+    def _await(self, change: float | None, stand: Stand) -> None:
+        """Remember when a ticket may meet somebody more."""
+        if change is None:
+            return
+        if len(self._changes) > 2 * len(self._places) + STALE_AT_MOST:
+            self._changes = [each for each in self._changes if self._standing(each) is not None]
+            heapify(self._changes)
+        heappush(self._changes, (change, stand[1], stand[2].client))
+
+    def _standing(self, change: tuple[float, int, ClientId]) -> Place | None:
+        """Where the ticket stands that is to change; None if it is gone."""
+        _, number, client = change
+        place = self._places.get(client)
+        return place if place is not None and place.stand[1] == number else None
+
+    def _relax(self, place: Place, now: float) -> None:
+        """Move a ticket to the class in which it is by now, if there is a place for that."""
+        stand, of, pool = place
+        side = stand[2].side(now)
+        if side == of.side:
+            return
+        other = pool.place_for(side)
+        if other is None:
+            self._await(now + FULL_S, stand)
+            return
+        self._reached.pop(stand[2].client, None)
+        pool.remove(of, stand)
+        pool.add(other, stand)
+        self._places[stand[2].client] = Place(stand, other, pool)
+
+    # --- inside -------------------------------------------------------------------------------------------------------
+
+    def _pool(self, name: str) -> Pool:
+        pool = self._pools.get(name)
+        if pool is None:
+            if len(self._pools) >= POOLS_KEPT:
+                for idle in [other for other, each in self._pools.items() if not each.tickets]:
+                    del self._pools[idle]
+            pool = self._pools[name] = Pool()
+        return pool
+
+    def _take_out(self, place: Place) -> None:
+        stand, of, pool = place
+        client = stand[2].client
+        del self._places[client]
+        self._reached.pop(client, None)
+        pool.remove(of, stand)
+
+    def _find(self, ticket: Ticket, of: Class, lines: list[Line], now: float) -> Ticket | None:
+        """Whom a ticket meets of those that stand in lines."""
+        if not lines:
+            return None
+        prefers = of.side.prefers
+        reached = self._reached.pop(ticket.client, None)
+        if reached is None and not prefers:
+            first: Ticket = min(line.first for line in lines)[2]
+            if self._may_meet(ticket, first, now):
+                return first
+        behind = [line.behind(reached) for line in lines]
+        best: Ticket | None = None
+        most, seen, passed_over, last = -1, 0, 0, None
+        for stand in merge(*behind) if len(behind) > 1 else behind[0]:
+            other: Ticket = stand[2]
+            if stand is last or other.client == ticket.client:
+                continue  # one who shares two likes stands in two lines
+            last = stand
+            if self._may_meet(ticket, other, now):
+                if not prefers:
+                    return other
+                shared = self._shared(ticket, other)
+                if shared > most:
+                    best, most = other, shared
+                seen += 1
+                if seen == CANDIDATES:
+                    break
+                continue
+            passed_over += 1
+            if passed_over == self._passed_over:
+                if best is None:
+                    self._go_on_later(ticket, stand, now)
+                break
+        return best
+
+    def _go_on_later(self, ticket: Ticket, reached: Stand, now: float) -> None:
+        """Let a search go on from where it stopped, when its ticket stands here."""
+        place = self._places.get(ticket.client)
+        if place is None or place.stand[2] != ticket:
+            self._stopped = ticket, reached
+            return
+        self._reached[ticket.client] = reached
+        self._await(now + GO_ON_S, place.stand)
+
+    def _may_meet(self, one: Ticket, other: Ticket, now: float) -> bool:
         blocks = self._blocks
-        for other in self._tickets.values():
-            if compatible(ticket, other, now) and not (blocks and blocks.apart(ticket.party(), other.party())):
-                del self._tickets[other.client]
-                self.withdraw(ticket)
-                return other
-        return None
+        return compatible(one, other, now) and not (blocks and blocks.apart(one.party(), other.party()))
+
+    def _shared(self, one: Ticket, other: Ticket) -> int:
+        """How many likes two share who both prefer them."""
+        return len(set(one.likes).intersection(other.likes)) if self._places[other.client].of.side.prefers else 0
 
 
 class Room(msgspec.Struct, frozen=True, gc=False):

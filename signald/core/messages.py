@@ -43,6 +43,21 @@ MAX_CLIENT_ID_LENGTH: Final = 64
 MAX_NONCE_LENGTH: Final = 64
 """Characters of the ``nonce`` of a ``resume``."""
 
+MAX_WORD_LENGTH: Final = 32
+"""Characters of a ``pool``, of a key or value of ``is``, ``wants`` and ``avoids``, and of one of the ``likes``."""
+
+MAX_KEYS: Final = 8
+"""Keys of ``is``, of ``wants`` and of ``avoids``; those that the two have in common are looked at for each match."""
+
+MAX_VALUES: Final = 16
+"""Values of one key."""
+
+MAX_LIKES: Final = 10
+"""Words in ``likes``."""
+
+MAX_RELAX_S: Final = 3600
+"""Seconds in ``relax``; who has waited for an hour waits for ever."""
+
 
 class ErrorCode(StrEnum):
     """What the ``code`` of an ``error`` message can be. The connection stays open, but for repeated AUTH_FAILED."""
@@ -70,6 +85,9 @@ class ErrorCode(StrEnum):
     """The token is not accepted, or its user is banned or has too many connections. The third in a row closes the
     connection."""
 
+    CROWDED = "CROWDED"
+    """There are too many different wishes in this pool already. Fewer keys or values, or another pool, find a place."""
+
     RESUME_FAILED = "RESUME_FAILED"
     """There is no such session any more, or the token is not the last one of it: the connection goes on as the new
     client of its ``ready``."""
@@ -80,7 +98,7 @@ class ProtocolError(Exception):
 
     Attributes:
         code: What went wrong, for programs.
-        message: What went wrong, for people; never contains what the client sent.
+        message: What went wrong, for people; of what the client sent it contains at most the name of a key, as JSON.
     """
 
     def __init__(self, code: ErrorCode, message: str) -> None:
@@ -134,8 +152,67 @@ class Auth(msgspec.Struct, tag="auth", gc=False):
     ) = UNSET
 
 
-class Available(msgspec.Struct, tag="available", gc=False):
-    """Wait for a partner. Waiting already: nothing happens. Paired: error ``ALREADY_PAIRED``."""
+Word = Annotated[str, Meta(max_length=MAX_WORD_LENGTH)]
+_Values = Annotated[list[Word], Meta(max_length=MAX_VALUES)]
+
+
+class Wishes(msgspec.Struct, gc=False):
+    """The fields that say whom a client wants to meet."""
+
+    pool: (
+        Annotated[
+            str,
+            Meta(
+                max_length=MAX_WORD_LENGTH, description="Only clients of one pool meet; without it those who name none."
+            ),
+        ]
+        | UnsetType
+    ) = UNSET
+    is_: (
+        Annotated[dict[Word, _Values], Meta(max_length=MAX_KEYS, description="Facts about this client: values by key.")]
+        | UnsetType
+    ) = msgspec.field(name="is", default=UNSET)
+    wants: (
+        Annotated[
+            dict[Word, _Values],
+            Meta(max_length=MAX_KEYS, description="Of the partner: of each key it must have one of these values."),
+        ]
+        | UnsetType
+    ) = UNSET
+    avoids: (
+        Annotated[
+            dict[Word, _Values],
+            Meta(max_length=MAX_KEYS, description="Of the partner: it must have none of these values."),
+        ]
+        | UnsetType
+    ) = UNSET
+    likes: (
+        Annotated[list[Word], Meta(max_length=MAX_LIKES, description="Interests: who shares some comes first.")]
+        | UnsetType
+    ) = UNSET
+    relax: (
+        Annotated[
+            dict[Word, Annotated[float, Meta(ge=0, le=MAX_RELAX_S)]],
+            Meta(
+                max_length=2 * MAX_KEYS + 1,
+                description="Seconds of waiting after which a key of `wants` and `avoids`, or `likes`, binds no more.",
+            ),
+        ]
+        | UnsetType
+    ) = UNSET
+
+    def wishes(self) -> "Wishes | None":
+        """These fields alone; None if none of them is there."""
+        if self.pool is self.is_ is self.wants is self.avoids is self.likes is self.relax is UNSET:
+            return None
+        return Wishes(self.pool, self.is_, self.wants, self.avoids, self.likes, self.relax)
+
+
+class Available(Wishes, tag="available", gc=False):
+    """Wait for a partner; without fields for whoever comes. Paired: error ``ALREADY_PAIRED``.
+
+    Waiting already: nothing happens, or with fields these are the wishes from now on.
+    """
 
 
 class Offer(msgspec.Struct, tag="offer", gc=False):
@@ -159,8 +236,11 @@ class Ice(msgspec.Struct, tag="ice", gc=False):
     roomId: RoomName = UNSET
 
 
-class Next(msgspec.Struct, tag="next", gc=False):
-    """Leave this partner and be queued again, at the tail. Without a partner: error ``NOT_PAIRED``."""
+class Next(Wishes, tag="next", gc=False):
+    """Leave this partner and be queued again, at the tail. Without a partner: error ``NOT_PAIRED``.
+
+    Without fields that say whom to meet those of before hold.
+    """
 
     roomId: RoomName = UNSET
 
@@ -250,11 +330,11 @@ ClientMessage = Auth | Available | Offer | Answer | Ice | Next | Leave | Ping | 
 
 REFUSALS: Final[Mapping[type[msgspec.Struct], tuple[ErrorCode, ...]]] = {
     Auth: (ErrorCode.AUTH_FAILED,),
-    Available: (ErrorCode.ALREADY_PAIRED, ErrorCode.AUTH_REQUIRED),
+    Available: (ErrorCode.ALREADY_PAIRED, ErrorCode.AUTH_REQUIRED, ErrorCode.CROWDED),
     Offer: (ErrorCode.NOT_PAIRED,),
     Answer: (ErrorCode.NOT_PAIRED,),
     Ice: (ErrorCode.NOT_PAIRED,),
-    Next: (ErrorCode.NOT_PAIRED, ErrorCode.AUTH_REQUIRED),
+    Next: (ErrorCode.NOT_PAIRED, ErrorCode.AUTH_REQUIRED, ErrorCode.CROWDED),
     Report: (ErrorCode.NOT_PAIRED,),
     Block: (ErrorCode.NOT_PAIRED,),
     Resume: (ErrorCode.RESUME_FAILED,),
@@ -314,6 +394,13 @@ class Resumed(msgspec.Struct, tag="resumed"):
     resume: ResumeToken = UNSET
 
 
+class Common(msgspec.Struct):
+    """What a match came of."""
+
+    likes: Annotated[list[str], Meta(description="Of this client's `likes` those that the partner has too.")]
+    relaxed: Annotated[list[str], Meta(description="Keys of this client's `relax` that did not bind any more.")]
+
+
 class Matched(msgspec.Struct, tag="matched"):
     """A partner was found. Both get the same ``roomId``; ``initiator`` is true for exactly one, who should offer."""
 
@@ -322,6 +409,16 @@ class Matched(msgspec.Struct, tag="matched"):
     initiator: Annotated[bool, Meta(description="Whether this client is the one who should offer.")]
     iceServers: IceServerList | UnsetType = UNSET
     resume: ResumeToken = UNSET
+    common: (
+        Annotated[Common, Meta(description="For clients of `signald.v1` that said whom they want to meet.")] | UnsetType
+    ) = UNSET
+
+
+class Waiting(msgspec.Struct, tag="waiting"):
+    """The client waits on. To clients of ``signald.v1`` alone that said whom they want to meet, every 5 s at most."""
+
+    seconds: Annotated[int, Meta(description="How long it has waited.")]
+    atLeast: Annotated[int, Meta(description="So many wait in its pool at least: 1, 10, 100, 1,000, …")]
 
 
 class RelayedOffer(msgspec.Struct, tag="offer"):
@@ -376,6 +473,7 @@ ServerMessage = (
     Ready
     | Resumed
     | Matched
+    | Waiting
     | RelayedOffer
     | RelayedAnswer
     | RelayedIce
@@ -504,6 +602,7 @@ SERVER_MESSAGES: Final[tuple[type[msgspec.Struct], ...]] = (
     Ready,
     Resumed,
     Matched,
+    Waiting,
     RelayedOffer,
     RelayedAnswer,
     RelayedIce,
@@ -541,9 +640,15 @@ def matched(
     initiator: bool,
     ice_servers: list[IceServer] | UnsetType = UNSET,
     resume: ResumeOffer | UnsetType = UNSET,
+    common: Common | UnsetType = UNSET,
 ) -> bytes:
     """The ``matched`` message for one of the two clients of a room."""
-    return to_json(Matched(room, partner, initiator, ice_servers, resume))
+    return to_json(Matched(room, partner, initiator, ice_servers, resume, common))
+
+
+def waiting(seconds: float, crowd: int) -> bytes:
+    """The ``waiting`` message for a client that waits with so many in its pool, itself included."""
+    return to_json(Waiting(int(seconds), 10 ** (len(str(max(1, crowd))) - 1)))
 
 
 def sent_again(text: bytes) -> bytes:

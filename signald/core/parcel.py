@@ -8,9 +8,11 @@ from signald.core.encounters import Encounter, Party
 from signald.core.ids import ClientId, RoomId, UserId
 from signald.core.inputs import Identified
 from signald.core.matching import Ticket
+from signald.core.messages import ProtocolError, Wishes
 from signald.core.passes import Pass
 from signald.core.session import Session
-from signald.core.standing import Policy, State
+from signald.core.standing import AVOIDED_AT_MOST, Policy, State
+from signald.core.wishes import Facts
 
 
 class Parcel(msgspec.Struct, array_like=True, frozen=True, kw_only=True):
@@ -43,6 +45,9 @@ class Parcel(msgspec.Struct, array_like=True, frozen=True, kw_only=True):
         address: From where it came.
         age_s: How long ago.
         away_since: When it lost its connection; seconds since 1970, for people.
+        said: Whom it wants to meet, if it says so.
+        facts: What its token tells of it.
+        lately: Its last partners, newest first; of these its ticket avoids as many as it would now.
     """
 
     client: ClientId
@@ -71,6 +76,9 @@ class Parcel(msgspec.Struct, array_like=True, frozen=True, kw_only=True):
     address: str = ""
     age_s: float = 0.0
     away_since: float = 0.0
+    said: Wishes | None = None
+    facts: Facts = ()
+    lately: tuple[ClientId, ...] = ()
 
 
 def is_last(packed: Parcel, epoch: int, sent: int, received: int, nonce: str) -> bool:
@@ -102,12 +110,15 @@ def pack(session: Session, now: float, **more: Any) -> Parcel:
         partner_away=session.partner_away,
         tickets=session.tickets,
         waited_s=0.0 if ticket is None else now - ticket.since,
-        avoid=None if ticket is None else ticket.avoid,
+        avoid=ticket.avoid[0] if ticket is not None and ticket.avoid else None,
         avoid_s=0.0 if ticket is None else ticket.avoid_until - now,
         user=session.user,
         user_s=0.0 if identity is None else identity.until - now,
         bad_tokens=session.bad_tokens,
         met=session.met,
+        said=session.said,
+        facts=() if identity is None else identity.facts,
+        lately=session.lately,
         **more,
     )
 
@@ -126,12 +137,30 @@ def unpack(parcel: Parcel, policy: Policy, now: float) -> Session:
     session.room, session.partner = parcel.room, parcel.partner
     session.partner_away = parcel.partner_away
     if parcel.user is not None:
-        session.identity = Identified(parcel.user, now + parcel.user_s)
+        session.identity = Identified(parcel.user, now + parcel.user_s, parcel.facts)
     session.bad_tokens, session.tickets, session.met = parcel.bad_tokens, parcel.tickets, parcel.met
+    session.lately = parcel.lately or (() if parcel.partner is None else (parcel.partner,))
+    _want(session, parcel.said)
     if session.stands is State.WAITING:
-        since = now - parcel.waited_s
-        session.shelved = Ticket(parcel.client, parcel.tickets, since, parcel.avoid, now + parcel.avoid_s, session.user)
+        since, until = now - parcel.waited_s, now + parcel.avoid_s
+        avoid = () if parcel.avoid is None else (parcel.avoid, *_others(parcel))
+        session.shelved = Ticket(parcel.client, parcel.tickets, since, avoid, until, session.user, session.wish)
     return session
+
+
+def _others(parcel: Parcel) -> tuple[ClientId, ...]:
+    """Whom a ticket avoids besides the last one."""
+    if parcel.said is None:
+        return ()
+    return tuple(other for other in parcel.lately if other != parcel.avoid)[: AVOIDED_AT_MOST - 1]
+
+
+def _want(session: Session, said: Wishes | None) -> None:
+    """Let a session want what it wanted. An instance with other keys than the one before knows no such wish."""
+    try:
+        session.want(said)
+    except ProtocolError:
+        session.want(None)
 
 
 def from_pass(said: Pass, unix_time: float, waited_s: float | None) -> Parcel:

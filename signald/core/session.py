@@ -19,6 +19,7 @@ from the broker alone, and what is said about an older ticket or room is recogni
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
+import msgspec
 from msgspec import UNSET, Raw, UnsetType
 
 from signald.core import absence, messages
@@ -50,6 +51,7 @@ from signald.core.inputs import (
     PartnerReturned,
     ResumeFailed,
     Returned,
+    TicketRefused,
     TokenExpired,
     TokenRefused,
 )
@@ -70,7 +72,7 @@ from signald.core.messages import (
     Resume,
     Signal,
 )
-from signald.core.standing import EXPIRED, AuthMode, Policy, Standing, State
+from signald.core.standing import AVOIDED_AT_MOST, EXPIRED, AuthMode, Policy, Standing, State
 
 _NOTHING: Final[Effects] = ()
 _PONG: Final[Effects] = (Send(messages.PONG),)
@@ -111,9 +113,27 @@ class Session(Standing):
 
     # Each of these is a cell of the table. None is called from outside.
 
-    def _available(self, given: Input, now: float) -> Effects:
+    def _available(self, given: Available, now: float) -> Effects:
         self._need_identity(now)
+        self.want(given.wishes())
         return self._enqueue(given, now)
+
+    def _want_else(self, given: Available, now: float) -> Effects:
+        """Who waits already wants to meet somebody else from now on; it has waited no shorter for that."""
+        said = given.wishes()
+        if said is None:
+            return _NOTHING
+        self.want(said)
+        return self._file_anew()
+
+    def _file_anew(self) -> Effects:
+        """Wait on with other wishes, in the same place."""
+        waits = self.ticket
+        if waits is None or waits.wish == self.wish:
+            return _NOTHING
+        self.tickets += 1
+        self.ticket = msgspec.structs.replace(waits, number=self.tickets, wish=self.wish)
+        return Withdraw(waits), Enqueue(self.ticket)
 
     def _mean(self, given: Offer | Answer | Ice | Next | Leave) -> None:
         """Let a message through that is about the room of the moment; old clients name none."""
@@ -121,8 +141,8 @@ class Session(Standing):
         if self.v1 and isinstance(room, Raw) and not messages.names(room, self.room):
             raise Crossed
 
-    def _enqueue(self, given: Input, now: float, avoid: ClientId | None = None) -> Effects:
-        self.ticket = self.new_ticket(now, avoid)
+    def _enqueue(self, given: Input, now: float, *, avoiding: bool = False) -> Effects:
+        self.ticket = self.new_ticket(now, avoiding=avoiding)
         self.state = State.WAITING
         return (Enqueue(self.ticket),)
 
@@ -134,12 +154,21 @@ class Session(Standing):
     def _pair(self, given: PartnerFound, now: float) -> Effects:
         if given.ticket != self.ticket:
             return _NOTHING
+        common = self.common(given.ticket, given.likes, now)
         self.ticket = None
         self.room = given.room
         self.partner = given.partner
         self.met = (Encounter(given.room, Party(given.partner, given.user)), *self.met[:1])
+        self.lately = (given.partner,) if self.wish is None else (given.partner, *self.lately)[:AVOIDED_AT_MOST]
         self.state = State.PAIRED
-        return (TellMatched(given.room, given.partner, given.initiator),)
+        return (TellMatched(given.room, given.partner, given.initiator, common),)
+
+    def _refused_ticket(self, given: TicketRefused, now: float) -> Effects:
+        if given.ticket != self.ticket:
+            return _NOTHING
+        self.ticket = None
+        self.state = State.IDLE
+        return (Refuse(given.problem),)
 
     def _leave_queue(self, given: Leave, now: float) -> Effects:
         self._mean(given)
@@ -166,8 +195,10 @@ class Session(Standing):
     def _next(self, given: Next, now: float) -> Effects:
         self._mean(given)
         self._need_identity(now)
-        partner = self.partner
-        return self._part() + self._enqueue(given, now, avoid=partner)
+        said = given.wishes()
+        if said is not None:
+            self.want(said)
+        return self._part() + self._enqueue(given, now, avoiding=True)
 
     def _partner_gone(self, given: PartnerGone, now: float) -> Effects:
         if given.room != self.room:
@@ -190,14 +221,17 @@ class Session(Standing):
         return (VerifyToken(given.token),)
 
     def _identify(self, given: Identified, now: float) -> Effects:
+        facts = () if self.identity is None else self.identity.facts
         self.identity = given
         self.bad_tokens = 0
+        if given.facts != facts:
+            self.want(self.said)
         return _NOTHING
 
     def _identify_waiting(self, given: Identified, now: float) -> Effects:
         self._identify(given, now)
         if self.ticket is None or self.ticket.user == given.user:
-            return _NOTHING
+            return self._file_anew()
         # The ticket names somebody else, or nobody: a new one, at the tail.
         return self._withdraw(given, now) + self._enqueue(given, now)
 
@@ -247,6 +281,7 @@ class Session(Standing):
 
 _FROM_ELSEWHERE: Final[tuple[type[Any], ...]] = (
     PartnerFound,
+    TicketRefused,
     PartnerGone,
     PartnerInterrupted,
     PartnerReturned,
@@ -277,6 +312,7 @@ TRANSITIONS: Final[Mapping[State, Mapping[type[Any], _Rule]]] = {
         Block: _S._block,
         Resume: absence.resume,
         PartnerFound: _S._ignore,
+        TicketRefused: _S._ignore,
         PartnerGone: _S._ignore,
         PartnerInterrupted: _S._ignore,
         PartnerReturned: _S._ignore,
@@ -290,7 +326,7 @@ TRANSITIONS: Final[Mapping[State, Mapping[type[Any], _Rule]]] = {
     },
     State.WAITING: {
         Auth: _S._auth,
-        Available: _S._ignore,
+        Available: _S._want_else,
         Offer: _S._not_paired,
         Answer: _S._not_paired,
         Ice: _S._not_paired,
@@ -301,6 +337,7 @@ TRANSITIONS: Final[Mapping[State, Mapping[type[Any], _Rule]]] = {
         Block: _S._block,
         Resume: absence.resume_too_late,
         PartnerFound: _S._pair,
+        TicketRefused: _S._refused_ticket,
         PartnerGone: _S._ignore,
         PartnerInterrupted: _S._ignore,
         PartnerReturned: _S._ignore,
@@ -325,6 +362,7 @@ TRANSITIONS: Final[Mapping[State, Mapping[type[Any], _Rule]]] = {
         Block: _S._block,
         Resume: absence.resume_too_late,
         PartnerFound: _S._ignore,
+        TicketRefused: _S._ignore,
         PartnerGone: _S._partner_gone,
         PartnerInterrupted: absence.partner_interrupted,
         PartnerReturned: absence.partner_returned,

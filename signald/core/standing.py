@@ -12,7 +12,11 @@ from signald.core.encounters import Encounter
 from signald.core.ids import ClientId, RoomId, UserId
 from signald.core.inputs import Identified
 from signald.core.matching import Ticket
-from signald.core.messages import ErrorCode, ProtocolError
+from signald.core.messages import Common, ErrorCode, ProtocolError, Wishes
+from signald.core.wishes import Vocabulary, Wish, fold, make_wish
+
+AVOIDED_AT_MOST: Final = 8
+"""Partners from whom one who has wishes keeps away for a while after ``next``; all others from the last one alone."""
 
 EXPIRED: Final = ProtocolError(ErrorCode.AUTH_REQUIRED, "your token has expired: you wait no longer")
 
@@ -46,11 +50,13 @@ class Policy(msgspec.Struct, frozen=True):
         requeue_on_partner_leave: Whether a client whose partner left waits again at once.
         rematch_delay_s: How long after ``next`` the two are kept apart.
         auth: Whether tokens are looked at, and whether nobody waits without one.
+        vocabulary: What clients may say of whom they want to meet.
     """
 
     requeue_on_partner_leave: bool = True
     rematch_delay_s: float = 3.0
     auth: AuthMode = AuthMode.OFF
+    vocabulary: Vocabulary = Vocabulary()
 
 
 class Standing:
@@ -73,23 +79,29 @@ class Standing:
         identity: Who it is, if it has proved it.
         bad_tokens: How often in a row it has failed to prove it.
         met: The last two partners, newest first.
+        said: Whom it wants to meet, in its words; None if it did not say.
+        wish: The same, comparable; None for whoever comes.
+        lately: The last partners, newest first, of one who says whom it wants to meet.
     """
 
     __slots__ = (
         "bad_tokens",
         "client",
         "identity",
+        "lately",
         "met",
         "partner",
         "partner_away",
         "policy",
         "room",
+        "said",
         "shelved",
         "stands",
         "state",
         "ticket",
         "tickets",
         "v1",
+        "wish",
     )
 
     def __init__(self, client: ClientId, policy: Policy, *, v1: bool = False) -> None:
@@ -106,6 +118,9 @@ class Standing:
         self.identity: Identified | None = None
         self.bad_tokens = 0
         self.met: tuple[Encounter, ...] = ()
+        self.said: Wishes | None = None
+        self.wish: Wish | None = None
+        self.lately: tuple[ClientId, ...] = ()
 
     @property
     def user(self) -> UserId | None:
@@ -117,11 +132,36 @@ class Standing:
         identity = self.identity
         return self.policy.auth is not AuthMode.REQUIRED or (identity is not None and now < identity.until)
 
-    def new_ticket(self, now: float, avoid: ClientId | None = None) -> Ticket:
-        """A ticket for this client's next stay in the queue."""
+    def new_ticket(self, now: float, *, avoiding: bool = False) -> Ticket:
+        """A ticket for this client's next stay in the queue.
+
+        Args:
+            now: Since when it waits.
+            avoiding: Whether it is to keep away for a while from whom it has met last.
+        """
         self.tickets += 1
-        delay = self.policy.rematch_delay_s if avoid is not None else 0.0
-        return Ticket(self.client, self.tickets, now, avoid, now + delay, self.user)
+        avoid: tuple[ClientId, ...] = ()
+        if avoiding:
+            avoid = self.lately if self.wish is not None else self.lately[:1]
+        until = now + self.policy.rematch_delay_s if avoid else now
+        return Ticket(self.client, self.tickets, now, avoid, until, self.user, self.wish)
+
+    def want(self, said: Wishes | None) -> None:
+        """Take what the client says of whom it wants to meet; None if it is content with whoever comes.
+
+        Raises:
+            ProtocolError: It names a key or a value that there is not. Nothing has changed.
+        """
+        known = () if self.identity is None else self.identity.facts
+        if said is not None or known or self.wish is not None:
+            self.wish, self.said = make_wish(said, known, self.policy.vocabulary), said
+
+    def common(self, ticket: Ticket, likes: tuple[str, ...], now: float) -> Common | None:
+        """What came of the wishes with which this client waited, for one who likes this; None without wishes."""
+        if not self.v1 or self.said is None or ticket.wish is None:
+            return None
+        shared = [word for word in self.said.likes or () if fold(word) in likes]
+        return Common(shared, list(ticket.wish.relaxed(ticket.since, now)))
 
     def forget_room(self) -> None:
         """There is no partner any more."""

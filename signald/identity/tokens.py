@@ -16,6 +16,7 @@ from jwt.utils import base64url_decode
 
 from signald.core.ids import UserId
 from signald.core.messages import MAX_TOKEN_LENGTH, MAX_USER_ID_LENGTH
+from signald.core.wishes import Facts, from_claims
 from signald.identity.signing_keys import EDWARDS, SigningKey
 
 MAX_HEADER_LENGTH: Final = 1024
@@ -50,10 +51,12 @@ class Identity(msgspec.Struct, frozen=True):
     Attributes:
         user: Its ``sub``.
         expires: Seconds since 1970 at which it ends, leeway included.
+        facts: What it says of the client, for matching.
     """
 
     user: UserId
     expires: float
+    facts: Facts = ()
 
 
 class KeySource(Protocol):
@@ -81,13 +84,17 @@ class Verifier:
         issuer: What ``iss`` must be; empty: anything.
         audience: What ``aud`` must be or contain; empty: a token must not have one, for it is meant for somebody else.
         leeway_s: By how much the clocks of issuer and server may differ.
+        facts: Claims that are facts about the client.
     """
 
-    def __init__(self, keys: KeySource, *, issuer: str, audience: str, leeway_s: float) -> None:
+    def __init__(
+        self, keys: KeySource, *, issuer: str, audience: str, leeway_s: float, facts: Sequence[str] = ()
+    ) -> None:
         self._keys = keys
         self._issuer = issuer
         self._audience = audience
         self._leeway_s = leeway_s
+        self._facts = facts
         self._jws = PyJWS()
         for name in EDWARDS:
             self._jws.register_algorithm(name, OKPAlgorithm())
@@ -104,7 +111,8 @@ class Verifier:
         """
         claims = _object(self._signed_part(token))
         self._check_source(claims)
-        return Identity(_user(claims), self._check_time(claims, unix_time))
+        facts = from_claims(claims, self._facts)
+        return Identity(_user(claims), self._check_time(claims, unix_time), facts)
 
     def _signed_part(self, token: str) -> bytes:
         """The claims, once the signature is found good."""

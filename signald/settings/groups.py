@@ -4,6 +4,7 @@ From these fields come the environment variables, the options of ``twistd signal
 README's tables (`tools.schema`).
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from signald.brokers.redis.url import StoreAddress
@@ -127,6 +128,17 @@ class PairingSettings(Group):
     )
     rematch_delay_seconds: float = setting(
         "3", values.seconds(0, 3600), "How long after `next` the same two are kept apart, if nobody else comes"
+    )
+    match_keys: Mapping[str, frozenset[str]] | None = setting(
+        "",
+        values.match_keys,
+        "The keys of `is`, `wants` and `avoids`, separated by semicolons, some with the values that there are: "
+        "`lang;gender=f,m,x`; empty: any",
+    )
+    match_likes_seconds: float = setting(
+        "5",
+        values.seconds(0, 3600),
+        "How long whoever has `likes` waits for somebody who shares one, if it does not say so itself in `relax`",
     )
     matches_per_minute: int = setting(
         "0",
@@ -271,6 +283,12 @@ class IdentitySettings(Group):
     jwt_leeway_seconds: float = setting(
         "10", values.seconds(0, 600), "Seconds by which the clocks of issuer and server may differ"
     )
+    match_claims: tuple[str, ...] = setting(
+        "",
+        values.match_claims,
+        "Claims of the token, comma-separated, that are facts about its client for matching; what the client itself "
+        "says of these keys does not count: `age,verified`",
+    )
     max_connections_per_user: int = setting(
         "0", values.integer(0, 1_000_000), "Connections of one user at one time, on all instances; 0: any number"
     )
@@ -284,6 +302,8 @@ class IdentitySettings(Group):
         """See `Group.check`."""
         keys = [name for name in ("jwt_secret", "jwt_public_key_file", "jwt_jwks") if getattr(self, name)]
         if self.auth_mode is AuthMode.OFF:
+            if self.match_claims:
+                raise SettingsError("MATCH_CLAIMS is set, but AUTH_MODE is off: make it optional or required")
             if keys:  # a slip must not open the server to all
                 raise SettingsError(f"{keys[0].upper()} is set, but AUTH_MODE is off: make it optional or required")
             return

@@ -7,12 +7,14 @@ import base64
 import os
 import re
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from enum import StrEnum
 from typing import Final, NamedTuple, TypeVar
 
 from signald.brokers.redis.url import StoreAddress, parse_url
 from signald.core import origins, urls
+from signald.core.messages import MAX_WORD_LENGTH
+from signald.core.wishes import LIKES, fold
 from signald.identity.signing_keys import HMAC, PUBLIC
 
 WORKER: Final = "{worker}"
@@ -175,6 +177,35 @@ def algorithms(text: str) -> frozenset[str]:
     if algorithms & HMAC.keys() and algorithms & {*PUBLIC}:
         raise ValueError("must be for secrets (HS…) or for public keys, not for both: one would be taken for the other")
     return algorithms
+
+
+def match_keys(text: str) -> Mapping[str, frozenset[str]] | None:
+    """Keys separated by semicolons, each with values after `=` or with any; None for any keys."""
+    if not text:
+        return None
+    keys: dict[str, frozenset[str]] = {}
+    for part in text.split(";"):
+        key, has_values, rest = part.partition("=")
+        keys[_word(key)] = frozenset(map(_word, rest.split(","))) if has_values else frozenset()
+    return keys
+
+
+def match_claims(text: str) -> tuple[str, ...]:
+    """Names of claims, comma-separated."""
+    names = tuple(name.strip() for name in text.split(",")) if text else ()
+    for name in names:
+        _word(name)
+    return names
+
+
+def _word(text: str) -> str:
+    """A word of matching, as it is compared."""
+    word = fold(text.strip())
+    if not 0 < len(word) <= MAX_WORD_LENGTH or not word.isprintable():
+        raise ValueError(f"must be words of 1 to {MAX_WORD_LENGTH} characters")
+    if word == LIKES:
+        raise ValueError(f"must not have {LIKES} among its words: that is a field of its own")
+    return word
 
 
 def jwks(text: str) -> str:

@@ -31,6 +31,7 @@ from signald.core.ice import IceServers
 from signald.core.ids import ClientId, RoomId
 from signald.core.passes import Passes
 from signald.core.standing import AuthMode, Policy
+from signald.core.wishes import Vocabulary, fold
 from signald.identity import jwks, signing_keys
 from signald.identity.tokens import KeySource, Verifier
 from signald.limits.admission import Admission
@@ -147,6 +148,7 @@ def make_tokens(*, identity: IdentitySettings, reactor: Any) -> Tokens | None:
         issuer=identity.jwt_issuer,
         audience=identity.jwt_audience,
         leeway_s=identity.jwt_leeway_seconds,
+        facts=identity.match_claims,
     )
     return Tokens(verifier=verifier, refresh=refresh)
 
@@ -310,7 +312,14 @@ def make_clients(
         reactor,
         new_client_id=lambda: ClientId(_new_id()),
         policy=Policy(
-            chosen.pairing.requeue_on_partner_leave, chosen.pairing.rematch_delay_seconds, chosen.identity.auth_mode
+            chosen.pairing.requeue_on_partner_leave,
+            chosen.pairing.rematch_delay_seconds,
+            chosen.identity.auth_mode,
+            Vocabulary(
+                keys=chosen.pairing.match_keys,
+                claims=frozenset(map(fold, chosen.identity.match_claims)),
+                likes_s=chosen.pairing.match_likes_seconds,
+            ),
         ),
         max_messages_per_second=chosen.limits.max_msg_per_second,
         counts=counts,

@@ -164,6 +164,7 @@ def make_daemon(chosen: Settings, reactor: Any, unix_time: UnixTime = time.time)
         None if tokens is None else tokens.refresh,
         everybody.users,
         everybody.heartbeat,
+        clients.bulletins,
         limits.handshakes,
         limits.closings,
         limits.throttle,

@@ -7,17 +7,21 @@ sleeps: a test waits for events, and that something does not happen is shown by 
 from collections.abc import Callable, Sequence
 from typing import Any
 
+import msgspec
 from twisted.internet.defer import Deferred, ensureDeferred
 from twisted.internet.task import deferLater
 from twisted.trial.unittest import TestCase
 
 from signald.brokers.interface import Answers, Broker, BrokerEvents, Half, ModerationEvents, Partner
+from signald.core import classes
 from signald.core.bans import Ban, BanKind
 from signald.core.blocks import BLOCKS_EACH
 from signald.core.encounters import Party
 from signald.core.ids import ClientId, RoomId, UserId
 from signald.core.inputs import PartnerFound
 from signald.core.matching import Ticket
+from signald.core.messages import ErrorCode, ProtocolError, Wishes
+from signald.core.wishes import Vocabulary, make_wish
 from tests.support.waiting import PATIENCE_S
 
 REMATCH_DELAY_S = 0.3
@@ -37,6 +41,7 @@ class Recorder:
         rooms: The room and partner of each client.
         matches: Every accepted match, in order.
         asked: Every client that was asked, in order.
+        refusals: Every client for whose ticket there was no place, and what it is told.
         relayed_to: What each client was sent in each room.
         left: Every (client, room) of which a partner left.
         partner_news: What each client heard of its partner's connection in each room.
@@ -49,6 +54,7 @@ class Recorder:
         self.rooms: dict[str, tuple[RoomId, str]] = {}
         self.matches: list[PartnerFound] = []
         self.asked: list[str] = []
+        self.refusals: list[tuple[str, ErrorCode]] = []
         self.relayed_to: dict[tuple[str, RoomId], list[bytes]] = {}
         self.left: list[tuple[str, RoomId]] = []
         self.partner_news: dict[tuple[str, RoomId], list[tuple[str, float | bool]]] = {}
@@ -66,6 +72,12 @@ class Recorder:
             self.matches.append(found)
         self._happened()
         return accepted
+
+    def refused(self, ticket: Ticket, problem: ProtocolError) -> None:
+        """See `BrokerEvents.refused`."""
+        del self.tickets[ticket.client]
+        self.refusals.append((ticket.client, problem.code))
+        self._happened()
 
     def relayed(self, client: ClientId, room: RoomId, text: bytes) -> None:
         """See `BrokerEvents.relayed`."""
@@ -189,14 +201,21 @@ class Brokers(TestCase):
         return seconds
 
     async def enqueue(
-        self, client: str, avoid: str | None = None, user: str | None = None, delay_s: float = REMATCH_DELAY_S
+        self,
+        client: str,
+        avoid: str | None = None,
+        user: str | None = None,
+        delay_s: float = REMATCH_DELAY_S,
+        **wishes: Any,
     ) -> Ticket:
         """A client becomes waiting, and the store knows it."""
         self._numbers[client] = self._numbers.get(client, 0) + 1
         now = self.now()
-        avoided = None if avoid is None else ClientId(avoid)
+        avoided = () if avoid is None else (ClientId(avoid),)
         until = now + delay_s if avoid else now
         ticket = Ticket(ClientId(client), self._numbers[client], now, avoided, until, UserId(user) if user else None)
+        if wishes:
+            ticket = msgspec.structs.replace(ticket, wish=make_wish(Wishes(**wishes), (), Vocabulary()))
         self.events.tickets[client] = ticket
         self.broker(client).enqueue(ticket)
         await self.settle()
@@ -671,3 +690,105 @@ class BrokerContract(Brokers):
         self.leave("a")
         await self.events.until(lambda: bool(self.events.left))
         self.assertEqual((self.brokers[0].waiting, self.brokers[0].rooms), (0, 0))
+
+
+class WishContract(Brokers):
+    """What brokers guarantee to those who say whom they want to meet."""
+
+    async def test_pools_are_apart(self) -> None:
+        """A stranger comes into a private room, or somebody who wants to write is called by video."""
+        await self.enqueue("a", pool="text")
+        await self.enqueue("B")
+        await self.enqueue("c", pool="video")
+        await self.enqueue("D", pool="text")
+        await self.paired("a", "D")
+        await self.enqueue("e", pool="video")
+        await self.paired("c", "e")
+        await self.enqueue("F")
+        await self.paired("B", "F")
+
+    async def test_both_must_be_content(self) -> None:
+        """Somebody is called by one whom it does not want, or whom it avoids."""
+        english, german = {"lang": ["en"]}, {"lang": ["de"]}
+        await self.enqueue("a", is_=english, wants=english)
+        await self.enqueue("B", is_=german)
+        await self.enqueue("c", is_={"lang": ["de", "en"]}, avoids=german)
+        await self.paired("a", "c")
+        await self.enqueue("D", wants=english)
+        await self.enqueue("e")
+        await self.paired("B", "e")
+        await self.enqueue("f", is_=english)
+        await self.paired("D", "f")
+
+    async def test_the_oldest_of_all_classes(self) -> None:
+        """Somebody waits while others who may be met by the same ones are served."""
+        wants = {"role": ["host"]}
+        for client, lang in (("a", "en"), ("B", "de"), ("c", "fr"), ("D", "en")):
+            await self.enqueue(client, is_={"lang": [lang]}, wants=wants)
+        for client, partner in (("e", "a"), ("F", "B"), ("g", "c"), ("H", "D")):
+            await self.enqueue(client, is_={"role": ["host"]})
+            await self.paired(partner, client)
+
+    async def test_who_shares_most_comes_first(self) -> None:
+        """Interests that somebody tells do nothing."""
+        far = {"likes": 600.0}
+        await self.enqueue("a", likes=["chess"], relax=far)
+        await self.enqueue("B", likes=["music", "art"], relax=far)
+        await self.enqueue("c", likes=["Dance", "Tango"], relax=far)
+        await self.enqueue("D", likes=["tango", "art", "dance"], relax=far)
+        await self.paired("c", "D")
+        likes = {found.ticket.client: set(found.likes) for found in self.events.matches[-2:]}
+        self.assertEqual(likes, {"c": {"tango", "art", "dance"}, "D": {"dance", "tango"}})
+        await self.enqueue("e", likes=["art", "music"], relax=far)
+        await self.paired("B", "e")
+        await self.enqueue("F")
+        await self.paired("a", "F")
+
+    async def test_what_binds_wears_off(self) -> None:
+        """Somebody who would take anybody after a while waits for ever, though there is somebody."""
+        await self.enqueue("a", wants={"lang": ["en"]}, relax={"lang": 0.2})
+        await self.enqueue("B", likes=["x"], relax={"likes": 0.1})
+        await self.paired("a", "B")
+        await self.enqueue("c", likes=["x"], relax={"likes": 0.3})
+        await self.enqueue("D", likes=["y"], relax={"likes": 0.3})
+        await self.paired("c", "D")
+
+    async def test_who_avoids_several_meets_another_first(self) -> None:
+        """Whoever presses "next" meets the same few again and again, though others are there."""
+        ticket = await self.enqueue("a", pool="p")
+        self.withdraw("a")
+        for client in ("x", "Y"):
+            await self.enqueue(client, pool="p", user="ada")
+        again = msgspec.structs.replace(
+            ticket, number=2, avoid=(ClientId("x"), ClientId("Y")), avoid_until=self.now() + 600
+        )
+        self._numbers["a"] = 2
+        self.events.tickets["a"] = again
+        self.broker("a").enqueue(again)
+        await self.settle()
+        await self.enqueue("z", pool="p", user="ada")
+        await self.paired("a", "z")
+
+    async def test_a_crowd_that_may_not_meet_me_hides_nobody(self) -> None:
+        """One user with a thousand connections, or a thousand guests who blocked somebody, end all matching for it."""
+        for number in range(600):
+            await self.enqueue(f"x{number}", user="ada", is_={"a": ["b"]})
+        await self.enqueue("A", is_={"a": ["b"]}, wants={"c": ["d"]})
+        await self.enqueue("y", user="ada", is_={"c": ["d"]})
+        await self.paired("A", "y")
+        await self.enqueue("B", is_={"a": ["b"]})
+        await self.paired("x0", "B")
+
+    async def test_a_pool_has_room_for_so_many_classes(self) -> None:
+        """Whoever makes up wishes makes each match slower for all others, without end."""
+        self.patch(classes, "CLASSES_AT_MOST", 3)
+        for number in range(3):
+            await self.enqueue(f"a{number}", pool="p", is_={"k": [str(number)]}, wants={"x": ["y"]})
+        await self.enqueue("b", pool="p", is_={"k": ["3"]})
+        await self.events.until(lambda: self.events.refusals == [("b", ErrorCode.CROWDED)])
+        self.assertEqual(self.broker("b").waiting, 3)
+        await self.enqueue("C", pool="p", is_={"x": ["y"], "k": ["0"]})
+        await self.paired("a0", "C")
+        await self.enqueue("d", pool="p", is_={"k": ["3"]})
+        await self.settle()
+        self.assertEqual(len(self.events.refusals), 1)

@@ -8,7 +8,7 @@ from signald.core.ids import RoomId
 from tests.contract import suite
 
 
-class Memory(suite.BrokerContract):
+class Memory(suite.BrokerContract, suite.WishContract):
     """All clients on one instance."""
 
     __test__ = True

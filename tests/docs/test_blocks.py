@@ -151,7 +151,7 @@ def _keys(block: Block, desk: Desk) -> None:
     keys = Keys("webrtc:")
     built = {value for value in vars(keys).values() if isinstance(value, str)}
     assert set(re.findall(r"(?m)^(webrtc:[\w:-]+)", block.text)) == built
-    ticket = Ticket(ClientId("client"), 1, 0.0, ClientId("avoid"), 0.0, UserId("user"))
+    ticket = Ticket(ClientId("client"), 1, 0.0, (ClientId("avoid"),), 0.0, UserId("user"))
     parts = len(file_ticket("instance", ticket, avoiding=True).split("|"))
     described = re.search(r"instance(\|\w+)+", block.text)
     assert described and len(re.findall(r"\w+", described[0])) == parts

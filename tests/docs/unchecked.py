@@ -55,6 +55,8 @@ INLINE = {
     "id.timestamp.body": "how what is signed is put together",
     "{webrtc:}waiting": "a key in a cluster, with its hash tag",
     "resume.token": "a field of a message",
+    "common.likes": "a field of a message",
+    "common.relaxed": "a field of a message",
     "lost: true": "a field of a message",
     "initiator: true": "a field of a message",
     "initiator = message.initiator ?? clientId < partnerId": "JavaScript, as demo.js has it",

@@ -100,6 +100,9 @@ class Instance:
         self.give(session, found)
         return session.state is State.PAIRED
 
+    def refused(self, ticket: Ticket, problem: ProtocolError) -> None:
+        raise AssertionError("there is room for all")
+
     def relayed(self, client: ClientId, room: RoomId, text: bytes) -> None:
         session = self.sessions[client]
         if session.room == room:
@@ -503,7 +506,8 @@ def _pairing(pairing: Pairing) -> list[Any]:
     remote = [(room.id, room.client, room.partner, room.instance, room.held_bytes) for room in pairing._remote]
     claims = [(room, stay.ticket.client) for room, stay in pairing._claims.items()]
     return [
-        stays, pairing._queue.oldest(), claims, pairing._deadlines, pairing._avoiding, list(pairing._local.values()),
+        stays, pairing._queue.oldest(), claims, pairing._deadlines, pairing._queue._changes,
+        list(pairing._local.values()),
         remote, pairing._away_since, pairing._alone, pairing._looked_at, pairing.held_bytes,
     ]  # fmt: skip
 

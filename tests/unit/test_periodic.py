@@ -14,6 +14,7 @@ from twisted.logger import ILogObserver, LogEvent, LogLevel, globalLogPublisher
 from zope.interface import implementer
 
 from signald.brokers.redis.broker import RedisBroker
+from signald.clients.bulletins import Bulletins
 from signald.clients.heartbeat import Heartbeat
 from signald.clients.users import Users
 from signald.identity.jwks import Jwks
@@ -32,6 +33,7 @@ ROOT = Path(__file__).parents[2]
 
 BODIES = [
     (Attention, "_beat"),
+    (Bulletins, "_beat"),
     (Deadlines, "_beat"),
     (Heartbeat, "_beat"),
     (Jwks, "_beat"),

@@ -149,6 +149,10 @@ class RedisBroker:
         """How many clients of this instance wait."""
         return self._pairing.waiting
 
+    def crowd(self, pool: str) -> int:
+        """See `Broker.crowd`."""
+        return self._pairing.crowd(pool)
+
     @property
     def rooms(self) -> int:
         """How many rooms have a client of this instance."""

@@ -98,7 +98,7 @@ def keys_of(address: StoreAddress, prefix: str) -> Keys:
 
 def file_ticket(instance: str, ticket: Ticket, *, avoiding: bool) -> str:
     """A ticket as it stands in the queue: ``instance|client|number|avoid``, and ``|user`` if it is known."""
-    avoid = ticket.avoid if avoiding and ticket.avoid is not None else ""
+    avoid = ticket.avoid[0] if avoiding and ticket.avoid else ""
     user = "" if ticket.user is None else f"|{_digest(ticket.user)}"
     return f"{instance}|{ticket.client}|{ticket.number}|{avoid}{user}"
 

@@ -38,6 +38,7 @@ from signald.core.encounters import Party
 from signald.core.ids import ClientId, RoomId
 from signald.core.inputs import PartnerFound
 from signald.core.matching import Queue, Room, Ticket
+from signald.core.messages import ErrorCode, ProtocolError
 
 CLAIM_TIMEOUT_S: Final = 2.0
 """How long the owner of a ticket may take to answer a claim, beside the way there and back."""
@@ -51,6 +52,10 @@ ALONE_AFTER_S: Final = 2.0
 
 LOOK_AGAIN_S: Final = 1.0
 """Seconds between two looks at a waiting ticket, which mend what a crash elsewhere or a lost answer left behind."""
+
+NO_WISHES: Final = ProtocolError(
+    ErrorCode.INVALID_FORMAT, "wishes are not served here yet, where many processes share a store: send none"
+)
 
 LOOK_AGAIN_AT_MOST: Final = 16
 """Tickets that are looked at at once, in turn. In a healthy service few wait at all."""
@@ -150,7 +155,6 @@ class Pairing:
         self._queue = Queue(blocks)  # the same tickets, oldest first: for the time without a store, and to look after
         self._claims: dict[RoomId, Stay] = {}
         self._deadlines: deque[Pending] = deque()
-        self._avoiding: deque[Ticket] = deque()
         self._local: dict[RoomId, Room] = {}
         self._remote = RemoteRooms()
         self.halves = Halves(self._remote, self._local, outside, events, boot, resume_s)
@@ -167,6 +171,10 @@ class Pairing:
     def waiting(self) -> int:
         """How many clients of this instance wait."""
         return len(self._stays)
+
+    def crowd(self, pool: str) -> int:
+        """How many clients of this instance wait in a pool."""
+        return self._queue.crowd(pool)
 
     @property
     def rooms(self) -> int:
@@ -195,11 +203,12 @@ class Pairing:
             if stay.ticket == ticket:
                 return
             self.withdraw(stay.ticket, now)
+        if ticket.wish is not None:
+            self._events.refused(ticket, NO_WISHES)
+            return
         stay = self._stays[ticket.client] = Stay(ticket)
         stay.place = self.places.get(ticket)
-        self._queue.add(ticket)
-        if ticket.avoid is not None:
-            self._avoiding.append(ticket)
+        self._queue.add(ticket, now)
         self._seek(stay, now)
 
     def withdraw(self, ticket: Ticket, now: float) -> None:
@@ -287,8 +296,7 @@ class Pairing:
             self._run_out(self._deadlines.popleft(), now)
         if self._away_since is not None and not self._alone and now - self._away_since >= ALONE_AFTER_S:
             self._go_on_alone(now)
-        while self._avoiding and self._avoiding[0].avoid_until <= now:
-            ticket = self._avoiding.popleft()
+        for ticket in self._queue.changed(now):
             stay = self._stay(ticket.client, ticket.number)
             if stay is not None:
                 self._seek(stay, now)
@@ -490,7 +498,7 @@ class Pairing:
         stay.seeks += 1
         stay.sought_at = now
         ticket = stay.ticket
-        avoiding = ticket.avoid is not None and now < ticket.avoid_until
+        avoiding = bool(ticket.avoid) and now < ticket.avoid_until
         self._outside.seek(ticket, stay.place, max(0.0, now - ticket.since), avoiding=avoiding)
 
     def _look_again(self, now: float) -> None:

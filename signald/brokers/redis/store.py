@@ -164,7 +164,7 @@ class Store:
     def unfile(self, tickets: Sequence[Ticket]) -> "Deferred[Any]":
         """Take tickets out of the queue."""
         filed = [file_ticket(self.instance, ticket, avoiding=True) for ticket in tickets]
-        filed += [file_ticket(self.instance, ticket, avoiding=False) for ticket in tickets if ticket.avoid is not None]
+        filed += [file_ticket(self.instance, ticket, avoiding=False) for ticket in tickets if ticket.avoid]
         return self._call("unfile", "ZREM", self._queue, *filed)
 
     async def unfile_strangers(self, instance: str, waiting: Callable[[], Iterable[Ticket]]) -> None:

@@ -17,7 +17,7 @@ import { SignalingClient } from "./signaling.js";
 
 export { SignalingClient };
 
-/** @import { ReadyMessage, ResumedMessage } from "./protocol.js" */
+/** @import { ReadyMessage, ResumedMessage, Wishes } from "./protocol.js" */
 /** @import { SignalingEvents, SignalingOptions } from "./types.js" */
 
 /**
@@ -41,8 +41,8 @@ export { SignalingClient };
 /** What may be said to a request of each kind; an error that fits none is about a signal. */
 const REFUSALS = {
   auth: "AUTH_FAILED",
-  available: "ALREADY_PAIRED AUTH_REQUIRED",
-  next: "NOT_PAIRED AUTH_REQUIRED",
+  available: "ALREADY_PAIRED AUTH_REQUIRED CROWDED",
+  next: "NOT_PAIRED AUTH_REQUIRED CROWDED",
   leave: "",
   report: "NOT_PAIRED UNKNOWN_TYPE",
   block: "NOT_PAIRED UNKNOWN_TYPE",
@@ -138,14 +138,14 @@ export class Client extends Emitter {
 
   // What the server takes without a word is done when it has dealt with it; what it refuses rejects with a SignalingError.
 
-  /** Wait for a partner. */
-  available() {
-    return this.#ask("available", {});
+  /** Wait for a partner. @param {Wishes} [wishes]  whom to meet; without it whoever comes */
+  available(wishes) {
+    return this.#ask("available", wishes ?? {});
   }
 
-  /** Leave the partner and wait for another. */
-  next() {
-    return this.#ask("next", {});
+  /** Leave the partner and wait for another. @param {Wishes} [wishes]  whom to meet; without it as before */
+  next(wishes) {
+    return this.#ask("next", wishes ?? {});
   }
 
   /** Leave the partner, or the queue, and stay connected. */

@@ -27,6 +27,21 @@ export const MAX_CLIENT_ID_LENGTH = 64;
 /** Characters of the `nonce` of a `resume`. */
 export const MAX_NONCE_LENGTH = 64;
 
+/** Characters of a `pool`, of a key or value of `is`, `wants` and `avoids`, and of one of the `likes`. */
+export const MAX_WORD_LENGTH = 32;
+
+/** Keys of `is`, of `wants` and of `avoids`; those that the two have in common are looked at for each match. */
+export const MAX_KEYS = 8;
+
+/** Values of one key. */
+export const MAX_VALUES = 16;
+
+/** Words in `likes`. */
+export const MAX_LIKES = 10;
+
+/** Seconds in `relax`; who has waited for an hour waits for ever. */
+export const MAX_RELAX_S = 3600;
+
 /** What the `code` of an `error` message can be. */
 export const ErrorCode = Object.freeze({
   /** Not JSON, not an object, a field missing or of the wrong type, too deeply nested, a binary frame. */
@@ -43,6 +58,8 @@ export const ErrorCode = Object.freeze({
   AUTH_REQUIRED: "AUTH_REQUIRED",
   /** The token is not accepted, or its user is banned or has too many connections. The third in a row closes the connection. */
   AUTH_FAILED: "AUTH_FAILED",
+  /** There are too many different wishes in this pool already. Fewer keys or values, or another pool, find a place. */
+  CROWDED: "CROWDED",
   /** There is no such session any more, or the token is not the last one of it: the connection goes on as the new client of its `ready`. */
   RESUME_FAILED: "RESUME_FAILED",
 });

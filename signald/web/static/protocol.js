@@ -21,6 +21,29 @@
  */
 
 /**
+ * Values by key.
+ * @typedef {Record<string, string[]>} Facts
+ */
+
+/**
+ * Whom a client wants to meet: docs/protocol.md has what each field means.
+ * @typedef {object} Wishes
+ * @property {string} [pool]
+ * @property {Facts} [is]
+ * @property {Facts} [wants]
+ * @property {Facts} [avoids]
+ * @property {string[]} [likes]
+ * @property {Record<string, number>} [relax]  seconds
+ */
+
+/**
+ * What a match came of.
+ * @typedef {object} Common
+ * @property {string[]} likes  those of this client's that the partner has too
+ * @property {string[]} relaxed  keys of this client's `relax` that did not bind any more
+ */
+
+/**
  * A partner was found.
  * @typedef {object} MatchedMessage
  * @property {"matched"} type
@@ -29,6 +52,15 @@
  * @property {boolean} [initiator]  true for exactly one of the two: the one who offers. Older servers leave it out
  * @property {RTCIceServer[]} [iceServers]
  * @property {ResumeGrant} [resume]
+ * @property {Common} [common]  for one who said whom it wants to meet
+ */
+
+/**
+ * This client waits on, having said whom it wants to meet.
+ * @typedef {object} WaitingMessage
+ * @property {"waiting"} type
+ * @property {number} seconds  how long
+ * @property {number} atLeast  so many wait in its pool: 1, 10, 100, …
  */
 
 /**
@@ -97,7 +129,7 @@
  * @typedef {object} ErrorMessage
  * @property {"error"} type
  * @property {"INVALID_FORMAT" | "UNKNOWN_TYPE" | "NOT_PAIRED" | "ALREADY_PAIRED" | "RATE_LIMIT" | "AUTH_REQUIRED"
- *   | "AUTH_FAILED" | "RESUME_FAILED" | (string & {})} code
+ *   | "CROWDED" | "AUTH_FAILED" | "RESUME_FAILED" | (string & {})} code
  * @property {string} message
  */
 
@@ -112,15 +144,19 @@
  */
 
 /**
- * @typedef {ReadyMessage | MatchedMessage | OfferMessage | AnswerMessage | IceMessage | PartnerLeftMessage
+ * @typedef {ReadyMessage | MatchedMessage | WaitingMessage | OfferMessage | AnswerMessage | IceMessage | PartnerLeftMessage
  *   | PartnerAwayMessage | PartnerBackMessage | ResumedMessage | ErrorMessage | PongMessage} ServerMessage
  */
 
 /**
  * What the client may send; `roomId` is the room that it is meant for.
  * @typedef {{ type: "auth", userId?: string, token?: string }
- *   | { type: "available" | "ping" }
- *   | { type: "next" | "leave", roomId?: string }
+ *   | { type: "ping" }
+ *   | { type: "available", pool?: string, is?: Facts, wants?: Facts, avoids?: Facts, likes?: string[],
+ *     relax?: Record<string, number> }
+ *   | { type: "next", roomId?: string, pool?: string, is?: Facts, wants?: Facts, avoids?: Facts, likes?: string[],
+ *     relax?: Record<string, number> }
+ *   | { type: "leave", roomId?: string }
  *   | { type: "offer" | "answer", sdp: string, roomId?: string }
  *   | { type: "ice", candidate: RTCIceCandidateInit | null, roomId?: string }
  *   | { type: "report", reason: string, text?: string | undefined, partnerId?: string | undefined }

@@ -127,7 +127,7 @@ export class Session {
         this.#move("waiting");
         break;
       case "error":
-        if (message.code === "AUTH_REQUIRED" && this.state === "waiting") this.#move("idle");
+        if (["AUTH_REQUIRED", "CROWDED"].includes(message.code) && this.state === "waiting") this.#move("idle");
         if (message.code === "NOT_PAIRED") this.#leftRoom = null; // The next one is to be refused too.
         break;
       case "pong":

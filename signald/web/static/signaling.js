@@ -19,11 +19,11 @@ import { Liveness } from "./liveness.js";
 import { defaultUrl, Shelf, watchPage } from "./page.js";
 import { Session } from "./session.js";
 
-/** @import { ClientMessage, ErrorMessage, ReadyMessage, ResumedMessage, ServerMessage, SessionState } from "./protocol.js" */
+/** @import { ClientMessage, ErrorMessage, ReadyMessage, ResumedMessage, ServerMessage, SessionState, Wishes } from "./protocol.js" */
 /** @import { SignalingEvents, SignalingOptions } from "./types.js" */
 
 /** Those that are handed on as they come. @type {ReadonlySet<string>} */
-const HANDED_ON = new Set("matched offer answer ice partner-left partner-away partner-back error pong".split(" "));
+const HANDED_ON = new Set("matched waiting offer answer ice partner-left partner-away partner-back error pong".split(" "));
 
 /** A connection that lasted this long counts as good: the next loss starts the back-off anew. */
 const STABLE_AFTER_MS = 5_000;
@@ -68,6 +68,8 @@ export class SignalingClient extends Emitter {
   #ready = null;
   /** Whether the user of this class wants a connection. */
   #wanted = false;
+  /** Whom to meet. @type {Wishes} */
+  #wishes = {};
   #attempt = 0;
   /** Until the next attempt, then for this one to succeed, then for the connection to count as good. */
   #timer = /** @type {ReturnType<typeof setTimeout> | undefined} */ (undefined);
@@ -163,9 +165,14 @@ export class SignalingClient extends Emitter {
     return this.#send({ ...identity, type: "auth" });
   }
 
-  /** Wait for a partner. Harmless while waiting already. */
-  available() {
-    return this.#send({ type: "available" });
+  /**
+   * Wait for a partner. Harmless while waiting already.
+   *
+   * @param {Wishes} [wishes]  whom to meet; without it whoever comes
+   */
+  available(wishes = {}) {
+    this.#wishes = wishes;
+    return this.#send({ ...wishes, type: "available" });
   }
 
   /** @param {string} sdp */
@@ -183,9 +190,14 @@ export class SignalingClient extends Emitter {
     return this.#send({ type: "ice", candidate });
   }
 
-  /** Leave the partner and wait for another; the server queues this client again. */
-  next() {
-    return this.#send({ type: "next" });
+  /**
+   * Leave the partner and wait for another; the server queues this client again.
+   *
+   * @param {Wishes} [wishes]  whom to meet; without it as before
+   */
+  next(wishes = {}) {
+    if (Object.keys(wishes).length) this.#wishes = wishes;
+    return this.#send({ ...wishes, type: "next" });
   }
 
   /** Leave the partner, or the queue, and stay connected. */
@@ -300,7 +312,7 @@ export class SignalingClient extends Emitter {
     this.#session.receive(refusal);
     this.#admitted = true;
     this.#begin({ ...ready, before });
-    if (before === "waiting" && this.state === "idle") this.available();
+    if (before === "waiting" && this.state === "idle") this.available(this.#wishes);
   }
 
   /** @param {ResumedMessage} message */

@@ -6,7 +6,7 @@
 
 /**
  * @import { AnswerMessage, ErrorMessage, IceMessage, MatchedMessage, OfferMessage, PartnerAwayMessage,
- *   PartnerBackMessage, PartnerLeftMessage, PongMessage, ReadyMessage, ResumedMessage, SessionState } from "./protocol.js"
+ *   PartnerBackMessage, PartnerLeftMessage, PongMessage, ReadyMessage, ResumedMessage, SessionState, WaitingMessage } from "./protocol.js"
  */
 
 /**
@@ -21,6 +21,7 @@
  * @property {ResumedMessage & { initiator?: boolean | undefined }} resumed  the session goes on.
  *   `initiator`: as in the `matched` of this room; undefined also while that `matched` is still to come
  * @property {MatchedMessage} matched
+ * @property {WaitingMessage} waiting
  * @property {OfferMessage} offer
  * @property {AnswerMessage} answer
  * @property {IceMessage} ice

@@ -1,113 +1,268 @@
-"""The queue against a list that anyone can understand."""
+"""The queue against a list that anyone can understand, in which each search looks at every ticket."""
+
+import os
 
 import hypothesis.strategies as st
+from hypothesis import settings
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, consumes, invariant, rule
 
 from signald.core.blocks import Blocks
 from signald.core.ids import ClientId, RoomId, UserId
-from signald.core.matching import Queue, Room, Rooms, Ticket, compatible
+from signald.core.matching import CANDIDATES, Queue, Room, Rooms, Ticket, compatible
+from signald.core.messages import Wishes
+from signald.core.wishes import Vocabulary, Wish, make_wish
 
-CLIENTS = [ClientId(name) for name in "abcdef"]
+CLIENTS = [ClientId(name) for name in "abcdefgh"]
+STEPS = int(os.environ.get("STEPS", "50"))
+EXAMPLES = int(os.environ.get("EXAMPLES", "100"))
+
+facts = st.dictionaries(
+    st.sampled_from(["k", "l"]), st.lists(st.sampled_from("uv"), min_size=1, max_size=2), max_size=2
+)
+words = st.lists(st.sampled_from("xyz"), max_size=2)
+
+
+def wish(**said: object) -> Wish | None:
+    """What becomes of a client's words."""
+    return make_wish(Wishes(**said), (), Vocabulary(likes_s=2.0))  # type: ignore[arg-type]
+
+
+wishes = st.none() | st.builds(
+    wish,
+    pool=st.sampled_from(["", "", "", "p"]),
+    is_=facts,
+    wants=st.just({}) | facts,
+    avoids=st.just({}) | st.just({}) | facts,
+    likes=st.just([]) | words,
+    relax=st.dictionaries(st.sampled_from(["k", "l", "likes"]), st.sampled_from([0.0, 1.0, 2.5]), max_size=2),
+)
+
+
+class Everybody:
+    """Who waits, as a list in order of age, with the rules said as plainly as can be."""
+
+    def __init__(self) -> None:
+        self.waiting: list[Ticket] = []
+        self.blocked: list[tuple[str, str]] = []
+
+    def binds(self, ticket: Ticket, key: str, now: float) -> bool:
+        relax = {} if ticket.wish is None else dict(ticket.wish.relax)
+        return key not in relax or now < ticket.since + relax[key]
+
+    def content(self, one: Ticket, other: Ticket, now: float) -> bool:
+        """Whether the other one has what this one wants, and nothing that it avoids."""
+        own, theirs = one.wish or Wish(), dict((other.wish or Wish()).is_)
+        for key, values in own.wants:
+            if self.binds(one, key, now) and not set(values) & set(theirs.get(key, ())):
+                return False
+        return not any(
+            self.binds(one, key, now) and set(values) & set(theirs.get(key, ())) for key, values in own.avoids
+        )
+
+    def prefers(self, ticket: Ticket, now: float) -> bool:
+        return bool(ticket.likes) and self.binds(ticket, "likes", now)
+
+    def shared(self, one: Ticket, other: Ticket, now: float) -> int:
+        both = self.prefers(one, now) and self.prefers(other, now)
+        return len(set(one.likes) & set(other.likes)) if both else 0
+
+    def apart(self, one: Ticket, other: Ticket, now: float) -> bool:
+        """Whether two are kept apart as persons."""
+        if one.client == other.client or (one.user and one.user == other.user):
+            return True
+        for ticket, partner in ((one, other), (other, one)):
+            if partner.client in ticket.avoid and now < ticket.avoid_until:
+                return True
+        names, others = one.party().names(), other.party().names()
+        return any(
+            (first in names and second in others) or (second in names and first in others)
+            for first, second in self.blocked
+        )
+
+    def may_meet(self, one: Ticket, other: Ticket, now: float) -> bool:
+        if self.apart(one, other, now) or one.pool != other.pool:
+            return False
+        if not (self.content(one, other, now) and self.content(other, one, now)):
+            return False
+        both = self.prefers(one, now) and self.prefers(other, now)
+        return not both or self.shared(one, other, now) > 0
+
+    def match(self, ticket: Ticket, now: float) -> Ticket | None:
+        candidates = [other for other in self.waiting if self.may_meet(ticket, other, now)][:CANDIDATES]
+        if not candidates:
+            return None
+        found = max(candidates, key=lambda other: (self.shared(ticket, other, now), -candidates.index(other)))
+        self.waiting = [other for other in self.waiting if other not in (found, ticket)]
+        return found
+
+    def add(self, ticket: Ticket) -> None:
+        """Behind all that wait as long."""
+        self.waiting = [other for other in self.waiting if other.client != ticket.client]
+        place = len(self.waiting)
+        while place and self.waiting[place - 1].since > ticket.since:
+            place -= 1
+        self.waiting.insert(place, ticket)
 
 
 class QueueModel(RuleBasedStateMachine):
-    """Random histories of a queue; the model is a list in order of age, searched from its head."""
+    """Random histories of a queue, beside the list."""
 
     tickets = Bundle("tickets")
+    passed_over = 1_000
 
     def __init__(self) -> None:
         super().__init__()
         self.blocks = Blocks(1e9)
-        self.queue = Queue(self.blocks)
-        self.blocked: list[tuple[str, str]] = []
-        self.model: list[Ticket] = []
+        self.queue = Queue(self.blocks, self.passed_over)
+        self.model = Everybody()
         self.now = 0.0
         self.numbers = 0
+        self.settled = True
+        """Whether each that waits has looked for whom it may meet."""
 
     @rule(
         target=tickets,
         client=st.sampled_from(CLIENTS),
-        avoid=st.none() | st.sampled_from(CLIENTS),
-        seconds=st.sampled_from([0.0, 1.0, 5.0]),
-        user=st.none() | st.sampled_from([UserId("ada"), UserId("bob")]),
+        avoid=st.just([]) | st.lists(st.sampled_from(CLIENTS), max_size=3),
+        seconds=st.sampled_from([1.0, 5.0]),
+        user=st.none() | st.none() | st.sampled_from([UserId("ada"), UserId("bob")]),
+        wish=wishes,
     )
-    def new(self, client: ClientId, avoid: ClientId | None, seconds: float, user: UserId | None) -> Ticket:
+    def new(
+        self, client: ClientId, avoid: list[ClientId], seconds: float, user: UserId | None, wish: Wish | None
+    ) -> Ticket:
         self.numbers += 1
-        return Ticket(client, self.numbers, self.now, avoid, self.now + seconds, user)
+        return Ticket(client, self.numbers, self.now, tuple(avoid), self.now + seconds, user, wish)
 
     @rule(ticket=consumes(tickets))
     def serve(self, ticket: Ticket) -> None:
         """As a broker does: match, or wait at the tail."""
-        expected = next((other for other in self.model if self.may_meet(ticket, other)), None)
+        expected = self.model.match(ticket, self.now)
         assert self.queue.match(ticket, self.now) == expected
-        if expected is not None:
-            self.model.remove(expected)
-            if ticket in self.model:
-                self.model.remove(ticket)
-        else:
-            self.add(ticket)
+        if expected is None:
+            self.queue.add(ticket, self.now)
+            self.model.add(ticket)
 
     @rule(ticket=tickets)
     def file(self, ticket: Ticket) -> None:
-        self.add(ticket)
-
-    def add(self, ticket: Ticket) -> None:
-        """Behind all that wait as long."""
-        self.queue.add(ticket)
-        self.model = [other for other in self.model if other.client != ticket.client]
-        place = len(self.model)
-        while place and self.model[place - 1].since > ticket.since:
-            place -= 1
-        self.model.insert(place, ticket)
+        self.queue.add(ticket, self.now)
+        self.model.add(ticket)
+        self.settled = False
 
     @rule(ticket=tickets)
     def withdraw(self, ticket: Ticket) -> None:
-        assert self.queue.withdraw(ticket) == (ticket in self.model)
-        if ticket in self.model:
-            self.model.remove(ticket)
+        assert self.queue.withdraw(ticket) == (ticket in self.model.waiting)
+        if ticket in self.model.waiting:
+            self.model.waiting.remove(ticket)
 
     @rule(ticket=tickets)
     def match(self, ticket: Ticket) -> None:
-        expected = next((other for other in self.model if self.may_meet(ticket, other)), None)
-        assert self.queue.match(ticket, self.now) == expected
-        if expected is not None:
-            self.model = [other for other in self.model if other not in (expected, ticket)]
+        assert self.queue.match(ticket, self.now) == self.model.match(ticket, self.now)
+
+    @rule()
+    def serve_all(self) -> None:
+        """All that wait look again."""
+        for ticket in list(self.model.waiting):
+            if ticket in self.model.waiting:
+                self.match(ticket)
+        self.settled = True
 
     @rule(one=tickets, other=tickets)
     def block(self, one: Ticket, other: Ticket) -> None:
         if one.client != other.client:
             self.blocks.add(one.party(), other.party(), self.now)
-            self.blocked.append((one.party().names()[0], other.party().names()[0]))
+            self.model.blocked.append((one.party().names()[0], other.party().names()[0]))
 
     @rule(seconds=st.sampled_from([0.5, 1.0, 4.0]))
     def wait(self, seconds: float) -> None:
-        self.now += seconds
-
-    def may_meet(self, one: Ticket, other: Ticket) -> bool:
-        if one.client == other.client or (one.user and one.user == other.user):
-            return False
-        for ticket, partner in ((one, other), (other, one)):
-            if ticket.avoid == partner.client and self.now < ticket.avoid_until:
-                return False
-        names, others = one.party().names(), other.party().names()
-        return not any(
-            (first in names and second in others) or (second in names and first in others)
-            for first, second in self.blocked
-        )
+        """Whoever may meet somebody more looks again at that moment."""
+        until = self.now + seconds
+        while (due := self.queue.next_change()) is not None and due <= until:
+            self.now = max(self.now, due)
+            for ticket in self.queue.changed(self.now):
+                if ticket in self.queue:
+                    self.match(ticket)
+        self.now = until
 
     @invariant()
     def same(self) -> None:
-        assert self.queue.oldest() == self.model
-        assert len(self.queue) == len(self.model)
-        assert all(ticket in self.queue for ticket in self.model)
+        waiting = self.model.waiting
+        assert self.queue.oldest() == waiting
+        assert len(self.queue) == len(waiting)
+        assert all(ticket in self.queue for ticket in waiting)
+        assert self.queue.crowd("") == sum(not ticket.pool for ticket in waiting)
+        assert self.queue.crowds() == {pool: n for pool in ("", "p") if (n := sum(t.pool == pool for t in waiting))}
+
+    @invariant()
+    def nobody_waits_in_vain(self) -> None:
+        """Two that may meet do not both wait."""
+        if self.settled:
+            waiting, now = self.model.waiting, self.now
+            assert not [(one, other) for one in waiting for other in waiting if self.model.may_meet(one, other, now)]
 
 
 TestQueueModel = QueueModel.TestCase
-"""Somebody waits while later comers are served, is matched with itself, or with one who left."""
+"""Somebody waits while later comers are served, meets whom it does not want to meet, or waits for ever."""
+TestQueueModel.settings = settings(max_examples=EXAMPLES, stateful_step_count=STEPS, deadline=None)
+
+
+class ImpatientQueue(RuleBasedStateMachine):
+    """A queue whose searches stop at two tickets of persons who are kept apart, and go on a moment later."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.blocks = Blocks(1e9)
+        self.queue = Queue(self.blocks, passed_over=2)
+        self.model = Everybody()
+        self.now = 0.0
+        self.numbers = 0
+
+    @rule(
+        client=st.sampled_from([ClientId(f"{name}{number}") for name in "abcd" for number in range(5)]),
+        user=st.sampled_from([None, UserId("ada"), UserId("ada"), UserId("bob")]),
+        wants=st.sampled_from([None, wish(is_={"k": ["u"]}), wish(is_={"k": ["u"]}, wants={"k": ["u"]})]),
+    )
+    def serve(self, client: ClientId, user: UserId | None, wants: Wish | None) -> None:
+        self.numbers += 1
+        self.now += 1.0
+        ticket = Ticket(client, self.numbers, self.now, user=user, wish=wants)
+        before = next((waits for waits in self.model.waiting if waits.client == client), None)
+        if before is not None:
+            self.queue.withdraw(before)
+            self.model.waiting.remove(before)
+        expected = self.model.match(ticket, self.now)
+        found = self.queue.match(ticket, self.now)
+        if found is None:
+            self.queue.add(ticket, self.now)
+            while found is None and (due := self.queue.next_change()) is not None:
+                self.now = due
+                assert self.queue.changed(due) in ([ticket], [])
+                found = self.queue.match(ticket, due)
+        assert found == expected
+        if expected is None:
+            self.model.add(ticket)
+
+    @rule(one=st.sampled_from("abcd"), other=st.sampled_from("abcd"))
+    def block(self, one: str, other: str) -> None:
+        """Somebody blocks five others."""
+        for number in range(5):
+            by, whom = Ticket(ClientId(f"{one}0"), 1, 0.0), Ticket(ClientId(f"{other}{number}"), 1, 0.0)
+            if by.client != whom.client:
+                self.blocks.add(by.party(), whom.party(), self.now)
+                self.model.blocked.append((by.party().names()[0], whom.party().names()[0]))
+
+    @invariant()
+    def same(self) -> None:
+        assert self.queue.oldest() == self.model.waiting
+
+
+TestImpatientQueue = ImpatientQueue.TestCase
+"""Some who may not meet me hide the one who may."""
+TestImpatientQueue.settings = settings(max_examples=EXAMPLES, stateful_step_count=STEPS, deadline=None)
 
 
 def ticket(client: str, number: int = 1, avoid: str | None = None, until: float = 0.0) -> Ticket:
-    return Ticket(ClientId(client), number, 0.0, None if avoid is None else ClientId(avoid), until)
+    return Ticket(ClientId(client), number, 0.0, () if avoid is None else (ClientId(avoid),), until)
 
 
 def test_old_place() -> None:
@@ -115,16 +270,16 @@ def test_old_place() -> None:
     queue = Queue(Blocks(1e9))
     waiting = [Ticket(ClientId(name), 1, since) for name, since in (("a", 1.0), ("b", 2.0), ("c", 2.0), ("d", 3.0))]
     for each in waiting:
-        queue.add(each)
+        queue.add(each, 0.0)
     for place, again in enumerate(waiting):
         queue.withdraw(again)
-        queue.add(again)
+        queue.add(again, 0.0)
         expected = [each for each in waiting if each is not again]
         expected.insert(place + (again.client == "b"), again)  # as old as the next one, and came later
         assert queue.oldest() == expected
         queue = Queue(Blocks(1e9))
         for each in waiting:
-            queue.add(each)
+            queue.add(each, 0.0)
 
 
 def test_compatible() -> None:
@@ -147,8 +302,8 @@ def test_one_user_is_never_matched_with_itself() -> None:
     for one, other in ((ada, bob), (ada, nobody), (nobody, ada), (nobody, stranger)):
         assert compatible(one, other, 0.0)
     queue = Queue(Blocks(1e9))
-    queue.add(ada)
-    queue.add(again)
+    queue.add(ada, 0.0)
+    queue.add(again, 0.0)
     assert queue.match(bob, 0.0) == ada
     assert queue.match(ada, 0.0) is None
 
@@ -156,7 +311,7 @@ def test_one_user_is_never_matched_with_itself() -> None:
 def test_an_old_ticket_does_not_withdraw_a_new_one() -> None:
     """A late word about the last stay costs a client its place."""
     queue = Queue(Blocks(1e9))
-    queue.add(ticket("a", 2))
+    queue.add(ticket("a", 2), 0.0)
     assert not queue.withdraw(ticket("a", 1))
     assert ticket("a", 1) not in queue
     assert ticket("a", 2) in queue
@@ -166,8 +321,8 @@ def test_an_old_ticket_does_not_withdraw_a_new_one() -> None:
 def test_match_takes_its_own_ticket_out_too() -> None:
     """A client that is matched by a timer stays in the queue as a ghost."""
     queue = Queue(Blocks(1e9))
-    queue.add(ticket("a"))
-    queue.add(ticket("b"))
+    queue.add(ticket("a"), 0.0)
+    queue.add(ticket("b"), 0.0)
     assert queue.match(ticket("b"), 0.0) == ticket("a")
     assert len(queue) == 0
 

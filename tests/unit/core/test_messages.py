@@ -343,6 +343,7 @@ def test_error_codes() -> None:
         "RATE_LIMIT",
         "AUTH_REQUIRED",
         "AUTH_FAILED",
+        "CROWDED",
         "RESUME_FAILED",
     }
 

@@ -49,7 +49,7 @@ def test_waiting() -> None:
     there = travel(session, 111.0, 1000.0)
     ticket = there.shelved
     assert ticket is not None
-    assert (ticket.number, ticket.since, ticket.avoid, ticket.avoid_until) == (2, 999.0, PARTNER, 1002.0)
+    assert (ticket.number, ticket.since, ticket.avoid, ticket.avoid_until) == (2, 999.0, (PARTNER,), 1002.0)
     idle = met()
     idle.receive(Leave(), 110.0)
     assert travel(idle, 110.0, 5.0).shelved is None

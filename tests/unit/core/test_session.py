@@ -38,10 +38,11 @@ from signald.core.inputs import (
     PartnerReturned,
     ResumeFailed,
     Returned,
+    TicketRefused,
     TokenExpired,
     TokenRefused,
 )
-from signald.core.matching import Ticket
+from signald.core.matching import CROWDED, Ticket
 from signald.core.messages import (
     CLIENT_MESSAGES,
     Answer,
@@ -83,6 +84,7 @@ INPUTS: dict[type[Any], Any] = {
     Block: Block(),
     Resume: Resume("token", 7),
     PartnerFound: PartnerFound(Ticket(CLIENT, 1, NOW), ROOM, PARTNER, initiator=True),
+    TicketRefused: TicketRefused(Ticket(CLIENT, 1, NOW, (), NOW), CROWDED),
     PartnerGone: PartnerGone(ROOM),
     PartnerInterrupted: PartnerInterrupted(ROOM, 30.0),
     PartnerReturned: PartnerReturned(ROOM, lost=True),
@@ -179,32 +181,35 @@ LEGAL: dict[tuple[State, type[Any]], tuple[State, Effects]] = {
     **{(state, TokenRefused): (state, (Refuse(BAD),)) for state in OPEN},
     (State.WAITING, Identified): (
         State.WAITING,
-        (Withdraw(Ticket(CLIENT, 1, NOW, None, NOW)), Enqueue(Ticket(CLIENT, 2, NOW, None, NOW, ADA))),
+        (Withdraw(Ticket(CLIENT, 1, NOW, (), NOW)), Enqueue(Ticket(CLIENT, 2, NOW, (), NOW, ADA))),
     ),
     **{(state, Ping): (state, sent(b'{"type":"pong"}')) for state in (State.IDLE, State.WAITING, State.PAIRED)},
     **{(State.PAIRED, kind): (State.PAIRED, (Relay(ROOM, text),)) for kind, text in RELAYED.items()},
     **{(State.CLOSED, kind): (State.CLOSED, NOTHING) for kind in INPUTS},
-    (State.IDLE, Available): (State.WAITING, (Enqueue(Ticket(CLIENT, 1, NOW, None, NOW)),)),
+    (State.IDLE, Available): (State.WAITING, (Enqueue(Ticket(CLIENT, 1, NOW, (), NOW)),)),
     (State.IDLE, Leave): (State.IDLE, NOTHING),
     (State.IDLE, PartnerFound): (State.IDLE, NOTHING),
+    (State.IDLE, TicketRefused): (State.IDLE, NOTHING),
     (State.IDLE, PartnerGone): (State.IDLE, NOTHING),
     (State.IDLE, Disconnected): (State.CLOSED, NOTHING),
     (State.WAITING, Available): (State.WAITING, NOTHING),
-    (State.WAITING, Leave): (State.IDLE, (Withdraw(Ticket(CLIENT, 1, NOW, None, NOW)),)),
+    (State.WAITING, Leave): (State.IDLE, (Withdraw(Ticket(CLIENT, 1, NOW, (), NOW)),)),
     (State.WAITING, PartnerFound): (State.PAIRED, (MATCHED,)),
+    (State.WAITING, TicketRefused): (State.IDLE, (Refuse(CROWDED),)),
     (State.WAITING, PartnerGone): (State.WAITING, NOTHING),
-    (State.WAITING, Disconnected): (State.CLOSED, (Withdraw(Ticket(CLIENT, 1, NOW, None, NOW)),)),
+    (State.WAITING, Disconnected): (State.CLOSED, (Withdraw(Ticket(CLIENT, 1, NOW, (), NOW)),)),
     (State.PAIRED, Next): (
         State.WAITING,
-        (LeaveRoom(ROOM), Enqueue(Ticket(CLIENT, 2, NOW, PARTNER, NOW + 3.0))),
+        (LeaveRoom(ROOM), Enqueue(Ticket(CLIENT, 2, NOW, (PARTNER,), NOW + 3.0))),
     ),
     (State.PAIRED, Leave): (State.IDLE, (LeaveRoom(ROOM),)),
     (State.PAIRED, Report): (State.PAIRED, (FileReport(Party(CLIENT), MET, "spam", "it sells things"),)),
     (State.PAIRED, Block): (State.PAIRED, (KeepApart(Party(CLIENT), MET.partner),)),
     (State.PAIRED, PartnerFound): (State.PAIRED, NOTHING),
+    (State.PAIRED, TicketRefused): (State.PAIRED, NOTHING),
     (State.PAIRED, PartnerGone): (
         State.WAITING,
-        (Send(b'{"type":"partner-left"}'), Enqueue(Ticket(CLIENT, 2, NOW, None, NOW))),
+        (Send(b'{"type":"partner-left"}'), Enqueue(Ticket(CLIENT, 2, NOW, (), NOW))),
     ),
     (State.PAIRED, Disconnected): (State.CLOSED, (LeaveRoom(ROOM),)),
     **{(state, kind): (state, NOTHING) for state in (State.IDLE, State.WAITING) for kind in PARTNERS_NETWORK},
@@ -212,7 +217,7 @@ LEGAL: dict[tuple[State, type[Any]], tuple[State, Effects]] = {
     (State.IDLE, Resume): (State.RESUMING, (TakeUp(INPUTS[Resume]),)),
     (State.IDLE, Interrupted): (State.AWAY, NOTHING),
     (State.IDLE, Returned): (State.IDLE, NOTHING),
-    (State.WAITING, Interrupted): (State.AWAY, (Withdraw(Ticket(CLIENT, 1, NOW, None, NOW)),)),
+    (State.WAITING, Interrupted): (State.AWAY, (Withdraw(Ticket(CLIENT, 1, NOW, (), NOW)),)),
     (State.WAITING, Returned): (State.WAITING, NOTHING),
     (State.PAIRED, Interrupted): (State.AWAY, (TellAway(ROOM),)),
     (State.PAIRED, Returned): (State.PAIRED, (TellBack(ROOM, lost=True),)),
@@ -225,7 +230,7 @@ LEGAL: dict[tuple[State, type[Any]], tuple[State, Effects]] = {
     },
     **{
         (State.RESUMING, kind): (State.RESUMING, NOTHING)
-        for kind in (PartnerFound, PartnerGone, *PARTNERS_NETWORK, Identified, TokenExpired, Returned)
+        for kind in (PartnerFound, TicketRefused, PartnerGone, *PARTNERS_NETWORK, Identified, TokenExpired, Returned)
     },
     (State.RESUMING, TokenRefused): (State.RESUMING, (Refuse(BAD),)),
     (State.RESUMING, ResumeFailed): (
@@ -236,7 +241,7 @@ LEGAL: dict[tuple[State, type[Any]], tuple[State, Effects]] = {
     **{(State.AWAY, kind): (State.AWAY, NOTHING) for kind in CLIENT_MESSAGES},
     **{
         (State.AWAY, kind): (State.AWAY, NOTHING)
-        for kind in (PartnerFound, Identified, TokenRefused, TokenExpired, Interrupted, ResumeFailed)
+        for kind in (PartnerFound, TicketRefused, Identified, TokenRefused, TokenExpired, Interrupted, ResumeFailed)
     },
     (State.AWAY, PartnerGone): (State.AWAY, sent(b'{"type":"partner-left"}')),
     (State.AWAY, Returned): (State.PAIRED, (TellBack(ROOM, lost=True),)),
@@ -251,7 +256,7 @@ def comparable(effects: Effects) -> list[object]:
 
 def found(client: Session) -> PartnerFound:
     """A match for the ticket that the session has."""
-    return PartnerFound(client.ticket or Ticket(CLIENT, 1, NOW, None, NOW), ROOM, PARTNER, initiator=True)
+    return PartnerFound(client.ticket or Ticket(CLIENT, 1, NOW, (), NOW), ROOM, PARTNER, initiator=True)
 
 
 def test_the_table_is_whole() -> None:
@@ -344,7 +349,7 @@ def test_messages_about_another_room() -> None:
         Answer(Raw(b'""'), Raw(b'"x"')),
         Ice(Raw(b"null"), Raw(b'"x"')),
     ]
-    naming += [Next(Raw(b'"x"')), Leave(Raw(b'"x"'))]
+    naming += [Next(roomId=Raw(b'"x"')), Leave(Raw(b'"x"'))]
     for client in (idle(), waiting(), paired()):
         before = facts(client)
         for given in naming:

@@ -43,6 +43,9 @@ BAD: Mapping[str, tuple[str, ...]] = {
     "MAX_BYTES_PER_SECOND": ("-1", "x", "1.5", "64"),
     "MAX_SDP_BYTES": ("-1", "65537", "8k", "64"),
     "MAX_CANDIDATE_BYTES": ("-1", "65537", "x", "2"),
+    "MATCH_KEYS": (";", "lang;", "gender=", "gender=f,,m", "x" * 33, "likes", "a=likes"),
+    "MATCH_CLAIMS": (",", "age,", "x" * 33, "likes"),
+    "MATCH_LIKES_SECONDS": ("-1", "x", "3601"),
     "MATCHES_PER_MINUTE": ("-1", "x"),
     "MAX_CONNECTIONS": ("-1", "all"),
     "MAX_HALF_OPEN": ("-1", "x"),
@@ -470,6 +473,9 @@ def test_every_setting_is_an_option(tmp_path: Path) -> None:
         "admin-token": "t" * 16,
         "demo": "false",
         "drain-seconds": "5",
+        "match-keys": "lang;gender=f,m,x",
+        "match-claims": "age,verified",
+        "match-likes-seconds": "2.5",
         "resume-seconds": "7",
         "resume-secret": "r" * 16,
         "resume-max-away": "5",
@@ -495,6 +501,7 @@ def test_every_setting_is_an_option(tmp_path: Path) -> None:
         "report-webhook-url": ["--report-webhook-secret", "s" * 16],
         "report-webhook-secret": ["--report-webhook-url=https://mod.example"],
         "admin-token": ["--admin-listen=tcp:9100"],
+        "match-claims": ["--auth-mode=optional", "--jwt-secret", "s" * 32],
     }
     default = options(*store)
     for option, value in good.items():

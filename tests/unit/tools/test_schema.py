@@ -14,11 +14,12 @@ from jsonschema import Draft202012Validator
 from twisted.internet.task import Clock
 
 from signald.brokers.memory import MemoryBroker
+from signald.clients.bulletins import BULLETINS_S
 from signald.clients.client import Client
 from signald.clients.clients import Clients
 from signald.clients.questions import Questions
-from signald.core import messages
-from signald.core.effects import TakeUp, VerifyToken
+from signald.core import classes, messages
+from signald.core.effects import Enqueue, TakeUp, VerifyToken
 from signald.core.ids import ClientId, RoomId
 from signald.core.messages import CLIENT_MESSAGES, REFUSALS, SERVER_MESSAGES, ErrorCode, ProtocolError
 from signald.core.session import TRANSITIONS, Session
@@ -169,6 +170,7 @@ def test_refusals_are_those_of_the_session() -> None:
                 else:
                     refused |= {ErrorCode.AUTH_FAILED for effect in effects if isinstance(effect, VerifyToken)}
                     refused |= {ErrorCode.RESUME_FAILED for effect in effects if isinstance(effect, TakeUp)}
+                    refused |= {ErrorCode.CROWDED for effect in effects if isinstance(effect, Enqueue)}
         assert refused == set(REFUSALS.get(message, ())), message.__name__
 
 
@@ -199,6 +201,20 @@ def resuming_story() -> list[dict[str, Any]]:
     one.vanish()
     again = daemon.resume(one)
     return [json.loads(frame.payload) for client in (other, again) for frame in client.frames if frame.opcode == TEXT]
+
+
+def wishing_story() -> list[dict[str, Any]]:
+    """What two clients of today are sent who want to meet somebody special, and one for whom there is no place."""
+    daemon = MemoryDaemon()
+    one, other, third = (daemon.modern() for _ in range(3))
+    one.send("available", likes=["music"])
+    daemon.advance(BULLETINS_S)
+    other.send("available", likes=["Music"])
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(classes, "CLASSES_AT_MOST", 0)
+        third.send("available", pool="elsewhere")
+        daemon.settle()
+    return [json.loads(frame.payload) for each in (one, other, third) for frame in each.frames if frame.opcode == TEXT]
 
 
 def test_what_is_sent_is_what_the_schema_says() -> None:
@@ -254,7 +270,7 @@ def test_what_is_sent_is_what_the_schema_says() -> None:
     strict.receive(stranger, b'{"type":"available"}')
     strict.receive(stranger, b'{"type":"auth","token":"t"}')
     strict.receive(strict.open(wires[0]), b'{"type":"resume","token":"t","received":0}')
-    sent = wires[0].received + wires[1].received + resuming_story()
+    sent = wires[0].received + wires[1].received + resuming_story() + wishing_story()
     for message in sent:
         FROM_SERVER.validate(message)
         known = {name for of in SCHEMA["$defs"].values() for name in of.get("properties", {})}
@@ -269,7 +285,7 @@ def test_the_types_compile_and_tell_messages_apart(tmp_path: Path) -> None:
     shutil.copy(ROOT / "docs" / "protocol.d.ts", tmp_path)
     cases = {"ready": "clientId", "matched": "initiator", "offer": "sdp", "answer": "sdp", "ice": "candidate"}
     cases |= {"error": "code", "partner-left": "type", "pong": "type"}
-    cases |= {"resumed": "lost", "partner-away": "seconds", "partner-back": "lost"}
+    cases |= {"resumed": "lost", "partner-away": "seconds", "partner-back": "lost", "waiting": "atLeast"}
     switch = "".join(f'    case "{of}": return String(message.{field});\n' for of, field in cases.items())
     (tmp_path / "client.ts").write_text(
         'import type { ClientMessage, ServerMessage } from "./protocol";\n'

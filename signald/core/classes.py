@@ -1,0 +1,148 @@
+"""Sorts the tickets of a pool into classes: those of one class are the same to all others, but for who is behind them.
+
+Whether two classes may meet is found out once, when the second of them comes up. There are few classes even if many
+wait; those in which nobody waits are remembered, until there is no place for a new one.
+"""
+
+from collections import OrderedDict
+from collections.abc import Iterator, Sequence
+from typing import Final
+
+from signald.core.line import Line, Stand
+from signald.core.wishes import Side, may_meet
+
+CLASSES_AT_MOST: Final = 1_000
+"""Classes of one pool: a search looks at each of those that may meet its own, some 0.2 µs each. Who would be in one
+more is refused."""
+
+
+class Class:
+    """The tickets of one class.
+
+    Attributes:
+        side: What they have in common.
+        slot: Where the class stands in its pool.
+        meets: Which others of the pool it may meet, itself maybe included: a bit for the slot of each.
+        line: All its tickets.
+        likes: If they prefer their likes, the tickets by what they like.
+    """
+
+    __slots__ = ("likes", "line", "meets", "side", "slot")
+
+    def __init__(self, side: Side, slot: int) -> None:
+        self.side = side
+        self.slot = slot
+        self.meets = 0
+        self.line = Line()
+        self.likes: dict[str, Line] = {}
+
+    def add(self, stand: Stand) -> None:
+        """Another ticket waits."""
+        self.line.add(stand)
+        if self.side.prefers:
+            for like in stand[2].likes:
+                line = self.likes.get(like)
+                if line is None:
+                    line = self.likes[like] = Line()
+                line.add(stand)
+
+    def remove(self, stand: Stand) -> None:
+        """A ticket that waits does so no longer."""
+        self.line.remove(stand)
+        if self.side.prefers:
+            for like in stand[2].likes:
+                line = self.likes[like]
+                line.remove(stand)
+                if not line:
+                    del self.likes[like]
+
+
+class Pool:
+    """The classes of one pool."""
+
+    __slots__ = ("_classes", "_idle", "_slots", "_standing", "tickets")
+
+    def __init__(self) -> None:
+        self._classes: dict[Side, Class] = {}
+        self._slots: list[Class] = []
+        self._standing = 0  # a bit for each class in which somebody waits
+        self._idle: OrderedDict[Side, None] = OrderedDict()
+        self.tickets = 0
+        """How many wait."""
+
+    @property
+    def classes(self) -> int:
+        """In how many classes somebody waits."""
+        return self._standing.bit_count()
+
+    def find(self, side: Side) -> Class:
+        """The class of a side; if the pool has no place for it, one that stands nowhere and knows whom it may meet."""
+        found = self.place_for(side)
+        if found is None:
+            found = Class(side, CLASSES_AT_MOST)
+            found.meets = sum(1 << other.slot for other in self._slots if may_meet(side, other.side))
+        return found
+
+    def place_for(self, side: Side) -> Class | None:
+        """The class of a side; None if the pool has no place for it."""
+        found = self._classes.get(side)
+        if found is not None:
+            return found
+        if len(self._slots) < CLASSES_AT_MOST:
+            found = Class(side, len(self._slots))
+            self._slots.append(found)
+        elif self._idle:
+            gone = self._classes.pop(self._idle.popitem(last=False)[0])
+            found = self._slots[gone.slot] = Class(side, gone.slot)
+        else:
+            return None
+        self._classes[side] = found
+        self._idle[side] = None
+        self._acquaint(found)
+        return found
+
+    def _acquaint(self, found: Class) -> None:
+        """Find out whom a new class may meet."""
+        bit = 1 << found.slot
+        for other in self._slots:
+            if may_meet(found.side, other.side):
+                found.meets |= 1 << other.slot
+                other.meets |= bit
+            else:
+                other.meets &= ~bit
+
+    def lines(self, of: Class, likes: Sequence[str]) -> list[Line]:
+        """The lines in which those stand who may meet somebody of a class who likes this."""
+        if not of.side.prefers:
+            return [other.line for other in self._standing_in(of.meets)]
+        lines = []
+        for other in self._standing_in(of.meets):
+            if other.side.prefers:
+                lines += [other.likes[like] for like in likes if like in other.likes]
+            else:
+                lines.append(other.line)
+        return lines
+
+    def _standing_in(self, slots: int) -> Iterator[Class]:
+        """Those classes of these slots in which somebody waits."""
+        left = slots & self._standing
+        while left:
+            lowest = left & -left
+            yield self._slots[lowest.bit_length() - 1]
+            left ^= lowest
+
+    def add(self, of: Class, stand: Stand) -> None:
+        """Somebody waits in a class of this pool."""
+        if not of.line:
+            self._standing |= 1 << of.slot
+            del self._idle[of.side]
+        of.add(stand)
+        self.tickets += 1
+
+    def remove(self, of: Class, stand: Stand) -> None:
+        """Somebody waits there no longer."""
+        of.remove(stand)
+        self.tickets -= 1
+        if not of.line:
+            self._standing &= ~(1 << of.slot)
+            self._idle[of.side] = None
