@@ -7,7 +7,7 @@ PORT ?= 8080
 PARALLEL ?= -n 6 --dist loadfile --no-loadscope-reorder
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: run test test-image test-deb test-resume check lint types bench docs lock changelog dist deb system-packages clean
+.PHONY: run test test-image test-deb test-resume test-churn test-store check lint types bench docs lock changelog dist deb system-packages clean
 
 run: $(VENV)/run
 	$(BIN)/twistd -n --pidfile= signald --port $(PORT)
@@ -23,6 +23,15 @@ test-image: $(VENV)/dev
 # Calls through losses of connections, restarts, deaths and an emptied store, behind HAProxy too: some minutes.
 test-resume: $(VENV)/dev system-packages
 	CI=$(CI) $(BIN)/python -m pytest -s -m 'slow or not slow' tests/integration/test_resume_churn.py tests/ops/test_resume.py $(ARGS)
+
+# Churn with every fault, and with failovers of Sentinel: DURATION seconds each.
+test-churn: $(VENV)/dev system-packages
+	DURATION=$${DURATION:-300} CI=$(CI) $(BIN)/python -m pytest -s -m 'slow or not slow' tests/integration/test_churn.py $(ARGS)
+
+# The scripts and commands on any server of Redis or Valkey: make test-store STORE_BIN=/path/to/valkey-server
+test-store: $(VENV)/dev system-packages
+	STORE_BIN=$(STORE_BIN) CI=$(CI) $(BIN)/python -m pytest $(PARALLEL) tests/contract tests/model tests/integration/test_failover.py \
+		tests/integration/test_store_address.py tests/integration/test_store_refuses.py $(ARGS)
 
 # Builds the Debian package and installs, upgrades and purges it in a Debian of its own: root, and some minutes.
 test-deb: $(VENV)/dev

@@ -29,7 +29,7 @@ class OnRedis(suite.Brokers):
 
     @classmethod
     def setUpClass(cls) -> None:
-        """Start a redis-server."""
+        """Start a store."""
         cls._folder = tempfile.TemporaryDirectory()
         cls.store = RedisServer(Path(cls._folder.name))
 
@@ -43,7 +43,7 @@ class OnRedis(suite.Brokers):
         from twisted.internet import reactor  # noqa: TID251
 
         self.reactor: Any = reactor
-        self.prefix = f"test {next(_PREFIXES)}:"
+        self.prefix = f"webrtc:test {next(_PREFIXES)}:"
         self._rooms = count()
         self.redis_brokers = [self._broker(name) for name in ("one", "two")]
         self.moderators = [suite.Moderator(broker.instance) for broker in self.redis_brokers]
@@ -52,8 +52,13 @@ class OnRedis(suite.Brokers):
         await self.joined()
         return list(self.redis_brokers)
 
+    @property
+    def url(self) -> str:
+        """Where the instances find the store."""
+        return self.store.url
+
     def _broker(self, name: str) -> RedisBroker:
-        address = parse_url(self.store.url)
+        address = parse_url(self.url)
         keys = Keys(self.prefix)
         return RedisBroker(
             instance=name,

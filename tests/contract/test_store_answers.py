@@ -1,12 +1,17 @@
 """A store that answers no, or holds what is not ours: matching between instances goes on."""
 
+import tempfile
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
-from signald.brokers.redis.problems import PROBLEMS
+from signald.brokers.interface import Broker, BrokerEvents
+from signald.brokers.redis import mailbox
+from signald.brokers.redis.problems import PROBLEMS, UNREACHABLE
 from signald.core.bans import Ban, BanKind
 from tests.contract.on_redis import OnRedis
-from tests.support.redis import RedisServer
+from tests.support.proxy import Proxy
+from tests.support.redis import LOGIN, RedisServer
 
 Put = Callable[[RedisServer, str], Any]
 """Puts something that is not ours under a key."""
@@ -126,6 +131,43 @@ class BackInTime(OnRedis):
         self.relay("B", b"hello")
         room = self.events.rooms["a"][0]
         await self.events.until(lambda: ("a", room) in self.events.relayed_to)
+
+
+class TwoStores(OnRedis):
+    """A name, or a proxy, that leads to another store from some moment on, while the first one goes on."""
+
+    __test__ = True
+
+    async def make(self, events: BrokerEvents) -> list[Broker]:
+        self.patch(mailbox, "ECHO_WITHIN_S", 1.0)
+        self._first = self.store
+        self._proxy = Proxy(self.store.port)
+        self._other_folder = tempfile.TemporaryDirectory()
+        return await super().make(events)
+
+    async def clean(self) -> None:
+        await super().clean()
+        self._proxy.__exit__(None, None, None)
+        self.store.kill()
+        self._other_folder.cleanup()
+        self._first.start()
+
+    @property
+    def url(self) -> str:
+        return f"redis://{LOGIN}@127.0.0.1:{self._proxy.port}"
+
+    async def test_two_connections_of_one_instance(self) -> None:
+        """An instance writes to one store and reads letters from the other: it is healthy, and deaf."""
+        broker = self.redis_brokers[0]
+        self.store = RedisServer(Path(self._other_folder.name))
+        self._proxy.redirect(self.store.port)
+        broker._store._mailbox.drop("the connection was lost", UNREACHABLE)
+        # The lease, which stands in the store that is written to, is in the one that is read, too.
+        await self.until(lambda: bool(self.store.keys(f"{self.prefix}instance:one")))
+        # Both are on the other store, and so is everybody as soon as the first one ends.
+        self._first.kill()
+        await self.joined()
+        await self.pair("a", "B")
 
 
 def test_every_problem_has_a_word_of_its_own() -> None:

@@ -1,6 +1,10 @@
-"""A real redis-server for one test, on a free port, that can be killed, frozen and started again."""
+"""A real store for one test, on a free port, that can be killed, frozen and started again.
+
+It is Debian's redis-server, or what STORE_BIN names: any server of Redis or Valkey.
+"""
 
 import os
+import re
 import shutil
 import signal
 import socket
@@ -15,9 +19,34 @@ import hiredis
 from tests.support.ports import free_port
 from tests.support.waiting import PATIENCE_S, until
 
+STORE_BIN = os.environ.get("STORE_BIN") or "redis-server"
+"""The server's program."""
+
+USER, _PASSWORD = "signald", "password"
+"""A user of each server, who has the least rights that do."""
+
+LOGIN = f"{USER}:{_PASSWORD}"
+"""The same in a `REDIS_URL`."""
+
+
+def rights(*prefixes: str) -> list[str]:
+    """The rights of a user for signald alone, as docs/scaling.md has them, on keys with these prefixes."""
+    text = (Path(__file__).parents[2] / "docs" / "scaling.md").read_text(encoding="utf-8")
+    found = re.search(rf"`ACL SETUSER {USER} on >{_PASSWORD} ~webrtc:\* ([^`]+)`", text)
+    assert found, "docs/scaling.md tells of no user"
+    return [*(f"~{prefix}*" for prefix in prefixes), *found[1].split()]
+
+
+def version() -> tuple[int, ...]:
+    """The version of the server."""
+    shown = subprocess.run([STORE_BIN, "--version"], check=True, capture_output=True, text=True).stdout
+    found = re.search(r" v=([\d.]+)", shown)
+    assert found, shown
+    return tuple(map(int, found[1].split(".")))
+
 
 class RedisServer:
-    """A running redis-server. Commands are sent by `command`, over a connection of its own each.
+    """A running server. Commands are sent by `command`, over a connection of its own each.
 
     Args:
         folder: Where it keeps its data, its socket and its log.
@@ -65,6 +94,8 @@ class RedisServer:
             ]
         if password:
             lines.append(["requirepass", password])
+        if "--sentinel" not in arguments:
+            lines.append(["user", USER, "on", f">{_PASSWORD}", *rights("webrtc:", "{webrtc:}")])
         self._configuration = folder / "redis.conf"
         self._configuration.write_text("".join(" ".join(words) + "\n" for words in lines), encoding="utf-8")
         self._process: subprocess.Popen[bytes] | None = None
@@ -72,8 +103,8 @@ class RedisServer:
 
     @property
     def url(self) -> str:
-        """Its `REDIS_URL`."""
-        secret = f":{self.password}@" if self.password else ""
+        """Its `REDIS_URL`; without a password of the default user, that of one who has the least rights that do."""
+        secret = f":{self.password}@" if self.password else f"{LOGIN}@"
         host = "localhost" if self._tls else "127.0.0.1"
         return f"{'rediss' if self._tls else 'redis'}://{secret}{host}:{self.port}"
 
@@ -89,8 +120,9 @@ class RedisServer:
         """Start it, with what it has kept or with nothing, and wait until it answers."""
         if empty:
             shutil.rmtree(self._configuration.parent / "appendonlydir", ignore_errors=True)
-        self._process = subprocess.Popen(["redis-server", str(self._configuration), *self._arguments])
-        until(self._answers, "redis-server answers")
+            (self._configuration.parent / "appendonly.aof").unlink(missing_ok=True)  # of Redis 6.2
+        self._process = subprocess.Popen([STORE_BIN, str(self._configuration), *self._arguments])
+        until(self._answers, "the store answers")
 
     def kill(self) -> None:
         """End it at once, as a power cut does."""
@@ -171,7 +203,7 @@ class Commands:
         while (reply := self._reader.gets()) is False:
             data = self._socket.recv(65536)
             if not data:
-                raise ConnectionResetError("redis-server closed the connection")
+                raise ConnectionResetError("the store closed the connection")
             self._reader.feed(data)
         if isinstance(reply, hiredis.ReplyError):
             raise reply

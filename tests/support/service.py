@@ -1,6 +1,6 @@
 """Several instances on one store, as an operator runs them."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from types import TracebackType
 from typing import Any, Self
 
@@ -81,12 +81,17 @@ class Service:
         """Lines of all logs that somebody would have to look at."""
         return [line for instance in self.instances for line in instance.errors]
 
+    def variables_of(self, number: int) -> Mapping[str, str]:
+        """More environment variables, for one instance."""
+        return {}
+
     def _launch(self, number: int) -> DaemonProcess:
         variables = {
             "REDIS_URL": self._urls[number],
             "INSTANCE_ID": "abcdefgh"[number],
             "MAX_MSG_PER_SECOND": "100000",
             **self._variables,
+            **self.variables_of(number),
         }
         return DaemonProcess(variables=variables, ready=0)
 

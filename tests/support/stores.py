@@ -5,9 +5,12 @@ import subprocess
 import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
+from typing import Any
+
+import hiredis
 
 from tests.support.ports import free_port
-from tests.support.redis import RedisServer
+from tests.support.redis import LOGIN, RedisServer, version
 from tests.support.waiting import until
 
 PATIENT_MS, NOTICED_AFTER_MS = 600_000, 1000
@@ -32,9 +35,10 @@ class Watched:
             place.mkdir()
             return stack.enter_context(RedisServer(place, options=options, arguments=arguments))
 
-        self.primary = server("primary")
-        self.replica = server("replica", ["replicaof", "127.0.0.1", str(self.primary.port)])
-        _until(lambda: _role(self.replica)[:1] == [b"slave"] and _role(self.replica)[3] == b"connected")
+        at_once = ["repl-diskless-sync-delay", "0"]
+        self.primary = server("primary", at_once)
+        self.replica = server("replica", at_once, ["replicaof", "127.0.0.1", str(self.primary.port)])
+        self.wait_whole()
         watch = [
             ["sentinel", "monitor", NAME, "127.0.0.1", str(self.primary.port), "2"],
             ["sentinel", "down-after-milliseconds", NAME, str(PATIENT_MS)],
@@ -49,7 +53,7 @@ class Watched:
     def url(self) -> str:
         """The `REDIS_URL`."""
         servers = ",".join(f"127.0.0.1:{sentinel.port}" for sentinel in self.sentinels)
-        return f"redis+sentinel://{servers}/{NAME}/0"
+        return f"redis+sentinel://{LOGIN}@{servers}/{NAME}/0"
 
     def lose_primary(self) -> None:
         """Kill the primary, and let the Sentinels notice it."""
@@ -57,12 +61,37 @@ class Watched:
         for sentinel in self.sentinels:
             sentinel.command("SENTINEL", "SET", NAME, "down-after-milliseconds", NOTICED_AFTER_MS)
 
+    def fail_over(self) -> None:
+        """Let the Sentinels make the replica the primary though that lives, as an operator does."""
+        _until(self._begins)
+        self.wait_for_failover()
+
+    def _begins(self) -> bool:
+        try:
+            return bool(self.sentinels[0].command("SENTINEL", "FAILOVER", NAME) == b"OK")
+        except hiredis.ReplyError:  # not yet: a replica has not said enough of itself
+            return False
+
+    def make_whole(self) -> None:
+        """Let the former primary, dead or alive, be the replica of the new one, and the Sentinels be patient again."""
+        for sentinel in self.sentinels:
+            sentinel.command("SENTINEL", "SET", NAME, "down-after-milliseconds", PATIENT_MS)
+        if not self.replica.is_running:
+            self.replica.start()
+        self.wait_whole()
+
+    def wait_whole(self) -> None:
+        """Wait until the replica has all that the primary has."""
+        port = self.primary.port
+        _until(lambda: _role(self.replica)[0] == b"slave" and _role(self.replica)[2:4] == [port, b"connected"])
+
     def wait_for_failover(self) -> float:
         """Wait until the replica is the primary for all Sentinels; gives the seconds that it took."""
         began = time.monotonic()
         address = [b"127.0.0.1", str(self.replica.port).encode()]
         ask = ("SENTINEL", "GET-MASTER-ADDR-BY-NAME", NAME)
         _until(lambda: all(sentinel.command(*ask) == address for sentinel in self.sentinels))
+        self.primary, self.replica = self.replica, self.primary
         return time.monotonic() - began
 
 
@@ -83,8 +112,9 @@ class Cluster:
                 ["cluster-enabled", "yes"],
                 ["cluster-config-file", str(place / "nodes.conf")],
                 ["cluster-node-timeout", str(PATIENT_MS)],
-                ["cluster-port", str(free_port())],
             ]
+            if version() >= (7,):  # before, it is 10,000 above the port
+                options.append(["cluster-port", str(free_port())])
             self.nodes.append(stack.enter_context(RedisServer(place, options=options)))
         servers = [f"127.0.0.1:{node.port}" for node in self.nodes]
         create = ["redis-cli", "--cluster", "create", *servers, "--cluster-replicas", "1", "--cluster-yes"]
@@ -95,7 +125,7 @@ class Cluster:
     @property
     def url(self) -> str:
         """The `REDIS_URL`: two of the nodes."""
-        return f"redis+cluster://127.0.0.1:{self.nodes[0].port},127.0.0.1:{self.nodes[1].port}"
+        return f"redis+cluster://{LOGIN}@127.0.0.1:{self.nodes[0].port},127.0.0.1:{self.nodes[1].port}"
 
     def owner(self, key: str) -> RedisServer:
         """The node that has the slot of a key."""
@@ -140,8 +170,8 @@ def cluster(folder: Path) -> Iterator[Cluster]:
         yield Cluster(stack, folder)
 
 
-def _role(server: RedisServer) -> list[bytes]:
-    role: list[bytes] = server.command("ROLE")
+def _role(server: RedisServer) -> list[Any]:
+    role: list[Any] = server.command("ROLE")
     return role
 
 

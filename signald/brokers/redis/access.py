@@ -64,7 +64,8 @@ PARK: Final = Script("park")
 TAKE: Final = Script("take")
 NOTE: Final = Script("note")
 _MEND: Final = Script("mend")
-_SCRIPTS: Final = (MATCH, LEASE, GOODBYE, BLOCK, BAN, PARK, TAKE, NOTE, _MEND)
+SCRIPTS: Final = (MATCH, LEASE, GOODBYE, BLOCK, BAN, PARK, TAKE, NOTE, _MEND)
+"""All of them."""
 
 
 class Access:
@@ -228,7 +229,7 @@ class Access:
         return self._commands.call(*command).addBoth(over)
 
     async def _commands_up(self) -> None:
-        loaded = [self._commands.call("SCRIPT", "LOAD", script.text) for script in _SCRIPTS]
+        loaded = [self._commands.call("SCRIPT", "LOAD", script.text) for script in SCRIPTS]
         try:
             await gatherResults(loaded, consumeErrors=True)
         except FirstError as error:
@@ -269,7 +270,7 @@ class Access:
         """Warn if the store may throw away what it holds: an evicted lease is an instance declared dead."""
         try:
             text = await self._commands.call("INFO", "memory")
-        except StoreRefused:  # the recommended user may not ask
+        except StoreRefused:  # a user without +info
             return
         found = re.search(rb"maxmemory_policy:(\S+)", text)
         policy = found[1].decode() if found else "noeviction"

@@ -44,7 +44,7 @@ SLOT: Final = Problem("cluster", Remedy.OPERATOR, "it is a node of a cluster, an
 PERMISSION: Final = Problem(
     "permission",
     Remedy.OPERATOR,
-    "give its user the rights of docs/scaling.md: ~<REDIS_PREFIX>* +@all -@dangerous +role",
+    "give its user the rights of docs/scaling.md: ~<REDIS_PREFIX>* +@all -@dangerous +role +info",
 )
 PASSWORD: Final = Problem("password", Remedy.OPERATOR, "look at user and password in REDIS_URL")
 MEMORY: Final = Problem("memory", Remedy.OPERATOR, "it has no memory left: raise maxmemory, or free some")
