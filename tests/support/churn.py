@@ -5,7 +5,7 @@ import random
 import signal
 import time
 from collections import Counter
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
 from tests.support.daemon import DaemonProcess
@@ -14,6 +14,7 @@ from tests.support.proxy import Proxy
 from tests.support.redis import RedisServer
 from tests.support.service import GONE_WITHIN_S, Service
 from tests.support.swarm import Swarm
+from tests.support.wall import WallClock
 
 REMATCH_DELAY_S = 0.5
 
@@ -22,6 +23,9 @@ MATCHED_WITHIN_S = 2.0
 
 SLACK_S = 6.0
 """For a machine that does much else: retries come once a second, a claim at a ghost takes 2 s."""
+
+STEPS_S = (3, -3, 40, -40, 3600, -3600)
+"""To what wall clocks are set."""
 
 Fault = Callable[[], Awaitable[None]]
 
@@ -35,6 +39,7 @@ class Churn:
         service: The instances.
         swarm: The clients.
         rng: Decides everything.
+        clocks: The wall clocks of the instances, if they can be set.
 
     Attributes:
         faults: How many of each kind came.
@@ -45,9 +50,16 @@ class Churn:
     """
 
     def __init__(
-        self, store: RedisServer, proxies: list[Proxy], service: Service, swarm: Swarm, rng: random.Random
+        self,
+        store: RedisServer,
+        proxies: list[Proxy],
+        service: Service,
+        swarm: Swarm,
+        rng: random.Random,
+        clocks: Sequence[WallClock] = (),
     ) -> None:
         self._rng = rng
+        self._clocks = clocks
         self._store = store
         self._proxies = proxies
         self._service = service
@@ -68,12 +80,14 @@ class Churn:
             self.cut,
             self.lose_one_direction,
         ]
+        self.choices += [self.set_clock] if clocks else []
 
     async def run(self, seconds: float) -> None:
-        """Rounds of churn with faults, each with a rest at its end at which everything must be right."""
+        """Rounds of churn with faults, at least one, each with a rest at its end at which everything must be right."""
         await self._blocking(self._service.wait_joined)
         until = time.monotonic() + seconds
         self._note_ports()
+        await self._round(5)
         while time.monotonic() < until:
             await self._round(5 + 5 * self._rng.random())
         await self._end()
@@ -131,7 +145,8 @@ class Churn:
 
     async def _lasting_keys(self) -> set[str]:
         """All keys but streams of the dead: who stops while the store is away cannot take its stream out."""
-        keys: set[str] = await self._blocking(self._store.keys)
+        found: set[str] = await self._blocking(self._store.keys)
+        keys = {key for key in found if ":aside:" not in key}  # what is none of ours
         leases = {key.replace(":instance:", ":signal:") for key in keys if ":instance:" in key}
         dead = {key for key in keys if ":signal:" in key and key not in leases}
         for key in dead:
@@ -167,7 +182,7 @@ class Churn:
     async def hang_instance(self) -> None:
         _, instance = self._victim()
         await self._blocking(instance.hang)
-        await asyncio.sleep(self._rng.random() * 4)
+        await self._a_while()
         instance.kill(signal.SIGCONT)
 
     async def freeze_store(self) -> None:
@@ -177,12 +192,12 @@ class Churn:
 
     async def restart_store(self) -> None:
         self._store.kill()
-        await asyncio.sleep(self._rng.random() * 4)
+        await self._a_while()
         await self._blocking(self._store.start)
 
     async def restart_store_empty(self) -> None:
         self._store.kill()
-        await asyncio.sleep(self._rng.random() * 4)
+        await self._a_while()
         await self._blocking(lambda: self._store.start(empty=True))
 
     async def cut(self) -> None:
@@ -193,6 +208,9 @@ class Churn:
         proxy.lose("up" if self._rng.random() < 0.5 else "down")
         await asyncio.sleep(self._rng.random() * 5)
         proxy.lose()
+
+    async def set_clock(self) -> None:
+        self._rng.choice(self._clocks).set(self._rng.choice(STEPS_S))
 
     # --- inside -------------------------------------------------------------------------------------------------------
 
@@ -209,6 +227,10 @@ class Churn:
 
     def _note_ports(self) -> None:
         self.swarm.ports = {number: instance.port for number, instance in enumerate(self._service)}
+
+    async def _a_while(self) -> None:
+        """As long as a fault lasts."""
+        await asyncio.sleep(self._rng.random() * 4)
 
     async def _blocking(self, call: Callable[[], Any]) -> Any:
         return await asyncio.get_running_loop().run_in_executor(None, call)
