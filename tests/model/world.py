@@ -45,6 +45,9 @@ class Instance:
         self.name = name
         self.died_at: int | None = None
         self.connected = True
+        """Whether commands go to the store."""
+        self.hears = True
+        """Whether letters come from there: that is another connection."""
         self.pairing = Pairing(name, self, self, world.new_room_id, Blocks(3600.0))
         self.sessions = {ClientId(client): Session(ClientId(client), Policy(rematch_delay_s=1.0)) for client in clients}
         self.commands: deque[Step] = deque()
@@ -88,6 +91,11 @@ class Instance:
 
     def suspect(self, instance: str) -> None:
         self.shunned[instance] = self.world.now + 5.0
+
+    @property
+    def reachable(self) -> bool:
+        """Whether both connections are there."""
+        return self.connected and self.hears
 
     # --- BrokerEvents, and what `clients` does ------------------------------------------------------------
 
@@ -157,7 +165,7 @@ class Instance:
 
     def flush(self) -> None:
         """The end of a turn: what is to be sent goes to the store."""
-        if self.connected:
+        if self.reachable:
             for name in sorted(self.ready):
                 link = self.outgoing.get(name)
                 batch = link.send() if link is not None else None
@@ -213,10 +221,25 @@ class Instance:
         self._tidy()
         self.tidy_at = self.world.now + 5
         self.connected = True
-        self._catch_up()
-        for name, link in self.outgoing.items():
-            link.failed()
-            self.ready.add(name)
+        self.joined()
+
+    def joined(self) -> None:
+        """One of the connections is made; if both are, everything begins anew."""
+        if self.reachable:
+            self._catch_up()
+            for name, link in self.outgoing.items():
+                link.failed()
+                self.ready.add(name)
+
+    def deaf(self) -> None:
+        """The connection for letters is lost; commands go on."""
+        self.hears = False
+        self.pairing.store_away(self.world.now)
+
+    def hear(self) -> None:
+        """It is made again."""
+        self.hears = True
+        self.joined()
 
     def _tidy(self) -> None:
         keep = {(ticket.client, ticket.number) for ticket in self.pairing.tickets()}
@@ -234,9 +257,9 @@ class Instance:
         """A second has passed."""
         now = self.world.now
         self.pairing.tick(now)
-        if self.connected and now == self.tidy_at:
+        if self.reachable and now == self.tidy_at:
             self._tidy()
-        if not self.connected or now % 2:
+        if not self.reachable or now % 2:
             return
         if self.name not in self.world.leases:  # the store lost its data, and the connection was kept
             self.world.leases.add(self.name)
@@ -295,6 +318,7 @@ class World:
             (
                 instance.died_at,
                 instance.connected,
+                instance.hears,
                 _pairing(instance.pairing),
                 [(s.client, s.state.name, s.ticket, s.room, s.partner) for s in instance.sessions.values()],
                 list(instance.commands),
@@ -325,10 +349,12 @@ class World:
                 steps.append(("store", number))
             if instance.replies:
                 steps.append(("reply", number))
-            if instance.connected and len(self.streams.get(instance.name, ())) > instance.position:
+            if instance.reachable and len(self.streams.get(instance.name, ())) > instance.position:
                 steps.append(("read", number))
             if not instance.connected:
                 steps.append(("up", number))
+            if not instance.hears:
+                steps.append(("hear", number))
         return steps
 
     def words(self) -> list[Step]:
@@ -355,6 +381,8 @@ class World:
                 # What was sent may be done or not, and done later than what is sent on the next connection.
                 steps += [("cut", number, done) for done in range(len(instance.commands) + 1)]
                 steps += [("late", number)] if instance.commands else []
+            if instance.hears:
+                steps.append(("deaf", number))
             if len(self.streams.get(instance.name, ())) > instance.position + 1:
                 steps.append(("trim", number))
         return steps
@@ -401,6 +429,12 @@ class World:
 
     def _up(self, number: int) -> None:
         self.instances[number].up()
+
+    def _deaf(self, number: int) -> None:
+        self.instances[number].deaf()
+
+    def _hear(self, number: int) -> None:
+        self.instances[number].hear()
 
     def _say(self, number: int, client: str, word: str) -> None:
         instance = self.instances[number]

@@ -139,6 +139,11 @@ class Access:
         return self._commands.ready and self.mailbox.ready
 
     @property
+    def commands(self) -> bool:
+        """Whether commands go to the store, though letters may not come: what was asked for before is still done."""
+        return self._commands.ready
+
+    @property
     def problem(self) -> Problem | None:
         """Why the store is not reachable, or what it does not do as it should."""
         refused = next((error.problem for _, error in self._refused.values()), None)

@@ -107,6 +107,7 @@ class RedisBroker:
         self._boot = boot
         self._clock = clock
         self._new_room_id = new_room_id
+        self._stopping = False
         self._store = Store(
             primary,
             address,
@@ -210,6 +211,8 @@ class RedisBroker:
     async def stop(self) -> None:
         """See `Broker.stop`."""
         await self._moderation.stop()
+        self._stopping = True
+        self._renewals.stop()
         for instance in self._post.instances():
             self._send(instance, Goodbye())
         until = self._clock.seconds() + LAST_WORDS_S
@@ -217,7 +220,6 @@ class RedisBroker:
             self._post.flush()
             await deferLater(self._clock, 0.01)
         self._ticks.stop()
-        self._renewals.stop()
         self._post.stop()
         try:
             if self._store.reachable:
@@ -361,7 +363,7 @@ class RedisBroker:
         sender = envelope.sender
         self._membership.peers.heard(sender, envelope.epoch[0])
         lost, letters = self._post.accept(envelope)
-        if lost:
+        if lost and not self._stopping:  # who has heard of the end begins anew with whoever comes under this name
             self._log.warn("letters from instance {instance} were lost: its rooms end", instance=sender)
             self._pairing.lost(sender, now)
         for letter in letters:
@@ -376,7 +378,7 @@ class RedisBroker:
             else:
                 self._pairing.read(sender, letter, now)
             if type(letter) is Goodbye:
-                self._membership.unlink(sender)
+                self._membership.farewell(sender)
 
 
 def _conforms(broker: RedisBroker) -> Broker:

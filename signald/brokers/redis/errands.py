@@ -58,8 +58,9 @@ class Errands:
 
     def unfile(self, ticket: Ticket) -> None:
         """See `Outside.unfile`. While the store is away nothing is done: what does not wait is taken out afterwards."""
-        if self._store.reachable:
-            self._store.unfile([ticket]).addErrback(self._store.failed)
+        unfiled = self._store.unfile([ticket])
+        if unfiled is not None:
+            unfiled.addErrback(self._store.failed)
 
     def suspect(self, instance: str) -> None:
         """See `Outside.suspect`."""

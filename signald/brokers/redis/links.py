@@ -81,6 +81,10 @@ class Incoming:
         self._epoch: Epoch | None = None
         self._expected = 1
 
+    def is_of(self, envelope: Envelope) -> bool:
+        """Whether a batch comes from the process that wrote the last one."""
+        return self._epoch is not None and self._epoch[0] == envelope.epoch[0]
+
     def accept(self, envelope: Envelope) -> tuple[bool, list[Letter]]:
         """Take a batch.
 

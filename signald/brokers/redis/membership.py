@@ -93,6 +93,11 @@ class Membership:
             return None
         return Deferred.fromCoroutine(self._renew()).addErrback(self._store.failed)
 
+    def farewell(self, instance: str) -> None:
+        """Forget an instance that stops by itself."""
+        self._post.farewell(instance)
+        self.peers.forget(instance)
+
     def unlink(self, instance: str) -> None:
         """Forget an instance that is gone."""
         self._post.unlink(instance)

@@ -3,6 +3,7 @@
 Letters leave at the end of the reactor's turn, together, one batch on its way to each instance at a time.
 """
 
+from collections import OrderedDict
 from collections.abc import Callable
 from typing import Any
 
@@ -12,6 +13,9 @@ from twisted.internet.interfaces import IDelayedCall
 from signald.brokers.redis.letters import Envelope, Letter, Relayed, Sync
 from signald.brokers.redis.links import Incoming, Outgoing
 from signald.brokers.redis.store import Store
+
+FAREWELLS_KEPT = 100
+"""Instances that have stopped of which it is known how many letters they had written: those of a moment ago."""
 
 
 class Post:
@@ -40,6 +44,7 @@ class Post:
         self._unreachable = unreachable
         self._outgoing: dict[str, Outgoing] = {}
         self._incoming: dict[str, Incoming] = {}
+        self._farewells: OrderedDict[str, Incoming] = OrderedDict()
         self._links = 0
         self._ready: set[str] = set()
         self._flush: IDelayedCall | None = None
@@ -92,7 +97,21 @@ class Post:
 
     def accept(self, envelope: Envelope) -> tuple[bool, list[Letter]]:
         """Take a batch of another instance; see `links.Incoming.accept`."""
-        return self._incoming.setdefault(envelope.sender, Incoming()).accept(envelope)
+        incoming = self._incoming.get(envelope.sender)
+        if incoming is None:
+            before = self._farewells.pop(envelope.sender, None)
+            incoming = before if before is not None and before.is_of(envelope) else Incoming()
+            self._incoming[envelope.sender] = incoming
+        return incoming.accept(envelope)
+
+    def farewell(self, instance: str) -> None:
+        """The same as `unlink` for one that stops by itself: what it still says comes after what it has said."""
+        incoming = self._incoming.get(instance)
+        self.unlink(instance)
+        if incoming is not None:
+            self._farewells[instance] = incoming
+            if len(self._farewells) > FAREWELLS_KEPT:
+                self._farewells.popitem(last=False)
 
     def unlink(self, instance: str) -> None:
         """Forget the links with an instance: nothing comes from it any more, and nothing goes there."""

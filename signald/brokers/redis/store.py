@@ -161,8 +161,13 @@ class Store:
         instance, client, number = parse_ticket(reply[1].decode())
         return Taken(place, instance, ClientId(client), number)
 
-    def unfile(self, tickets: Sequence[Ticket]) -> "Deferred[Any]":
-        """Take tickets out of the queue."""
+    def unfile(self, tickets: Sequence[Ticket]) -> "Deferred[Any] | None":
+        """Take tickets out of the queue; None if the store takes no commands.
+
+        Nor does it matter whether letters come: a ticket may be filed by a command that is on its way.
+        """
+        if not self.access.commands:
+            return None
         filed = [file_ticket(self.instance, ticket, avoiding=True) for ticket in tickets]
         filed += [file_ticket(self.instance, ticket, avoiding=False) for ticket in tickets if ticket.avoid]
         return self._call("unfile", "ZREM", self._queue, *filed)

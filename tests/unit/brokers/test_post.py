@@ -1,0 +1,74 @@
+"""Letters of an instance that stops, and of those that heard of it: nothing is taken for lost."""
+
+from typing import Any
+
+from twisted.internet.task import Clock
+
+from signald.brokers.redis.letters import Goodbye, Left, Letter, Sync, decode
+from signald.brokers.redis.links import Outgoing
+from signald.brokers.redis.post import FAREWELLS_KEPT, Post
+from signald.core.ids import RoomId
+
+NOTHING: Any = None
+
+
+def link(boot: str = "boot", number: int = 1) -> Outgoing:
+    return Outgoing("a", (boot, number))
+
+
+def take(post: Post, sender: Outgoing, *letters: Letter) -> tuple[bool, list[Letter]]:
+    """Let a batch arrive."""
+    for letter in letters:
+        sender.add(letter)
+    batch = sender.send()
+    sender.arrived()
+    assert batch is not None
+    return post.accept(decode(batch))
+
+
+def make() -> Post:
+    return Post(NOTHING, "me", Clock(), lambda relayed: None, lambda instance: None)
+
+
+def test_what_comes_after_goodbye_is_the_next_letter() -> None:
+    """A rolling restart fills the log with letters that were lost, and none was; the operator looks for a fault."""
+    post, sender = make(), link()
+    left = Left(RoomId("r"))
+    assert take(post, sender, Sync()) == (False, [Sync()])
+    assert take(post, sender, Goodbye()) == (False, [Goodbye()])
+    post.farewell("a")
+    assert take(post, sender, Sync(), left) == (False, [Sync(), left])
+    assert take(post, sender, left) == (False, [left])
+
+
+def test_another_process_of_that_name_begins_anew() -> None:
+    """After a restart the rooms of a new process end, as if its first letters had been lost."""
+    post, sender = make(), link()
+    take(post, sender, Goodbye())
+    post.farewell("a")
+    again = link("later")
+    assert take(post, again, Sync()) == (False, [Sync()])
+    assert take(post, again, Sync()) == (False, [Sync()])
+
+
+def test_what_is_lost_around_it_is_noticed() -> None:
+    """A partner waits for a message that nobody has any more."""
+    post, sender = make(), link()
+    take(post, sender, Goodbye())
+    post.farewell("a")
+    sender.add(Sync())
+    sender.send()
+    sender.arrived()
+    assert take(post, sender, Sync()) == (True, [Sync()])
+    post.unlink("a")  # its lease has run out
+    assert take(post, sender, Sync()) == (True, [Sync()])
+
+
+def test_those_who_stopped_are_forgotten() -> None:
+    """Each restart under a new name takes memory for good."""
+    post = make()
+    for number in range(FAREWELLS_KEPT + 50):
+        sender = Outgoing(f"i{number}", ("boot", 1))
+        take(post, sender, Goodbye())
+        post.farewell(f"i{number}")
+    assert len(post._farewells) == FAREWELLS_KEPT
