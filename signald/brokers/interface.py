@@ -287,6 +287,15 @@ class Broker(Protocol):
         """Keep two apart from now on, as one has blocked the other: as users, or else as clients."""
         ...
 
+    def ended(self, client: ClientId, *, moved: bool) -> None:
+        """A client's session has ended, and with it the blocks that are about this client alone.
+
+        Args:
+            client: Which one.
+            moved: Whether it may have blocked somebody on another instance.
+        """
+        ...
+
     def share(self, bans: Sequence[Ban]) -> None:
         """Let all other instances know of bans."""
         ...

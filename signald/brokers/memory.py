@@ -157,6 +157,10 @@ class MemoryBroker:
         """See `Broker.block`."""
         self._blocks.add(by, whom, self._clock.seconds())
 
+    def ended(self, client: ClientId, *, moved: bool) -> None:
+        """See `Broker.ended`."""
+        self._blocks.end(client)
+
     def share(self, bans: Sequence[Ban]) -> None:
         """See `Broker.share`. There is nobody else."""
 

@@ -264,6 +264,7 @@ class Clients:
     def _depart(self, client: Client, why: str) -> None:
         self._identities.forget(client)
         self._departed(client, client.session.user)
+        self._broker.ended(client.id, moved=client.epoch > 0)
         room = client.session.room
         self._give(client, _DISCONNECTED)
         self._pace.forget(client.id)

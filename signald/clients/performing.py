@@ -43,6 +43,9 @@ SERVICE_RESTART: Final = 1012
 """The same for those that go on with their session (IANA's registry of RFC 6455 11.7)."""
 
 
+_TOO_MANY_BLOCKS: Final = ProtocolError(ErrorCode.RATE_LIMIT, "too many blocks: this one was dropped")
+
+
 def restart_code(client: Client) -> int:
     """The close code for a client that should connect again."""
     return GOING_AWAY if client.outbox is None else SERVICE_RESTART
@@ -209,6 +212,9 @@ class Performer:
             self.refuse(client, ProtocolError(ErrorCode.RATE_LIMIT, refusal))
 
     def _keep_apart(self, client: Client, effect: KeepApart) -> None:
+        if not self._pace.may_block(client.id, client.address):
+            self.refuse(client, _TOO_MANY_BLOCKS)
+            return
         self._counts.blocks += 1
         self._broker.block(effect.by, effect.whom)
 

@@ -4,15 +4,24 @@ from collections import OrderedDict
 from typing import Final
 
 from signald.core.encounters import Party
+from signald.core.ids import ClientId
 
 BLOCKS_EACH: Final = 1_000
-"""Others whom one client or user may block; the oldest are forgotten first."""
+"""Others whom one user may block; the oldest are forgotten first."""
+
+GUEST_BLOCKS_EACH: Final = 50
+"""The same for a guest, whose blocks end with its session."""
 
 MAX_BLOCKS: Final = 100_000
 """Blocks that this process remembers, 30 MB; the oldest are forgotten first."""
 
 GUEST_BLOCK_S: Final = 86_400.0
 """Seconds that a block lasts if one of the two is known by its connection alone: hardly any lasts longer."""
+
+
+def at_most(by: Party) -> int:
+    """How many others somebody may block."""
+    return GUEST_BLOCKS_EACH if by.user is None else BLOCKS_EACH
 
 
 class Blocks:
@@ -22,11 +31,12 @@ class Blocks:
         lasting_s: How long a block of one user by another lasts.
     """
 
-    __slots__ = ("_by", "_order", "lasting_s")
+    __slots__ = ("_about", "_by", "_order", "lasting_s")
 
     def __init__(self, lasting_s: float) -> None:
         self.lasting_s = lasting_s
         self._by: dict[str, dict[str, None]] = {}
+        self._about: dict[str, dict[str, None]] = {}
         self._order: OrderedDict[tuple[str, str], float] = OrderedDict()
 
     def __len__(self) -> int:
@@ -46,8 +56,19 @@ class Blocks:
         blocked = self._by.setdefault(one, {})
         blocked.pop(other, None)
         blocked[other] = None
-        if len(blocked) > BLOCKS_EACH:
+        self._about.setdefault(other, {})[one] = None
+        if len(blocked) > at_most(by):
             self._drop((one, next(iter(blocked))))
+
+    def end(self, client: ClientId) -> bool:
+        """Forget what is about the connection of a guest that is gone; gives whether it had blocked somebody."""
+        (name,) = Party(client).names()
+        blocked = list(self._by.get(name, ()))
+        for other in blocked:
+            self._drop((name, other))
+        for one in list(self._about.get(name, ())):
+            self._drop((one, name))
+        return bool(blocked)
 
     def holds(self, by: Party, whom: Party) -> bool:
         """Whether one has blocked the other."""
@@ -68,6 +89,7 @@ class Blocks:
     def _drop(self, block: tuple[str, str]) -> None:
         del self._order[block]
         one, other = block
-        del self._by[one][other]
-        if not self._by[one]:
-            del self._by[one]
+        for table, name, about in ((self._by, one, other), (self._about, other, one)):
+            del table[name][about]
+            if not table[name]:
+                del table[name]

@@ -75,7 +75,7 @@ class ErrorCode(StrEnum):
     """``available`` while there is a partner; ``next`` or ``leave`` comes first."""
 
     RATE_LIMIT = "RATE_LIMIT"
-    """More than MAX_MSG_PER_SECOND messages in a second, or too many reports; the message was dropped."""
+    """More than MAX_MSG_PER_SECOND messages in a second, or too many reports or blocks; the message was dropped."""
 
     AUTH_REQUIRED = "AUTH_REQUIRED"
     """``available`` or ``next`` without a good token on a server that wants one, or the token of a waiting client has

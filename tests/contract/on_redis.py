@@ -111,7 +111,7 @@ class OnRedis(suite.Brokers):
     @property
     def _lasting(self) -> tuple[str, ...]:
         """What outlives the instances."""
-        return tuple(self.prefix + key for key in ("blocks:", "bans", "room:", "taken:"))
+        return tuple(self.prefix + key for key in ("blocks:", "blockers", "bans", "room:", "taken:"))
 
     left_behind: frozenset[str] = frozenset()
 

@@ -3,12 +3,14 @@
 from itertools import count
 
 from signald.brokers.interface import Answers
+from signald.brokers.redis import store as redis_store
+from signald.brokers.redis.keys import names
 from signald.brokers.redis.letters import Claim, Confirm, decode
 from signald.brokers.redis.links import Outgoing
 from signald.core.bans import Ban, BanKind
 from signald.core.blocks import BLOCKS_EACH
 from signald.core.encounters import Party
-from signald.core.ids import ClientId
+from signald.core.ids import ClientId, UserId
 from signald.core.matching import Ticket
 from tests.contract import suite
 from tests.contract.on_redis import OnRedis
@@ -199,11 +201,30 @@ class Redis(OnRedis, suite.BrokerContract):
     async def test_blocks_are_bounded_and_end(self) -> None:
         """One client fills the store with blocks."""
         store = self.redis_brokers[0]._store
-        for number in range(BLOCKS_EACH + 5):
-            await store.block(Party(ClientId("a")), Party(ClientId(f"b{number}")), 10.0)
-        key = f"{self.prefix}blocks:c:a"
-        self.assertEqual(self.store.command("ZCARD", key), BLOCKS_EACH)
-        self.assertLessEqual(self.store.command("TTL", key), 10)
+        for by, at_most in ((Party(ClientId("a"), UserId("ada")), BLOCKS_EACH), (Party(ClientId("a")), 50)):
+            for number in range(at_most + 5):
+                await store.block(by, Party(ClientId(f"b{number}")), 10.0)
+            key = f"{self.prefix}blocks:{names(by)[0]}"
+            self.assertEqual(self.store.command("ZCARD", key), at_most)
+            self.assertLessEqual(self.store.command("TTL", key), 10)
+
+    async def test_blocks_of_guests_go_with_them(self) -> None:
+        """Guests who come, block and go fill the store until it refuses everything."""
+        self.patch(redis_store, "GUESTS_WITH_BLOCKS", 3)
+        here, there = self.redis_brokers
+        for number in range(5):
+            here.block(Party(ClientId(f"g{number}")), Party(ClientId("B")))
+        await self.settle()
+        await self.settle()
+        here.block(Party(ClientId("u"), UserId("ada")), Party(ClientId("B")))
+        here.ended(ClientId("g4"), moved=False)
+        there.ended(ClientId("g3"), moved=True)
+        there.ended(ClientId("g2"), moved=False)
+        await self.settle()
+        kept = {key.decode().rsplit(":", 1)[1] for key in self.store.command("KEYS", f"{self.prefix}blocks:c:*")}
+        self.assertEqual(kept, {"g2"})
+        self.assertEqual(self.store.command("ZRANGE", f"{self.prefix}blockers", 0, -1), [b"c:g2"])
+        self.assertEqual(len(self.store.command("KEYS", f"{self.prefix}blocks:u:*")), 1)
 
     async def _newcomer(self, known: dict[str, Ban]) -> None:
         """Start another instance, and wait until it knows these bans and no others."""

@@ -225,6 +225,18 @@ class Limits(MemoryTest):
         self.assertFalse(client.gone)
         self.assertEqual(self.status(daemon), 101)
 
+    def test_blocks_of_an_address(self) -> None:
+        """A few connections of one machine fill the store with whom they never want to meet again."""
+        daemon = self.start()
+        client, _ = daemon.pair()
+        for _ in range(70):
+            client.send("block")
+            daemon.advance(0.1)
+        self.assertEqual([error["code"] for error in client.take()], ["RATE_LIMIT"] * 10)
+        daemon.advance(60)
+        client.send("block")
+        self.assertEqual(client.types(), [])
+
     def test_by_default_nobody_is_closed_or_banned(self) -> None:
         """Clients of the old server, which stayed connected whatever they sent, would be thrown out."""
         daemon = self.start(REMATCH_DELAY_SECONDS="0")

@@ -305,6 +305,10 @@ class RedisBroker:
         """See `Broker.block`."""
         self._moderation.block(by, whom)
 
+    def ended(self, client: ClientId, *, moved: bool) -> None:
+        """See `Broker.ended`."""
+        self._moderation.ended(client, moved=moved)
+
     def share(self, bans: Sequence[Ban]) -> None:
         """See `Broker.share`."""
         self._moderation.share(bans)

@@ -10,6 +10,7 @@ What an operator sees there, with the default prefix::
     webrtc:signal:<id>      stream       letters to an instance
     webrtc:bans             hash         who may not come in: what it is about, to a JSON object
     webrtc:blocks:<name>    sorted set   whom a client (c:…) or user (u:…) has blocked, by the time until when
+    webrtc:blockers         sorted set   the clients (c:…) that have blocked somebody, by the time of the last block
     webrtc:parked:<client>:<epoch>  string   a session whose home has stopped, or gave it up
     webrtc:taken:<client>   string       `epoch|instance`: who has taken it from its home of that epoch
     webrtc:parked-lately    string       says that there may be such sessions
@@ -44,6 +45,7 @@ class Keys:
         self.instances = f"{prefix}instances"
         self.bans = f"{prefix}bans"
         self.blocks_prefix = f"{prefix}blocks:"
+        self.blockers = f"{prefix}blockers"
         self.waiting_elsewhere = f"{prefix}tickets"
         self.moved = f"{prefix}moved"
         self.check = f"{prefix}check"
@@ -56,7 +58,7 @@ class Keys:
         self._stream_prefix = f"{prefix}signal:"
         self._kinds = {self.waiting: "zset list", self.waiting_elsewhere: "zset", self.moved: "string"}
         self._kinds |= {self.instances: "zset", self.bans: "hash"}
-        self._auxiliary = {self.secret: "string", self.parked_lately: "string"}
+        self._auxiliary = {self.blockers: "zset", self.secret: "string", self.parked_lately: "string"}
 
     def of(self, instance: str) -> list[str]:
         """The keys that an instance cannot do without."""

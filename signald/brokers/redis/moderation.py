@@ -16,6 +16,7 @@ from signald.brokers.redis.store import PAGE, Store
 from signald.core.bans import Ban
 from signald.core.blocks import Blocks
 from signald.core.encounters import Party
+from signald.core.ids import ClientId
 
 BLOCKS_KEPT: Final = 10_000
 """Blocks that are kept for the store as long as it is away; 5 MB. The oldest are forgotten first."""
@@ -69,6 +70,11 @@ class SharedModeration:
         if len(self._pairs) > BLOCKS_KEPT:
             self._pairs.popitem(last=False)
         self._tell_pairs()
+
+    def ended(self, client: ClientId, *, moved: bool) -> None:
+        """See `Broker.ended`. What the store is not told of ends by itself (`blocks.GUEST_BLOCK_S`)."""
+        if (self._blocks.end(client) or moved) and self._store.reachable:
+            self._do(self._store.unblock([client]))
 
     def share(self, bans: Sequence[Ban]) -> None:
         """See `Broker.share`. They leave together at the next tick."""

@@ -1,7 +1,7 @@
 """Does with the store what an instance needs: tickets, leases, letters, bans and blocks.
 
-Commands used here, by `access` and by `mailbox`: EVALSHA, SCRIPT LOAD, ZREM, ZSCAN, XADD with NOMKSTREAM, XREAD,
-ZRANGE, HSCAN, INFO, and those in the Lua scripts; all are in Redis 6.2 and later and in Valkey.
+Commands used here, by `access` and by `mailbox`: EVALSHA, SCRIPT LOAD, ZREM, ZSCAN, DEL, XADD with NOMKSTREAM,
+XREAD, ZRANGE, HSCAN, INFO, and those in the Lua scripts; all are in Redis 6.2 and later and in Valkey.
 """
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
@@ -20,7 +20,7 @@ from signald.brokers.redis.outside import Filed, Outcome, Taken
 from signald.brokers.redis.problems import Problem
 from signald.brokers.redis.url import StoreAddress
 from signald.core.bans import Ban
-from signald.core.blocks import BLOCKS_EACH
+from signald.core.blocks import at_most
 from signald.core.common_time import CommonTime
 from signald.core.encounters import Party
 from signald.core.ids import ClientId
@@ -34,6 +34,10 @@ STREAM_MS: Final = 120_000
 
 STREAM_LETTERS: Final = 20_000
 """Batches that may stand in one stream; an instance that is so far behind finds a gap, and its rooms end."""
+
+GUESTS_WITH_BLOCKS: Final = 50_000
+"""Guests whose blocks the store keeps, some 10 MB, 190 MB if each has blocked as many as it may; then it forgets those
+of the one whose last block is the oldest."""
 
 MOVED_S: Final = 3600
 """How long the queue stays out of the way after the old server's list was seen last: that is gone whenever nobody waits
@@ -267,8 +271,21 @@ class Store:
 
     async def block(self, by: Party, whom: Party, lasting_s: float) -> None:
         """Let no instance match these two any more (``block.lua``)."""
-        key = self._keys.blocks_prefix + names(by)[0]
-        await self._script(BLOCK, [key], names(whom)[0], str(int(lasting_s)), BLOCKS_EACH)
+        name = names(by)[0]
+        keys = [self._keys.blocks_prefix + name, *([self._keys.blockers] if by.user is None else [])]
+        beyond = await self._script(
+            BLOCK, keys, names(whom)[0], str(int(lasting_s)), at_most(by), name, GUESTS_WITH_BLOCKS
+        )
+        if beyond:
+            await self._unblock([guest.decode() for guest in beyond])
+
+    async def unblock(self, guests: Sequence[ClientId]) -> None:
+        """Forget whom guests have blocked."""
+        await self._unblock([names(Party(guest))[0] for guest in guests])
+
+    async def _unblock(self, guests: Sequence[str]) -> None:
+        await self._call("block", "DEL", *(self._keys.blocks_prefix + guest for guest in guests))
+        await self._call("block", "ZREM", self._keys.blockers, *guests)
 
     async def save_bans(self, bans: Sequence[Ban], over: Sequence[str], unix_time: float) -> None:
         """Write bans down, and take out those of these keys that may be forgotten (``ban.lua``).

@@ -52,7 +52,7 @@ export const ErrorCode = Object.freeze({
   NOT_PAIRED: "NOT_PAIRED",
   /** `available` while there is a partner; `next` or `leave` comes first. */
   ALREADY_PAIRED: "ALREADY_PAIRED",
-  /** More than MAX_MSG_PER_SECOND messages in a second, or too many reports; the message was dropped. */
+  /** More than MAX_MSG_PER_SECOND messages in a second, or too many reports or blocks; the message was dropped. */
   RATE_LIMIT: "RATE_LIMIT",
   /** `available` or `next` without a good token on a server that wants one, or the token of a waiting client has expired: it waits no longer. */
   AUTH_REQUIRED: "AUTH_REQUIRED",

@@ -3,7 +3,7 @@
 import pytest
 
 from signald.core import blocks as core_blocks
-from signald.core.blocks import BLOCKS_EACH, GUEST_BLOCK_S, Blocks
+from signald.core.blocks import BLOCKS_EACH, GUEST_BLOCK_S, GUEST_BLOCKS_EACH, Blocks
 from signald.core.encounters import Party
 from signald.core.ids import ClientId, UserId
 
@@ -37,17 +37,33 @@ def test_blocks_end_and_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_who_is_blocked_cannot_undo_it() -> None:
     """Somebody who was blocked blocks a thousand others, and meets its victim again."""
+    for by, at_most in ((ADA, BLOCKS_EACH), (A, GUEST_BLOCKS_EACH)):
+        blocks = Blocks(60.0)
+        blocks.add(B, A, 0.0)
+        for number in range(at_most + 1):
+            blocks.add(by, Party(ClientId(f"x{number}")), 1.0)
+        assert blocks.apart(by, B)
+        assert len(blocks) == at_most + 1
+        assert not blocks.apart(by, Party(ClientId("x0")))
+        assert blocks.apart(by, Party(ClientId("x1")))
+        blocks.add(by, Party(ClientId("x1")), 2.0)
+        blocks.add(by, B, 2.0)
+        assert blocks.apart(by, Party(ClientId("x1"))), "what was said again is the newest"
+
+
+def test_blocks_end_with_the_connection_that_they_are_about() -> None:
+    """Blocks of guests who have gone fill the memory, and push out those that still count."""
     blocks = Blocks(60.0)
-    blocks.add(B, A, 0.0)
-    for number in range(BLOCKS_EACH + 1):
-        blocks.add(A, Party(ClientId(f"x{number}")), 1.0)
-    assert blocks.apart(A, B)
-    assert len(blocks) == BLOCKS_EACH + 1
-    assert not blocks.apart(A, Party(ClientId("x0")))
-    assert blocks.apart(A, Party(ClientId("x1")))
-    blocks.add(A, Party(ClientId("x1")), 2.0)
-    blocks.add(A, B, 2.0)
-    assert blocks.apart(A, Party(ClientId("x1"))), "what was said again is the newest"
+    for by, whom in ((A, B), (A, C), (B, A), (ADA, B), (ADA, BOB)):
+        blocks.add(by, whom, 0.0)
+    assert blocks.end(A.client)
+    assert not blocks.apart(Party(ClientId("a")), C)
+    assert blocks.apart(ADA, B)
+    assert not blocks.end(A.client)
+    assert blocks.end(B.client) is False
+    assert len(blocks) == 1
+    assert blocks.apart(ADA, BOB), "it is about users, who may come back"
+    assert len(blocks._about) == 1
 
 
 def test_blocks_of_guests_are_short() -> None:
