@@ -18,7 +18,7 @@ from signald.settings.groups import (
     StoreSettings,
 )
 from signald.settings.setting import Group, Setting, SettingsError, settings_of
-from signald.settings.values import WORKER, Place, place
+from signald.settings.values import WORKER, Spot, place
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -83,7 +83,7 @@ def _check_places(chosen: Settings) -> None:
     listening, operator = chosen.listening, chosen.operator
     named = [("LISTEN", words, place(words)) for words in listening.listen]
     if not listening.listen and listening.port:
-        named.append(("PORT", str(listening.port), Place(str(listening.port))))
+        named.append(("PORT", str(listening.port), Spot(str(listening.port))))
     named += [("ADMIN_LISTEN", words, place(words)) for words in operator.admin_listen]
     for at, (name, words, where) in enumerate(named):
         for before, taken, there in named[:at]:

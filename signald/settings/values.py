@@ -260,7 +260,7 @@ def endpoint(text: str) -> str:
     return text
 
 
-class Place(NamedTuple):
+class Spot(NamedTuple):
     """Where an endpoint listens.
 
     Attributes:
@@ -273,27 +273,27 @@ class Place(NamedTuple):
     interface: str = ""
     families: frozenset[int] = frozenset((4, 6))
 
-    def meets(self, other: "Place") -> bool:
+    def meets(self, other: "Spot") -> bool:
         """Whether only one of the two can be opened."""
         interfaces = {self.interface, other.interface}
         same = len(interfaces) == 1 or "" in interfaces
         return self.port == other.port and same and not self.families.isdisjoint(other.families)
 
 
-def place(text: str) -> Place | None:
+def place(text: str) -> Spot | None:
     """Where an endpoint listens; None for a port that the kernel chooses, or a kind of which nothing is known here."""
     kind, *words = re.split(r"(?<!\\):", text)
     named = dict(word.split("=", 1) for word in words if "=" in word)
     first = next((word for word in words[:1] if "=" not in word), "")
     if kind == "unix":
-        return Place(named.get("address", first), families=frozenset((0,)))
+        return Spot(named.get("address", first), families=frozenset((0,)))
     port, interface = named.get("port", first), named.get("interface", "").replace("\\", "")
     if kind not in {"tcp", "tcp6", "ssl"} or not _is_port(port) or not int(port):
         return None
     family = 6 if kind == "tcp6" or ":" in interface else 4
     both = kind == "ssl" and not interface
     everywhere = interface in {"0.0.0.0", "::"}  # noqa: S104 - compared, not listened on
-    return Place(port, "" if everywhere else interface, frozenset((4, 6) if both else (family,)))
+    return Spot(port, "" if everywhere else interface, frozenset((4, 6) if both else (family,)))
 
 
 def _is_port(text: str) -> bool:

@@ -25,7 +25,7 @@ from signald.clients.clients import Clients
 from signald.clients.heartbeat import Heartbeat
 from signald.clients.questions import Questions, WhereIs
 from signald.clients.users import Users
-from signald.core import addresses, messages
+from signald.core import addresses
 from signald.core.common_time import CommonTime
 from signald.core.ice import IceServers
 from signald.core.ids import ClientId, RoomId
@@ -34,23 +34,18 @@ from signald.core.standing import AuthMode, Policy
 from signald.core.wishes import Vocabulary, fold
 from signald.identity import jwks, signing_keys
 from signald.identity.tokens import KeySource, Verifier
-from signald.limits.admission import Admission
-from signald.limits.deadlines import Deadlines
 from signald.limits.pace import Pace
-from signald.limits.throttle import Throttle
-from signald.limits.turns import Turns
 from signald.moderation import webhook
 from signald.moderation.bans import Bans
 from signald.moderation.reports import Reports
 from signald.moderation.traces import Traces
 from signald.moderation.webhook import Webhook
 from signald.network.front import Addressed
-from signald.process.files import DOOR_FILES, raise_file_limit
 from signald.process.life import Life
-from signald.settings.groups import IdentitySettings, LimitsSettings, OperatorSettings
+from signald.settings.groups import IdentitySettings, OperatorSettings
 from signald.settings.setting import SettingsError
 from signald.settings.settings import Settings
-from signald.telemetry.counts import Counts, Drop
+from signald.telemetry.counts import Counts
 from signald.telemetry.gauges import Gauges
 from signald.telemetry.lag import LoopLag
 from signald.telemetry.metrics import Metrics
@@ -59,13 +54,8 @@ from signald.websocket.entrance import Entrance
 from signald.websocket.fast import FastConnection, MeteredConnection, Output
 from signald.websocket.rfc6455 import WebSocketFactory
 from signald.websocket.watch import Watch
+from signald.wiring.limiting import Limits
 from signald.wiring.resuming import make_terms
-
-HALF_OPEN_SHARE: Final = 4
-"""The part of all connections that may not have said yet what they want: one in so many."""
-
-CLOSING_TIMEOUT_S: Final = 3.0
-"""Seconds that a client may take to answer a close frame."""
 
 DAY_S: Final = 86400.0
 
@@ -214,54 +204,6 @@ def make_webhook(*, operator: OperatorSettings, reactor: Any, unix_time: UnixTim
         unix_time=unix_time,
         clock=reactor,
         jitter=random.random,
-    )
-
-
-# --- limits -----------------------------------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Limits:
-    """How much anybody may use, and how long anything may take."""
-
-    admission: Admission
-    pace: Pace
-    throttle: Throttle
-    turns: Turns
-    handshakes: Deadlines
-    closings: Deadlines
-
-
-def make_limits(*, chosen: Settings, reactor: Any, bans: Bans, lag: LoopLag, counts: Counts) -> Limits:
-    """Make all limits; raises the limit on open files, on which that on connections depends."""
-    limits = chosen.limits
-    pace = Pace(
-        reactor,
-        parse=messages.bounded(limits.max_sdp_bytes, limits.max_candidate_bytes),
-        matches_per_minute=chosen.pairing.matches_per_minute,
-        violations_per_minute=limits.violations_per_minute,
-        ban_address=bans.ban_address,
-    )
-    return Limits(
-        admission=_make_admission(limits=limits, room=raise_file_limit(), bans=bans, reactor=reactor),
-        pace=pace,
-        throttle=Throttle(reactor, counts, limits.max_bytes_per_second),
-        turns=Turns(reactor, lag.latest, counts),
-        handshakes=Deadlines(reactor, limits.handshake_timeout_seconds, counts, Drop.HANDSHAKE_TIMEOUT, lag.running_s),
-        closings=Deadlines(reactor, CLOSING_TIMEOUT_S, counts, Drop.CLOSING_TIMEOUT, lag.running_s),
-    )
-
-
-def _make_admission(*, limits: LimitsSettings, room: int, bans: Bans, reactor: Any) -> Admission:
-    connections = min(limits.max_connections or room, room)
-    return Admission(
-        reactor.seconds,
-        bans,
-        max_sockets=room + DOOR_FILES,
-        max_connections=connections,
-        max_half_open=limits.max_half_open or max(1, connections // HALF_OPEN_SHARE),
-        per_address=limits.max_connections_per_address,
-        handshakes_per_second=limits.handshakes_per_address_per_second,
     )
 
 

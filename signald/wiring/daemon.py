@@ -32,13 +32,13 @@ from signald.wiring.builders import (
     make_broker,
     make_clients,
     make_life,
-    make_limits,
     make_metrics,
     make_protocols,
     make_records,
     make_tokens,
     make_websockets,
 )
+from signald.wiring.limiting import make_limits
 from signald.wiring.resuming import make_passes
 
 

@@ -1,0 +1,68 @@
+"""Makes what limits how much anybody may use, and how long anything may take."""
+
+from dataclasses import dataclass
+from typing import Any, Final
+
+from signald.core import messages
+from signald.limits.admission import Admission
+from signald.limits.deadlines import Deadlines
+from signald.limits.pace import Pace
+from signald.limits.throttle import Throttle
+from signald.limits.turns import Turns
+from signald.moderation.bans import Bans
+from signald.process.files import DOOR_FILES, raise_file_limit
+from signald.settings.groups import LimitsSettings
+from signald.settings.settings import Settings
+from signald.telemetry.counts import Counts, Drop
+from signald.telemetry.lag import LoopLag
+
+HALF_OPEN_SHARE: Final = 4
+"""The part of all connections that may not have said yet what they want: one in so many."""
+
+CLOSING_TIMEOUT_S: Final = 3.0
+"""Seconds that a client may take to answer a close frame."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limits:
+    """How much anybody may use, and how long anything may take."""
+
+    admission: Admission
+    pace: Pace
+    throttle: Throttle
+    turns: Turns
+    handshakes: Deadlines
+    closings: Deadlines
+
+
+def make_limits(*, chosen: Settings, reactor: Any, bans: Bans, lag: LoopLag, counts: Counts) -> Limits:
+    """Make all limits; raises the limit on open files, on which that on connections depends."""
+    limits = chosen.limits
+    pace = Pace(
+        reactor,
+        parse=messages.bounded(limits.max_sdp_bytes, limits.max_candidate_bytes),
+        matches_per_minute=chosen.pairing.matches_per_minute,
+        violations_per_minute=limits.violations_per_minute,
+        ban_address=bans.ban_address,
+    )
+    return Limits(
+        admission=_make_admission(limits=limits, room=raise_file_limit(), bans=bans, reactor=reactor),
+        pace=pace,
+        throttle=Throttle(reactor, counts, limits.max_bytes_per_second),
+        turns=Turns(reactor, lag.latest, counts),
+        handshakes=Deadlines(reactor, limits.handshake_timeout_seconds, counts, Drop.HANDSHAKE_TIMEOUT, lag.running_s),
+        closings=Deadlines(reactor, CLOSING_TIMEOUT_S, counts, Drop.CLOSING_TIMEOUT, lag.running_s),
+    )
+
+
+def _make_admission(*, limits: LimitsSettings, room: int, bans: Bans, reactor: Any) -> Admission:
+    connections = min(limits.max_connections or room, room)
+    return Admission(
+        reactor.seconds,
+        bans,
+        max_sockets=room + DOOR_FILES,
+        max_connections=connections,
+        max_half_open=limits.max_half_open or max(1, connections // HALF_OPEN_SHARE),
+        per_address=limits.max_connections_per_address,
+        handshakes_per_second=limits.handshakes_per_address_per_second,
+    )
