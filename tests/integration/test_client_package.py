@@ -85,7 +85,10 @@ client.on("resumed", ({ lost, initiator }) => console.log(lost === true, initiat
 client.on("mached", () => {});
 // @ts-expect-error: a report has a reason
 void client.report({});
-const asked: Promise<void> = client.available();
+const asked: Promise<void> = client.available({ is: { lang: ["en"] }, likes: ["chess"], relax: { likes: 10 } });
+client.on("waiting", ({ seconds, atLeast }) => console.log(seconds + atLeast));
+// @ts-expect-error: likes are a list
+void client.next({ likes: "chess" });
 export const read = (message: ServerMessage): string => (message.type === "ready" ? message.clientId : message.type);
 const limit: number = MAX_REPORT_LENGTH, code: "RATE_LIMIT" | string = ErrorCode.RATE_LIMIT;
 console.log(limit, code);

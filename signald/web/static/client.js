@@ -242,7 +242,7 @@ export class Client extends Emitter {
     }
     if (!this.#connected || this.clientId !== ready.clientId) return;
     // It may have waited again before it had said who it is.
-    if (ready.before === "waiting") this.#signaling.available();
+    if (ready.before === "waiting") this.#signaling.available(this.#signaling.wishes);
     this.#arrive(ready);
   }
 

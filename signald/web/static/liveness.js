@@ -49,7 +49,6 @@ export class Liveness {
   /** Something came: it lives. */
   heard() {
     this.#silentTicks = 0;
-    if (this.#deadline === undefined) return;
     clearTimeout(this.#deadline);
     this.#deadline = undefined;
   }

@@ -9,7 +9,7 @@
  */
 
 /**
- * @import { ClientMessage, ErrorMessage, ReadyMessage, ResumedMessage, ResumeGrant, ServerMessage, SessionState }
+ * @import { ClientMessage, ErrorMessage, ReadyMessage, ResumedMessage, ResumeGrant, ServerMessage, SessionState, Wishes }
  *   from "./protocol.js"
  */
 
@@ -29,7 +29,9 @@ const ASK_AFTER_MESSAGES = 64;
 const IN_ROOM = new Set(["offer", "answer", "ice", "next"]);
 const SIGNALS = new Set(["offer", "answer", "ice"]);
 const MOVES = new Set(["available", "next", "leave"]);
+const WISHING = new Set(["available", "next"]);
 
+/** Its fields are what a page keeps over a reload. */
 export class Session {
   /** Null before `ready`. @type {string | null} */
   clientId = null;
@@ -37,49 +39,43 @@ export class Session {
   state = "idle";
   /** @type {Room | null} */
   room = null;
+  /** Whom the server looks for, as this client has said. @type {Wishes} */
+  wishes = {};
   /** Whether a page before this one began it, whose calls are gone. */
   inherited = false;
+  /** The number of the last message that was sent, or is kept to be. */
+  sent = 0;
+  /** The number of the last message that the server has surely dealt with. */
+  confirmed = 0;
+  received = 0;
 
   /** @type {ResumeGrant | null} */
-  #grant = null;
+  grant = null;
   /** Sent with each attempt for the present token: one whose answer was lost is answered again. @type {string | null} */
-  #nonce = null;
+  nonce = null;
   /** What `next` has left, as long as there is no other room: whoever presses it twice means this one. @type {string | null} */
-  #leftRoom = null;
+  leftRoom = null;
   /** When it began to wait, in ms since 1970. */
-  #waitsSince = 0;
-  #resumes;
-  #received = 0;
-  #sent = 0;
-  #confirmed = 0;
+  waitsSince = 0;
+  resumes;
   /** The last ones sent, that the server may not have had. @type {{ type: string, text: string }[]} */
-  #kept = [];
+  kept = [];
   /** Numbers of the pings that have not been answered. @type {number[]} */
-  #pings = [];
+  pings = [];
 
   /** @param {{ resumes?: boolean }} [options]  `resumes`: whether to go on after a lost connection, if the server can */
   constructor({ resumes = true } = {}) {
-    this.#resumes = resumes;
-  }
-
-  /** The number of the last message that was sent, or is kept to be. */
-  get sent() {
-    return this.#sent;
-  }
-
-  /** The number of the last message that the server has surely dealt with. */
-  get confirmed() {
-    return this.#confirmed;
+    this.resumes = resumes;
   }
 
   /** Whether there is something to go on with after a lost connection. */
   get resumable() {
-    return this.#grant !== null && this.#grant.seconds > 0;
+    return this.grant !== null && this.grant.seconds > 0;
   }
 
   /** Whether to `ping`, so that what is kept can be dropped. */
   get full() {
-    return this.#kept.length >= ASK_AFTER_MESSAGES && this.#pings.length === 0;
+    return this.kept.length >= ASK_AFTER_MESSAGES && this.pings.length === 0;
   }
 
   /** @param {ReadyMessage} message */
@@ -95,14 +91,17 @@ export class Session {
    * @returns {string} as it goes over the wire
    */
   send(message) {
-    const { type } = message;
-    const meant = IN_ROOM.has(type) ? this.room?.roomId ?? (type === "next" && this.#leftRoom) : null;
+    const { type, ...said } = message;
+    const meant = IN_ROOM.has(type) ? this.room?.roomId ?? (type === "next" && this.leftRoom) : null;
     const named = meant ? { ...message, roomId: meant } : message;
     const text = JSON.stringify(named);
-    this.#sent += 1;
-    this.#keep([...this.#kept, { type, text }]);
-    if (type === "ping") this.#pings.push(this.#sent);
-    if (type === "available" && this.state === "idle") this.#move("waiting");
+    this.sent += 1;
+    this.#keep([...this.kept, { type, text }]);
+    if (type === "ping") this.pings.push(this.sent);
+    const begins = type === "available" && this.state === "idle";
+    // Those of before hold if nothing is said, but for who begins to wait.
+    if (begins || (WISHING.has(type) && Object.keys(said).length)) this.wishes = /** @type {Wishes} */ (said);
+    if (begins) this.#move("waiting");
     if (type === "next") this.#move("waiting", null, meant || null);
     if (type === "leave") this.#move("idle");
     return text;
@@ -114,7 +113,7 @@ export class Session {
    * @param {ServerMessage} message
    */
   receive(message) {
-    this.#received += 1;
+    this.received += 1;
     switch (message.type) {
       case "matched": {
         const { roomId, partnerId, initiator, resume } = message;
@@ -128,19 +127,19 @@ export class Session {
         break;
       case "error":
         if (["AUTH_REQUIRED", "CROWDED"].includes(message.code) && this.state === "waiting") this.#move("idle");
-        if (message.code === "NOT_PAIRED") this.#leftRoom = null; // The next one is to be refused too.
+        if (message.code === "NOT_PAIRED") this.leftRoom = null; // The next one is to be refused too.
         break;
       case "pong":
-        this.#answered(this.#pings.shift() ?? 0);
+        this.#answered(this.pings.shift() ?? 0);
     }
   }
 
   /** What to say first on a new connection. @returns {string} */
   resume() {
-    this.#nonce ??= Math.random().toString(36).slice(2);
-    const waited = this.state === "waiting" ? Math.max(0, Date.now() - this.#waitsSince) / 1000 : undefined;
-    const { token } = this.#grant ?? {};
-    return JSON.stringify({ type: "resume", token, received: this.#received, nonce: this.#nonce, waited });
+    this.nonce ??= Math.random().toString(36).slice(2);
+    const waited = this.state === "waiting" ? Math.max(0, Date.now() - this.waitsSince) / 1000 : undefined;
+    const { token } = this.grant ?? {};
+    return JSON.stringify({ type: "resume", token, received: this.received, nonce: this.nonce, waited });
   }
 
   /**
@@ -150,16 +149,16 @@ export class Session {
    * @returns {{ again: string[], lost: boolean }} what to send again, and whether signals may be missing
    */
   resumed({ received, lost, resume, state, roomId }) {
-    const dropped = this.#sent - this.#kept.length;
+    const dropped = this.sent - this.kept.length;
     const missing = lost || received < dropped;
-    let again = this.#kept.slice(Math.max(0, received - dropped));
+    let again = this.kept.slice(Math.max(0, received - dropped));
     // Signals of a call that is gone, or that is negotiated anew.
     if (missing || this.inherited) again = again.filter(({ type }) => !SIGNALS.has(type));
     this.inherited = false;
-    this.#sent = received + again.length;
-    this.#confirmed = Math.min(this.#confirmed, received);
-    this.#pings = this.#pings.filter((number) => number <= received && !missing);
-    again.forEach(({ type }, place) => type === "ping" && this.#pings.push(received + place + 1));
+    this.sent = received + again.length;
+    this.confirmed = Math.min(this.confirmed, received);
+    this.pings = this.pings.filter((number) => number <= received && !missing);
+    again.forEach(({ type }, place) => type === "ping" && this.pings.push(received + place + 1));
     this.#keep(again);
     this.#accept(resume ?? null);
     // A partner that came or went meanwhile is told of by what follows; what this side has just said counts more.
@@ -169,11 +168,7 @@ export class Session {
 
   /** For a storage. @returns {object} */
   toJSON() {
-    const { clientId, state, room } = this;
-    return {
-      ...{ clientId, state, room, grant: this.#grant, nonce: this.#nonce, waitsSince: this.#waitsSince, savedAt: Date.now() },
-      ...{ received: this.#received, sent: this.#sent, kept: this.#kept, pings: this.#pings },
-    };
+    return { ...this, savedAt: Date.now() };
   }
 
   /**
@@ -188,16 +183,7 @@ export class Session {
       return null; // Not ours.
     }
     if (!(Date.now() - saved?.savedAt < saved?.grant?.seconds * 1000)) return null;
-    const { clientId, state, room, grant, nonce, waitsSince, received, sent, kept, pings } = saved;
-    const session = Object.assign(new Session(), { clientId, state, room, inherited: true });
-    session.#grant = grant;
-    session.#nonce = nonce;
-    session.#waitsSince = waitsSince;
-    session.#received = received;
-    session.#sent = sent;
-    session.#pings = pings;
-    session.#keep(kept);
-    return session;
+    return Object.assign(new Session(), saved, { inherited: true });
   }
 
   /**
@@ -206,29 +192,29 @@ export class Session {
    * @param {string | null} [leftRoom]
    */
   #move(state, room = null, leftRoom = null) {
-    if (state === "waiting" && this.state !== "waiting") this.#waitsSince = Date.now();
+    if (state === "waiting" && this.state !== "waiting") this.waitsSince = Date.now();
     this.state = state;
     this.room = room;
-    this.#leftRoom = leftRoom;
+    this.leftRoom = leftRoom;
   }
 
   /** @param {ResumeGrant | null} grant */
   #accept(grant) {
-    this.#grant = this.#resumes ? grant : null;
-    this.#nonce = null;
+    this.grant = this.resumes ? grant : null;
+    this.nonce = null;
   }
 
   /** @param {number} number  the server has had everything up to this one */
   #answered(number) {
-    this.#confirmed = Math.max(this.#confirmed, number);
-    const dropped = this.#sent - this.#kept.length;
-    if (number > dropped) this.#keep(this.#kept.slice(number - dropped));
+    this.confirmed = Math.max(this.confirmed, number);
+    const dropped = this.sent - this.kept.length;
+    if (number > dropped) this.#keep(this.kept.slice(number - dropped));
   }
 
   /** @param {{ type: string, text: string }[]} messages */
   #keep(messages) {
     let chars = messages.reduce((sum, { text }) => sum + text.length, 0);
     while (messages.length > KEPT_MESSAGES || chars > KEPT_CHARS) chars -= messages.shift()?.text.length ?? 0;
-    this.#kept = messages;
+    this.kept = messages;
   }
 }

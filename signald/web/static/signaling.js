@@ -68,8 +68,6 @@ export class SignalingClient extends Emitter {
   #ready = null;
   /** Whether the user of this class wants a connection. */
   #wanted = false;
-  /** Whom to meet. @type {Wishes} */
-  #wishes = {};
   #attempt = 0;
   /** Until the next attempt, then for this one to succeed, then for the connection to count as good. */
   #timer = /** @type {ReturnType<typeof setTimeout> | undefined} */ (undefined);
@@ -100,6 +98,11 @@ export class SignalingClient extends Emitter {
   /** What the server takes this client for. @returns {SessionState} */
   get state() {
     return this.#session?.state ?? "idle";
+  }
+
+  /** Whom it wants to meet, as it said last. @returns {Wishes} */
+  get wishes() {
+    return this.#session?.wishes ?? {};
   }
 
   /** Whether a message sent now would leave at once. @returns {boolean} */
@@ -147,8 +150,7 @@ export class SignalingClient extends Emitter {
 
   /** Close for good; `connect()` starts again. */
   close() {
-    if (!this.#wanted) return;
-    this.#end(END, "");
+    if (this.#wanted) this.#end(END, "");
   }
 
   /** Find out now whether the connection lives: it is opened anew if nothing answers within 3 s. */
@@ -171,7 +173,6 @@ export class SignalingClient extends Emitter {
    * @param {Wishes} [wishes]  whom to meet; without it whoever comes
    */
   available(wishes = {}) {
-    this.#wishes = wishes;
     return this.#send({ ...wishes, type: "available" });
   }
 
@@ -196,7 +197,6 @@ export class SignalingClient extends Emitter {
    * @param {Wishes} [wishes]  whom to meet; without it as before
    */
   next(wishes = {}) {
-    if (Object.keys(wishes).length) this.#wishes = wishes;
     return this.#send({ ...wishes, type: "next" });
   }
 
@@ -212,8 +212,8 @@ export class SignalingClient extends Emitter {
    *   most 100 characters; `text`: what happened, in the user's words, at most 500; `partnerId`: whom it is about, as
    *   in `matched`, since the next partner may come while the user still writes
    */
-  report({ reason, text, partnerId }) {
-    return this.#send({ type: "report", reason, text, partnerId });
+  report(report) {
+    return this.#send({ ...report, type: "report" });
   }
 
   /**
@@ -221,8 +221,8 @@ export class SignalingClient extends Emitter {
    *
    * @param {{ partnerId?: string }} [whom]  as in `report`
    */
-  block({ partnerId } = {}) {
-    return this.#send({ type: "block", partnerId });
+  block(whom = {}) {
+    return this.#send({ ...whom, type: "block" });
   }
 
   /** Ask for a `pong`. The client does so by itself to notice a dead connection. */
@@ -280,7 +280,7 @@ export class SignalingClient extends Emitter {
       return;
     }
     const session = this.#session;
-    if (typeof message !== "object" || message === null || !session) return;
+    if (!message?.type || !session) return;
     this.#liveness.heard();
     if (message.type === "ready") {
       if (this.#admitted) this.#begin(message);
@@ -305,14 +305,15 @@ export class SignalingClient extends Emitter {
 
   /** The session is not to be had any more: this is a new client. @param {ErrorMessage} refusal */
   #beginAgain(refusal) {
-    const before = this.#session?.state;
+    const { state: before, wishes } = this;
     const ready = this.#ready;
     if (!ready) return;
     this.#session = new Session({ resumes: this.#resumes });
+    this.#session.wishes = wishes;
     this.#session.receive(refusal);
     this.#admitted = true;
     this.#begin({ ...ready, before });
-    if (before === "waiting" && this.state === "idle") this.available(this.#wishes);
+    if (before === "waiting" && this.state === "idle") this.available(wishes);
   }
 
   /** @param {ResumedMessage} message */

@@ -201,6 +201,47 @@ test("a session that is gone makes a new client, and one that waited waits again
   assert.deepEqual([token, received], ["n", 1]);
 });
 
+test("whoever is looked for again is somebody whom the user wants to meet, with each new client and after a reload", () => {
+  inBrowser((browser, options) => {
+    const wishes = { pool: "p", is: { lang: ["en"] }, likes: ["chess"] };
+    [client, events] = make(options);
+    client.connect();
+    server.socket.open().say(READY);
+    client.available(wishes);
+    client.available(); // Harmless while waiting: as the server, the client knows those of before.
+    reconnect().say({ ...READY, clientId: "b", resume: NEXT_TOKEN }, REFUSED);
+    assert.deepEqual(server.socket.heard.at(-1), { type: "available", ...wishes });
+    server.socket.say(MATCHED);
+    client.next();
+    reconnect().say({ ...READY, clientId: "c", resume: NEXT_TOKEN }, REFUSED);
+    assert.deepEqual(server.socket.heard.at(-1), { type: "available", ...wishes });
+    server.socket.say(MATCHED);
+    client.next({ likes: ["go"] });
+    browser.tell("pagehide");
+    browser.navigation = "reload";
+    [client, events] = make(options);
+    client.connect();
+    server.socket.open().say({ ...READY, clientId: "d" }, REFUSED);
+    assert.deepEqual(server.socket.heard.slice(1), [{ type: "available", likes: ["go"] }]);
+    client.leave();
+    client.available();
+    assert.deepEqual(client.wishes, {}, "who begins to wait without a word wants to meet anybody");
+  });
+});
+
+test("a page is told of what a match came of, and that it waits on", () => {
+  [client, events] = make();
+  client.on("waiting", (detail) => events.push(["waiting", detail]));
+  client.connect();
+  server.socket.open().say(READY);
+  client.available({ likes: ["chess"] });
+  server.socket.say({ type: "waiting", seconds: 5, atLeast: 10 });
+  assert.equal(last("waiting").atLeast, 10);
+  assert.equal(client.state, "waiting");
+  server.socket.say({ ...MATCHED, common: { likes: ["chess"], relaxed: [] } });
+  assert.deepEqual(last("matched").common.likes, ["chess"]);
+});
+
 test("who was in a call whose session is gone decides by itself, for the call may go on", () => {
   inCall();
   const socket = reconnect();
