@@ -38,8 +38,8 @@ class Reader(Protocol):
         """Of its client."""
         ...
 
-    def read(self, data: bytes) -> None:
-        """Deal with bytes that came."""
+    def dataReceived(self, data: bytes) -> None:
+        """Deal with bytes that came; or give them to `Turns`, if that is in use."""
         ...
 
     def wait_for_turn(self) -> None:
@@ -64,7 +64,8 @@ class Turns(PeriodicService):
         counts: Where to count what had to wait.
 
     Attributes:
-        in_use: Whether the loop is shared now: then readers give what comes to `give`.
+        in_use: Whether readers are to give what comes to `give`: the loop is shared now, and it is not `give` that
+            lets them deal with it.
     """
 
     _log = Logger()
@@ -110,11 +111,14 @@ class Turns(PeriodicService):
 
     def _serve(self, home: str, reader: Reader, data: bytes) -> None:
         began = self._clock.seconds()
+        self.in_use = False
         try:
-            reader.read(data)
+            reader.dataReceived(data)
         except Exception:
             self._log.failure("could not read what a client sent")
             reader.drop()
+        finally:
+            self.in_use = True
         self._spent_s[home] = self._spent_s.get(home, 0.0) + self._clock.seconds() - began
 
     def _next_turn(self) -> None:

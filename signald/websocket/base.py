@@ -1,6 +1,6 @@
 """Holds what every connection has, whoever reads its frames: its client, bounds on output, its end."""
 
-from typing import Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from twisted.internet.interfaces import IPushProducer
 from twisted.logger import Logger
@@ -73,9 +73,10 @@ class ClientConnection:
         self._backlog = 0
         shared.watch.made(self)
 
-    def read(self, data: bytes) -> None:
-        """See `Reader.read`."""
-        raise NotImplementedError
+    if TYPE_CHECKING:
+
+        def dataReceived(self, data: bytes) -> None:
+            """See `Reader.dataReceived`; a base class of the subclasses may have it."""
 
     def close(self, code: int, reason: str) -> None:
         """See `Connection.close`; a client that does not answer in time is dropped."""

@@ -123,15 +123,11 @@ class FastConnection(ClientConnection):
         self._lost(reason.getErrorMessage())
 
     def dataReceived(self, data: bytes) -> None:
-        """See `IProtocol.dataReceived`."""
+        """Read frames; the first bytes are the handshake."""
         turns = self.shared.turns
         if turns.in_use:
             turns.give(self, data)
-        else:
-            self.read(data)
-
-    def read(self, data: bytes) -> None:
-        """Read frames; the first bytes are the handshake."""
+            return
         output = self._output
         outermost = not output.held
         output.held = True
@@ -305,7 +301,8 @@ class MeteredConnection(FastConnection):
 
     def dataReceived(self, data: bytes) -> None:
         """See `FastConnection.dataReceived`."""
-        self.shared.throttle.read(self, len(data))
+        if not self.shared.turns.in_use:  # else it is dealt with later
+            self.shared.throttle.read(self, len(data))
         super().dataReceived(data)
 
 

@@ -101,11 +101,7 @@ class WebSocketConnection(ClientConnection, WebSocketServerProtocol):  # type: i
         turns = self.shared.turns
         if turns.in_use:
             turns.give(self, data)
-        else:
-            self.read(data)
-
-    def read(self, data: bytes) -> None:
-        """See `Reader.read`."""
+            return
         self.shared.counts.received_bytes += len(data)
         if self.shared.throttle.max_bytes:
             self.shared.throttle.read(self, len(data))

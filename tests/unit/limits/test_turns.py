@@ -21,7 +21,7 @@ class Reader:
         self._clock = clock
         self._log = log
 
-    def read(self, data: bytes) -> None:
+    def dataReceived(self, data: bytes) -> None:
         self._clock.rightNow += READ_S
         self.got += data
         self._log.append(self)
