@@ -89,17 +89,46 @@ class Seat(msgspec.Struct, array_like=True, frozen=True):
 
 
 class HowMany(msgspec.Struct, tag="how-many"):
-    """Asks how many clients there are. Answered by `Headcount`."""
+    """Asks how many clients there are, and how many of them in these pools. Answered by `Headcount`."""
+
+    pools: list[str] = []
 
 
 class Headcount(msgspec.Struct):
-    """Answers `HowMany`: all clients of an instance, also those that are away, and who of them waits."""
+    """Answers `HowMany`: all clients of an instance, also those that are away, and who of them waits.
+
+    Attributes:
+        pools: The same of each pool that was asked for: who waits there or is in a call that came of it.
+    """
 
     online: int
     waiting: int
+    pools: "list[tuple[int, int]]" = []
 
 
-Question = Look | Kick | BanClient | WhereIs | HowMany
+class LookAtPools(msgspec.Struct, tag="pools"):
+    """Asks which pools there are: at most so many, those first in which most wait. Answered by `PoolList`."""
+
+    limit: int
+
+
+class PoolFacts(msgspec.Struct, rename="camel"):
+    """Shows an operator one pool: who waits there or is in a call that came of it, who of them waits, since when."""
+
+    pool: str
+    online: int
+    waiting: int
+    longest_seconds: float
+
+
+class PoolList(msgspec.Struct):
+    """Answers `LookAtPools`: how many pools there are, and those that were asked for."""
+
+    total: int
+    pools: list[PoolFacts]
+
+
+Question = Look | Kick | BanClient | WhereIs | HowMany | LookAtPools
 
 Asking = Callable[[Question], Coroutine[Any, Any, Answers]]
 """Puts a question to all instances."""

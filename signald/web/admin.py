@@ -4,6 +4,7 @@
 ``GET /clients``                           all clients of all instances; ``?limit=``, ``?addresses=true``
 ``GET /clients/<id>``                      one of them; ``?addresses=true``
 ``DELETE /clients/<id>``                   close it; ``?reason=``
+``GET /pools``                             where clients wait, the fullest pools first; ``?limit=``
 ``GET /bans``                              who is banned; ``?limit=``, the latest first
 ``POST /bans``                             ban: `NewBan`
 ``GET /bans/user/<user>``                  whether somebody is banned; also ``/bans/address/<address>``
@@ -25,7 +26,18 @@ from twisted.web.resource import IResource
 from twisted.web.server import Request
 
 from signald.brokers.interface import Answers
-from signald.clients.questions import BanClient, Bannings, ClientList, Kick, Look, read, silent
+from signald.clients.pools import together
+from signald.clients.questions import (
+    BanClient,
+    Bannings,
+    ClientList,
+    Kick,
+    Look,
+    LookAtPools,
+    PoolList,
+    read,
+    silent,
+)
 from signald.core import addresses
 from signald.core.bans import Ban, BanKind
 from signald.core.ids import ClientId
@@ -33,10 +45,10 @@ from signald.core.messages import MAX_CLIENT_ID_LENGTH, MAX_USER_ID_LENGTH
 from signald.web.api import Api, ApiError, Endpoint, Method, body, flag, number, query, text_of
 
 LISTED: Final = 100
-"""Clients or bans in one answer if the request does not say."""
+"""Clients, pools or bans in one answer if the request does not say."""
 
 LISTED_AT_MOST: Final = 1_000
-"""Clients of each instance in one answer: a list of more would hold up everything else for a moment."""
+"""Clients or pools of each instance in one answer: a list of more would hold up everything else for a moment."""
 
 TEN_YEARS_S: Final = 10 * 365 * 86400
 
@@ -110,6 +122,23 @@ class _Client(Endpoint):
         if not any(read(answers, bool)):
             raise _nobody(answers)
         return HTTPStatus.NO_CONTENT, None
+
+
+class PoolsPage(Endpoint):
+    """``/pools``."""
+
+    def methods(self) -> Mapping[bytes, Method]:
+        """See `Endpoint.methods`."""
+        return {b"GET": self._list}
+
+    async def _list(self, request: Request) -> tuple[HTTPStatus, object]:
+        limit = number(request, b"limit", LISTED, LISTED_AT_MOST)
+        answers = await self._api.ask(LookAtPools(limit))
+        lists = list(read(answers, PoolList))
+        pools = together(lists)
+        # Of pools that an instance does not list it is not known whether another one has them too.
+        total = max(len(pools), *(of_one.total for of_one in lists), 0)
+        return HTTPStatus.OK, {"total": total, "pools": pools[:limit], **_reached(answers)}
 
 
 class BansPage(Endpoint):

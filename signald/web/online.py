@@ -8,6 +8,8 @@ from twisted.internet.defer import Deferred
 from twisted.web.server import NOT_DONE_YET, Request
 
 from signald.core import origins
+from signald.core.messages import MAX_WORD_LENGTH
+from signald.core.wishes import fold
 from signald.web.resources import Page
 
 MAX_AGE: Final = b"public, max-age=1"
@@ -17,17 +19,21 @@ MAX_AGE: Final = b"public, max-age=1"
 class OnlinePage(Page):
     """A JSON object that scripts of other sites may read, if these may connect (Fetch Standard, CORS).
 
+    ``?pool=`` asks for one pool, by its name: a pool that only two know is their private room, so none is ever listed.
+
     Args:
-        count: Gives what is said.
+        count: Gives what is said of a pool, or of everybody.
         allowed_origins: Normalised; empty allows all.
     """
 
-    def __init__(self, count: "Callable[[], Deferred[dict[str, Any]]]", allowed_origins: frozenset[str]) -> None:
+    def __init__(
+        self, count: "Callable[[str | None], Deferred[dict[str, Any]]]", allowed_origins: frozenset[str]
+    ) -> None:
         super().__init__()
         self._count = count
         self._allowed = allowed_origins
 
-    def render_GET(self, request: Request) -> int:
+    def render_GET(self, request: Request) -> int | bytes:
         """See `Page.render_GET`."""
         request.setHeader(b"content-type", b"application/json")
         request.setHeader(b"cache-control", MAX_AGE)
@@ -38,6 +44,11 @@ class OnlinePage(Page):
             origin = request.getHeader(b"origin")
             if origin is not None and origins.allows(self._allowed, origin.decode("latin-1")):
                 request.setHeader(b"access-control-allow-origin", origin)
+        named = (request.args or {}).get(b"pool")
+        pool = None if named is None else named[-1].decode("utf-8", "replace")
+        if pool is not None and len(pool) > MAX_WORD_LENGTH:
+            request.setResponseCode(400, b"Bad Request")
+            return msgspec.json.encode({"error": f"pool: at most {MAX_WORD_LENGTH} characters"}) + b"\n"
         gone: list[object] = []
         request.notifyFinish().addErrback(gone.append)
 
@@ -48,5 +59,5 @@ class OnlinePage(Page):
                 request.write(body)
                 request.finish()
 
-        self._count().addCallback(answer)
+        self._count(None if pool is None else fold(pool)).addCallback(answer)
         return NOT_DONE_YET

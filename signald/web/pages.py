@@ -9,7 +9,7 @@ from twisted.web.resource import Resource
 from twisted.web.server import Request, Site
 
 from signald import __version__
-from signald.web.admin import BansPage, ClientsPage
+from signald.web.admin import BansPage, ClientsPage, PoolsPage
 from signald.web.api import AdminSite, Api
 from signald.web.online import OnlinePage
 from signald.web.probes import Json, MetricsPage, Probes, ReadyPage
@@ -81,6 +81,7 @@ def make_admin_site(probes: Probes, api: Api, reactor: Any) -> Site:
     """
     root = _probed(probes, metrics=True)
     root.putChild(b"clients", ClientsPage(api))
+    root.putChild(b"pools", PoolsPage(api))
     root.putChild(b"bans", BansPage(api))
     return _site(root, reactor, AdminSite)
 

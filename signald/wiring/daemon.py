@@ -10,6 +10,7 @@ from twisted.application.service import IService
 from signald.brokers.redis.access import CALLS
 from signald.brokers.redis.problems import PROBLEMS
 from signald.clients.online import Online
+from signald.clients.pools import Pools
 from signald.core.common_time import CommonTime
 from signald.daemon import Daemon, Listener
 from signald.moderation.operator import Moderation
@@ -121,7 +122,8 @@ def make_daemon(chosen: Settings, reactor: Any, unix_time: UnixTime = time.time)
     metrics = make_metrics(broker=broker, clients=clients, limits=limits, records=records, lag=lag, counts=counts)
     life = make_life(broker=broker, clients=clients, reactor=reactor)
     probes = Probes(life.health, life.ready, metrics.text)
-    online = Online(clients, broker, everybody.questions, reactor)
+    pools = Pools(clients, everybody.questions, reactor)
+    online = Online(clients, broker, pools, everybody.questions, reactor)
     site = make_site(
         probes,
         online=OnlinePage(online.count, chosen.listening.allowed_origin) if chosen.operator.public_online else None,

@@ -340,7 +340,7 @@ class MemoryDaemon:
         self.daemon: Daemon = make_daemon(self.settings, self.clock, self.unix_time)
         self.daemon.privilegedStartService()
         self.daemon.startService()
-        self._factory: Any = self.clock.tcpServers[0][1]
+        self._factories: list[Any] = [listener[1] for listener in self.clock.tcpServers]
         self.connections = self.daemon._clients
 
     def unix_time(self) -> float:
@@ -363,11 +363,11 @@ class MemoryDaemon:
             self.clock.advance(min(step, left))
             self.settle()
 
-    def connect(self, host: str = "192.0.2.1") -> MemoryClient:
-        """A TCP connection, from an address, that has not said anything yet."""
+    def connect(self, host: str = "192.0.2.1", *, listener: int = 0) -> MemoryClient:
+        """A TCP connection, from an address, that has not said anything yet; the operator's listener comes last."""
         client = MemoryClient(self)
         client.transport.host = host
-        protocol = self._factory.buildProtocol(client.transport.getPeer())
+        protocol = self._factories[listener].buildProtocol(client.transport.getPeer())
         client.transport.protocol = protocol
         protocol.makeConnection(client.transport)
         self.settle()
