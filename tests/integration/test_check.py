@@ -6,7 +6,7 @@ from pathlib import Path
 from tests.integration.test_start import twistd
 from tests.support.daemon import TWISTD, environment
 from tests.support.ports import free_port
-from tests.support.redis import RedisServer
+from tests.support.redis import LOGIN, RedisServer
 from tests.support.waiting import PATIENCE_S
 
 
@@ -40,9 +40,11 @@ def test_a_check_stays_in_front(tmp_path: Path) -> None:
 def test_the_store_is_asked(tmp_path: Path) -> None:
     """A wrong password or a closed firewall would show when the first clients do not meet."""
     with RedisServer(tmp_path, password="open-sesame") as store:
-        good = twistd("--check", REDIS_URL=f"redis://:open-sesame@127.0.0.1:{store.port}/2")
+        store.command("CONFIG", "SET", "maxmemory-policy", "allkeys-lru")
+        good = twistd("--check", REDIS_URL=f"redis://{LOGIN}@127.0.0.1:{store.port}/2")
         assert good.returncode == 0, good.stdout + good.stderr
         assert "the store answers" in good.stdout
+        assert "its maxmemory-policy is allkeys-lru" in good.stdout
         bad = twistd("--check", REDIS_URL=f"redis://:sesame@127.0.0.1:{store.port}")
     assert bad.returncode == 1
     assert "WRONGPASS" in bad.stdout

@@ -1,5 +1,6 @@
 """A store of more than one server: Sentinels name the primary, or a cluster moves the slot; real servers of Redis."""
 
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -9,6 +10,7 @@ from tests.support.daemon import DaemonProcess
 from tests.support.redis import LOGIN
 from tests.support.service import Service, meet, met, talk
 from tests.support.stores import Cluster, Watched, cluster, watched
+from tests.support.waiting import until
 
 
 @pytest.fixture
@@ -35,10 +37,12 @@ def test_failover_in_a_call(behind_sentinels: Watched, measured: Callable[[str, 
             meet(one, other)
             meet(here, too)
             store.lose_primary()
+            began = time.monotonic()
             talk(here, too)  # on one instance: nobody notices
             one.send("ice", candidate={"candidate": "said meanwhile"})
             store.wait_for_failover()
             measured("joined the new primary after Sentinel's failover", service.wait_joined())
+            measured("joined it after the end of the old one", time.monotonic() - began)
             # What the old primary alone had is lost, or the room has ended for both: nobody hangs.
             if other.receive()["type"] == "ice":
                 talk(one, other)
@@ -99,8 +103,11 @@ def test_a_cluster(nodes: Cluster, measured: Callable[[str, float], None]) -> No
         owner = nodes.owner("{webrtc:}waiting")
         assert owner.keys("{webrtc:}instance:") == {"{webrtc:}instance:a", "{webrtc:}instance:b"}
         nodes.lose(owner)
+        began = time.monotonic()
         service.wait_joined(joined=False)
-        measured("joined the node that took over", service.wait_joined())
+        until(lambda: nodes.owner("{webrtc:}waiting").is_running, "another node takes over")
+        measured("joined the node that took over after it did", service.wait_joined())
+        measured("joined it after the end of the old one", time.monotonic() - began)
         with service.client(0) as one, service.client(1) as other:
             meet(one, other)
             talk(one, other)

@@ -153,6 +153,7 @@ class StoreConnection:
         self._stopped = False
         self._complaints: dict[str, float] = {}
         self._failures = 0
+        self._led_on = False  # the last refusal has named the right server
         self._silent_since: float | None = None
         self._up_at: float | None = None
         self.ready = False
@@ -216,7 +217,8 @@ class StoreConnection:
         if not usable:
             known = self._primary.refused(why, problem)
             self.problem = problem = known or FAILOVER
-            if known is None:  # where to go on is known
+            if known is None:
+                self._led_on = True
                 return
         self._trouble(problem)
         now = self._clock.seconds()
@@ -234,7 +236,7 @@ class StoreConnection:
         )
 
     async def _keep(self) -> None:
-        factory = _factory()
+        factory, followed = _factory(), False
         while True:
             try:
                 endpoint = await self._primary.find()
@@ -247,8 +249,11 @@ class StoreConnection:
                 if self._stopped:  # an attempt to connect that was cancelled
                     return
                 self.complain(str(error) or type(error).__name__, getattr(error, "problem", UNREACHABLE))
-            await deferLater(self._clock, self._retry_after(self._failures))
-            self._failures += 1
+            # Servers that name each other must not be asked without end: every other attempt has a pause before it.
+            followed, self._led_on = self._led_on and not followed, False
+            if not followed:
+                await deferLater(self._clock, self._retry_after(self._failures))
+                self._failures += 1
 
     async def _use(self, protocol: Any) -> None:
         """Prepare a connection and wait for its end, which is always an exception."""

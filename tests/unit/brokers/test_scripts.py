@@ -21,6 +21,9 @@ def test_every_key_is_declared(script: Script) -> None:
     for names, values in re.findall(r"local (\w+(?:, \w+)+) = (.+)", text):
         known |= dict(zip(names.split(", "), values.split(", "), strict=False))
     known |= {item: "KEYS[i]" for item in re.findall(r"for \w+, (\w+) in ipairs\(KEYS\)", text)}
+    for function, first in re.findall(r"local function (\w+)\((\w+)", text):
+        given = re.findall(rf"(?<!function ){function}\(([^,)]+)", text)
+        known |= {first: given[0]} if all(argument.startswith("KEYS[") for argument in given) else {}
     used = re.findall(r"redis\.p?call\('(\w+)'(?:, ([^,)]+))?", text)
     assert used
     keys = {key for command, key in used if command != "TIME"}
