@@ -100,8 +100,13 @@ class SessionEvents(Protocol):
         """A session is no longer here, and nobody is told; None if it is not."""
         ...
 
-    def moved(self, client: ClientId, epoch: int) -> RoomId | None:
+    def moved(self, client: ClientId, epoch: int, nonce: str = "") -> RoomId | None:
         """A session has a home of this epoch. If its epoch here is earlier it is no longer here, and nobody is told.
+
+        Args:
+            client: Whose session.
+            epoch: Of the other home.
+            nonce: Of the wish for which it went there; for the same one the same epoch is enough.
 
         Returns:
             The room that it had.
@@ -160,10 +165,14 @@ class Fetched(NamedTuple):
     Attributes:
         origin: Where it was.
         parcel: The session; None if there is nothing but its token, or not even that.
+        claimed: Whether nobody else can fetch it any more.
+        shadow: An instance that may think that it has the session, and the epoch that tells it that it has not.
     """
 
     origin: Origin
     parcel: Parcel | None = None
+    claimed: bool = False
+    shadow: tuple[str, int] | None = None
 
 
 class Partner(StrEnum):
@@ -187,6 +196,7 @@ class Half(NamedTuple):
         partner: The other one.
         partner_instance: Where the other one was; empty if nobody knows.
         unheard: What this one has said that the other has not heard.
+        nonce: Of the wish for which it comes; empty for none.
     """
 
     room: RoomId
@@ -195,6 +205,7 @@ class Half(NamedTuple):
     partner: ClientId
     partner_instance: str
     unheard: tuple[bytes, ...] = ()
+    nonce: str = ""
 
 
 class Broker(Protocol):
@@ -272,7 +283,15 @@ class Broker(Protocol):
         ...
 
     def put_back(self, packed: Parcel) -> None:
-        """What was fetched was for nobody: let it be fetched again."""
+        """A session that was fetched and claimed was for nobody: let it be fetched again."""
+        ...
+
+    def settled(self, client: ClientId, found: Fetched) -> None:
+        """A session that was fetched is at home here now: whoever may think that it has it hears of that."""
+        ...
+
+    def overtaken(self, said: Pass) -> None:
+        """A token says that a session which is here has had another home since: give it up, and tell nobody."""
         ...
 
     async def rejoin(self, half: Half) -> Partner:

@@ -135,6 +135,12 @@ class MemoryBroker:
         """See `Broker.park_all`. There is nowhere to park."""
         return 0
 
+    def settled(self, client: ClientId, found: Fetched) -> None:
+        """See `Broker.settled`. There is nobody to tell."""
+
+    def overtaken(self, said: Pass) -> None:
+        """See `Broker.overtaken`. There is no other home."""
+
     def put_back(self, packed: Parcel) -> None:
         """See `Broker.put_back`. Nothing is ever fetched whole."""
 

@@ -46,6 +46,7 @@ class Client:
         "beat",
         "connection",
         "epoch",
+        "lost",
         "messages",
         "nonce",
         "opened",
@@ -69,6 +70,8 @@ class Client:
         """How often its session has gone on with another connection."""
         self.nonce = ""
         """Of its last wish to do so."""
+        self.lost = False
+        """Whether something was missing then; who did not hear of that return has to hear it at the next."""
         self.connection = connection
         self.session = session
         self.rate = rate

@@ -95,6 +95,7 @@ class Homes:
             texts=outbox.texts,
             tokens=outbox.tokens,
             lost=lost,
+            lost_before=found.lost,
             place=None if found.session.shelved is None else self._broker.place(found.session.shelved),
             address=found.address,
             age_s=now - found.opened,
@@ -103,10 +104,10 @@ class Homes:
         self._clients.vanish(found)
         return packed
 
-    def moved(self, client: ClientId, epoch: int) -> RoomId | None:
+    def moved(self, client: ClientId, epoch: int, nonce: str = "") -> RoomId | None:
         """See `SessionEvents.moved`."""
         found = self._clients.find(client)
-        if found is None or found.epoch >= epoch:
+        if found is None or found.epoch >= epoch + bool(nonce and nonce == found.nonce):
             return None
         room, connection = found.session.room, found.connection
         connection.serve(None)
@@ -119,22 +120,27 @@ class Homes:
     async def fetch(self, newcomer: Client, said: Pass, wish: Resume) -> None:
         """Look for a session that is not here."""
         found = await self._broker.fetch(said, wish.received, wish.nonce or "")
+        here = self._clients.find(said.client)
+        if here is not None and newcomer.session.state is State.RESUMING:  # another attempt has brought it
+            self._resuming.take(newcomer, here, said, wish)
+            return
         packed = found.parcel or self._from_pass(found.origin, said, wish)
         if packed is None or not self._may_settle(newcomer, packed, said, wish):
-            if found.parcel is not None:
-                self._broker.put_back(found.parcel)
+            if packed is not None and found.claimed:
+                self._broker.put_back(packed)
             if newcomer.session.state is State.RESUMING:
                 self._resuming.fail(newcomer)
             return
         client = self._settle(newcomer, packed, wish)
+        client.lost = packed.lost or (packed.lost_before and said.epoch < packed.epoch)
+        self._broker.settled(client.id, found)
         session = client.session
         if session.room is not None and session.partner is not None:
-            half = Half(session.room, client.id, client.epoch, session.partner, packed.partner_instance, packed.unheard)
-            match await self._broker.rejoin(half):
+            told_away, session.partner_away = session.partner_away, True  # until it is heard of
+            match await self._broker.rejoin(self._half(client, session.room, session.partner, packed)):
                 case Partner.HERE:  # if it was told otherwise, or will be by a message that it missed, it is told now
+                    session.partner_away &= told_away
                     self._give(client, PartnerReturned(session.room, lost=False))
-                case Partner.AWAY:
-                    session.partner_away = True
                 case Partner.GONE:
                     self._give(client, PartnerGone(session.room))
                 case Partner.STALE:
@@ -149,9 +155,13 @@ class Homes:
                 self._resuming.fail(newcomer)
             return
         self._resuming.hand_over(newcomer, client)
-        lost = client.outbox is not None and client.outbox.resume(wish.received)
+        client.lost |= client.outbox is not None and client.outbox.resume(wish.received)
         away_s = self._terms.unix_time() - packed.away_since if packed.away_since else None
-        self._resuming.go_on(client, newcomer, away_s, Resumption(found.origin.value), lost=lost or packed.lost)
+        self._resuming.go_on(client, newcomer, away_s, Resumption(found.origin.value))
+
+    @staticmethod
+    def _half(client: Client, room: RoomId, partner: ClientId, packed: Parcel) -> Half:
+        return Half(room, client.id, client.epoch, partner, packed.partner_instance, packed.unheard, nonce=client.nonce)
 
     def _from_pass(self, origin: Origin, said: Pass, wish: Resume) -> Parcel | None:
         """What is left of a session whose home is no more; None if it is too late for that."""
@@ -161,7 +171,7 @@ class Homes:
             return None
         if origin is Origin.RESTARTED and restarted_s > self._terms.seconds:
             return None
-        return parcel.from_pass(said, now, None if isinstance(wish.waited, UnsetType) else wish.waited)
+        return parcel.from_pass(said, now, wish.received, None if isinstance(wish.waited, UnsetType) else wish.waited)
 
     def _may_settle(self, newcomer: Client, packed: Parcel, said: Pass, wish: Resume) -> bool:
         return (

@@ -233,12 +233,27 @@ class Resuming:
 
     def _take_or_fetch(self, client: Client, said: Pass, wish: Resume) -> None:
         here = self._clients.find(said.client)
+        if here is not None and self._is_overtaken(here, said):
+            self._broker.overtaken(said)
+            here = None
         if said.issued > self._terms.unix_time() + CLOCKS_APART_S:
             self.fail(client)
         elif here is None or here is client:
             self._do(client, self.fetch(client, said, wish))
-        elif self._is_good(client, here, said, wish):
-            self._take(client, here, wish)
+        else:
+            self.take(client, here, said, wish)
+
+    def _is_overtaken(self, here: Client, said: Pass) -> bool:
+        """Whether a token tells that its session has had another home since it was here.
+
+        That happens while the store is away, when a home cannot be asked, nor be told.
+        """
+        return said.epoch > here.epoch or (said.epoch == here.epoch and said.boot != self._terms.boot)
+
+    def take(self, client: Client, here: Client, said: Pass, wish: Resume) -> None:
+        """Let a newcomer go on with a session that is here, if the token is its last."""
+        if self._is_good(client, here, said, wish):
+            self._take(client, here, wish, again=said.epoch < here.epoch)
         else:
             self.fail(client)
 
@@ -260,8 +275,15 @@ class Resuming:
             return False
         return user is None or not self._terms.banned(user)
 
-    def _take(self, newcomer: Client, client: Client, wish: Resume) -> None:
-        """Let a session that is here go on with the newcomer's connection; the newcomer is no more."""
+    def _take(self, newcomer: Client, client: Client, wish: Resume, *, again: bool) -> None:
+        """Let a session that is here go on with the newcomer's connection; the newcomer is no more.
+
+        Args:
+            newcomer: Whose connection.
+            client: Whose session.
+            wish: What the newcomer has asked for.
+            again: Whether the session has gone on for this wish already, and its client did not hear of that.
+        """
         outbox, away_s, old = client.outbox, self.away_for(client), client.connection
         if outbox is None or not self._clients.may_return(client, newcomer):
             self.fail(newcomer)
@@ -272,7 +294,8 @@ class Resuming:
         old.serve(None)
         self.hand_over(newcomer, client)
         old.close(SUPERSEDED, SUPERSEDED_BY)
-        self.go_on(client, newcomer, away_s, Resumption.SAME, lost=outbox.resume(wish.received))
+        client.lost = outbox.resume(wish.received) or (again and client.lost)
+        self.go_on(client, newcomer, away_s, Resumption.SAME)
 
     def hand_over(self, newcomer: Client, client: Client) -> None:
         """Let a client have a newcomer's connection."""
@@ -280,8 +303,9 @@ class Resuming:
         self._clients.dissolve(newcomer)
         connection.serve(client)
 
-    def go_on(self, client: Client, newcomer: Client, away_s: float | None, result: Resumption, *, lost: bool) -> None:
+    def go_on(self, client: Client, newcomer: Client, away_s: float | None, result: Resumption) -> None:
         """Tell a client where it stands and what it has missed, and its partner that it is back."""
+        lost = client.lost
         effects = client.session.receive(Returned(lost), self._clock.seconds())
         missed = () if client.outbox is None else client.outbox.texts
         client.connection.send(self._resumed(client, lost))

@@ -28,6 +28,7 @@ class Parcel(msgspec.Struct, array_like=True, frozen=True, kw_only=True):
         tokens: See `signald.core.outbox.Outbox`.
         nonce: Of the resume that began this epoch; empty if there was none.
         lost: Whether something may be missing already.
+        lost_before: The same of its last return, for a client that did not hear of that one.
         room: Its room, if it has one.
         partner: Who is there with it.
         partner_instance: Where the partner is.
@@ -59,6 +60,7 @@ class Parcel(msgspec.Struct, array_like=True, frozen=True, kw_only=True):
     tokens: tuple[int, ...] = ()
     nonce: str = ""
     lost: bool = False
+    lost_before: bool = False
     room: RoomId | None = None
     partner: ClientId | None = None
     partner_instance: str = ""
@@ -163,12 +165,13 @@ def _want(session: Session, said: Wishes | None) -> None:
         session.want(None)
 
 
-def from_pass(said: Pass, unix_time: float, waited_s: float | None) -> Parcel:
+def from_pass(said: Pass, unix_time: float, received: int, waited_s: float | None) -> Parcel:
     """What a token alone tells of a session whose home is no more.
 
     Args:
         said: The token.
         unix_time: Seconds since 1970.
+        received: How many messages the client says that it has had: what it is sent from now on comes after these.
         waited_s: How long the client says that it has waited, if it says that; believed as far as the token is old.
     """
     waits = said.room is None and waited_s is not None
@@ -177,7 +180,7 @@ def from_pass(said: Pass, unix_time: float, waited_s: float | None) -> Parcel:
         epoch=said.epoch,
         stands=(State.WAITING if waits else State.IDLE if said.room is None else State.PAIRED).value,
         received=said.received,
-        sent=said.sent,
+        sent=max(said.sent, received),
         tokens=(said.sent,),
         lost=True,
         room=said.room,

@@ -86,8 +86,9 @@ class Instance:
     def block(self, by: Party, whom: Party) -> None:
         raise AssertionError("nobody blocks here")
 
-    def fence(self, client: ClientId, epoch: int) -> None:
+    def fence(self, client: ClientId, epoch: int, nonce: str = "") -> bool:
         """See `Outside.fence`."""
+        return True
 
     def suspect(self, instance: str) -> None:
         self.shunned[instance] = self.world.now + 5.0

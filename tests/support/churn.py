@@ -12,7 +12,7 @@ from typing import Any
 from tests.support.daemon import DaemonProcess
 from tests.support.oracle import check_relays
 from tests.support.proxy import Proxy
-from tests.support.redis import RedisServer
+from tests.support.redis import Commands, RedisServer
 from tests.support.service import GONE_WITHIN_S, Service
 from tests.support.swarm import Swarm
 from tests.support.waiting import until
@@ -126,7 +126,7 @@ class Churn:
         while wrong := self.swarm.wrong():
             self.swarm.settle()
             assert not self.swarm.broken, "\n".join(self.swarm.broken)
-            assert time.monotonic() - began < patience_s, f"after {patience_s} s: {wrong}"
+            assert time.monotonic() - began < patience_s, self.swarm.with_diaries(f"after {patience_s} s: {wrong}")
             await asyncio.sleep(0.02)
         self.rests.append(time.monotonic() - began)
         assert self.swarm.broken == []
@@ -149,14 +149,23 @@ class Churn:
             await asyncio.sleep(0.1)
 
     async def _lasting_keys(self) -> set[str]:
-        """All keys but streams of the dead: who stops while the store is away cannot take its stream out."""
+        """All keys but those that go by themselves.
+
+        These are streams of the dead, as who stops while the store is away cannot take its stream out, and what was
+        noted of sessions that changed their home.
+        """
         found: set[str] = await self._blocking(self._store.keys)
         keys = {key for key in found if ":aside:" not in key}  # what is none of ours
         leases = {key.replace(":instance:", ":signal:") for key in keys if ":instance:" in key}
-        dead = {key for key in keys if ":signal:" in key and key not in leases}
-        for key in dead:
-            assert await self._blocking(lambda key=key: self._store.command("PTTL", key)) != -1, f"{key} never expires"  # type: ignore[misc]
-        return keys - dead
+        going = {key for key in keys if ":signal:" in key and key not in leases}
+        going |= {key for key in keys if key.startswith(("webrtc:taken:", "webrtc:parked", "webrtc:room:"))}
+        await self._blocking(lambda: self._check_expiry(going))
+        return keys - going
+
+    def _check_expiry(self, keys: set[str]) -> None:
+        with Commands(self._store) as commands:
+            for key in keys:
+                assert commands("PTTL", key) != -1, f"{key} never expires"
 
     async def _end(self) -> None:
         await self.swarm.end()

@@ -64,7 +64,8 @@ class Journey(View):
         if not self.blurred:
             super().partner_left()
         else:
-            self.farewells.append(self._partners | self._before)
+            if partners := self._partners | self._before:  # else it had heard that already: its home has forgotten so
+                self.farewells.append(partners)
             self._now(WAITING)
 
     def answered(self, answer: str) -> None:

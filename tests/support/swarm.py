@@ -211,6 +211,10 @@ class Swarm:
         for client in list(self.clients):
             client.go(politely=True)
 
+    def with_diaries(self, what: str) -> str:
+        """A sentence, and whatever else is known of those whom it names."""
+        return what
+
     def forget(self) -> None:
         """At rest and checked: forget those who went long ago, and what was said in rooms that are over."""
         now = time.monotonic()

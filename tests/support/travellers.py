@@ -70,12 +70,16 @@ class Travellers(Swarm):
 
     def accuse(self, what: str) -> None:
         """Note a broken promise."""
+        self.broken.append(self.with_diaries(what))
+
+    def with_diaries(self, what: str) -> str:
+        """A sentence, and what all whom it names have said and heard."""
         diaries = [
             f"\n  {view.client}: " + "; ".join(view.diary)
             for view in self.views.values()
             if isinstance(view, Journey) and view.client in what
         ]
-        self.broken.append("".join([what, *diaries]))
+        return "".join([what, *diaries])
 
     def resumed(self, *, lost: bool) -> None:
         """A client went on."""

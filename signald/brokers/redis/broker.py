@@ -18,7 +18,6 @@ from signald.brokers.interface import (
     Fetched,
     Half,
     ModerationEvents,
-    Origin,
     Partner,
     SessionEvents,
 )
@@ -29,7 +28,8 @@ from signald.brokers.redis.keys import Keys
 from signald.brokers.redis.letters import Claim, Envelope, Goodbye, Left, Letter
 from signald.brokers.redis.membership import Membership
 from signald.brokers.redis.moderation import SharedModeration
-from signald.brokers.redis.moving import Moving, NoSessions
+from signald.brokers.redis.moving import Moving
+from signald.brokers.redis.no_sessions import NoSessions
 from signald.brokers.redis.outside import Outcome
 from signald.brokers.redis.pairing import Pairing
 from signald.brokers.redis.parked import ParkedSessions
@@ -178,7 +178,7 @@ class RedisBroker:
         self._pairing = Pairing(self.instance, errands, events, self._new_room_id, blocks, self._boot, self._resume_s)
         self._moving = Moving(
             store=self._store,
-            parked=ParkedSessions(self._store, self._keys, self._resume_s),
+            parked=ParkedSessions(self._store, self._keys, self._resume_s, self._boot),
             halves=self._pairing.halves,
             send=self._send,
             sessions=NoSessions() if sessions is None else sessions,
@@ -262,7 +262,7 @@ class RedisBroker:
 
     def partner_instance(self, room: RoomId) -> str:
         """See `Broker.partner_instance`."""
-        return self._seat(self._pairing.partner_instance(room))
+        return self._seat(self._pairing.partner_instance(room)) or self._pairing.halves.seat_of(room)
 
     def _seat(self, instance: str) -> str:
         boot = self._boot if instance == self.instance else self._membership.peers.boot(instance)
@@ -279,7 +279,7 @@ class RedisBroker:
         try:
             return await self._moving.fetch(said, received, nonce)
         except StoreUnavailable:
-            return Fetched(Origin.DEAD)
+            return self._moving.unseen(said)
 
     @property
     def parks(self) -> bool:
@@ -289,6 +289,14 @@ class RedisBroker:
     async def park_all(self) -> int:
         """See `Broker.park_all`."""
         return await self._moving.park_all()
+
+    def settled(self, client: ClientId, found: Fetched) -> None:
+        """See `Broker.settled`."""
+        self._moving.settled(client, found)
+
+    def overtaken(self, said: Pass) -> None:
+        """See `Broker.overtaken`."""
+        self._moving.fence(said.client, said.epoch + 1, home=said.instance)
 
     def put_back(self, packed: Parcel) -> None:
         """See `Broker.put_back`."""
@@ -325,8 +333,8 @@ class RedisBroker:
     def _sought(self, ticket: Ticket, outcome: Outcome, now: float) -> None:
         self._pairing.sought(ticket, outcome, now)
 
-    def _fence(self, client: ClientId, epoch: int) -> None:
-        self._moving.fence(client, epoch)
+    def _fence(self, client: ClientId, epoch: int, nonce: str) -> bool:
+        return self._moving.fence(client, epoch, nonce)
 
     def _unanswered(self, instance: str) -> None:
         self._pairing.unanswered(instance, self._clock.seconds())

@@ -36,14 +36,14 @@ class Errands:
         sought: Callable[[Ticket, Outcome, float], None],
         send: Callable[[str, Letter], None],
         block: Callable[[Party, Party], None],
-        fence: Callable[[ClientId, int], None],
+        fence: Callable[[ClientId, int, str], bool],
     ) -> None:
         self._store = store
         self._now = clock.seconds
         self._sought = sought
         self.send = send
         self.block = block
-        self.fence = fence
+        self._fence = fence
         self._shunned: dict[str, float] = {}
 
     def seek(self, ticket: Ticket, place: int | None, waited_s: float, *, avoiding: bool) -> None:
@@ -61,6 +61,10 @@ class Errands:
         unfiled = self._store.unfile([ticket])
         if unfiled is not None:
             unfiled.addErrback(self._store.failed)
+
+    def fence(self, client: ClientId, epoch: int, nonce: str = "") -> bool:
+        """See `Outside.fence`."""
+        return self._fence(client, epoch, nonce)
 
     def suspect(self, instance: str) -> None:
         """See `Outside.suspect`."""

@@ -10,7 +10,7 @@ from collections import OrderedDict
 from typing import Final
 
 from signald.brokers.interface import BrokerEvents, Half, Partner
-from signald.brokers.redis.letters import Back, Held, Hold, Moved, Rejoin, Rejoined, Relayed
+from signald.brokers.redis.letters import Back, Held, Hold, Left, Moved, Rejoin, Rejoined, Relayed
 from signald.brokers.redis.outside import Outside
 from signald.brokers.redis.rooms import RemoteRoom, RemoteRooms
 from signald.core.ids import ClientId, RoomId
@@ -80,6 +80,8 @@ class Halves:
             room = self._remote.get(id)
             if room is not None and room.held is not None:
                 self.close(room)
+                if room.last_instance:
+                    self._outside.send(room.last_instance, Left(id))
                 self._events.partner_left(room.client, id)
         while self._parted and next(iter(self._parted.values())) <= now:
             self._parted.popitem(last=False)
@@ -131,6 +133,11 @@ class Halves:
         room = self._remote.get(id)
         return "" if room is None else room.instance
 
+    def seat_of(self, id: RoomId) -> str:
+        """Where a partner was, as ``instance/boot``, that a client here has not found again; else empty."""
+        room = self._remote.get(id)
+        return "" if room is None or room.instance else room.was
+
     def hold(self, instance: str, letter: Hold, now: float) -> None:
         """A partner is about to have no home."""
         room = self._remote.get(letter.room)
@@ -149,8 +156,9 @@ class Halves:
         """
         room = self._remote.get(half.room)
         if room is not None and room.client == half.partner:
-            return self._meet(room, half)
+            return Partner.STALE if _is_stale(room, half.epoch, half.nonce) else self._meet(room, half)
         opened = RemoteRoom(half.room, half.client, half.partner, "", resumes=True)
+        opened.was = half.partner_instance
         opened.held = []
         self._remote.open(opened)
         for text in half.unheard:
@@ -162,20 +170,20 @@ class Halves:
 
     def rejoin(self, instance: str, letter: Rejoin, now: float) -> None:
         """The partner of a client of this instance has come to another one."""
-        if letter.room in self._local:
+        if letter.room in self._local and self._outside.fence(letter.partner, letter.epoch, letter.nonce):
             # Its home was this instance, which was too slow: that session is another's now.
-            self._outside.fence(letter.partner, letter.epoch)
             self.part(letter.room, letter.partner, now)
         room = self._remote.get(letter.room)
-        if room is None or room.partner != letter.partner or room.epoch >= letter.epoch:
+        if room is None or room.partner != letter.partner or _is_stale(room, letter.epoch, letter.nonce, instance):
             restarted = bool(letter.boot) and letter.boot != self._boot
             unknown = ELSEWHERE if restarted or letter.room in self._parted else Partner.GONE
-            known = unknown if room is None else Partner.STALE
+            known = unknown if room is None and letter.room not in self._local else Partner.STALE
             self._outside.send(instance, Rejoined(letter.room, letter.partner, known))
             return
-        before, room.epoch, room.resumes = room.instance, letter.epoch, True
+        before, rival = room.instance, room.epoch == letter.epoch
+        room.epoch, room.nonce, room.resumes = letter.epoch, letter.nonce, True
         if before and before != instance:
-            self._outside.send(before, Moved(letter.partner, letter.epoch))
+            self._outside.send(before, Moved(letter.partner, letter.epoch, rival))
         partner = Partner.HERE if self._events.is_here(room.client) else Partner.AWAY
         self._outside.send(instance, Rejoined(letter.room, letter.partner, partner.value))
         self._go_on(room, instance)
@@ -201,7 +209,7 @@ class Halves:
         """Both are here now."""
         held, lost = room.held or [], room.lost
         if room.instance:
-            self._outside.send(room.instance, Moved(half.client, half.epoch))
+            self._outside.send(room.instance, Moved(half.client, half.epoch, rival=room.epoch == half.epoch))
         self.close(room)
         self._local[room.id] = Room(room.id, half.partner, half.client)
         for text in held:
@@ -212,3 +220,10 @@ class Halves:
             self._events.partner_back(half.client, room.id, True)
             self._events.partner_back(half.partner, room.id, True)
         return Partner.HERE if self._events.is_here(half.partner) else Partner.AWAY
+
+
+def _is_stale(room: RemoteRoom, epoch: int, nonce: str, instance: str | None = None) -> bool:
+    """Whether the partner in a room has gone on elsewhere in a later epoch, or in this one for another wish."""
+    if room.epoch != epoch or room.instance == instance:
+        return room.epoch > epoch
+    return not nonce or nonce != room.nonce

@@ -163,6 +163,8 @@ class Rejoin(msgspec.Struct, array_like=True, tag=19, frozen=True, gc=False):
         epoch: Of the partner's session; a later one wins.
         partner: Who has come.
         boot: The boot id of the receiver when the partner was there; empty if nobody knows.
+        nonce: Of the wish for which the partner has come. It may have come to two instances for the same one, if it
+            did not hear of the first: then the second has it.
     """
 
     room: RoomId
@@ -170,6 +172,7 @@ class Rejoin(msgspec.Struct, array_like=True, tag=19, frozen=True, gc=False):
     epoch: int
     partner: ClientId
     boot: str
+    nonce: str = ""
 
 
 class Rejoined(msgspec.Struct, array_like=True, tag=20, frozen=True, gc=False):
@@ -184,10 +187,17 @@ class Rejoined(msgspec.Struct, array_like=True, tag=20, frozen=True, gc=False):
 
 
 class Moved(msgspec.Struct, array_like=True, tag=21, frozen=True, gc=False):
-    """This session has a home of a later epoch than the receiver's: give it up, and tell nobody."""
+    """This session has a home of this epoch: if that is later than the receiver's, give it up, and tell nobody.
+
+    Attributes:
+        client: Whose session.
+        epoch: Of that home.
+        rival: Whether that home has it even if the receiver has it in the same epoch.
+    """
 
     client: ClientId
     epoch: int
+    rival: bool = False
 
 
 Letter = (

@@ -4,6 +4,7 @@ The pure half, what becomes of their rooms, is in `signald.brokers.redis.halves`
 `signald.brokers.redis.parked`.
 """
 
+from collections import Counter
 from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any, Final, TypeVar
 
@@ -15,7 +16,7 @@ from twisted.logger import Logger
 from signald.brokers.interface import Fetched, Half, Origin, Partner, SessionEvents
 from signald.brokers.redis.halves import ELSEWHERE, Halves
 from signald.brokers.redis.letters import Demand, Given, Held, Hold, Letter, Moved, Rejoin, Rejoined
-from signald.brokers.redis.parked import ParkedSessions, Turn
+from signald.brokers.redis.parked import NOBODY, ParkedSessions, Turn
 from signald.brokers.redis.rooms import RemoteRoom
 from signald.brokers.redis.store import Store
 from signald.core.ids import ClientId, RoomId
@@ -74,6 +75,7 @@ class Moving:
         self._clock = clock
         self._seconds = seconds
         self._number = 0
+        self._fetching: Counter[ClientId] = Counter()
         self._demands: dict[int, Deferred[bool]] = {}
         self._joins: dict[tuple[RoomId, ClientId], Deferred[str]] = {}
         self._holds: dict[RoomId, Deferred[bool]] = {}
@@ -98,42 +100,73 @@ class Moving:
 
     async def fetch(self, said: Pass, received: int, nonce: str) -> Fetched:
         """See `Broker.fetch`."""
+        self._fetching[said.client] += 1
+        try:
+            return await self._fetch(said, received, nonce)
+        finally:
+            self._fetching[said.client] -= 1
+            self._fetching += Counter()  # drops those that are over
+
+    async def _fetch(self, said: Pass, received: int, nonce: str) -> Fetched:
         if not await self.reachable():
-            return Fetched(Origin.DEAD)
-        turn = await self._parked.take(said.client, said.epoch)
+            return self.unseen(said)
+        turn = await self._parked.take(said.client, said.epoch, nonce)
         if turn.taken:
             return self._taken(said, turn)
-        # Who has taken it may give it to a client that did not hear of it, and asks again.
-        home = turn.holder or said.instance
-        if turn.holder == "-" or (turn.holder and not nonce):
+        if turn.holder == NOBODY:
             return Fetched(Origin.GONE)
-        if home == self._store.instance and (turn.holder or said.boot == self._boot):
-            return Fetched(Origin.GONE)
-        boot = await self._parked.boot_of(home)
-        if boot and (turn.holder or boot == said.boot):
-            given = await self._demand(home, said, received, nonce)
-            if given is False:
+        # Who has taken it for the same wish may give it to a client that did not hear of it, and asks again.
+        home, _, boot = (turn.holder or f"{said.instance}/{said.boot}").partition("/")
+        if boot == self._boot:
+            await self._settles(said.client, besides=1)
+            if not turn.holder or self._sessions.epoch(said.client):
                 return Fetched(Origin.GONE)
+        elif await self._parked.boot_of(home) == boot:
+            given = await self._demand(home, said, received, nonce)
             if given:
-                epoch = said.epoch + bool(turn.holder)
-                return await self._take_given(said.client, epoch)
-        if turn.holder:
-            return Fetched(Origin.GONE)
-        turn = await self._parked.take(said.client, said.epoch, dead=True)
+                turn = await self._take_parked(said, nonce)
+                return Fetched(Origin.MOVED, turn.parcel, claimed=True) if turn.taken else Fetched(Origin.GONE)
+            if given is False and not turn.holder:
+                return Fetched(Origin.GONE)
+        former = turn.holder
+        turn = await self._take_parked(said, nonce)
+        if not turn.taken:
+            turn = await self._parked.take(said.client, said.epoch, nonce, from_dead=former)
         return self._taken(said, turn) if turn.taken else Fetched(Origin.GONE)
 
     def _taken(self, said: Pass, turn: Turn) -> Fetched:
-        if turn.holder not in ("", self._store.instance):  # it had the session in an earlier epoch, and may have it yet
-            self._send(turn.holder, Moved(said.client, said.epoch + 1))
-        return Fetched(Origin.STOPPED if turn.parcel else Origin.DEAD, turn.parcel)
+        origin = Origin.STOPPED if turn.parcel else Origin.DEAD
+        former = turn.holder.partition("/")[0] or said.instance
+        return Fetched(origin, turn.parcel, claimed=True, shadow=self._shadow(said, former))
 
-    async def _take_given(self, client: ClientId, epoch: int) -> Fetched:
-        turn = await self._parked.take(client, epoch)
-        return Fetched(Origin.MOVED, turn.parcel) if turn.parcel else Fetched(Origin.GONE)
+    def _shadow(self, said: Pass, former: str) -> tuple[str, int] | None:
+        """Who had a session before us, or has given it back to its client in the same epoch, and did not say so."""
+        return None if former == self._store.instance else (former, said.epoch + 1)
+
+    async def _take_parked(self, said: Pass, nonce: str) -> Turn:
+        """Take a session that is parked; maybe it has gone on before, and its client did not hear of that."""
+        turn = await self._parked.take(said.client, said.epoch, nonce)
+        return turn if turn.taken or not nonce else await self._parked.take(said.client, said.epoch + 1, nonce)
+
+    async def _settles(self, client: ClientId, besides: int = 0) -> None:
+        """Wait a little for a session that is being fetched."""
+        until = self._clock.seconds() + ANSWER_S
+        while self._fetching[client] > besides and self._clock.seconds() < until:
+            await deferLater(self._clock, LOOK_S)
+
+    def unseen(self, said: Pass) -> Fetched:
+        """What a session is while the store cannot be asked: if its home lives, it will hear of this one."""
+        return Fetched(Origin.DEAD, shadow=self._shadow(said, said.instance))
+
+    def settled(self, client: ClientId, found: Fetched) -> None:
+        """See `Broker.settled`."""
+        if found.shadow is not None:
+            instance, epoch = found.shadow
+            self._send(instance, Moved(client, epoch, rival=True))
 
     def put_back(self, packed: Parcel) -> None:
         """See `Broker.put_back`."""
-        Deferred.fromCoroutine(self._parked.put_back(packed)).addErrback(self._store.failed)
+        Deferred.fromCoroutine(self._parked.park([packed])).addErrback(self._store.failed)
 
     async def rejoin(self, half: Half) -> Partner:
         """See `Broker.rejoin`."""
@@ -142,14 +175,18 @@ class Moving:
             return partner
         if not self._store.reachable:
             return Partner.AWAY
-        note = await self._parked.note(half.room, half.client, half.epoch, half.partner)
-        instance, _, boot = half.partner_instance.partition("/")
-        if note is not None:
-            instance, boot = note[1], ""
-        if not instance or instance == self._store.instance or not await self._parked.boot_of(instance):
+        seat = await self._parked.note(half.room, half.client, half.epoch, half.partner)
+        instance, _, boot = (seat or half.partner_instance).partition("/")
+        if instance in ("", self._store.instance):
+            return Partner.AWAY
+        lives = await self._parked.boot_of(instance)
+        if lives and boot and boot != lives:
+            return Partner.AWAY
+        # One whose lease is missing may be about to renew it, in a store that was emptied.
+        self._send(instance, Rejoin(half.room, half.partner, half.epoch, half.client, boot, half.nonce))
+        if not lives:
             return Partner.AWAY
         joined = self._joins[half.room, half.client] = Deferred()
-        self._send(instance, Rejoin(half.room, half.partner, half.epoch, half.client, boot))
         answer = await self._wait(joined, ELSEWHERE)
         self._joins.pop((half.room, half.client), None)
         if answer in (Partner.GONE, Partner.STALE):
@@ -164,9 +201,10 @@ class Moving:
 
     async def _look_for(self, room: RemoteRoom) -> None:
         epoch = self._sessions.epoch(room.client)
-        note = await self._parked.note(room.id, room.client, epoch, room.partner)
-        if note is not None and note[1] != self._store.instance and room.held is not None:
-            self._send(note[1], Rejoin(room.id, room.partner, epoch, room.client, ""))
+        seat = await self._parked.note(room.id, room.client, epoch, room.partner)
+        instance, _, boot = (seat or room.was).partition("/")
+        if instance and boot != self._boot and room.held is not None:
+            self._send(instance, Rejoin(room.id, room.partner, epoch, room.client, boot))
 
     # --- going --------------------------------------------------------------------------------------------------------
 
@@ -218,12 +256,13 @@ class Moving:
         if packed.room is None:
             return packed
         instance, parted = self._halves.instance_of(packed.room), None
+        seat = self.seat(instance) or self._halves.seat_of(packed.room)
         if packed.partner is not None and self._sessions.room(packed.partner) == packed.room:
             parted = self._halves.part(packed.room, packed.client, now)
         if parted is not None:
             return msgspec.structs.replace(packed, partner_instance=self.seat(self._store.instance))
         unheard = self._halves.forget(packed.room, packed.client, now)
-        return msgspec.structs.replace(packed, unheard=unheard, partner_instance=instance and self.seat(instance))
+        return msgspec.structs.replace(packed, unheard=unheard, partner_instance=seat)
 
     async def give_up_moved(self) -> None:
         """This instance was not heard of for a while: find out which of its sessions have another home."""
@@ -239,13 +278,25 @@ class Moving:
         """See `ParkedSessions.forget_secret`."""
         await self._parked.forget_secret()
 
-    def fence(self, client: ClientId, epoch: int) -> None:
-        """A session has a home of this epoch: if that is later than its epoch here, it is given up."""
-        room = self._sessions.moved(client, epoch)
+    def fence(self, client: ClientId, epoch: int, nonce: str = "", home: str = "") -> bool:
+        """See `Outside.fence`.
+
+        Args:
+            client: Whose session.
+            epoch: Of the other home.
+            nonce: Of the wish for which it went there.
+            home: That home, if it is known, and if it may not know that its client's partner is here.
+        """
+        room = self._sessions.moved(client, epoch, nonce)
         if room is not None:
             now = self._clock.seconds()
-            if self._halves.part(room, client, now) is None:
+            parted = self._halves.part(room, client, now)
+            if parted is None:
                 self._halves.forget(room, client, now)
+            elif home:
+                parted.was = self.seat(home)
+                Deferred.fromCoroutine(self._look_for(parted)).addErrback(self._store.failed)
+        return self._sessions.epoch(client) == 0
 
     # --- letters ------------------------------------------------------------------------------------------------------
 
@@ -269,7 +320,10 @@ class Moving:
         _fire(self._joins.get((letter.room, letter.client)), letter.partner)
 
     def _moved(self, instance: str, letter: Moved, now: float) -> None:
-        self.fence(letter.client, letter.epoch)
+        self.fence(letter.client, letter.epoch + letter.rival, home=instance)
+        here, is_first = self._sessions.epoch(letter.client), self._store.instance < instance
+        if here > letter.epoch or (here == letter.epoch and is_first):  # it has gone on here since
+            self._send(instance, Moved(letter.client, here, rival=is_first))
 
     async def _give(self, instance: str, wish: Demand) -> None:
         """Give a session up, if it is at home here and the token is its last."""
@@ -277,11 +331,12 @@ class Moving:
             if not self._all.called:
                 await self._all_parked(self._all)
             self._send(instance, Given(wish.number, parked=True))
-        elif self._sessions.demanded(wish.client, wish.epoch, wish.sent, wish.received, wish.nonce):
+            return
+        await self._settles(wish.client)
+        good = self._sessions.demanded(wish.client, wish.epoch, wish.sent, wish.received, wish.nonce)
+        if good:
             await self._park_one(wish.client)
-            self._send(instance, Given(wish.number, parked=True))
-        else:
-            self._send(instance, Given(wish.number, parked=False))
+        self._send(instance, Given(wish.number, parked=good))
 
     @staticmethod
     async def _all_parked(parked: "Deferred[None]") -> None:
@@ -325,34 +380,6 @@ class Moving:
                 return False
             await deferLater(self._clock, LOOK_S)
         return True
-
-
-class NoSessions:
-    """The sessions of an instance that has none that may change their home."""
-
-    def epochs(self) -> Sequence[tuple[ClientId, int]]:
-        """See `SessionEvents.epochs`."""
-        return ()
-
-    def epoch(self, client: ClientId) -> int:
-        """See `SessionEvents.epoch`."""
-        return 0
-
-    def room(self, client: ClientId) -> RoomId | None:
-        """See `SessionEvents.room`."""
-        return None
-
-    def demanded(self, client: ClientId, epoch: int, sent: int, received: int, nonce: str) -> bool:
-        """See `SessionEvents.demanded`."""
-        return False
-
-    def pack(self, client: ClientId, *, lost: bool) -> Parcel | None:
-        """See `SessionEvents.pack`."""
-        return None
-
-    def moved(self, client: ClientId, epoch: int) -> RoomId | None:
-        """See `SessionEvents.moved`."""
-        return None
 
 
 def _fire(waiting: "Deferred[T] | None", answer: T) -> None:

@@ -1,9 +1,9 @@
 -- Leave a note where one of the two in a room is, and read where the other one is.
 --
--- KEYS[1]  the notes of the room: a hash of clients to `epoch|instance`
+-- KEYS[1]  the notes of the room: a hash of clients to `epoch|instance/boot`
 -- ARGV[1]  the client
 -- ARGV[2]  the epoch of its session
--- ARGV[3]  the instance where it is
+-- ARGV[3]  where it is: `instance/boot`
 -- ARGV[4]  the other client
 -- ARGV[5]  milliseconds that the notes last
 --

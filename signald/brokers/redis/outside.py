@@ -51,6 +51,15 @@ class Outside(Protocol):
         """An instance did not answer: leave its tickets alone for a while."""
         ...
 
-    def fence(self, client: ClientId, epoch: int) -> None:
-        """A session of this instance has another home, of this epoch: if that is later than here, give it up."""
+    def fence(self, client: ClientId, epoch: int, nonce: str = "") -> bool:
+        """A session of this instance has another home, of this epoch: if that is later than here, give it up.
+
+        Args:
+            client: Whose session.
+            epoch: Of the other home.
+            nonce: Of the wish for which it went there: for the same one the other home has it, in the same epoch too.
+
+        Returns:
+            Whether it is not at home here, or no longer.
+        """
         ...

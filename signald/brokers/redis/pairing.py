@@ -233,8 +233,8 @@ class Pairing:
         remote = self._remote.get(room)
         if remote is not None:
             self.halves.close(remote)
-            if remote.instance:
-                self._outside.send(remote.instance, Left(room))
+            if remote.last_instance:
+                self._outside.send(remote.last_instance, Left(room))
 
     def client_away(self, room: RoomId, client: ClientId, seconds: float) -> None:
         """A client of this instance has no connection for now."""
@@ -251,6 +251,8 @@ class Pairing:
             self._events.partner_back(local.partner_of(client), room, lost)
         elif remote is not None and remote.instance:
             self._outside.send(remote.instance, Back(room, lost, epoch))
+        elif remote is not None:  # its partner hears of it when it comes
+            remote.lost = remote.lost or lost
 
     def partner_instance(self, room: RoomId) -> str:
         """Where the partner in a room is; empty for nowhere."""

@@ -1,10 +1,10 @@
 """What stands in the store of sessions that change their home: they themselves, who took them, notes about rooms."""
 
 from collections.abc import Sequence
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from msgspec import MsgspecError
-from twisted.internet.defer import Deferred
+from twisted.internet.defer import Deferred, FirstError, gatherResults
 
 from signald.brokers.redis.access import NOTE, PARK, TAKE
 from signald.brokers.redis.keys import Keys
@@ -24,14 +24,18 @@ SECRET_S: Final = 86_400
 """How long the key of tokens outlives the last instance."""
 
 
+NOBODY: Final = "-"
+"""Stands for who has taken a session if it was taken for another wish, or in a later epoch."""
+
+
 class Turn(NamedTuple):
     """What came of the attempt to take a session.
 
     Attributes:
         parcel: The session, if it was parked.
         taken: Whether it is ours now.
-        holder: The instance that has taken it, or if it is ours did so before; empty for none, and ``-`` if nobody can
-            have it any more.
+        holder: Who has taken it for the same wish, or if it is ours had done so before, as ``instance/boot``; empty for
+            none, and NOBODY if it cannot be had any more.
     """
 
     parcel: Parcel | None = None
@@ -46,19 +50,34 @@ class ParkedSessions:
         store: The store.
         keys: Names there.
         seconds: How long a session without a connection is kept.
+        boot: This process's boot id.
     """
 
-    def __init__(self, store: Store, keys: Keys, seconds: float) -> None:
+    def __init__(self, store: Store, keys: Keys, seconds: float, boot: str) -> None:
         self._store = store
+        self._boot = boot
         self._keys = keys
         self._last_ms = str(int(seconds * 1000) + 1)
         self._remembered_ms = str(int(REMEMBERED_S * 1000))
         self._notes_ms = str(int(seconds * 2000) + 1)
 
-    async def take(self, client: ClientId, epoch: int, *, dead: bool = False) -> Turn:
-        """Take a session, if it is parked; or in any case, if its home is dead (``take.lua``)."""
+    @property
+    def _seat(self) -> str:
+        return f"{self._store.instance}/{self._boot}"
+
+    async def take(self, client: ClientId, epoch: int, nonce: str, *, from_dead: str | None = None) -> Turn:
+        """Take a session, if it is parked (``take.lua``).
+
+        Args:
+            client: Whose it is.
+            epoch: Of its home.
+            nonce: Of the client's wish; empty for none.
+            from_dead: Who has taken it for the same wish, and does not have it any more; empty for nobody. Then it is
+                taken even if it is not parked.
+        """
         keys = [self._keys.parked(client, epoch), self._keys.taken(client)]
-        words = (self._store.instance, self._remembered_ms, "1" if dead else "0", str(epoch))
+        dead = "0" if from_dead is None else "1"
+        words = (self._seat, self._remembered_ms, dead, str(epoch), nonce, from_dead or "")
         found, text, before = await self._store.access.script(TAKE, keys, *words)
         if found == b"nothing":
             return Turn(holder=text.decode())
@@ -74,7 +93,9 @@ class ParkedSessions:
         """Park sessions that have no home any more (``park.lua``); all calls are under way at once."""
         if not parcels:
             return
-        calls = [self._store.access.call("park", "SET", self._keys.parked_lately, 1, "PX", self._last_ms)]
+        calls: list[Deferred[Any]] = [
+            self._store.access.call("park", "SET", self._keys.parked_lately, 1, "PX", self._last_ms)
+        ]
         for at in range(0, len(parcels), PARKED_AT_ONCE):
             some = parcels[at : at + PARKED_AT_ONCE]
             keys = [
@@ -83,25 +104,24 @@ class ParkedSessions:
                 for key in (self._keys.parked(each.client, each.epoch), self._keys.taken(each.client))
             ]
             words = [word for each in some for word in (str(each.epoch), parcel.encode(each))]
-            script = self._store.access.script(PARK, keys, self._last_ms, *words)
+            script = self._store.access.script(PARK, keys, self._last_ms, self._seat, *words)
             calls.append(Deferred.fromCoroutine(script))
-        for call in calls:
-            await call
+        try:
+            await gatherResults(calls, consumeErrors=True)
+        except FirstError as error:
+            error.subFailure.raiseException()
 
-    async def put_back(self, packed: Parcel) -> None:
-        """Park a session that was taken in vain."""
-        await self._store.access.call("park", "DEL", self._keys.taken(packed.client))
-        await self.park([packed])
+    async def note(self, room: RoomId, client: ClientId, epoch: int, partner: ClientId) -> str:
+        """Leave a note that a client is here, and read its partner's (``note.lua``).
 
-    async def note(self, room: RoomId, client: ClientId, epoch: int, partner: ClientId) -> tuple[int, str] | None:
-        """Leave a note that a client is here, and read its partner's: epoch and instance (``note.lua``)."""
+        Returns:
+            Where the partner is, as ``instance/boot``; empty if nobody knows, or if it was here and is no longer.
+        """
         key = self._keys.notes(room)
-        words = (client, str(epoch), self._store.instance, partner, self._notes_ms)
+        words = (client, str(epoch), self._seat, partner, self._notes_ms)
         note = (await self._store.access.script(NOTE, [key], *words)).decode()
-        if not note:
-            return None
-        of, _, instance = note.partition("|")
-        return int(of), instance
+        seat: str = note.partition("|")[2]
+        return "" if seat == self._seat else seat
 
     async def boot_of(self, instance: str) -> str:
         """The boot id of an instance that lives; empty for one that does not."""

@@ -16,7 +16,19 @@ MAX_HELD_BYTES: Final = 64 * 1024 * 1024
 class RemoteRoom:
     """A room with a client of another instance."""
 
-    __slots__ = ("client", "epoch", "held", "held_bytes", "id", "instance", "lost", "partner", "resumes")
+    __slots__ = (
+        "client",
+        "epoch",
+        "held",
+        "held_bytes",
+        "id",
+        "instance",
+        "lost",
+        "nonce",
+        "partner",
+        "resumes",
+        "was",
+    )
 
     def __init__(
         self, id: RoomId, client: ClientId, partner: ClientId, instance: str, *, resumes: bool = False
@@ -25,6 +37,10 @@ class RemoteRoom:
         """Whether the partner's session outlives its connection."""
         self.epoch = 0
         """Of the partner's session, as far as it has changed its home in this room."""
+        self.nonce = ""
+        """Of the wish for which it last did so."""
+        self.was = ""
+        """Where the partner was, as ``instance/boot``, when this room came here."""
         self.held: list[bytes] | None = None
         """Relays that are kept while the partner has no home; None if it has one."""
         self.lost = False
@@ -34,6 +50,11 @@ class RemoteRoom:
         self.partner = partner
         self.instance = instance
         self.held_bytes = 0
+
+    @property
+    def last_instance(self) -> str:
+        """Where the partner is, or was when it was last heard of; empty if nobody knows."""
+        return self.instance or self.was.partition("/")[0]
 
 
 class RemoteRooms:

@@ -46,8 +46,9 @@ class Wishes:
     def suspect(self, instance: str) -> None:
         """See `Outside.suspect`."""
 
-    def fence(self, client: ClientId, epoch: int) -> None:
+    def fence(self, client: ClientId, epoch: int, nonce: str = "") -> bool:
         """See `Outside.fence`."""
+        return True
 
 
 def _conforms(wishes: Wishes) -> Outside:

@@ -58,11 +58,11 @@ def test_waiting() -> None:
 def test_what_a_token_tells() -> None:
     """Who lost its home is believed whatever it says of its place."""
     said = Pass(VERSION, CLIENT, 1, 2, 3, 1000.0, "a", "boot", user=UserId("ada"), user_until=1100.0)
-    packed = parcel.from_pass(said, 1060.0, 1e9)
+    packed = parcel.from_pass(said, 1060.0, 0, 1e9)
     assert (packed.stands, packed.waited_s, packed.user_s, packed.lost) == ("waiting", 60.0, 40.0, True)
-    assert parcel.from_pass(said, 1060.0, None).stands == "idle"
+    assert parcel.from_pass(said, 1060.0, 0, None).stands == "idle"
     paired = Pass(VERSION, CLIENT, 1, 2, 3, 1000.0, "a", "boot", ROOM, PARTNER, "b/x")
-    packed = parcel.from_pass(paired, 1060.0, 5.0)
+    packed = parcel.from_pass(paired, 1060.0, 0, 5.0)
     assert (packed.stands, packed.room, packed.partner, packed.partner_instance) == ("paired", ROOM, PARTNER, "b/x")
 
 
