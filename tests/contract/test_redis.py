@@ -221,6 +221,7 @@ class Redis(OnRedis, suite.BrokerContract):
         there.ended(ClientId("g3"), moved=True)
         there.ended(ClientId("g2"), moved=False)
         await self.settle()
+        await self.settle()
         kept = {key.decode().rsplit(":", 1)[1] for key in self.store.command("KEYS", f"{self.prefix}blocks:c:*")}
         self.assertEqual(kept, {"g2"})
         self.assertEqual(self.store.command("ZRANGE", f"{self.prefix}blockers", 0, -1), [b"c:g2"])

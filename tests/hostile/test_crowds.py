@@ -22,7 +22,7 @@ PACE_S = 0.03
 
 def crowd(port: int, begun: Event, over: Event) -> None:
     """Hundreds of calls of one address that send candidates without end."""
-    sockets = []
+    sockets: list[socket.socket] = []
     for _ in range(CROWD):
         one = socket.create_connection(("127.0.0.1", port), source_address=("127.0.0.2", 0))
         one.sendall(handshake() + client_frame(TEXT, b'{"type":"available"}'))

@@ -12,21 +12,19 @@
 -- name their keys. The sets expire when the last of their blocks does.
 
 local now = tonumber(redis.call('TIME')[1])
-
-local function keep_for(key, seconds)
-    if redis.call('TTL', key) < tonumber(seconds) then
-        redis.call('EXPIRE', key, seconds)
-    end
-end
-
 redis.call('ZREMRANGEBYSCORE', KEYS[1], '-inf', now)
 redis.call('ZADD', KEYS[1], now + ARGV[2], ARGV[1])
 redis.call('ZREMRANGEBYRANK', KEYS[1], 0, -ARGV[3] - 1)
-keep_for(KEYS[1], ARGV[2])
+if KEYS[2] then
+    redis.call('ZADD', KEYS[2], now, ARGV[4])
+end
+for _, key in ipairs(KEYS) do
+    if redis.call('TTL', key) < tonumber(ARGV[2]) then
+        redis.call('EXPIRE', key, ARGV[2])
+    end
+end
 if not KEYS[2] then
     return {}
 end
-redis.call('ZADD', KEYS[2], now, ARGV[4])
-keep_for(KEYS[2], ARGV[2])
 local beyond = redis.call('ZCARD', KEYS[2]) - ARGV[5]
 return beyond > 0 and redis.call('ZRANGE', KEYS[2], 0, beyond - 1) or {}
