@@ -19,7 +19,7 @@ call (memory), maybe much later (a store). What a broker guarantees:
   can ask the store.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from enum import StrEnum
 from typing import NamedTuple, Protocol
 
@@ -259,13 +259,14 @@ class Broker(Protocol):
         """Whether the key of resume tokens may be another one than a moment ago; waits for the store a little."""
         ...
 
-    async def fetch(self, said: Pass, received: int, nonce: str) -> Fetched:
+    async def fetch(self, said: Pass, received: int, nonce: str, wanted: Callable[[], bool]) -> Fetched:
         """Make a session that is not here one of this instance. Ends in bounded time, and never fails.
 
         Args:
             said: What the client's token says.
             received: How many messages the client has had.
             nonce: Of its wish; empty for none.
+            wanted: Whether the client still waits. One that does not may have it elsewhere: it is not taken from there.
         """
         ...
 

@@ -125,7 +125,7 @@ class MemoryBroker:
         """See `Broker.know_key`. There is nobody to agree with."""
         return False
 
-    async def fetch(self, said: Pass, received: int, nonce: str) -> Fetched:
+    async def fetch(self, said: Pass, received: int, nonce: str, wanted: Callable[[], bool]) -> Fetched:
         """See `Broker.fetch`. Whoever had it is the process before this one."""
         return Fetched(Origin.RESTARTED)
 

@@ -119,7 +119,9 @@ class Homes:
 
     async def fetch(self, newcomer: Client, said: Pass, wish: Resume) -> None:
         """Look for a session that is not here."""
-        found = await self._broker.fetch(said, wish.received, wish.nonce or "")
+        found = await self._broker.fetch(
+            said, wish.received, wish.nonce or "", lambda: newcomer.session.state is State.RESUMING
+        )
         here = self._clients.find(said.client)
         if here is not None and newcomer.session.state is State.RESUMING:  # another attempt has brought it
             self._resuming.take(newcomer, here, said, wish)

@@ -38,6 +38,7 @@ class Journey(View):
     diary: deque[str] = field(default_factory=lambda: deque(maxlen=24))
     _met: dict[str, str] = field(default_factory=dict)
     _unsure: bool = False
+    _leaves: bool = False
     _before: set[tuple[str, str]] = field(default_factory=set)
 
     def note(self, what: str) -> None:
@@ -56,7 +57,7 @@ class Journey(View):
         else:
             self.knew.add(room)
             self._now(State("paired", room, partner))
-            if self.word in LEAVING:
+            if self.word in LEAVING or self._leaves:
                 self.left.add(room)
         self.partner_away = False
 
@@ -107,6 +108,7 @@ class Journey(View):
         state = State(told["state"], told.get("roomId", ""), told.get("partnerId", ""))
         self._before = self._partners
         self.blurred, self._unsure, self.lost = True, bool(again) or self.word in SENT_AGAIN, self.lost + 1
+        self._leaves = bool(LEAVING & set(again))  # in whichever room they find it
         if state.kind == "paired":
             self.knew.add(state.room)
             self._met[state.partner] = state.room

@@ -274,10 +274,10 @@ class RedisBroker:
             return False
         return await self._moving.reachable() and self._membership.knows_key
 
-    async def fetch(self, said: Pass, received: int, nonce: str) -> Fetched:
+    async def fetch(self, said: Pass, received: int, nonce: str, wanted: Callable[[], bool]) -> Fetched:
         """See `Broker.fetch`."""
         try:
-            return await self._moving.fetch(said, received, nonce)
+            return await self._moving.fetch(said, received, nonce, wanted)
         except StoreUnavailable:
             return self._moving.unseen(said)
 

@@ -5,7 +5,7 @@ The pure half, what becomes of their rooms, is in `signald.brokers.redis.halves`
 """
 
 from collections import Counter
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping
 from typing import Any, Final, TypeVar
 
 import msgspec
@@ -14,6 +14,7 @@ from twisted.internet.task import deferLater
 from twisted.logger import Logger
 
 from signald.brokers.interface import Fetched, Half, Origin, Partner, SessionEvents
+from signald.brokers.redis.connection import StoreUnavailable
 from signald.brokers.redis.halves import ELSEWHERE, Halves
 from signald.brokers.redis.letters import Demand, Given, Held, Hold, Letter, Moved, Rejoin, Rejoined
 from signald.brokers.redis.parked import NOBODY, ParkedSessions, Turn
@@ -67,6 +68,7 @@ class Moving:
     ) -> None:
         self._store = store
         self._parked = parked
+        self.secret, self.forget_secret = parked.secret, parked.forget_secret
         self._halves = halves
         self._send = send
         self._sessions = sessions
@@ -76,6 +78,7 @@ class Moving:
         self._seconds = seconds
         self._number = 0
         self._fetching: Counter[ClientId] = Counter()
+        self._unparked: dict[ClientId, Parcel] = {}  # given up, when the store was lost
         self._demands: dict[int, Deferred[bool]] = {}
         self._joins: dict[tuple[RoomId, ClientId], Deferred[str]] = {}
         self._holds: dict[RoomId, Deferred[bool]] = {}
@@ -98,17 +101,23 @@ class Moving:
 
     # --- coming -------------------------------------------------------------------------------------------------------
 
-    async def fetch(self, said: Pass, received: int, nonce: str) -> Fetched:
+    async def fetch(self, said: Pass, received: int, nonce: str, wanted: Callable[[], bool]) -> Fetched:
         """See `Broker.fetch`."""
         self._fetching[said.client] += 1
         try:
-            return await self._fetch(said, received, nonce)
+            return await self._fetch(said, received, nonce, wanted)
         finally:
             self._fetching[said.client] -= 1
             self._fetching += Counter()  # drops those that are over
 
-    async def _fetch(self, said: Pass, received: int, nonce: str) -> Fetched:
-        if not await self.reachable():
+    async def _fetch(self, said: Pass, received: int, nonce: str, wanted: Callable[[], bool]) -> Fetched:
+        reachable = await self.reachable()
+        if not wanted():
+            return Fetched(Origin.GONE)
+        unparked = self._unparked.pop(said.client, None)
+        if unparked is not None:
+            return Fetched(Origin.STOPPED, unparked, claimed=True)
+        if not reachable:
             return self.unseen(said)
         turn = await self._parked.take(said.client, said.epoch, nonce)
         if turn.taken:
@@ -122,12 +131,14 @@ class Moving:
             if not turn.holder or self._sessions.epoch(said.client):
                 return Fetched(Origin.GONE)
         elif await self._parked.boot_of(home) == boot:
-            given = await self._demand(home, said, received, nonce)
+            given = await self._demand(home, said, received, nonce) if wanted() else False
             if given:
                 turn = await self._take_parked(said, nonce)
                 return Fetched(Origin.MOVED, turn.parcel, claimed=True) if turn.taken else Fetched(Origin.GONE)
-            if given is False and not turn.holder:
+            if given is False and (not turn.holder or not wanted()):
                 return Fetched(Origin.GONE)
+        if not wanted():
+            return Fetched(Origin.GONE)
         former = turn.holder
         turn = await self._take_parked(said, nonce)
         if not turn.taken:
@@ -166,7 +177,7 @@ class Moving:
 
     def put_back(self, packed: Parcel) -> None:
         """See `Broker.put_back`."""
-        Deferred.fromCoroutine(self._parked.park([packed])).addErrback(self._store.failed)
+        Deferred.fromCoroutine(self._park_surely([packed])).addErrback(self._store.failed)
 
     async def rejoin(self, half: Half) -> Partner:
         """See `Broker.rejoin`."""
@@ -222,7 +233,7 @@ class Moving:
         lost = await self.hold(rooms)
         packed = [self._sessions.pack(client, lost=room in lost) for client, room in sessions]
         parcels = [each for each in packed if each is not None]
-        await self.park(parcels)
+        await self._parked.park([self._without_room(packed) for packed in parcels])
         return len(parcels)
 
     async def hold(self, rooms: Collection[tuple[RoomId, str]]) -> set[RoomId]:
@@ -246,10 +257,6 @@ class Moving:
             self._holds.pop(room, None)
         return lost
 
-    async def park(self, parcels: Sequence[Parcel]) -> None:
-        """Park sessions that were packed; their rooms are no longer here."""
-        await self._parked.park([self._without_room(packed) for packed in parcels])
-
     def _without_room(self, packed: Parcel) -> Parcel:
         """A session takes along what it has said that nobody has heard; the partner's half stays, if it is here."""
         now = self._clock.seconds()
@@ -266,17 +273,11 @@ class Moving:
 
     async def give_up_moved(self) -> None:
         """This instance was not heard of for a while: find out which of its sessions have another home."""
+        unparked, self._unparked = self._unparked, {}
+        await self._park_surely(unparked.values())
         epochs = dict(self._sessions.epochs())
         for client in await self._parked.taken(list(epochs.items())):
             self.fence(client, epochs[client] + 1)
-
-    async def secret(self, own: str) -> str:
-        """See `ParkedSessions.secret`."""
-        return await self._parked.secret(own)
-
-    async def forget_secret(self) -> None:
-        """See `ParkedSessions.forget_secret`."""
-        await self._parked.forget_secret()
 
     def fence(self, client: ClientId, epoch: int, nonce: str = "", home: str = "") -> bool:
         """See `Outside.fence`.
@@ -292,6 +293,8 @@ class Moving:
             now = self._clock.seconds()
             parted = self._halves.part(room, client, now)
             if parted is None:
+                if instance := self._halves.instance_of(room):  # it waits for whoever has it now
+                    self._send(instance, Hold(room, self._seconds))
                 self._halves.forget(room, client, now)
             elif home:
                 parted.was = self.seat(home)
@@ -349,8 +352,17 @@ class Moving:
         instance = "" if room is None else self._halves.instance_of(room)
         lost = bool(instance and room and await self.hold([(room, instance)]))
         packed = self._sessions.pack(client, lost=lost)
-        if packed is not None:
-            await self.park([packed])
+        if packed is None:
+            return
+        await self._park_surely([self._without_room(packed)])
+
+    async def _park_surely(self, parcels: Collection[Parcel]) -> None:
+        """Park sessions now, or when the store is back."""
+        try:
+            await self._parked.park(list(parcels))
+        except StoreUnavailable:
+            self._unparked |= {packed.client: packed for packed in parcels}
+            raise
 
     # --- inside -------------------------------------------------------------------------------------------------------
 
