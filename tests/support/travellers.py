@@ -140,7 +140,8 @@ class Travellers(Swarm):
         for task in self.travellers.values():
             if task.done():
                 task.result()
-        away = [one.view.client for one in self.travellers if not one.here and one.view is not None]
+        views = [one.view for one in self.travellers if not one.here and one.view is not None]
+        away = [view.client for view in views if view.gone_at is None]  # the others have left, and are not yet replaced
         return f"{away} are away" if away else ""
 
     def wrong(self) -> str:
