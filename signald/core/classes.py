@@ -9,11 +9,11 @@ from collections.abc import Iterator, Sequence
 from typing import Final
 
 from signald.core.line import Line, Stand
-from signald.core.wishes import Side, may_meet
+from signald.core.wishes import NO_WISH, Side, may_meet
 
 CLASSES_AT_MOST: Final = 1_000
-"""Classes of one pool: a search looks at each of those that may meet its own, some 0.2 µs each. Who would be in one
-more is refused."""
+"""Classes of one pool, besides that of those who say nothing: a search looks at each of those that may meet its own,
+some 0.3 µs each. Who would be in one more is refused."""
 
 
 class Class:
@@ -60,13 +60,15 @@ class Class:
 class Pool:
     """The classes of one pool."""
 
-    __slots__ = ("_classes", "_idle", "_slots", "_standing", "tickets")
+    __slots__ = ("_classes", "_idle", "_plain", "_slots", "_standing", "tickets")
 
     def __init__(self) -> None:
+        self._plain = Class(NO_WISH, 0)
+        self._plain.meets = 1
         self._classes: dict[Side, Class] = {}
-        self._slots: list[Class] = []
+        self._slots = [self._plain]
         self._standing = 0  # a bit for each class in which somebody waits
-        self._idle: OrderedDict[Side, None] = OrderedDict()
+        self._idle: OrderedDict[int, None] = OrderedDict()  # slots in which nobody waits
         self.tickets = 0
         """How many wait."""
 
@@ -79,25 +81,26 @@ class Pool:
         """The class of a side; if the pool has no place for it, one that stands nowhere and knows whom it may meet."""
         found = self.place_for(side)
         if found is None:
-            found = Class(side, CLASSES_AT_MOST)
+            found = Class(side, len(self._slots))
             found.meets = sum(1 << other.slot for other in self._slots if may_meet(side, other.side))
         return found
 
     def place_for(self, side: Side) -> Class | None:
         """The class of a side; None if the pool has no place for it."""
-        found = self._classes.get(side)
+        found = self._plain if side is NO_WISH or side == NO_WISH else self._classes.get(side)
         if found is not None:
             return found
-        if len(self._slots) < CLASSES_AT_MOST:
+        if len(self._slots) <= CLASSES_AT_MOST:
             found = Class(side, len(self._slots))
             self._slots.append(found)
         elif self._idle:
-            gone = self._classes.pop(self._idle.popitem(last=False)[0])
-            found = self._slots[gone.slot] = Class(side, gone.slot)
+            slot, _ = self._idle.popitem(last=False)
+            del self._classes[self._slots[slot].side]
+            found = self._slots[slot] = Class(side, slot)
         else:
             return None
         self._classes[side] = found
-        self._idle[side] = None
+        self._idle[found.slot] = None
         self._acquaint(found)
         return found
 
@@ -135,7 +138,7 @@ class Pool:
         """Somebody waits in a class of this pool."""
         if not of.line:
             self._standing |= 1 << of.slot
-            del self._idle[of.side]
+            self._idle.pop(of.slot, None)
         of.add(stand)
         self.tickets += 1
 
@@ -145,4 +148,5 @@ class Pool:
         self.tickets -= 1
         if not of.line:
             self._standing &= ~(1 << of.slot)
-            self._idle[of.side] = None
+            if of is not self._plain:
+                self._idle[of.slot] = None

@@ -104,7 +104,7 @@ CROWDED: Final = ProtocolError(ErrorCode.CROWDED, "too many different wishes in 
 """What the client of such a ticket is told."""
 
 
-class Place(NamedTuple):
+class Position(NamedTuple):
     """Where a ticket stands.
 
     Attributes:
@@ -131,7 +131,7 @@ class Queue:
     def __init__(self, blocks: Blocks, passed_over: int = PASSED_OVER) -> None:
         self._blocks = blocks
         self._passed_over = passed_over
-        self._places: dict[ClientId, Place] = {}
+        self._places: dict[ClientId, Position] = {}
         self._pools: dict[str, Pool] = {}
         self._number = 0
         # A heap of when tickets may meet somebody more, with the numbers of their stands: old ones are of nobody.
@@ -179,7 +179,7 @@ class Queue:
             raise Crowded
         self._number += 1
         stand = (ticket.since, self._number, ticket)
-        self._places[ticket.client] = Place(stand, of, pool)
+        self._places[ticket.client] = Position(stand, of, pool)
         pool.add(of, stand)
         self._await(ticket.next_change(now), stand)
         if self._stopped is not None and self._stopped[0] is ticket:
@@ -240,13 +240,13 @@ class Queue:
             heapify(self._changes)
         heappush(self._changes, (change, stand[1], stand[2].client))
 
-    def _standing(self, change: tuple[float, int, ClientId]) -> Place | None:
+    def _standing(self, change: tuple[float, int, ClientId]) -> Position | None:
         """Where the ticket stands that is to change; None if it is gone."""
         _, number, client = change
         place = self._places.get(client)
         return place if place is not None and place.stand[1] == number else None
 
-    def _relax(self, place: Place, now: float) -> None:
+    def _relax(self, place: Position, now: float) -> None:
         """Move a ticket to the class in which it is by now, if there is a place for that."""
         stand, of, pool = place
         side = stand[2].side(now)
@@ -259,7 +259,7 @@ class Queue:
         self._reached.pop(stand[2].client, None)
         pool.remove(of, stand)
         pool.add(other, stand)
-        self._places[stand[2].client] = Place(stand, other, pool)
+        self._places[stand[2].client] = Position(stand, other, pool)
 
     # --- inside -------------------------------------------------------------------------------------------------------
 
@@ -272,7 +272,7 @@ class Queue:
             pool = self._pools[name] = Pool()
         return pool
 
-    def _take_out(self, place: Place) -> None:
+    def _take_out(self, place: Position) -> None:
         stand, of, pool = place
         client = stand[2].client
         del self._places[client]

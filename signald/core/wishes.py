@@ -91,6 +91,11 @@ class Wish(msgspec.Struct, frozen=True, array_like=True, gc=False):
         wants, avoids = (tuple(each for each in facts if each[0] not in over) for facts in (self.wants, self.avoids))
         return Side(self.is_, wants, avoids, bool(self.likes) and LIKES not in over)
 
+    def sides(self) -> list[Side]:
+        """All sides that it ever has, the first one first."""
+        times = sorted({0.0, *(seconds for _, seconds in self.relax)})
+        return list(dict.fromkeys(self.side(0.0, seconds) for seconds in times))
+
     def relaxed(self, since: float, now: float) -> tuple[str, ...]:
         """The keys that bind no more."""
         return tuple(key for key, seconds in self.relax if now >= since + seconds)

@@ -782,13 +782,13 @@ class WishContract(Brokers):
     async def test_a_pool_has_room_for_so_many_classes(self) -> None:
         """Whoever makes up wishes makes each match slower for all others, without end."""
         self.patch(classes, "CLASSES_AT_MOST", 3)
-        for number in range(3):
-            await self.enqueue(f"a{number}", pool="p", is_={"k": [str(number)]}, wants={"x": ["y"]})
-        await self.enqueue("b", pool="p", is_={"k": ["3"]})
-        await self.events.until(lambda: self.events.refusals == [("b", ErrorCode.CROWDED)])
-        self.assertEqual(self.broker("b").waiting, 3)
+        for number, client in enumerate(("a", "A", "b")):
+            await self.enqueue(client, pool="p", is_={"k": [str(number)]}, wants={"x": ["y"]})
+        await self.enqueue("c", pool="p", is_={"k": ["3"]})
+        await self.events.until(lambda: self.events.refusals == [("c", ErrorCode.CROWDED)])
+        self.assertEqual(sum(broker.waiting for broker in self.brokers), 3)
         await self.enqueue("C", pool="p", is_={"x": ["y"], "k": ["0"]})
-        await self.paired("a0", "C")
+        await self.paired("a", "C")
         await self.enqueue("d", pool="p", is_={"k": ["3"]})
         await self.settle()
         self.assertEqual(len(self.events.refusals), 1)

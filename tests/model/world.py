@@ -8,13 +8,15 @@ each other. What `signald.brokers.redis.broker` does around pairing and links is
 import pickle
 import re
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from itertools import combinations
 from typing import Any
 
-from signald.brokers.redis.keys import file_ticket, parse_ticket
+from signald.brokers.redis import outside
+from signald.brokers.redis.keys import class_of, file_ticket, forms, parse_ticket
 from signald.brokers.redis.letters import Claim, Envelope, Left, Letter, Relayed, Sync, decode
 from signald.brokers.redis.links import Incoming, Outgoing
-from signald.brokers.redis.outside import Filed, Taken
+from signald.brokers.redis.outside import Taken, Wanted
 from signald.brokers.redis.pairing import Pairing
 from signald.core.blocks import Blocks
 from signald.core.effects import Effects, Enqueue, LeaveRoom, Relay, Withdraw
@@ -25,7 +27,9 @@ from signald.core.matching import Ticket
 from signald.core.messages import Available, Ice, Leave, Next, ProtocolError
 from signald.core.session import Session
 from signald.core.standing import Policy, State
+from signald.core.wishes import NO_WISH, Side, may_meet
 from tests.model import queue
+from tests.model.queue import Filed
 
 Step = tuple[Any, ...]
 
@@ -65,11 +69,18 @@ class Instance:
 
     # --- Outside ------------------------------------------------------------------------------------------------------
 
-    def seek(self, ticket: Ticket, place: int | None, waited_s: float, *, avoiding: bool) -> None:
+    def seek(self, ticket: Ticket, wanted: Wanted) -> None:
         shunned = frozenset(name for name, until in self.shunned.items() if until > self.world.now)
-        own, former = (file_ticket(self.name, ticket, avoiding=flag) for flag in (avoiding, not avoiding))
-        at = int((self.world.now - waited_s) * 1e6) if place is None else place
-        self.commands.append(("match", ticket, own, former if former != own else "", at, shunned))
+        name = "" if ticket.wish is None else class_of(wanted.side)
+        own = Filed(ticket.pool, name, file_ticket(self.name, ticket, avoiding=wanted.avoiding))
+        former = tuple(form for form in self.forms(ticket) if form != own)
+        place = int((self.world.now - wanted.waited_s) * 1e6) if wanted.place is None else wanted.place
+        search = queue.Search(own, wanted.side, place, former, shunned, plain=not ticket.pool)
+        self.commands.append(("match", ticket, search))
+
+    def forms(self, ticket: Ticket) -> list[Filed]:
+        """All ways in which a ticket may have been filed."""
+        return [Filed(ticket.pool, *form) for form in forms(self.name, ticket)]
 
     def unfile(self, ticket: Ticket) -> None:
         if self.connected:
@@ -245,7 +256,7 @@ class Instance:
     def _tidy(self) -> None:
         keep = {(ticket.client, ticket.number) for ticket in self.pairing.tickets()}
         for filed in list(self.world.queue):
-            instance, client, number = parse_ticket(filed)
+            instance, client, number = parse_ticket(filed.ticket)
             if instance == self.name and (client, number) not in keep:
                 del self.world.queue[filed]
 
@@ -284,12 +295,15 @@ class World:
 
     Args:
         clients: The clients of each instance.
+        wishes: What some of them say; others say nothing.
     """
 
-    def __init__(self, *clients: list[str]) -> None:
+    def __init__(self, *clients: list[str], wishes: Mapping[str, Available] | None = None) -> None:
+        self.wishes = wishes or {}
         self.now = 1
         self.rooms = 0
-        self.queue: dict[str, int] = {}
+        self.queue: dict[Filed, int] = {}
+        self.sides: dict[str, Side] = {"": NO_WISH}
         self.leases: set[str] = set()
         self.streams: dict[str, list[bytes]] = {}
         self.said: dict[str, int] = {}
@@ -402,15 +416,15 @@ class World:
 
     def _execute(self, instance: Instance, command: Step) -> Any:
         if command[0] == "match":
-            _, _, own, former, place, shunned = command
-            taken = queue.match(self.queue, self.leases, own, former, place, shunned)
-            if taken is None:
-                return Filed(place)
-            name, client, number = parse_ticket(taken)
-            return Taken(place, name, ClientId(client), number)
+            _, _, search = command
+            found = queue.match(self.queue, self.sides, self.leases, search)
+            if found.taken is None:
+                return outside.Filed(search.place)
+            name, client, number = parse_ticket(found.taken)
+            return Taken(search.place, name, ClientId(client), number)
         if command[0] == "unfile":
-            for avoiding in (True, False):
-                self.queue.pop(file_ticket(instance.name, command[1], avoiding=avoiding), None)
+            for filed in instance.forms(command[1]):
+                self.queue.pop(filed, None)
             return None
         stream = self.streams.get(command[1])
         if stream is None:
@@ -441,7 +455,8 @@ class World:
         instance = self.instances[number]
         session = instance.sessions[ClientId(client)]
         try:
-            instance.give(session, Ice(candidate=b"{}") if word == "ice" else _WORDS[word])  # type: ignore[arg-type]
+            said = self.wishes.get(client, _WORDS[word]) if word == "available" else _WORDS.get(word)
+            instance.give(session, said or Ice(candidate=b"{}"))  # type: ignore[arg-type]
         except ProtocolError:
             raise AssertionError(f"{client} may not say {word}") from None
 
@@ -507,14 +522,16 @@ class World:
             self.do(("second",))
 
     def check(self) -> None:
-        """At rest: partners agree, heard all, and of those who live at most one waits."""
+        """At rest: partners agree, heard all, and of those who live no two wait who may meet."""
         sessions = {
             client: (session, instance)
             for _, instance in self.running()
             for client, session in instance.sessions.items()
         }
         waiting = [client for client, (session, _) in sessions.items() if session.state is State.WAITING]
-        assert len(waiting) < 2, f"{waiting} wait"
+        tickets = [session.ticket for session, _ in sessions.values() if session.ticket is not None]
+        for one, other in combinations(tickets, 2):
+            assert not _may_meet(one, other, self.now), f"{one.client} and {other.client} wait"
         for client, (session, instance) in sessions.items():
             if session.state is State.PAIRED:
                 partner, _ = sessions.get(session.partner, (None, None))  # type: ignore[arg-type]
@@ -528,9 +545,17 @@ class World:
         local = sum(len(instance.pairing._local) for _, instance in self.running())
         assert rooms + local == paired, f"{rooms} rooms and {paired} paired clients"
         # Tickets of the dead are removed by whoever comes upon them.
-        filed = {client for instance, client, _ in map(parse_ticket, self.queue) if instance in self.leases}
+        texts = [filed.ticket for filed in self.queue]
+        filed = {client for instance, client, _ in map(parse_ticket, texts) if instance in self.leases}
         assert filed == set(waiting), f"{filed} stand in the queue, {waiting} wait"
         assert not any(instance.pairing.held_bytes for _, instance in self.running())
+
+
+def _may_meet(one: Ticket, other: Ticket, now: float) -> bool:
+    """Whether two tickets that were kept apart by nothing else are to be matched."""
+    side, theirs = one.side(now), other.side(now)
+    likes = not (side.prefers and theirs.prefers) or bool(set(one.likes) & set(other.likes))
+    return one.pool == other.pool and may_meet(side, theirs) and likes
 
 
 def _pairing(pairing: Pairing) -> list[Any]:

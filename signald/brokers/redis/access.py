@@ -47,15 +47,22 @@ def unobserved(kind: str, seconds: float, *, answered: bool) -> None:
 
 
 class Script:
-    """One Lua script, known to the store by its hash."""
+    """One Lua script, known to the store by its hash.
 
-    def __init__(self, name: str) -> None:
+    Args:
+        name: Of its file.
+        before: The name of another file, of what it shares with others.
+    """
+
+    def __init__(self, name: str, before: str = "") -> None:
         self.name = name
-        self.text = (files("signald.brokers.redis") / f"{name}.lua").read_bytes()
+        texts = [(files("signald.brokers.redis") / f"{part}.lua").read_bytes() for part in (before, name) if part]
+        self.text = b"\n".join(texts)
         self.sha = hashlib.sha1(self.text, usedforsecurity=False).hexdigest()
 
 
-MATCH: Final = Script("match")
+MATCH: Final = Script("match", "lines")
+UNFILE: Final = Script("unfile", "lines")
 LEASE: Final = Script("lease")
 GOODBYE: Final = Script("goodbye")
 BLOCK: Final = Script("block")
@@ -64,7 +71,7 @@ PARK: Final = Script("park")
 TAKE: Final = Script("take")
 NOTE: Final = Script("note")
 _MEND: Final = Script("mend")
-SCRIPTS: Final = (MATCH, LEASE, GOODBYE, BLOCK, BAN, PARK, TAKE, NOTE, _MEND)
+SCRIPTS: Final = (MATCH, UNFILE, LEASE, GOODBYE, BLOCK, BAN, PARK, TAKE, NOTE, _MEND)
 """All of them."""
 
 

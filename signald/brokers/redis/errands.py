@@ -6,7 +6,7 @@ from typing import Any, Final
 from twisted.internet.defer import Deferred
 
 from signald.brokers.redis.letters import Letter
-from signald.brokers.redis.outside import Outcome, Outside
+from signald.brokers.redis.outside import Outcome, Outside, Wanted
 from signald.brokers.redis.store import Store
 from signald.core.encounters import Party
 from signald.core.ids import ClientId
@@ -46,19 +46,19 @@ class Errands:
         self._fence = fence
         self._shunned: dict[str, float] = {}
 
-    def seek(self, ticket: Ticket, place: int | None, waited_s: float, *, avoiding: bool) -> None:
+    def seek(self, ticket: Ticket, wanted: Wanted) -> None:
         """See `Outside.seek`."""
-        Deferred.fromCoroutine(self._seek(ticket, place, waited_s, avoiding)).addErrback(self._store.failed)
+        Deferred.fromCoroutine(self._seek(ticket, wanted)).addErrback(self._store.failed)
 
-    async def _seek(self, ticket: Ticket, place: int | None, waited_s: float, avoiding: bool) -> None:
+    async def _seek(self, ticket: Ticket, wanted: Wanted) -> None:
         now = self._now()
         shunned = [instance for instance, until in self._shunned.items() if until > now]
-        outcome = await self._store.match(ticket, place, waited_s, avoiding=avoiding, shunned=shunned)
+        outcome = await self._store.match(ticket, wanted, shunned)
         self._sought(ticket, outcome, self._now())
 
     def unfile(self, ticket: Ticket) -> None:
         """See `Outside.unfile`. While the store is away nothing is done: what does not wait is taken out afterwards."""
-        unfiled = self._store.unfile([ticket])
+        unfiled = self._store.unfile(ticket)
         if unfiled is not None:
             unfiled.addErrback(self._store.failed)
 

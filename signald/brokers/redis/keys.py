@@ -5,6 +5,12 @@ What an operator sees there, with the default prefix::
     webrtc:waiting          sorted set   every waiting ticket of all instances, by the time since when it waits
     webrtc:tickets          sorted set   the same, while the list of the old server stands in webrtc:waiting
     webrtc:moved            string       says that it stands there
+    webrtc:pools            set          what the keys of pools begin with, in which somebody waits who has wishes
+    webrtc:pool:<pool>:line:<class>  sorted set  tickets like those above, which all want the same and are the same
+    webrtc:pool:<pool>:line:<class>:<like>  sorted set  of these those who like something
+    webrtc:pool:<pool>:heads, …:heads:<like>  sorted set  the classes, by the place of the first in their line
+    webrtc:pool:<pool>:sides         hash        what is in a class, as JSON
+    webrtc:pool:<pool>:meets:<class>  hash       which others it may meet, as far as anybody asked
     webrtc:instances        sorted set   all instances, by the time at which each renewed its lease
     webrtc:instance:<id>    string       the lease of an instance: exists while the instance lives
     webrtc:signal:<id>      stream       letters to an instance
@@ -22,11 +28,19 @@ What an operator sees there, with the default prefix::
 import base64
 import hashlib
 import re
+from functools import lru_cache
+from typing import Final, NamedTuple
+
+import msgspec
 
 from signald.brokers.redis.url import Kind, StoreAddress
 from signald.core.encounters import Party
-from signald.core.ids import ClientId, RoomId, UserId
+from signald.core.ids import ClientId, RoomId
 from signald.core.matching import Ticket
+from signald.core.wishes import Side
+
+CLASSES_KNOWN: Final = 4_096
+"""Classes of tickets whose names are kept, some 2 MB at the worst."""
 
 
 class Keys:
@@ -48,6 +62,8 @@ class Keys:
         self.blockers = f"{prefix}blockers"
         self.waiting_elsewhere = f"{prefix}tickets"
         self.moved = f"{prefix}moved"
+        self.pools = f"{prefix}pools"
+        self.pool_prefix = f"{prefix}pool:"
         self.check = f"{prefix}check"
         self.aside_prefix = f"{prefix}aside:"
         self.secret = f"{prefix}resume-key"
@@ -57,7 +73,7 @@ class Keys:
         self._notes_prefix = f"{prefix}room:"
         self._stream_prefix = f"{prefix}signal:"
         self._kinds = {self.waiting: "zset list", self.waiting_elsewhere: "zset", self.moved: "string"}
-        self._kinds |= {self.instances: "zset", self.bans: "hash"}
+        self._kinds |= {self.instances: "zset", self.bans: "hash", self.pools: "set"}
         self._auxiliary = {self.blockers: "zset", self.secret: "string", self.parked_lately: "string"}
 
     def of(self, instance: str) -> list[str]:
@@ -67,10 +83,16 @@ class Keys:
     def kind_of(self, key: str) -> str:
         """What TYPE may say of a key of ours, words separated by spaces; empty for any other."""
         begins = {self.lease_prefix: "string", self._stream_prefix: "stream", self.blocks_prefix: "zset"}
+        if key.startswith(self.pool_prefix):
+            return "hash" if re.search(r":(sides$|meets:)", key) else "zset"
         begins |= {self._parked_prefix: "string", self._taken_prefix: "string", self._notes_prefix: "hash"}
         return (self._kinds | self._auxiliary).get(key) or next(
             (kind for prefix, kind in begins.items() if key.startswith(prefix)), ""
         )
+
+    def pool(self, name: str) -> str:
+        """What the keys of a pool begin with."""
+        return f"{self.pool_prefix}{_digest(name)}:"
 
     def lease(self, instance: str) -> str:
         """The lease of an instance."""
@@ -98,16 +120,59 @@ def keys_of(address: StoreAddress, prefix: str) -> Keys:
     return Keys(prefix, one_slot=address.kind is Kind.CLUSTER)
 
 
+class Form(NamedTuple):
+    """How a ticket is filed.
+
+    Attributes:
+        class_: The name of its class; empty for those who say nothing and name no pool.
+        ticket: The ticket.
+    """
+
+    class_: str
+    ticket: str
+
+
 def file_ticket(instance: str, ticket: Ticket, *, avoiding: bool) -> str:
-    """A ticket as it stands in the queue: ``instance|client|number|avoid``, and ``|user`` if it is known."""
-    avoid = ticket.avoid[0] if avoiding and ticket.avoid else ""
-    user = "" if ticket.user is None else f"|{_digest(ticket.user)}"
-    return f"{instance}|{ticket.client}|{ticket.number}|{avoid}{user}"
+    """A ticket as it stands in a line: ``instance|client|number|avoid``, and ``|user|likes`` if there are any."""
+    # Of those who say nothing, tickets are read by instances of earlier versions, which know of one to be avoided.
+    avoided = ticket.avoid if ticket.wish is not None else ticket.avoid[:1]
+    words = [instance, ticket.client, str(ticket.number), ",".join(avoided) if avoiding else ""]
+    if ticket.user is not None or ticket.likes:
+        words.append("" if ticket.user is None else _digest(ticket.user))
+    if ticket.likes:
+        words.append(",".join(map(digest_of_like, ticket.likes)))
+    return "|".join(words)
 
 
-def _digest(user: UserId) -> str:
-    """A user's name for the store: of one length, without separators, and not readable for whoever looks there."""
-    return base64.urlsafe_b64encode(hashlib.sha256(user.encode()).digest()[:15]).decode()
+def forms(instance: str, ticket: Ticket) -> list[Form]:
+    """All ways in which a ticket may have been filed: in each class in which it ever is, avoiding somebody or not."""
+    tickets = [file_ticket(instance, ticket, avoiding=False)]
+    if ticket.avoid:
+        tickets.append(file_ticket(instance, ticket, avoiding=True))
+    if ticket.wish is None:
+        return [Form("", text) for text in tickets]
+    return [Form(class_of(side), text) for side in ticket.wish.sides() for text in tickets]
+
+
+@lru_cache(CLASSES_KNOWN)
+def class_of(side: Side) -> str:
+    """The name of a class; it ends in + if its tickets prefer their likes."""
+    return _digest(side_as_json(side)) + ("+" if side.prefers else "")
+
+
+def side_as_json(side: Side) -> str:
+    """What tickets of a class are, want and avoid."""
+    return msgspec.json.encode((side.is_, side.wants, side.avoids)).decode()
+
+
+def digest_of_like(like: str) -> str:
+    """Something that somebody likes, without separators, and not readable."""
+    return _digest(like)[:8]
+
+
+def _digest(text: str) -> str:
+    """A user's name, or another text, for the store: of one length, without separators, and not readable there."""
+    return base64.urlsafe_b64encode(hashlib.sha256(text.encode()).digest()[:15]).decode()
 
 
 def names(party: Party) -> list[str]:

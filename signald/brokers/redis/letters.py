@@ -24,6 +24,7 @@ class Claim(msgspec.Struct, array_like=True, tag=1, frozen=True, gc=False):
         number: The ticket's number.
         user: The claimant's, if it has proved who it is.
         resumes: Whether the claimant's session outlives its connection.
+        likes: What the claimant likes.
     """
 
     room: RoomId
@@ -32,17 +33,19 @@ class Claim(msgspec.Struct, array_like=True, tag=1, frozen=True, gc=False):
     number: int
     user: UserId | None = None
     resumes: bool = False
+    likes: tuple[str, ...] = ()
 
 
 class Confirm(msgspec.Struct, array_like=True, tag=2, frozen=True, gc=False):
     """The owner's client, maybe of a known user, is paired in this room; the claimant's is to follow.
 
-    `resumes` as in `Claim`, of the owner's client.
+    `resumes` and `likes` as in `Claim`, of the owner's client.
     """
 
     room: RoomId
     user: UserId | None = None
     resumes: bool = False
+    likes: tuple[str, ...] = ()
 
 
 class Deny(msgspec.Struct, array_like=True, tag=3, frozen=True, gc=False):

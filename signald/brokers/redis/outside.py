@@ -8,10 +8,39 @@ from signald.brokers.redis.letters import Letter
 from signald.core.encounters import Party
 from signald.core.ids import ClientId
 from signald.core.matching import Ticket
+from signald.core.wishes import Side
+
+
+class Wanted(msgspec.Struct, frozen=True):
+    """How a search is to be made.
+
+    Attributes:
+        place: The ticket's place in the store, if it has one.
+        waited_s: For how long it has waited.
+        side: What of its wish binds now.
+        avoiding: Whether it keeps away from whom it avoids.
+        reached: How far the search has come that is to go on; empty for a new one.
+    """
+
+    place: int | None
+    waited_s: float
+    side: Side
+    avoiding: bool = False
+    reached: str = ""
 
 
 class Filed(msgspec.Struct, frozen=True):
-    """The ticket stands in the store's queue, at this place (see `match.lua`)."""
+    """The ticket stands in the store's queue, at this place (see `match.lua`).
+
+    `reached`: how far the search has come, if it was not to the end.
+    """
+
+    place: int
+    reached: str = ""
+
+
+class Crowd(msgspec.Struct, frozen=True):
+    """There is no place for the ticket's class; if it stood in another one it still stands there."""
 
     place: int
 
@@ -25,13 +54,13 @@ class Taken(msgspec.Struct, frozen=True):
     number: int
 
 
-Outcome = Filed | Taken
+Outcome = Filed | Taken | Crowd
 
 
 class Outside(Protocol):
     """Does what the pairing asks for. None of these calls back at once."""
 
-    def seek(self, ticket: Ticket, place: int | None, waited_s: float, *, avoiding: bool) -> None:
+    def seek(self, ticket: Ticket, wanted: Wanted) -> None:
         """Let the store find a partner for a ticket, or file it. The outcome comes by `Pairing.sought`."""
         ...
 

@@ -31,14 +31,13 @@ from signald.brokers.redis.letters import (
     Released,
     Sync,
 )
-from signald.brokers.redis.outside import Filed, Outcome, Outside, Taken
+from signald.brokers.redis.outside import Crowd, Filed, Outcome, Outside, Taken, Wanted
 from signald.brokers.redis.rooms import RemoteRoom, RemoteRooms
 from signald.core.blocks import Blocks
 from signald.core.encounters import Party
 from signald.core.ids import ClientId, RoomId
 from signald.core.inputs import PartnerFound
-from signald.core.matching import Queue, Room, Ticket
-from signald.core.messages import ErrorCode, ProtocolError
+from signald.core.matching import CROWDED, Crowded, Queue, Room, Ticket
 
 CLAIM_TIMEOUT_S: Final = 2.0
 """How long the owner of a ticket may take to answer a claim, beside the way there and back."""
@@ -52,10 +51,6 @@ ALONE_AFTER_S: Final = 2.0
 
 LOOK_AGAIN_S: Final = 1.0
 """Seconds between two looks at a waiting ticket, which mend what a crash elsewhere or a lost answer left behind."""
-
-NO_WISHES: Final = ProtocolError(
-    ErrorCode.INVALID_FORMAT, "wishes are not served here yet, where many processes share a store: send none"
-)
 
 LOOK_AGAIN_AT_MOST: Final = 16
 """Tickets that are looked at at once, in turn. In a healthy service few wait at all."""
@@ -102,10 +97,12 @@ class Places:
 class Stay:
     """One waiting ticket of this instance."""
 
-    __slots__ = ("claim", "place", "seeking", "seeks", "sought_at", "ticket")
+    __slots__ = ("claim", "in_passing", "place", "reached", "seeking", "seeks", "sought_at", "ticket")
 
     def __init__(self, ticket: Ticket) -> None:
         self.ticket = ticket
+        self.reached = ""  # how far the last search has come, if it was not to the end
+        self.in_passing = False  # whether the search is one of those that are made each second
         self.place: int | None = None
         self.claim: Pending | None = None
         self.seeking = False
@@ -203,12 +200,13 @@ class Pairing:
             if stay.ticket == ticket:
                 return
             self.withdraw(stay.ticket, now)
-        if ticket.wish is not None:
-            self._events.refused(ticket, NO_WISHES)
+        try:
+            self._queue.add(ticket, now)
+        except Crowded:
+            self._events.refused(ticket, CROWDED)
             return
         stay = self._stays[ticket.client] = Stay(ticket)
         stay.place = self.places.get(ticket)
-        self._queue.add(ticket, now)
         self._seek(stay, now)
 
     def withdraw(self, ticket: Ticket, now: float) -> None:
@@ -312,7 +310,9 @@ class Pairing:
         if stay is not None:
             stay.seeking = False
             stay.place = outcome.place
-        if isinstance(outcome, Filed):
+            stay.reached = outcome.reached if isinstance(outcome, Filed) else ""
+        if isinstance(outcome, Filed | Crowd):
+            self._go_on(stay, outcome, now)
             return
         if stay is None or stay.claim is not None or self._alone:
             self._release(outcome, now)
@@ -329,8 +329,20 @@ class Pairing:
             self._claims[claim.room] = stay
             self._deadlines.append(claim)
             resumes = self._events.resumes(ticket.client)
-            letter = Claim(claim.room, ticket.client, outcome.client, outcome.number, ticket.user, resumes)
+            letter = Claim(
+                claim.room, ticket.client, outcome.client, outcome.number, ticket.user, resumes, ticket.likes
+            )
             self._outside.send(claim.instance, letter)
+
+    def _go_on(self, stay: Stay | None, outcome: Filed | Crowd, now: float) -> None:
+        """Nobody was found, among those that were looked at."""
+        if stay is None:
+            return
+        if isinstance(outcome, Crowd) and not stay.may_be_filed:
+            self._forget(stay)
+            self._events.refused(stay.ticket, CROWDED)
+        elif stay.reached and not stay.in_passing:
+            self._seek(stay, now, reached=stay.reached)
 
     # --- other instances ----------------------------------------------------------------------------------------------
 
@@ -392,9 +404,12 @@ class Pairing:
             self._outside.unfile(stay.ticket)
         self._remote.open(RemoteRoom(claim.room, claim.client, claim.claimant, instance, resumes=claim.resumes))
         # Who waited longer offers: it is the first to know.
-        found = PartnerFound(stay.ticket, claim.room, claim.claimant, initiator=True, user=claim.user)
+        found = PartnerFound(
+            stay.ticket, claim.room, claim.claimant, initiator=True, user=claim.user, likes=claim.likes
+        )
         if self._events.matched(found):
-            self._outside.send(instance, Confirm(claim.room, stay.ticket.user, self._events.resumes(claim.client)))
+            resumes = self._events.resumes(claim.client)
+            self._outside.send(instance, Confirm(claim.room, stay.ticket.user, resumes, stay.ticket.likes))
         else:
             self._remote.close(claim.room)
             self._outside.send(instance, Deny(claim.room))
@@ -411,7 +426,9 @@ class Pairing:
             self._outside.unfile(stay.ticket)
         opened = RemoteRoom(confirm.room, stay.ticket.client, partner, instance, resumes=confirm.resumes)
         self._remote.open(opened)
-        found = PartnerFound(stay.ticket, confirm.room, partner, initiator=False, user=confirm.user)
+        found = PartnerFound(
+            stay.ticket, confirm.room, partner, initiator=False, user=confirm.user, likes=confirm.likes
+        )
         if not self._events.matched(found):
             self._remote.close(confirm.room)
             self._outside.send(instance, Left(confirm.room))
@@ -489,8 +506,15 @@ class Pairing:
         del self._stays[stay.ticket.client]
         self._queue.withdraw(stay.ticket)
 
-    def _seek(self, stay: Stay, now: float) -> None:
-        """Look for a partner of one who waits, if nothing is on its way for it."""
+    def _seek(self, stay: Stay, now: float, *, reached: str = "", in_passing: bool = False) -> None:
+        """Look for a partner of one who waits, if nothing is on its way for it.
+
+        Args:
+            stay: Who waits.
+            now: Seconds.
+            reached: Where the search is to go on.
+            in_passing: Whether one look will do, however many there are.
+        """
         if self._alone:
             self._match_alone(stay, now)
             return
@@ -500,15 +524,17 @@ class Pairing:
         stay.seeks += 1
         stay.sought_at = now
         ticket = stay.ticket
+        stay.in_passing = in_passing
         avoiding = bool(ticket.avoid) and now < ticket.avoid_until
-        self._outside.seek(ticket, stay.place, max(0.0, now - ticket.since), avoiding=avoiding)
+        waited_s = max(0.0, now - ticket.since)
+        self._outside.seek(ticket, Wanted(stay.place, waited_s, ticket.side(now), avoiding, reached))
 
     def _look_again(self, now: float) -> None:
         stays = (self._stays[ticket.client] for ticket in self._queue.oldest())
         due = (stay for stay in stays if not stay.busy and now - stay.sought_at >= LOOK_AGAIN_S)
         # Those first that were left alone for longest: else some that may meet nobody would keep all others from it.
         for stay in nsmallest(LOOK_AGAIN_AT_MOST, due, key=lambda stay: stay.sought_at):
-            self._seek(stay, now)
+            self._seek(stay, now, reached=stay.reached, in_passing=True)
 
     def _release(self, taken: Taken, now: float) -> None:
         if taken.instance != self.instance:
@@ -567,8 +593,10 @@ class Pairing:
         room = Room(self._new_room_id(), older.ticket.client, newer.ticket.client)
         self._local[room.id] = room
         one, other = older.ticket, newer.ticket
-        told = self._events.matched(PartnerFound(one, room.id, room.second, initiator=True, user=other.user))
-        if told and self._events.matched(PartnerFound(other, room.id, room.first, initiator=False, user=one.user)):
+        found = PartnerFound(one, room.id, room.second, initiator=True, user=other.user, likes=other.likes)
+        told = self._events.matched(found)
+        found = PartnerFound(other, room.id, room.first, initiator=False, user=one.user, likes=one.likes)
+        if told and self._events.matched(found):
             return
         del self._local[room.id]
         if told:

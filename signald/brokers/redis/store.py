@@ -1,6 +1,6 @@
 """Does with the store what an instance needs: tickets, leases, letters, bans and blocks.
 
-Commands used here, by `access` and by `mailbox`: EVALSHA, SCRIPT LOAD, ZREM, ZSCAN, DEL, XADD with NOMKSTREAM,
+Commands used here, by `access` and by `mailbox`: EVALSHA, SCRIPT LOAD, ZREM, ZSCAN, SSCAN, DEL, XADD with NOMKSTREAM,
 XREAD, ZRANGE, HSCAN, INFO, and those in the Lua scripts; all are in Redis 6.2 and later and in Valkey.
 """
 
@@ -11,14 +11,15 @@ import msgspec
 from twisted.internet.defer import Deferred
 from twisted.logger import Logger
 
-from signald.brokers.redis.access import BAN, BLOCK, GOODBYE, LEASE, MATCH, Access, Observe
+from signald.brokers.redis.access import BAN, BLOCK, GOODBYE, LEASE, MATCH, UNFILE, Access, Observe
 from signald.brokers.redis.connection import Primary
-from signald.brokers.redis.keys import Keys, file_ticket, names, parse_ticket
+from signald.brokers.redis.keys import Keys, class_of, file_ticket, forms, names, parse_ticket, side_as_json
 from signald.brokers.redis.letters import Envelope
 from signald.brokers.redis.mailbox import BEGIN
-from signald.brokers.redis.outside import Filed, Outcome, Taken
+from signald.brokers.redis.outside import Crowd, Filed, Outcome, Taken, Wanted
 from signald.brokers.redis.problems import Problem
 from signald.brokers.redis.url import StoreAddress
+from signald.core import classes
 from signald.core.bans import Ban
 from signald.core.blocks import at_most
 from signald.core.common_time import CommonTime
@@ -142,52 +143,87 @@ class Store:
         self.access.rename(instance)
         self._fresh = True
 
-    async def match(
-        self, ticket: Ticket, place: int | None, waited_s: float, *, avoiding: bool, shunned: Iterable[str]
-    ) -> Outcome:
+    async def match(self, ticket: Ticket, wanted: Wanted, shunned: Iterable[str]) -> Outcome:
         """Find a partner for a ticket, or file it (``match.lua``)."""
-        filed = file_ticket(self.instance, ticket, avoiding=avoiding)
-        former = file_ticket(self.instance, ticket, avoiding=not avoiding)
+        side, plain = wanted.side, ticket.wish is None
+        pool = self._keys.pool(ticket.pool)
+        name = "" if plain else class_of(side)
+        filed = file_ticket(self.instance, ticket, avoiding=wanted.avoiding)
+        former = [form for form in forms(self.instance, ticket) if form != (name, filed)]
         reply = await self._script(
             MATCH,
-            [self._queue],
-            self._keys.lease_prefix,
+            [
+                self._queue,
+                self._keys.pools,
+                f"{pool}heads",
+                f"{pool}sides",
+                f"{pool}meets:{name.rstrip('+') or 'none'}",
+            ],
+            pool,
             filed,
-            former if former != filed else "",
-            "" if place is None else str(place),
-            str(int(waited_s * 1e6)),
+            "" if wanted.place is None else str(wanted.place),
+            str(int(wanted.waited_s * 1e6)),
+            name,
+            side_as_json(side),
+            "" if ticket.pool else "1",
+            wanted.reached,
+            self._keys.lease_prefix,
             self._keys.blocks_prefix,
+            classes.CLASSES_AT_MOST,
+            len(former),
+            *(word for form in former for word in form),
             *shunned,
         )
         place = int(reply[0])
         if len(reply) == 1:
             return Filed(place)
+        if len(reply) == 3:
+            return Filed(place, reply[2].decode()) if reply[2] else Crowd(place)
         instance, client, number = parse_ticket(reply[1].decode())
         return Taken(place, instance, ClientId(client), number)
 
-    def unfile(self, tickets: Sequence[Ticket]) -> "Deferred[Any] | None":
-        """Take tickets out of the queue; None if the store takes no commands.
+    def unfile(self, ticket: Ticket) -> "Deferred[Any] | None":
+        """Take a ticket out of the lines; None if the store takes no commands.
 
         Nor does it matter whether letters come: a ticket may be filed by a command that is on its way.
         """
         if not self.access.commands:
             return None
-        filed = [file_ticket(self.instance, ticket, avoiding=True) for ticket in tickets]
-        filed += [file_ticket(self.instance, ticket, avoiding=False) for ticket in tickets if ticket.avoid]
-        return self._call("unfile", "ZREM", self._queue, *filed)
+        filed = forms(self.instance, ticket)
+        if ticket.wish is None:
+            return self._call("unfile", "ZREM", self._queue, *(form.ticket for form in filed))
+        return self._unfile(self._keys.pool(ticket.pool), filed)
+
+    def _unfile(self, pool: str, filed: Iterable[tuple[str, str]]) -> "Deferred[Any]":
+        """Take tickets out of lines of a pool, each told with its class (``unfile.lua``)."""
+        words = [word for form in filed for word in form]
+        return self._call("unfile", "EVALSHA", UNFILE.sha, 2, self._queue, self._keys.pools, pool, *words)
 
     async def unfile_strangers(self, instance: str, waiting: Callable[[], Iterable[Ticket]]) -> None:
-        """Take an instance's tickets out of the queue that do not wait.
+        """Take an instance's tickets out of all lines that do not wait.
 
         Args:
             instance: Whose tickets.
-            waiting: Gives those that wait. Asked after the queue was read: what it then does not know was withdrawn.
+            waiting: Gives those that wait. Asked after a line was read: what it then does not know was withdrawn.
         """
-        async for found in self._pages("ZSCAN", self._queue, "MATCH", f"{instance}|*"):
+        async for stale in self._strangers(self._queue, instance, waiting):
+            await self._call("unfile", "ZREM", self._queue, *stale)
+        async for pools in self._pages("SSCAN", self._keys.pools):
+            for pool in (name.decode() for name in pools):
+                async for heads in self._pages("ZSCAN", f"{pool}heads"):
+                    for name in (name.decode() for name in heads[::2]):
+                        async for stale in self._strangers(f"{pool}line:{name}", instance, waiting):
+                            await self._unfile(pool, ((name, ticket.decode("latin-1")) for ticket in stale))
+
+    async def _strangers(
+        self, line: str, instance: str, waiting: Callable[[], Iterable[Ticket]]
+    ) -> AsyncIterator[list[bytes]]:
+        """The tickets of an instance in a line that do not wait, some at a time."""
+        async for found in self._pages("ZSCAN", line, "MATCH", f"{instance}|*"):
             keep = {(ticket.client, ticket.number) for ticket in waiting()}
             stale = [ticket for ticket in found[::2] if _names(ticket) not in keep]
             if stale:
-                await self._call("unfile", "ZREM", self._queue, *stale)
+                yield stale
 
     async def renew(self, others: Sequence[str]) -> tuple[str, list[str]]:
         """Take or keep the lease (``lease.lua``).

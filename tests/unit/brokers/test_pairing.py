@@ -3,7 +3,7 @@
 from typing import Any
 
 from signald.brokers.redis.letters import Left, Letter
-from signald.brokers.redis.outside import Filed, Outside, Taken
+from signald.brokers.redis.outside import Filed, Outside, Taken, Wanted
 from signald.brokers.redis.pairing import CLAIM_TIMEOUT_S, LOOK_AGAIN_AT_MOST, LOOK_AGAIN_S, Pairing
 from signald.core.blocks import Blocks
 from signald.core.encounters import Party
@@ -29,7 +29,7 @@ class Wishes:
         self.sought: list[ClientId] = []
         self.sent: list[Letter] = []
 
-    def seek(self, ticket: Ticket, place: int | None, waited_s: float, *, avoiding: bool) -> None:
+    def seek(self, ticket: Ticket, wanted: Wanted) -> None:
         """See `Outside.seek`."""
         self.sought.append(ticket.client)
 

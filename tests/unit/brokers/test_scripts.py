@@ -6,8 +6,10 @@ import pytest
 
 from signald.brokers.redis.access import SCRIPTS, Script
 
+_OF_POOLS = {"pool .. 'sides'", "heads_of(like", "heads_of(", "line_of(class"}
 MET_ON_THE_WAY = {
-    "match": {"lease .. instance", "blocks .. name"},
+    "match": {"lease .. instance", "blocks .. name", "line.key", "key", *_OF_POOLS},
+    "unfile": _OF_POOLS,
     "mend": {"ARGV[#ARGV] .. n .. ':' .. key"},
 }
 """What scripts know only when they have read the queue, or have looked; the script says so."""
