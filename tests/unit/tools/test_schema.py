@@ -212,7 +212,7 @@ def wishing_story() -> list[dict[str, Any]]:
     other.send("available", likes=["Music"])
     with pytest.MonkeyPatch.context() as patched:
         patched.setattr(classes, "CLASSES_AT_MOST", 0)
-        third.send("available", pool="elsewhere")
+        third.send("available", pool="elsewhere", wants={"k": ["v"]})
         daemon.settle()
     return [json.loads(frame.payload) for each in (one, other, third) for frame in each.frames if frame.opcode == TEXT]
 
