@@ -47,7 +47,12 @@ class Halves:
         self._boot = boot
         self._seconds = seconds
         self._until: OrderedDict[RoomId, float] = OrderedDict()
-        self._parted: OrderedDict[RoomId, float] = OrderedDict()  # rooms whose client here went to another home
+        self._parted: OrderedDict[RoomId, tuple[float, str]] = OrderedDict()  # rooms whose client here has gone, where
+
+    def waiting_in(self, id: RoomId, client: ClientId) -> RemoteRoom | None:
+        """A client's room, if it waits for the other half; else None."""
+        room = self._remote.get(id)
+        return room if room is not None and room.client == client and room.held is not None else None
 
     def waiting(self) -> list[RemoteRoom]:
         """The rooms whose other half has no home that is known."""
@@ -83,7 +88,7 @@ class Halves:
                 if room.last_instance:
                     self._outside.send(room.last_instance, Left(id))
                 self._events.partner_left(room.client, id)
-        while self._parted and next(iter(self._parted.values())) <= now:
+        while self._parted and next(iter(self._parted.values()))[0] <= now:
             self._parted.popitem(last=False)
 
     def close(self, room: RemoteRoom) -> None:
@@ -106,10 +111,14 @@ class Halves:
         self.wait(room, now)
         return room
 
-    def forget(self, id: RoomId, client: ClientId, now: float) -> tuple[bytes, ...]:
-        """A client is gone from here with its half of a room; gives what it has said that nobody has heard."""
+    def forget(self, id: RoomId, client: ClientId, now: float, to: str = "") -> tuple[bytes, ...]:
+        """A client is gone from here with its half of a room, to another instance if that is known.
+
+        Returns:
+            What it has said that nobody has heard.
+        """
         self._parted.pop(id, None)
-        self._parted[id] = now + self._seconds
+        self._parted[id] = now + self._seconds, to
         self._local.pop(id, None)
         room = self._remote.get(id)
         if room is None or room.client != client:
@@ -127,6 +136,20 @@ class Halves:
     def has_parted(self, id: RoomId) -> bool:
         """Whether a client of this instance has gone elsewhere with this room."""
         return id in self._parted
+
+    def gone_to(self, id: RoomId) -> str:
+        """Where that was; empty if nobody knows, or if none has."""
+        return self._parted.get(id, (0.0, ""))[1]
+
+    def leave(self, id: RoomId, client: ClientId) -> None:
+        """A client has left a room elsewhere, which knew nothing of it."""
+        local, room = self._local.pop(id, None), self._remote.get(id)
+        if local is not None:
+            self._events.partner_left(local.partner_of(client), id)
+        elif room is not None and room.client == client:
+            self.close(room)
+            if room.last_instance:
+                self._outside.send(room.last_instance, Left(id))
 
     def instance_of(self, id: RoomId) -> str:
         """Where the partner in a room is; empty for nowhere, and here."""
@@ -178,12 +201,12 @@ class Halves:
             restarted = bool(letter.boot) and letter.boot != self._boot
             unknown = ELSEWHERE if restarted or letter.room in self._parted else Partner.GONE
             known = unknown if room is None and letter.room not in self._local else Partner.STALE
-            self._outside.send(instance, Rejoined(letter.room, letter.partner, known))
+            self._outside.send(instance, Rejoined(letter.room, letter.partner, known, self.gone_to(letter.room)))
             return
         before, rival = room.instance, room.epoch == letter.epoch
         room.epoch, room.nonce, room.resumes = letter.epoch, letter.nonce, True
         if before and before != instance:
-            self._outside.send(before, Moved(letter.partner, letter.epoch, rival))
+            self._outside.send(before, Moved(letter.partner, letter.epoch, rival, room.id))
         partner = Partner.HERE if self._events.is_here(room.client) else Partner.AWAY
         self._outside.send(instance, Rejoined(letter.room, letter.partner, partner.value))
         self._go_on(room, instance)
@@ -209,7 +232,7 @@ class Halves:
         """Both are here now."""
         held, lost = room.held or [], room.lost
         if room.instance:
-            self._outside.send(room.instance, Moved(half.client, half.epoch, rival=room.epoch == half.epoch))
+            self._outside.send(room.instance, Moved(half.client, half.epoch, room.epoch == half.epoch, room.id))
         self.close(room)
         self._local[room.id] = Room(room.id, half.partner, half.client)
         for text in held:

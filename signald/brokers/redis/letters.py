@@ -55,9 +55,13 @@ class Deny(msgspec.Struct, array_like=True, tag=3, frozen=True, gc=False):
 
 
 class Left(msgspec.Struct, array_like=True, tag=4, frozen=True, gc=False):
-    """This room has ended, on the sender's side or altogether; unknown rooms are ignored."""
+    """This room has ended, on the sender's side or altogether; unknown rooms are ignored.
+
+    `by` is the instance that said so, if the sender only passes it on to where its client has gone.
+    """
 
     room: RoomId
+    by: str = ""
 
 
 class Relayed(msgspec.Struct, array_like=True, tag=5, frozen=True, gc=False):
@@ -181,12 +185,14 @@ class Rejoin(msgspec.Struct, array_like=True, tag=19, frozen=True, gc=False):
 class Rejoined(msgspec.Struct, array_like=True, tag=20, frozen=True, gc=False):
     """How a client's partner is: ``here`` or ``away``.
 
-    Else ``elsewhere`` if it has no home, ``gone`` with the room, ``stale`` if it knows of a later epoch of the client.
+    Else ``elsewhere`` if it has no home here, ``gone`` with the room, ``stale`` if it knows of a later epoch of the
+    client. `to` is where it has gone, if that is known.
     """
 
     room: RoomId
     client: ClientId
     partner: str
+    to: str = ""
 
 
 class Moved(msgspec.Struct, array_like=True, tag=21, frozen=True, gc=False):
@@ -196,11 +202,13 @@ class Moved(msgspec.Struct, array_like=True, tag=21, frozen=True, gc=False):
         client: Whose session.
         epoch: Of that home.
         rival: Whether that home has it even if the receiver has it in the same epoch.
+        room: Where the client is there; empty for in no room. If it is in another one here, that room has ended.
     """
 
     client: ClientId
     epoch: int
-    rival: bool = False
+    rival: bool
+    room: str
 
 
 Letter = (

@@ -173,7 +173,7 @@ class Moving:
         """See `Broker.settled`."""
         if found.shadow is not None:
             instance, epoch = found.shadow
-            self._send(instance, Moved(client, epoch, rival=True))
+            self._send(instance, Moved(client, epoch, True, self._sessions.room(client) or ""))
 
     def put_back(self, packed: Parcel) -> None:
         """See `Broker.put_back`."""
@@ -211,11 +211,13 @@ class Moving:
             Deferred.fromCoroutine(self._look_for(room)).addErrback(self._store.failed)
 
     async def _look_for(self, room: RemoteRoom) -> None:
-        epoch = self._sessions.epoch(room.client)
-        seat = await self._parked.note(room.id, room.client, epoch, room.partner)
+        seat = await self._parked.note(room.id, room.client, self._sessions.epoch(room.client), room.partner)
         instance, _, boot = (seat or room.was).partition("/")
         if instance and boot != self._boot and room.held is not None:
-            self._send(instance, Rejoin(room.id, room.partner, epoch, room.client, boot))
+            self._ask_for(room, instance, boot)
+
+    def _ask_for(self, room: RemoteRoom, instance: str, boot: str) -> None:
+        self._send(instance, Rejoin(room.id, room.partner, self._sessions.epoch(room.client), room.client, boot))
 
     # --- going --------------------------------------------------------------------------------------------------------
 
@@ -257,7 +259,7 @@ class Moving:
             self._holds.pop(room, None)
         return lost
 
-    def _without_room(self, packed: Parcel) -> Parcel:
+    def _without_room(self, packed: Parcel, to: str = "") -> Parcel:
         """A session takes along what it has said that nobody has heard; the partner's half stays, if it is here."""
         now = self._clock.seconds()
         if packed.room is None:
@@ -268,7 +270,7 @@ class Moving:
             parted = self._halves.part(packed.room, packed.client, now)
         if parted is not None:
             return msgspec.structs.replace(packed, partner_instance=self.seat(self._store.instance))
-        unheard = self._halves.forget(packed.room, packed.client, now)
+        unheard = self._halves.forget(packed.room, packed.client, now, to)
         return msgspec.structs.replace(packed, unheard=unheard, partner_instance=seat)
 
     async def give_up_moved(self) -> None:
@@ -279,23 +281,18 @@ class Moving:
         for client in await self._parked.taken(list(epochs.items())):
             self.fence(client, epochs[client] + 1)
 
-    def fence(self, client: ClientId, epoch: int, nonce: str = "", home: str = "") -> bool:
-        """See `Outside.fence`.
-
-        Args:
-            client: Whose session.
-            epoch: Of the other home.
-            nonce: Of the wish for which it went there.
-            home: That home, if it is known, and if it may not know that its client's partner is here.
-        """
-        room = self._sessions.moved(client, epoch, nonce)
-        if room is not None:
+    def fence(self, client: ClientId, epoch: int, nonce: str = "", home: str = "", room: str | None = None) -> bool:
+        """See `Outside.fence`; `home` is that home, and `room` where the client is there, each if it is known."""
+        was = self._sessions.moved(client, epoch, nonce)
+        if was is not None and room not in (None, was):
+            self._halves.leave(was, client)
+        elif was is not None:
             now = self._clock.seconds()
-            parted = self._halves.part(room, client, now)
+            parted = self._halves.part(was, client, now)
             if parted is None:
-                if instance := self._halves.instance_of(room):  # it waits for whoever has it now
-                    self._send(instance, Hold(room, self._seconds))
-                self._halves.forget(room, client, now)
+                if instance := self._halves.instance_of(was):  # it waits for whoever has it now
+                    self._send(instance, Hold(was, self._seconds))
+                self._halves.forget(was, client, now, home)
             elif home:
                 parted.was = self.seat(home)
                 Deferred.fromCoroutine(self._look_for(parted)).addErrback(self._store.failed)
@@ -320,13 +317,17 @@ class Moving:
 
     def _rejoined(self, instance: str, letter: Rejoined, now: float) -> None:
         self._halves.rejoined(instance, letter)
+        room = self._halves.waiting_in(letter.room, letter.client)
+        if room is not None and letter.to not in ("", self._store.instance):
+            self._ask_for(room, letter.to, "")
+            return
         _fire(self._joins.get((letter.room, letter.client)), letter.partner)
 
     def _moved(self, instance: str, letter: Moved, now: float) -> None:
-        self.fence(letter.client, letter.epoch + letter.rival, home=instance)
+        self.fence(letter.client, letter.epoch + letter.rival, home=instance, room=letter.room)
         here, is_first = self._sessions.epoch(letter.client), self._store.instance < instance
         if here > letter.epoch or (here == letter.epoch and is_first):  # it has gone on here since
-            self._send(instance, Moved(letter.client, here, rival=is_first))
+            self._send(instance, Moved(letter.client, here, is_first, self._sessions.room(letter.client) or ""))
 
     async def _give(self, instance: str, wish: Demand) -> None:
         """Give a session up, if it is at home here and the token is its last."""
@@ -338,7 +339,7 @@ class Moving:
         await self._settles(wish.client)
         good = self._sessions.demanded(wish.client, wish.epoch, wish.sent, wish.received, wish.nonce)
         if good:
-            await self._park_one(wish.client)
+            await self._park_one(wish.client, instance)
         self._send(instance, Given(wish.number, parked=good))
 
     @staticmethod
@@ -347,14 +348,13 @@ class Moving:
         parked.addCallback(waiting.callback)
         await waiting
 
-    async def _park_one(self, client: ClientId) -> None:
+    async def _park_one(self, client: ClientId, to: str) -> None:
         room = self._sessions.room(client)
         instance = "" if room is None else self._halves.instance_of(room)
         lost = bool(instance and room and await self.hold([(room, instance)]))
         packed = self._sessions.pack(client, lost=lost)
-        if packed is None:
-            return
-        await self._park_surely([self._without_room(packed)])
+        if packed is not None:
+            await self._park_surely([self._without_room(packed, to)])
 
     async def _park_surely(self, parcels: Collection[Parcel]) -> None:
         """Park sessions now, or when the store is back."""

@@ -437,11 +437,13 @@ class Pairing:
         self._unclaim(deny.room, now)
 
     def _left(self, instance: str, left: Left, now: float) -> None:
-        remote = self._of(left.room, instance)
-        if remote is not None:
+        remote, by = self._remote.get(left.room), left.by or instance
+        if remote is not None and (remote.last_instance == by or self._of(left.room, by)):
             self.halves.close(remote)
             self._events.partner_left(remote.client, left.room)
-        elif left.room not in self._remote:
+        elif to := self.halves.gone_to(left.room):
+            self._outside.send(to, Left(left.room, by))
+        elif remote is None:
             self._unclaim(left.room, now)
 
     def _relayed(self, instance: str, relayed: Relayed, now: float) -> None:
@@ -491,7 +493,7 @@ class Pairing:
         if remote is None or remote.instance == instance:
             return remote
         if remote.epoch:
-            self._outside.send(instance, Moved(remote.partner, remote.epoch))
+            self._outside.send(instance, Moved(remote.partner, remote.epoch, False, room))
         return None
 
     def _knows(self, room: RoomId) -> bool:
