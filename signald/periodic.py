@@ -87,12 +87,21 @@ class Countdown(Generic[T]):
         seconds: How long each has.
         over: Called with one whose time is over; it counts no more.
         name: What the log calls it, as in "the heartbeat".
+        now: The time that they have, if it may pass more slowly than the clock's.
     """
 
     _log = Logger()
 
-    def __init__(self, clock: IReactorTime, seconds: float, over: Callable[[T], None], name: str) -> None:
+    def __init__(
+        self,
+        clock: IReactorTime,
+        seconds: float,
+        over: Callable[[T], None],
+        name: str,
+        now: Callable[[], float] | None = None,
+    ) -> None:
         self._clock = clock
+        self._now = clock.seconds if now is None else now
         self.seconds = seconds
         self._over = over
         self._name = name
@@ -111,7 +120,7 @@ class Countdown(Generic[T]):
     def begin(self, what: T) -> None:
         """The time of `what` begins, or begins anew."""
         self._until.pop(what, None)
-        self._until[what] = self._clock.seconds() + self.seconds
+        self._until[what] = self._now() + self.seconds
         self._schedule()
 
     def end(self, what: T) -> bool:
@@ -121,7 +130,7 @@ class Countdown(Generic[T]):
     def spent(self, what: T) -> float | None:
         """How long it has counted, in seconds; None if it does not."""
         until = self._until.get(what)
-        return None if until is None else self.seconds - (until - self._clock.seconds())
+        return None if until is None else self.seconds - (until - self._now())
 
     def stop(self) -> None:
         """End nothing any more."""
@@ -133,11 +142,11 @@ class Countdown(Generic[T]):
     def _schedule(self) -> None:
         if self._timer is None and self._until:
             first = next(iter(self._until.values()))
-            self._timer = self._clock.callLater(max(0.0, first - self._clock.seconds()), self._look)
+            self._timer = self._clock.callLater(max(0.0, first - self._now()), self._look)
 
     def _look(self) -> None:
         self._timer = None
-        now = self._clock.seconds()
+        now = self._now()
         while self._until:
             what, until = next(iter(self._until.items()))
             if until > now:

@@ -109,7 +109,7 @@ class Clients:
         self.resuming: Resuming | None = None
         self.homes: Homes | None = None
         if terms is not None:
-            self.resuming = performer.resuming = Resuming(self, performer, broker, clock, terms, counts)
+            self.resuming = performer.resuming = Resuming(self, performer, broker, clock, terms, counts, lost_s)
             self.homes = Homes(self, performer, self.resuming, broker, clock, terms)
 
     def __len__(self) -> int:

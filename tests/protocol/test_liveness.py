@@ -353,6 +353,22 @@ class Pauses(MemoryTest):
         self.assertTrue(client.gone, "it is gone, and nobody is told")
         self.assertEqual(partner.types(), ["partner-left"])
 
+    def test_a_session_waits_for_its_client_after_it(self) -> None:
+        """A call ends though its client is back: nobody let it in while the process stood still."""
+        daemon = self.start(RESUME_SECONDS="30")
+        client, partner = daemon.pair(modern=True)
+        daemon.advance(1)
+        client.vanish()
+        daemon.advance(5)
+        daemon.clock.advance(60)
+        daemon.settle()
+        back = daemon.resume(client)
+        self.assertEqual(back.types()[:1], ["resumed"])
+        self.assertNotIn("partner-left", partner.types())
+        back.vanish()
+        daemon.advance(31)
+        self.assertIn("partner-left", partner.types())
+
     def test_a_handshake_goes_on_after_it(self) -> None:
         """All who connect while the machine is suspended, over TLS from far away, say, are thrown out."""
         daemon = self.start(HANDSHAKE_TIMEOUT_SECONDS="10")
