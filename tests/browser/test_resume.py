@@ -15,7 +15,23 @@ from .test_reconnect import OUT_OF_REACH
 
 LONGEST_GAP_S = 3
 """Between two pictures of a call that goes on, beyond what the pages' own timers are late; an idle machine shows 0.2 s,
-the pace of the camera."""
+the pace of the camera. A busy one shows a second also when nothing happens: that no packet was lost tells more."""
+
+REMEMBER = """
+window.calls = [];
+window.RTCPeerConnection = class extends RTCPeerConnection {
+  constructor(...args) { super(...args); calls.push(this); }
+};
+"""
+"""Before the page's own scripts, so that its calls can be asked."""
+
+PACKETS_LOST = """
+const done = arguments[0];
+calls.at(-1).getStats().then((stats) => {
+  const video = [...stats.values()].find(({ type, kind }) => type === "inbound-rtp" && kind === "video");
+  done(video.packetsLost);
+});
+"""
 
 WATCH = """
 const video = document.getElementById("remote-video");
@@ -33,6 +49,7 @@ video.requestVideoFrameCallback(function picture(now) {
   last = now;
   video.requestVideoFrameCallback(picture);
 });
+document.addEventListener("visibilitychange", () => (last = performance.now())); // What is hidden is not painted.
 new MutationObserver(() => seen.states.push(document.body.dataset.state)).observe(document.body, {
   attributeFilter: ["data-state"],
 });
@@ -71,6 +88,7 @@ def _unimpaired(daemon: Daemon, a: Page, b: Page, before: dict[str, str]) -> Non
         assert page.js("return seen.states") == []
         assert page.js("return document.getElementById('remote-video').srcObject === seen.stream")
         assert page.js("return seen.gap") < LONGEST_GAP_S * 1000 + late_ms
+        assert page.driver.execute_async_script(PACKETS_LOST) == 0
         assert page.messages("page") == []
         # The server knows whom this one has met.
         assert page.driver.find_element("id", "report").is_enabled()
@@ -94,6 +112,8 @@ def store(tmp_path: Path) -> Iterator[RedisServer]:
 @pytest.fixture
 def two(open_page: Open) -> Iterator[tuple[Page, Page]]:
     a, b = open_page(), open_page()
+    for page in (a, b):
+        page.driver.execute_cdp_cmd("Page.addScriptToEvaluateOnNewDocument", {"source": REMEMBER})
     a.expected_errors = b.expected_errors = [*OUT_OF_REACH, "ERR_EMPTY_RESPONSE", "ERR_CONNECTION_RESET"]
     yield a, b
 
