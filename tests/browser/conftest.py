@@ -88,6 +88,11 @@ class Daemon:
         return int(self._process.health()["clients"])
 
     @property
+    def waiting(self) -> int:
+        """How many of them wait; as it was a second ago."""
+        return int(self._process.says("/online")["waiting"])
+
+    @property
     def log(self) -> str:
         return self._process.log
 
@@ -277,6 +282,7 @@ def open_page(_browsers: Callable[[tuple[str, ...], int], Chrome]) -> Iterator[O
     errors = [error for _, page in pages for error in page.errors()]
     for _, page in pages:
         page.driver.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
+        page.driver.execute_cdp_cmd("Storage.clearDataForOrigin", {"origin": "*", "storageTypes": "local_storage"})
         page.end()
     assert not errors, f"errors in a page's console: {errors}"
 

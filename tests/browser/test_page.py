@@ -8,7 +8,7 @@ from selenium.webdriver.common.keys import Keys
 from .conftest import Daemon, Open, Page, in_call
 
 INPUTS = {"button", "textbox", "checkbox", "radio"}
-SIZES = [(390, 844), (320, 568), (844, 390), (820, 1180), (1280, 800)]
+SIZES = [(390, 844), (320, 568), (844, 390), (740, 360), (820, 1180), (1280, 800)]
 
 
 def _resize(page: Page, width: int, height: int) -> None:
@@ -29,6 +29,9 @@ def test_every_control_has_a_name(daemon: Daemon, open_page: Open) -> None:
     """Else a blind user hears "button, button, button"."""
     a, b = open_page(), open_page()
     names: set[str] = set()
+    a.open(daemon.url)
+    a.click("choose")
+    names |= _control_names(a)
     for page in (a, b):
         page.start(daemon.url)
         names |= _control_names(page)
@@ -51,7 +54,8 @@ def test_every_control_has_a_name(daemon: Daemon, open_page: Open) -> None:
         "Report this person",
     }
     dialog = {"Nudity", "Something else", "What happened? If you like", "Never meet this person again", "Cancel"}
-    assert call | dialog <= names
+    choice = {"Interests Up to ten, with commas between them", "English", "Save"}
+    assert call | dialog | choice <= names
 
 
 def _control_names(page: Page) -> set[str]:
@@ -102,7 +106,15 @@ def test_fits_every_screen(daemon: Daemon, open_page: Open) -> None:
     page.open(daemon.url)
     for size in SIZES:
         _resize(page, *size)
-        _all_reachable(page, ["start", "help"], *size)
+        _all_reachable(page, ["start", "help", "choose", "invite"], *size)
+    page.click("choose")
+    _dialog_fits(page, "wishes", ["wishes-title", "likes", "wishes-cancel", "wishes-save"])
+    page.driver.find_element("id", "likes").send_keys(", ".join(10 * [29 * "w"]))
+    page.click("wishes-save")
+    page.js("document.getElementById('online').textContent = '1000 people are here now.'")
+    for size in SIZES:
+        _resize(page, *size)
+        _all_reachable(page, ["start", "choose", "chosen", "invite", "online"], *size)
     page.click("start")
     page.reach("waiting")
     if page.js("return document.body.dataset.chat") == "closed":
@@ -111,12 +123,16 @@ def test_fits_every_screen(daemon: Daemon, open_page: Open) -> None:
         _resize(page, *size)
         _all_reachable(page, ["next", "leave", "mute", "camera-off", "report", "toggle-chat", "chat-text"], *size)
     page.js("document.getElementById('report-dialog').showModal()")
+    _dialog_fits(page, "report", ["report-title", "report-text", "report-cancel", "report-send"])
+
+
+def _dialog_fits(page: Page, name: str, controls: list[str]) -> None:
     for size in SIZES:
         _resize(page, *size)
-        for control in ("report-title", "report-text", "report-cancel", "report-send"):
+        for control in controls:
             # On a small screen the dialog scrolls, but not sideways.
             page.js("document.getElementById(arguments[0]).scrollIntoView()", control)
-            assert page.js("return document.getElementById('report-dialog').scrollLeft") == 0
+            assert page.js(f"return document.getElementById('{name}-dialog').scrollLeft") == 0
             _all_reachable(page, [control], *size)
 
 

@@ -5,11 +5,15 @@
  */
 
 import { Call } from "./call.js";
+import { listen } from "./keyboard.js";
 import { closeMedia, openMedia } from "./media.js";
+import { showOnline } from "./online.js";
 import { Shelf } from "./page.js";
 import { Reports } from "./report.js";
 import { SignalingClient } from "./signaling.js";
+import { ofBrowser, ofTab } from "./storage.js";
 import * as view from "./view.js";
+import { Choice, inCommon, roomName } from "./wishes.js";
 
 /** After a message that the server dropped for coming too fast. */
 const RATE_LIMIT_PAUSE_MS = 1_000;
@@ -23,9 +27,10 @@ const GAP_AT_MOST_MS = 5_000;
 const UNSEEN_MS = 300;
 
 const { controls } = view;
-const storage = tabStorage();
+const storage = ofTab();
 const client = new SignalingClient(undefined, { storage });
 const offShelf = new Shelf(storage, "signald off");
+const choice = new Choice(location.search, ofBrowser());
 const reports = new Reports(client, (partnerId) => current?.partnerId === partnerId && next());
 
 /** @type {MediaStream | null} */
@@ -51,18 +56,10 @@ let reachTimer;
 /** @type {ReturnType<typeof setTimeout> | undefined} */
 let goneTimer;
 
-/** Where a tab may keep something over a reload; some browsers forbid it. @returns {Storage | null} */
-function tabStorage() {
-  try {
-    return sessionStorage;
-  } catch {
-    return null;
-  }
-}
-
 async function start() {
   if (wanted) return;
   wanted = true;
+  choice.reset();
   view.showState(client.inherited ? "connecting" : "preparing");
   view.showChat(matchMedia("(min-width: 60rem)").matches);
   // After a reload the partner waits: the camera joins the call when it is there.
@@ -96,7 +93,7 @@ function next() {
   if (!wanted || view.pageState() === "preparing") return;
   const inRoom = current?.attended;
   endCall();
-  lookForPartner(inRoom ? () => client.next() : () => client.available());
+  lookForPartner(inRoom ? () => client.next() : () => client.available(choice.wishes));
 }
 
 /** The user wants somebody else, and has seen whom instead of. */
@@ -123,6 +120,7 @@ function stop() {
   view.showChat(false);
   view.showNotice("");
   view.showState("idle");
+  showOnline(choice.pool);
 }
 
 function closeLocal() {
@@ -171,7 +169,7 @@ client.on("ready", (message) => {
     show();
   } else {
     endCall();
-    lookForPartner(() => client.available());
+    lookForPartner(() => client.available(choice.wishes));
   }
 });
 
@@ -188,14 +186,17 @@ client.on("resumed", (message) => {
     // The page was loaded anew. A room that it has not heard of yet is told of by the `matched` that follows.
     const initiator = message.initiator ?? (lost ? message.clientId < partnerId : undefined);
     if (initiator !== undefined) beginCall({ roomId, partnerId, initiator, again: true, away: message.partner === "away" });
-  } else if (!current && client.state === "idle") client.available();
+  } else if (!current && client.state === "idle") client.available(choice.wishes);
   show();
 });
 
-client.on("matched", ({ roomId, partnerId, initiator, iceServers: named }) => {
+client.on("waiting", ({ seconds, atLeast }) => view.showWait(seconds, atLeast));
+
+client.on("matched", ({ roomId, partnerId, initiator, iceServers: named, common }) => {
   if (!wanted) return;
   endCall();
   view.clearMessages();
+  view.showCommon(inCommon(common));
   iceServers = named ?? iceServers;
   // A server that does not say who offers: the two compare ids, and come to the same result.
   beginCall({ roomId, partnerId, initiator: initiator ?? String(client.clientId) < partnerId });
@@ -259,10 +260,23 @@ client.on("partner-left", () => {
 client.on("error", ({ code }) => {
   if (reports.refused(code)) return;
   if (!wanted || current) return; // A candidate that came after the partner had left, say.
-  if (code === "NOT_PAIRED") client.available(); // The partner left just before Next was pressed.
+  if (code === "NOT_PAIRED") client.available(choice.wishes); // The partner left just before Next was pressed.
   if (code === "ALREADY_PAIRED") client.next(); // The server has a room that this side has left.
-  if (code === "RATE_LIMIT") setTimeout(() => wanted && !current && client.available(), RATE_LIMIT_PAUSE_MS);
+  if (code === "INVALID_FORMAT" || code === "CROWDED") wishesRefused();
+  if (code === "RATE_LIMIT") setTimeout(() => wanted && !current && client.available(choice.wishes), RATE_LIMIT_PAUSE_MS);
 });
+
+/** The server does not know of wishes, or of these, or has no place for more of them. */
+function wishesRefused() {
+  if (choice.pool) {
+    leave();
+    view.showNotice("This server has no rooms of your own.");
+    return;
+  }
+  choice.refuse();
+  view.showNotice("This server cannot look for what you have chosen just now: you meet whoever is here.");
+  client.available(choice.wishes);
+}
 
 client.on("close", ({ reason, willReconnect }) => {
   if (!wanted) return;
@@ -309,7 +323,7 @@ function partnerGone() {
   if (current) view.addMessage("page", "Your partner left.");
   endCall();
   // With REQUEUE_ON_PARTNER_LEAVE the server has this client waiting already, and takes no notice.
-  lookForPartner(() => client.available());
+  lookForPartner(() => client.available(choice.wishes));
 }
 
 /** @param {() => void} ask */
@@ -324,6 +338,7 @@ function endCall() {
   current = null;
   ended?.close();
   view.showRemote(null);
+  view.showCommon("");
   view.allowText(false);
 }
 
@@ -366,8 +381,7 @@ controls.chatForm.addEventListener("submit", (event) => {
   controls.chatText.value = "";
 });
 
-/** @type {Record<string, () => void>} */
-const SHORTCUTS = {
+listen({
   KeyS: start,
   KeyN: askForNext,
   KeyL: leave,
@@ -375,17 +389,6 @@ const SHORTCUTS = {
   KeyV: () => toggleTrack("video"),
   KeyR: () => reports.open(),
   KeyC: writeMessage,
-};
-
-document.addEventListener("keydown", (event) => {
-  if (event.target === controls.chatText) {
-    if (event.key === "Escape") controls.next.focus();
-    return; // Alt with a letter is a letter of its own on many keyboards.
-  }
-  const action = event.altKey && !event.ctrlKey && !event.metaKey && !event.repeat && SHORTCUTS[event.code];
-  if (!action || document.querySelector("dialog[open]")) return;
-  event.preventDefault();
-  action();
 });
 
 // The camera's lamp goes out with the page, also when the browser keeps it for the way back. The client's session waits
@@ -403,4 +406,6 @@ addEventListener("pageshow", async ({ persisted }) => {
 
 view.allowText(false);
 view.showLocal(null);
+view.showRoom(choice.pool, choice.pool ? location.pathname : `?pool=${roomName()}`);
+showOnline(choice.pool);
 if (client.inherited) start();

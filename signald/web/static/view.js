@@ -87,11 +87,20 @@ export const controls = {
   report: element("report", HTMLButtonElement),
   reportForm: element("report-form", HTMLFormElement),
   reportCancel: element("report-cancel", HTMLButtonElement),
+  choose: element("choose", HTMLButtonElement),
+  wishesForm: element("wishes-form", HTMLFormElement),
+  wishesCancel: element("wishes-cancel", HTMLButtonElement),
+  likes: element("likes", HTMLInputElement),
   chatForm: element("chat-form", HTMLFormElement),
   chatText: element("chat-text", HTMLInputElement),
 };
 
 const chatSend = element("chat-send", HTMLButtonElement);
+const chosen = element("chosen", HTMLElement);
+const common = element("common", HTMLElement);
+const invite = element("invite", HTMLAnchorElement);
+const online = element("online", HTMLElement);
+const wishesDialog = element("wishes-dialog", HTMLDialogElement);
 const chatLog = element("chat-log", HTMLElement);
 const elapsed = element("elapsed", HTMLElement);
 const explanation = element("explanation", HTMLElement);
@@ -105,6 +114,14 @@ const selfNote = element("self-note", HTMLElement);
 const shortcuts = element("shortcuts", HTMLDialogElement);
 const status = element("status", HTMLElement);
 const unread = element("unread", HTMLElement);
+
+/** What the page asks for, by code. @type {ReadonlyMap<string, string>} */
+export const LANGUAGES = new Map(
+  [...controls.wishesForm.querySelectorAll("input[name=language]")].map((box) => [
+    /** @type {HTMLInputElement} */ (box).value,
+    box.parentElement?.textContent?.trim() ?? "",
+  ]),
+);
 
 let unreadCount = 0;
 /** @type {ReturnType<typeof setInterval> | undefined} */
@@ -139,6 +156,79 @@ export function showReach(reachable) {
   document.body.dataset.server = reachable ? "here" : "away";
   const words = WORDS[pageState()].status;
   status.textContent = pageState() === "connected" && !reachable ? words + OUT_OF_REACH : words;
+}
+
+/**
+ * Say whom this page introduces to each other.
+ *
+ * @param {string} room  the name of one for those who have the link; empty: whoever is here
+ * @param {string} link  leads to a new one, or out of it
+ */
+export function showRoom(room, link) {
+  invite.href = link;
+  if (!room) return;
+  invite.textContent = "Meet whoever is here instead";
+  controls.choose.hidden = chosen.hidden = true;
+  WORDS.idle.headline = "A room of your own";
+  WORDS.idle.explanation =
+    `This is the room “${room}”. Only people with the same link meet here: send the address of this page to a friend, ` +
+    "and press Start.";
+  WORDS.waiting.explanation = `You are in the room “${room}”. It starts by itself as soon as somebody opens the same link.`;
+  headline.textContent = WORDS.idle.headline;
+  explanation.textContent = WORDS.idle.explanation;
+}
+
+/** @param {string} text  how many are here; empty: nobody knows */
+export function showOnline(text) {
+  online.textContent = text;
+}
+
+/** @param {string} text  what the user has chosen */
+export function showChosen(text) {
+  chosen.textContent = text;
+}
+
+/** Ask whom the user wants to meet. @param {{ likes: string, languages: string[] }} chosen  as chosen before */
+export function showWishes({ likes, languages }) {
+  controls.wishesForm.reset();
+  refuseLikes("");
+  controls.likes.value = likes;
+  for (const box of controls.wishesForm.querySelectorAll("input")) {
+    if (box.name === "language") box.checked = languages.includes(box.value);
+  }
+  wishesDialog.showModal();
+}
+
+/** What the user has filled in. @returns {{ likes: string, languages: string[] }} */
+export function givenWishes() {
+  const languages = new FormData(controls.wishesForm).getAll("language").map(String);
+  return { likes: controls.likes.value, languages };
+}
+
+/** @param {string} why  what is wrong with the interests; empty: nothing */
+export function refuseLikes(why) {
+  controls.likes.setCustomValidity(why);
+}
+
+export function closeWishes() {
+  wishesDialog.close();
+}
+
+/** @param {string} text  what the user and the partner have in common; empty: nothing that is known */
+export function showCommon(text) {
+  common.textContent = text;
+}
+
+/**
+ * Nobody has come yet.
+ *
+ * @param {number} seconds  how long the user has waited
+ * @param {number} atLeast  how many wait there
+ */
+export function showWait(seconds, atLeast) {
+  if (pageState() !== "waiting") return;
+  const crowd = atLeast >= 10 ? `at least ${atLeast} people wait here` : "fewer than ten people wait here";
+  explanation.textContent = `${WORDS.waiting.explanation} You have waited ${seconds} seconds, and ${crowd}.`;
 }
 
 /** @param {MediaStream | null} stream */

@@ -1,0 +1,18 @@
+/**
+ * How many are here, for somebody who hesitates to press Start.
+ *
+ * @module online
+ */
+
+import * as view from "./view.js";
+
+/** Ask the server, and show it; nothing if it does not tell. @param {string} pool  empty: on all of the server */
+export async function showOnline(pool) {
+  try {
+    const answer = await fetch(pool ? `/online?pool=${encodeURIComponent(pool)}` : "/online");
+    const { online } = await answer.json();
+    view.showOnline(online ? `${online === 1 ? "1 person is" : `${online} people are`} here now.` : "");
+  } catch {
+    view.showOnline("");
+  }
+}
