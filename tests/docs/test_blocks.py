@@ -17,9 +17,11 @@ import yaml
 
 from signald.brokers.redis.keys import Keys, file_ticket
 from signald.core import messages
+from signald.core.blocks import Blocks
 from signald.core.ids import ClientId, UserId
-from signald.core.matching import Ticket
-from signald.core.messages import ClientMessage, ServerMessage
+from signald.core.matching import Queue, Ticket
+from signald.core.messages import Available, ClientMessage, ServerMessage
+from signald.core.wishes import Vocabulary, make_wish
 from signald.moderation.reports import ReportEvent
 from tests.docs import commands
 from tests.docs.desk import PATIENCE_S, Desk
@@ -86,6 +88,33 @@ def _report(block: Block, desk: Desk) -> None:
 def _from_client(block: Block, desk: Desk) -> None:
     for line in block.text.splitlines():
         messages.parse(line.encode())
+
+
+def _meeting(block: Block, *claims: str) -> tuple[bool, bool]:
+    """Whether two clients meet, who say this one after the other: at once, and when all has worn off that can."""
+    said = [messages.parse(line.encode()) for line in block.text.splitlines()]
+    vocabulary = Vocabulary(claims=frozenset(claims))
+    wishes = [make_wish(each.wishes(), (), vocabulary) for each in said if isinstance(each, Available)]
+    first, second = (Ticket(ClientId(str(number)), 1, 0.0, wish=wish) for number, wish in enumerate(wishes))
+    queue = Queue(Blocks(1.0))
+    queue.add(first, 0.0)
+    if queue.match(second, 0.0) is not None:
+        return True, True
+    later = float(messages.MAX_RELAX_S)
+    queue.changed(later)
+    return False, queue.match(second, later) is not None
+
+
+def _meet(block: Block, desk: Desk) -> None:
+    assert _meeting(block) == (True, True)
+
+
+def _meet_later(block: Block, desk: Desk) -> None:
+    assert _meeting(block) == (False, True)
+
+
+def _apart(block: Block, desk: Desk) -> None:
+    assert _meeting(block, *block.language.split()[3:]) == (False, False)
 
 
 def _from_server(block: Block, desk: Desk) -> None:
@@ -163,6 +192,10 @@ _LANGUAGES: Mapping[str, Callable[[Block, Desk], None]] = {
     "js": _module,
     "json": _json,
     "json client": _from_client,
+    "json client apart": _apart,
+    "json client apart adult": _apart,
+    "json client later": _meet_later,
+    "json client meet": _meet,
     "json report": _report,
     "json server": _from_server,
     "mermaid": _diagram,
@@ -200,6 +233,9 @@ def test_block(block: Block, desk: Desk) -> None:
         ("sh settings", "PORT=x\n"),
         ("sh settings", "LISTEN=tcp:8080:colour=blue\n"),
         ("json client", '{"type":"offer"}\n'),
+        ("json client meet", '{"type":"available","likes":["a"]}\n{"type":"available","likes":["b"]}\n'),
+        ("json client later", '{"type":"available","likes":["a"]}\n{"type":"available","likes":["A"]}\n'),
+        ("json client apart", '{"type":"available","likes":["a"]}\n{"type":"available","likes":["b"]}\n'),
         ("json server", '{"type":"matched","roomId":"r","partnerId":"p"}\n'),
         ("html", '<script type="module">import { Caller } from "./call.js";</script>\n'),
         ("html", '<script type="module">const = 1;</script>\n'),
