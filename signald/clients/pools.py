@@ -49,7 +49,7 @@ class Pools:
             if facts is None:
                 facts = counted[pool] = PoolFacts(pool, 0, 0, 0.0)
             facts.online += 1
-            ticket = session.ticket or session.shelved
+            ticket = session.ticket  # one that is away stands in no queue
             if ticket is not None:
                 facts.waiting += 1
                 facts.longest_seconds = max(facts.longest_seconds, round(now - ticket.since, 1))
