@@ -15,6 +15,7 @@ from signald.brokers.redis.primary import make_primary
 from signald.brokers.redis.url import parse_url
 from signald.core.common_time import CommonTime
 from signald.core.ids import RoomId
+from signald.core.passes import Passes
 from tests.contract import suite
 from tests.support.redis import RedisServer
 
@@ -57,7 +58,7 @@ class OnRedis(suite.Brokers):
         """Where the instances find the store."""
         return self.store.url
 
-    def _broker(self, name: str) -> RedisBroker:
+    def _broker(self, name: str, passes: Passes | None = None) -> RedisBroker:
         address = parse_url(self.url)
         keys = Keys(self.prefix)
         return RedisBroker(
@@ -72,6 +73,7 @@ class OnRedis(suite.Brokers):
             common_time=CommonTime(self.reactor.seconds, self.reactor.seconds()),
             block_s=suite.BLOCK_S,
             resume_s=suite.RESUME_S,
+            passes=passes,
         )
 
     async def joined(self) -> None:
@@ -92,6 +94,7 @@ class OnRedis(suite.Brokers):
             try:
                 await broker._store.access._commands.call("PING")
             except StoreUnavailable:
+                await deferLater(self.reactor, 0)  # what was told first may be this test, and then the broker
                 continue
             return
 

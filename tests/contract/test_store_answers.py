@@ -9,6 +9,9 @@ from signald.brokers.interface import Broker, BrokerEvents
 from signald.brokers.redis import mailbox
 from signald.brokers.redis.problems import PROBLEMS, UNREACHABLE
 from signald.core.bans import Ban, BanKind
+from signald.core.ids import ClientId, RoomId
+from signald.core.passes import Passes
+from tests.contract import suite
 from tests.contract.on_redis import OnRedis
 from tests.support.proxy import Proxy
 from tests.support.redis import LOGIN, RedisServer
@@ -33,6 +36,13 @@ KEYS = {
     "bans": "hash",
 }
 
+KEYS_AT_THE_START = {
+    "instance:three": "string",
+    "signal:three": "stream",
+    "resume-key": "string",
+    "parked-lately": "string",
+}
+
 
 class ForeignKeys(OnRedis):
     """Somebody else's data under keys of ours."""
@@ -46,9 +56,7 @@ class ForeignKeys(OnRedis):
         WRONG_TYPES[kind](self.store, key)
 
     async def _tear_down(self) -> None:
-        aside = {
-            f"{self.prefix}{name}" for name in ("moved", "waiting", "instances", "bans", "signal:one", "instance:one")
-        }
+        aside = {f"{self.prefix}{name}" for name in ("moved", *KEYS, *KEYS_AT_THE_START)}
         self.left_behind = frozenset(aside | self.store.keys(f"{self.prefix}aside:"))
         await super()._tear_down()
 
@@ -68,6 +76,22 @@ class ForeignKeys(OnRedis):
                     self.put(name, kind)
                     pairs += 1
                     await self.cleared(pairs)
+
+    async def test_what_an_instance_finds_at_its_start(self) -> None:
+        """An instance before which another program has used its keys never reaches the store."""
+        for kind in (*WRONG_TYPES, "garbage"):
+            for name, right in {**KEYS, **KEYS_AT_THE_START}.items():
+                if kind == "garbage":
+                    if right == "string":
+                        self.store.command("SET", self.prefix + name, b"\xff garbage")
+                elif kind not in (right, "list"):
+                    self.put(name, kind)
+            broker = self._broker("three", Passes("of this instance"))
+            broker.start(self.events, suite.Moderator("three"))
+            await self.until(lambda broker=broker: bool(broker.store_reachable))  # type: ignore[misc]
+            await broker.stop()
+            await self.joined()
+            await self.cleared(len(kind))
 
     async def test_what_is_put_aside_is_kept(self) -> None:
         """The data of whoever used the name before is lost."""
@@ -113,6 +137,19 @@ class ForeignKeys(OnRedis):
         self.store.command("SET", f"{self.prefix}blocks:c:a", "somebody else's")
         await self.pair("a", "B")
         self.store.command("DEL", f"{self.prefix}blocks:c:a")
+
+    async def test_garbage_about_sessions(self) -> None:
+        """A session whose keys somebody has written over can go on nowhere, and its instance loses the store."""
+        parked = self.redis_brokers[0]._moving._parked
+        client, room = ClientId("a"), RoomId("r")
+        garbage = b"\xff|garbage"
+        for name in ("parked:a:1", "taken:a"):
+            self.store.command("SET", self.prefix + name, garbage, "EX", 60)
+        self.store.command("HSET", f"{self.prefix}room:r", client, garbage, "B", b"garbage")
+        self.assertEqual(await parked.taken([(client, 1)]), [])
+        self.assertEqual(await parked.note(room, client, 1, ClientId("B")), "")
+        self.assertTrue((await parked.take(client, 1, "")).taken)
+        await self.pair("a", "B")
 
 
 class BackInTime(OnRedis):

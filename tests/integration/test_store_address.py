@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.redis import RedisServer, make_certificates, rights
+from tests.support.redis import RedisServer, lacks_tls, make_certificates, rights
 from tests.support.service import Service, meet, talk
 from tests.support.waiting import until
 
@@ -93,6 +93,7 @@ def test_no_password_where_one_is_needed(tmp_path: Path) -> None:
         assert service.errors() == []
 
 
+@pytest.mark.skipif(lacks_tls(), reason="this server was built without TLS")
 def test_certificate_is_verified(tmp_path: Path) -> None:
     """Somebody in between could read and change every call's set-up, or the password."""
     good, wrong = make_certificates(tmp_path / "good"), make_certificates(tmp_path / "wrong", "elsewhere.example")

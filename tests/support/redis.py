@@ -45,6 +45,12 @@ def version() -> tuple[int, ...]:
     return tuple(map(int, found[1].split(".")))
 
 
+def lacks_tls() -> bool:
+    """Whether a server that STORE_BIN names was built without TLS; Debian's has it."""
+    program = shutil.which(STORE_BIN)
+    return STORE_BIN != "redis-server" and program is not None and b"SSL_CTX_new" not in Path(program).read_bytes()
+
+
 class RedisServer:
     """A running server. Commands are sent by `command`, over a connection of its own each.
 

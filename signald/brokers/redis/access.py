@@ -246,7 +246,7 @@ class Access:
             await gatherResults(loaded, consumeErrors=True)
         except FirstError as error:
             error.subFailure.raiseException()
-        await self._mend(self._keys.of(self._instance))
+        await self._mend_suspects()
         await self._up()
         await self._look_at_eviction()
         # The connection counts as up only after this: until then nothing else would be asked.
@@ -272,9 +272,12 @@ class Access:
                 name=name.decode("utf-8", "replace"),
             )
 
-    async def _mend_and_rejoin(self) -> None:
+    async def _mend_suspects(self) -> None:
         suspects, self._suspects = self._suspects, set()
         await self._mend(suspects.union(self._keys.of(self._instance)))
+
+    async def _mend_and_rejoin(self) -> None:
+        await self._mend_suspects()
         await self._up()
         self.look_whether_joined()
 

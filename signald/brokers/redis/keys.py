@@ -78,7 +78,7 @@ class Keys:
 
     def of(self, instance: str) -> list[str]:
         """The keys that an instance cannot do without."""
-        return [*self._kinds, self.lease(instance), self.stream(instance)]
+        return [*self._kinds, *self._auxiliary, self.lease(instance), self.stream(instance)]
 
     def kind_of(self, key: str) -> str:
         """What TYPE may say of a key of ours, words separated by spaces; empty for any other."""

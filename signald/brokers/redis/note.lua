@@ -10,7 +10,7 @@
 -- Returns the other one's note, or ''. A note of a later epoch stays.
 
 local known = redis.call('HGET', KEYS[1], ARGV[1])
-if not known or tonumber(string.match(known, '^%d+')) <= tonumber(ARGV[2]) then
+if not known or tonumber(string.match(known, '^%d+') or 0) <= tonumber(ARGV[2]) then
     redis.call('HSET', KEYS[1], ARGV[1], ARGV[2] .. '|' .. ARGV[3])
 end
 redis.call('PEXPIRE', KEYS[1], ARGV[5])

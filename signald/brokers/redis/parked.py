@@ -126,7 +126,7 @@ class ParkedSessions:
     async def boot_of(self, instance: str) -> str:
         """The boot id of an instance that lives; empty for one that does not."""
         lease = await self._store.access.call("take", "GET", self._keys.lease(instance))
-        return "" if lease is None else lease.decode()
+        return "" if lease is None else lease.decode("utf-8", "replace")
 
     async def taken(self, sessions: Sequence[tuple[ClientId, int]]) -> list[ClientId]:
         """Those of these sessions, at home here, that another instance has taken."""
@@ -137,7 +137,7 @@ class ParkedSessions:
             gone += [
                 client
                 for (client, epoch), mark in zip(some, found, strict=True)
-                if mark is not None and int(mark.partition(b"|")[0]) >= epoch
+                if mark is not None and _epoch(mark) >= epoch
             ]
         return gone
 
@@ -146,7 +146,7 @@ class ParkedSessions:
         key = self._keys.secret
         await self._store.access.call("take", "SET", key, own, "NX", "EX", SECRET_S)
         found: bytes = await self._store.access.call("take", "GETEX", key, "EX", SECRET_S)
-        return found.decode()
+        return found.decode("utf-8", "replace")
 
     async def forget_secret(self) -> None:
         """Take the key of tokens out, if this was the last instance, and nobody has left a session behind."""
@@ -154,3 +154,9 @@ class ParkedSessions:
             "take", "EXISTS", self._keys.parked_lately
         ):
             await self._store.access.call("take", "DEL", self._keys.secret)
+
+
+def _epoch(mark: bytes) -> int:
+    """Of who has taken a session; below all if it is none."""
+    epoch = mark.partition(b"|")[0]
+    return int(epoch) if epoch.isdigit() else -1

@@ -254,7 +254,7 @@ class Store:
             self._fresh = False
             self._follow(moved=elsewhere == b"1")
             self._listen(entry.decode(), BEGIN if made == b"1" else position)
-        return status.decode(), [boot.decode() for boot in boots]
+        return status.decode(), [boot.decode("utf-8", "replace") for boot in boots]
 
     def _compare_clocks(self, unix_time: float, asked_at: float) -> None:
         correction_s = self._common_time.learn(unix_time, asked_at, self._clock.seconds())
