@@ -189,6 +189,10 @@ def test_the_operator_sees_and_closes_clients_anywhere(store: RedisServer) -> No
         assert service[1].says("/online?pool=") == {"online": 2, "waiting": 0, "complete": True}
         pools = [{"pool": "", "online": 2, "waiting": 0, "longestSeconds": 0.0}]
         assert operator.ask("GET", "/pools") == (200, {"total": 1, "pools": pools, "complete": True, "silent": []})
+        idle.send("available", pool="Chess")
+        assert idle.sync() == []
+        waits = {"online": 1, "waiting": 1, "complete": True}
+        until(lambda: service[0].says("/online?pool=chess") == waits, "each instance counts once a second")
         assert len(operator.ask("GET", "/clients?limit=1")[1]["clients"]) == 1
         status, one = operator.ask("GET", f"/clients/{bob.id}?addresses=true")
         assert (status, one["partnerId"], one["address"]) == (200, ada.id, "127.0.0.1")
