@@ -29,7 +29,6 @@ const ASK_AFTER_MESSAGES = 64;
 const IN_ROOM = new Set(["offer", "answer", "ice", "next"]);
 const SIGNALS = new Set(["offer", "answer", "ice"]);
 const MOVES = new Set(["available", "next", "leave"]);
-const WISHING = new Set(["available", "next"]);
 
 /** Its fields are what a page keeps over a reload. */
 export class Session {
@@ -99,8 +98,9 @@ export class Session {
     this.#keep([...this.kept, { type, text }]);
     if (type === "ping") this.pings.push(this.sent);
     const begins = type === "available" && this.state === "idle";
-    // Those of before hold if nothing is said, but for who begins to wait.
-    if (begins || (WISHING.has(type) && Object.keys(said).length)) this.wishes = /** @type {Wishes} */ (said);
+    // Those of before hold if nothing is said, but for who begins to wait; the server drops a second `next`.
+    const counts = type === "next" ? this.room : type === "available" && !this.room;
+    if (begins || (counts && Object.keys(said).length)) this.wishes = /** @type {Wishes} */ (said);
     if (begins) this.#move("waiting");
     if (type === "next") this.#move("waiting", null, meant || null);
     if (type === "leave") this.#move("idle");

@@ -217,6 +217,7 @@ test("whoever is looked for again is somebody whom the user wants to meet, with 
     assert.deepEqual(server.socket.heard.at(-1), { type: "available", ...wishes });
     server.socket.say(MATCHED);
     client.next({ likes: ["go"] });
+    client.next({ likes: ["a second click"] }); // Of the room that has been left: the server drops it.
     browser.tell("pagehide");
     browser.navigation = "reload";
     [client, events] = make(options);
