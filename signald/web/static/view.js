@@ -228,7 +228,8 @@ export function showCommon(text) {
 export function showWait(seconds, atLeast) {
   if (pageState() !== "waiting") return;
   const crowd = atLeast >= 10 ? `at least ${atLeast} people wait here` : "fewer than ten people wait here";
-  explanation.textContent = `${WORDS.waiting.explanation} You have waited ${seconds} seconds, and ${crowd}.`;
+  const waited = seconds < 5 ? "a moment" : minutes(seconds);
+  explanation.textContent = `${WORDS.waiting.explanation} You have waited ${waited}, and ${crowd}.`;
 }
 
 /** @param {MediaStream | null} stream */
@@ -336,12 +337,16 @@ function showUnread(count) {
   unread.hidden = count === 0;
 }
 
+/** @param {number} seconds */
+function minutes(seconds) {
+  return `${Math.floor(seconds / 60)}:${String(seconds % 60).padStart(2, "0")}`;
+}
+
 function startClock() {
   if (clock !== undefined) return;
   const began = performance.now();
   const tick = () => {
-    const seconds = Math.floor((performance.now() - began) / 1000);
-    elapsed.textContent = `${Math.floor(seconds / 60)}:${String(seconds % 60).padStart(2, "0")}`;
+    elapsed.textContent = minutes(Math.floor((performance.now() - began) / 1000));
   };
   tick();
   clock = setInterval(tick, 1000);
