@@ -3,10 +3,11 @@
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Final, NamedTuple
 
-from twisted.internet.defer import Deferred, DeferredList, maybeDeferred
+from twisted.internet.defer import Deferred, DeferredList, TimeoutError, maybeDeferred
 from twisted.internet.interfaces import IListeningPort
 from twisted.internet.task import deferLater
 from twisted.logger import Logger
+from twisted.python.failure import Failure
 
 from signald.brokers.interface import Broker, ModerationEvents
 from signald.clients.clients import Clients
@@ -160,10 +161,13 @@ class Daemon(ProcessService):
         if self._broker.parks:
             await self._park()
         broker = Deferred.fromCoroutine(self._broker.stop()).addTimeout(BROKER_WITHIN_S, clock)
-        broker.addErrback(lambda failure: self._log.warn("the store was not cleaned up: {why}", why=failure.value))
+        broker.addErrback(self._not_cleaned_up)
         await self._until(lambda: not len(self._watch), CLOSE_WITHIN_S)
         self._watch.drop_all()
         await broker
+
+    def _not_cleaned_up(self, failure: Failure) -> None:
+        self._log.warn("the store was not cleaned up: {why}", why=_why(failure.value, BROKER_WITHIN_S))
 
     async def _park(self) -> None:
         began = self._reactor.seconds()
@@ -171,7 +175,8 @@ class Daemon(ProcessService):
         try:
             count = await parked
         except Exception as error:
-            self._log.warn("sessions were not parked, and go on by their tokens alone: {why}", why=error)
+            why = _why(error, PARK_WITHIN_S)
+            self._log.warn("sessions were not parked, and go on by their tokens alone: {why}", why=why)
         else:
             seconds = round(self._reactor.seconds() - began, 3)
             self._log.info("{count} sessions parked in {seconds} s", count=count, seconds=seconds)
@@ -207,3 +212,7 @@ class Daemon(ProcessService):
 
     def _not_listening(self, failure: Any, listener: Listener) -> None:
         self._deaf = f"cannot listen on {listener.words}: {failure.value}"
+
+
+def _why(error: BaseException | None, within_s: float) -> str:
+    return f"not within {within_s:g} s" if isinstance(error, TimeoutError) else str(error)

@@ -7,7 +7,6 @@ from pathlib import Path
 import pytest
 
 from tests.support.daemon import DaemonProcess
-from tests.support.redis import LOGIN
 from tests.support.service import Service, meet, met, talk
 from tests.support.stores import Cluster, Watched, cluster, watched
 from tests.support.waiting import until
@@ -81,8 +80,7 @@ def test_a_sentinel_that_lies(behind_sentinels: Watched) -> None:
     liar = store.sentinels[0]
     liar.command("SENTINEL", "REMOVE", "the-primary")
     liar.command("SENTINEL", "MONITOR", "the-primary", "127.0.0.1", store.replica.port, 2)
-    url = f"redis+sentinel://{LOGIN}@127.0.0.1:{liar.port},127.0.0.1:{store.sentinels[1].port}/the-primary"
-    with Service(url) as service:
+    with Service(store.url_of(liar, store.sentinels[1])) as service:
         assert service[0].health()["redis"] is True
 
 

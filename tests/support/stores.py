@@ -20,6 +20,9 @@ are patient with each other until a test kills one."""
 NAME = "the-primary"
 """What Sentinels call it."""
 
+SENTINEL_PASSWORD = "of-the-sentinels"
+"""Of the Sentinels themselves, and among each other."""
+
 
 class Watched:
     """A primary and a replica, watched by three Sentinels.
@@ -30,10 +33,12 @@ class Watched:
     """
 
     def __init__(self, stack: contextlib.ExitStack, folder: Path) -> None:
-        def server(name: str, *options: Sequence[str], arguments: Sequence[str] = ()) -> RedisServer:
+        def server(
+            name: str, *options: Sequence[str], arguments: Sequence[str] = (), password: str = ""
+        ) -> RedisServer:
             place = folder / name
             place.mkdir()
-            return stack.enter_context(RedisServer(place, options=options, arguments=arguments))
+            return stack.enter_context(RedisServer(place, options=options, arguments=arguments, password=password))
 
         at_once = ["repl-diskless-sync-delay", "0"]
         self.primary = server("primary", at_once)
@@ -43,17 +48,22 @@ class Watched:
             ["sentinel", "monitor", NAME, "127.0.0.1", str(self.primary.port), "2"],
             ["sentinel", "down-after-milliseconds", NAME, str(PATIENT_MS)],
             ["sentinel", "failover-timeout", NAME, "5000"],
+            ["sentinel", "sentinel-pass", SENTINEL_PASSWORD],
         ]
         names = ("one", "two", "three")
-        self.sentinels = [server(name, *watch, arguments=["--sentinel"]) for name in names]
+        self.sentinels = [server(name, *watch, arguments=["--sentinel"], password=SENTINEL_PASSWORD) for name in names]
         _until(lambda: all(len(sentinel.command("SENTINEL", "SENTINELS", NAME)) == 2 for sentinel in self.sentinels))
         _until(lambda: all(len(sentinel.command("SENTINEL", "REPLICAS", NAME)) == 1 for sentinel in self.sentinels))
 
     @property
     def url(self) -> str:
         """The `REDIS_URL`."""
-        servers = ",".join(f"127.0.0.1:{sentinel.port}" for sentinel in self.sentinels)
-        return f"redis+sentinel://{LOGIN}@{servers}/{NAME}/0"
+        return self.url_of(*self.sentinels)
+
+    def url_of(self, *sentinels: RedisServer) -> str:
+        """The same with some of the Sentinels."""
+        servers = ",".join(f"127.0.0.1:{sentinel.port}" for sentinel in sentinels)
+        return f"redis+sentinel://{LOGIN}@{servers}/{NAME}/0?sentinel_password={SENTINEL_PASSWORD}"
 
     def lose_primary(self) -> None:
         """Kill the primary, and let the Sentinels notice it."""
