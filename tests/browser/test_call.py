@@ -55,6 +55,19 @@ def test_next_brings_someone_else(daemon: Daemon, open_page: Open) -> None:
     assert not alone.driver.find_element("id", "chat-text").is_enabled()
 
 
+def test_next_pressed_twice_skips_nobody_unseen(daemon: Daemon, open_page: Open) -> None:
+    """Else a double click throws away a stranger who was there for a moment, and who was waiting for long."""
+    a, b, c = open_page(), open_page(), open_page()
+    a.start(daemon.url)
+    b.start(daemon.url)
+    in_call(a, b)
+    c.start(daemon.url)
+    c.reach("waiting")
+    a.js("const next = document.getElementById('next'); next.click(); setTimeout(() => next.click(), 100)")
+    in_call(a, c)
+    assert b.state == "waiting"
+
+
 def test_a_partner_who_closes_the_tab_is_replaced(daemon: Daemon, open_page: Open) -> None:
     """Else the user stares at a frozen picture of somebody who is gone."""
     a, b, c = open_page(), open_page(), open_page()
