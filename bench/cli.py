@@ -7,7 +7,7 @@ import signal
 import sys
 from typing import get_type_hints
 
-from bench import procfs, runner, table
+from bench import matching, procfs, runner, table
 from bench.errors import BenchError
 from bench.modes import MODES
 from bench.modes.base import Mode
@@ -31,6 +31,8 @@ def _parser() -> argparse.ArgumentParser:
     for mode in MODES:
         help_line = (mode.__doc__ or "").splitlines()[0]
         _add_options(modes.add_parser(mode.NAME, parents=[common], help=help_line, description=help_line), mode)
+    queue = modes.add_parser("match", help="what a match costs by how many wait, in memory and in a store")
+    queue.add_argument("--matches", type=int, default=2_000, help="matches for each figure")
     everything = modes.add_parser("all", parents=[common], help="the table: every mode at several sizes")
     everything.add_argument("--duration-s", type=float, default=4.0, help="timed period of each run, in seconds")
     return parser
@@ -55,6 +57,9 @@ def main() -> int:
         The exit status: 0, or 1 when an answer was wrong or a server did not run.
     """
     arguments = _parser().parse_args()
+    if arguments.mode == "match":
+        matching.run(arguments.matches)
+        return 0
     launcher = Launcher(
         core=_core(arguments.server_core),
         interpreter=arguments.interpreter,

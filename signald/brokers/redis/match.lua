@@ -25,7 +25,7 @@
 local LOOKED_AT_MOST = 200 -- tickets; the heads of classes that may not be met are not counted, of which there are few
 local CANDIDATES = 32 -- of so many who may be met, one who prefers its likes takes the one who shares most
 local PAGE = 10 -- tickets of one line that are read at once
-local FLAGS = 50 -- classes of which it is looked up at once whether they may be met
+local FLAGS = 100 -- classes of which it is looked up at once whether they may be met
 local MEETS_S = 600 -- for which it is remembered
 
 local heads, sides, meets = KEYS[3], KEYS[4], KEYS[5]
@@ -123,32 +123,40 @@ local function content(one, other)
     return true
 end
 
-local own_side
-local function find_out(other)
-    local text = redis.call('HGET', sides, other)
-    local readable, their_side = pcall(cjson.decode, text or '')
-    if not readable then
-        return '0'
-    end
+local may_meet, own_side = {}, nil
+local function find_out(others)
     own_side = own_side or cjson.decode(side)
-    local may = content(own_side, their_side) and content(their_side, own_side) and '1' or '0'
-    redis.call('HSET', meets, other, may)
-    redis.call('EXPIRE', meets, MEETS_S)
-    return may
+    local flags = {}
+    for i, text in ipairs(redis.call('HMGET', sides, unpack(others))) do
+        local readable, their_side = pcall(cjson.decode, text or '')
+        may_meet[others[i]] = readable and content(own_side, their_side) and content(their_side, own_side)
+        if readable then
+            flags[#flags + 1] = others[i]
+            flags[#flags + 1] = may_meet[others[i]] and '1' or '0'
+        end
+    end
+    if flags[1] then
+        redis.call('HSET', meets, unpack(flags))
+        redis.call('EXPIRE', meets, MEETS_S)
+    end
 end
 
-local may_meet = {}
 local function look_up(classes, from)
-    local asked = {}
+    local asked, unknown = {}, {}
     for i = from, math.min(from + 2 * FLAGS - 2, #classes), 2 do
         if may_meet[classes[i]] == nil then
             asked[#asked + 1] = classes[i]
         end
     end
-    if #asked > 0 then
-        for i, flag in ipairs(redis.call('HMGET', meets, unpack(asked))) do
-            may_meet[asked[i]] = (flag or find_out(asked[i])) == '1'
+    for i, flag in ipairs(redis.call('HMGET', meets, unpack(asked))) do
+        if flag then
+            may_meet[asked[i]] = flag == '1'
+        else
+            unknown[#unknown + 1] = asked[i]
         end
+    end
+    if unknown[1] then
+        find_out(unknown)
     end
 end
 
