@@ -168,6 +168,8 @@ export interface Resume {
   nonce?: string | null;
   /** Seconds since `available`, if the client believes that it waits: its place, if nothing but the token is left of the session. */
   waited?: number | null;
+  /** The fields of the last `available` or `next` that say whom to meet, if there were any: they hold on, if nothing but the token is left of the session. */
+  wishes?: Wishes;
 }
 
 /** What the server may send. */
@@ -329,6 +331,22 @@ export interface Common {
   likes: string[];
   /** Keys of this client's `relax` that did not bind any more. */
   relaxed: string[];
+}
+
+/** The fields that say whom a client wants to meet. */
+export interface Wishes {
+  /** Only clients of one pool meet; without it those who name none. */
+  pool?: string;
+  /** Facts about this client: values by key. */
+  is?: Record<string, string[]>;
+  /** Of the partner: of each key it must have one of these values. */
+  wants?: Record<string, string[]>;
+  /** Of the partner: it must have none of these values. */
+  avoids?: Record<string, string[]>;
+  /** Interests: who shares some comes first. */
+  likes?: string[];
+  /** Seconds of waiting after which a key of `wants` and `avoids`, or `likes`, binds no more. */
+  relax?: Record<string, number>;
 }
 
 /** What the `code` of an `error` message can be. The connection stays open, but for repeated AUTH_FAILED. */

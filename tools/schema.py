@@ -26,6 +26,7 @@ from signald.core.messages import (
     Common,
     IceServer,
     ResumeOffer,
+    Wishes,
     message_type,
 )
 from signald.settings.setting import Group, settings_of
@@ -119,7 +120,9 @@ def definitions(ref_template: str = "#/$defs/{name}") -> dict[str, Schema]:
         refs = [{"$ref": ref_template.format(name=message.__name__)} for message in of]
         defs[title] = {"title": title, "description": description, "oneOf": refs}
         defs.update((message.__name__, _tidied(components[message.__name__])) for message in of)
-    defs.update((part.__name__, _tidied(components[part.__name__])) for part in (IceServer, ResumeOffer, Common))
+    defs.update(
+        (part.__name__, _tidied(components[part.__name__])) for part in (IceServer, ResumeOffer, Common, Wishes)
+    )
     codes = _tidied(components[messages.ErrorCode.__name__])
     del codes["enum"]
     codes["oneOf"] = [{"const": code.value, "description": _CODES[code.name]} for code in messages.ErrorCode]

@@ -20,9 +20,10 @@ from signald.core.blocks import Blocks
 from signald.core.encounters import Party
 from signald.core.ids import ClientId, RoomId
 from signald.core.inputs import PartnerFound
-from signald.core.matching import CROWDED, Crowded, Queue, Room, Rooms, Ticket
+from signald.core.matching import Crowded, Queue, Ticket
 from signald.core.parcel import Parcel
 from signald.core.passes import Pass
+from signald.core.rooms import Room, Rooms
 from signald.periodic import Countdown
 
 
@@ -35,6 +36,7 @@ class MemoryBroker:
         instance: The name of this process.
         block_s: Seconds that a block between users lasts.
         resume_s: How long a room waits for one of its two; seconds.
+        waiting_per_user: Clients of one user that wait at most; 0 for any number.
     """
 
     store_reachable: bool | None = None
@@ -48,12 +50,13 @@ class MemoryBroker:
         instance: str,
         block_s: float,
         resume_s: float = 0.0,
+        waiting_per_user: int = 0,
     ) -> None:
         self.instance = instance
         self._clock = clock
         self._new_room_id = new_room_id
         self._blocks = Blocks(block_s)
-        self._queue = Queue(self._blocks)
+        self._queue = Queue(self._blocks, per_user=waiting_per_user)
         self._rooms = Rooms()
         self._timer: IDelayedCall | None = None  # for the next who may meet somebody more
         # Rooms of the process before this one: those that wait for one of the two, and those that have ended since.
@@ -205,8 +208,8 @@ class MemoryBroker:
         if ticket not in self._queue:
             try:
                 self._queue.add(ticket, now)
-            except Crowded:
-                self._events.refused(ticket, CROWDED)
+            except Crowded as crowded:
+                self._events.refused(ticket, crowded.problem)
 
     def _give_up(self, room: RoomId) -> None:
         """Who was missing in a room did not come back."""

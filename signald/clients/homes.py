@@ -173,7 +173,9 @@ class Homes:
             return None
         if origin is Origin.RESTARTED and restarted_s > self._terms.seconds:
             return None
-        return parcel.from_pass(said, now, wish.received, None if isinstance(wish.waited, UnsetType) else wish.waited)
+        waited_s = None if isinstance(wish.waited, UnsetType) else wish.waited
+        wishes = None if isinstance(wish.wishes, UnsetType) else wish.wishes
+        return parcel.from_pass(said, now, wish.received, waited_s, wishes)
 
     def _may_settle(self, newcomer: Client, packed: Parcel, said: Pass, wish: Resume) -> bool:
         return (

@@ -1,4 +1,4 @@
-"""Pairs waiting clients, the oldest first of those who may meet: the queue, and the rooms of those who are matched.
+"""Pairs waiting clients, the oldest first of those who may meet: the queue.
 
 This is the reference for every broker. Tickets that are the same to others, since they are in one pool and have the
 same facts and wants, are one class (`signald.core.classes`). A search goes through the classes that may meet its own,
@@ -15,7 +15,7 @@ import msgspec
 from signald.core.blocks import Blocks
 from signald.core.classes import Class, Pool
 from signald.core.encounters import Party
-from signald.core.ids import ClientId, RoomId, UserId
+from signald.core.ids import ClientId, UserId
 from signald.core.line import Line, Stand
 from signald.core.messages import ErrorCode, ProtocolError
 from signald.core.wishes import NO_WISH, Side, Wish
@@ -96,12 +96,23 @@ def compatible(one: Ticket, other: Ticket, now: float) -> bool:
     return not one.avoids(other, now) and not other.avoids(one, now)
 
 
-class Crowded(Exception):
-    """There is no place in a pool for another class."""
-
-
 CROWDED: Final = ProtocolError(ErrorCode.CROWDED, "too many different wishes in this pool: you do not wait")
-"""What the client of such a ticket is told."""
+"""What a client is told for whose class its pool has no place."""
+
+TOO_MANY: Final = ProtocolError(ErrorCode.CROWDED, "you wait with too many connections already")
+"""What a user is told who waits with as many connections as it may."""
+
+
+class Crowded(Exception):
+    """There is no place for a ticket.
+
+    Attributes:
+        problem: What its client is told.
+    """
+
+    def __init__(self, problem: ProtocolError) -> None:
+        super().__init__(problem)
+        self.problem = problem
 
 
 class Position(NamedTuple):
@@ -124,12 +135,26 @@ class Queue:
     Args:
         blocks: Says who is never matched with whom.
         passed_over: See PASSED_OVER.
+        per_user: Tickets of one user that stand here at most; 0 for any number.
     """
 
-    __slots__ = ("_blocks", "_changes", "_number", "_passed_over", "_places", "_pools", "_reached", "_stopped")
+    __slots__ = (
+        "_blocks",
+        "_changes",
+        "_number",
+        "_of_user",
+        "_passed_over",
+        "_per_user",
+        "_places",
+        "_pools",
+        "_reached",
+        "_stopped",
+    )
 
-    def __init__(self, blocks: Blocks, passed_over: int = PASSED_OVER) -> None:
+    def __init__(self, blocks: Blocks, passed_over: int = PASSED_OVER, per_user: int = 0) -> None:
         self._blocks = blocks
+        self._per_user = per_user
+        self._of_user: dict[UserId, int] = {}
         self._passed_over = passed_over
         self._places: dict[ClientId, Position] = {}
         self._pools: dict[str, Pool] = {}
@@ -168,15 +193,21 @@ class Queue:
         """Put a ticket behind all that wait as long; one of the same client that stands there already is replaced.
 
         Raises:
-            Crowded: There is no place for its class. Nothing of the client stands in the queue then.
+            Crowded: There is no place for its class, or for another one of its user. Nothing of the client stands
+                in the queue then.
         """
         before = self._places.get(ticket.client)
         if before is not None:
             self._take_out(before)
+        user = ticket.user
+        if user is not None and 0 < self._per_user <= self._of_user.get(user, 0):
+            raise Crowded(TOO_MANY)
         pool = self._pool(ticket.pool)
         of = pool.place_for(ticket.side(now))
         if of is None:
-            raise Crowded
+            raise Crowded(CROWDED)
+        if user is not None:
+            self._of_user[user] = self._of_user.get(user, 0) + 1
         self._number += 1
         stand = (ticket.since, self._number, ticket)
         self._places[ticket.client] = Position(stand, of, pool)
@@ -278,6 +309,11 @@ class Queue:
         del self._places[client]
         self._reached.pop(client, None)
         pool.remove(of, stand)
+        user = stand[2].user
+        if user is not None:
+            self._of_user[user] -= 1
+            if not self._of_user[user]:
+                del self._of_user[user]
 
     def _find(self, ticket: Ticket, of: Class, lines: list[Line], now: float) -> Ticket | None:
         """Whom a ticket meets of those that stand in lines."""
@@ -330,37 +366,3 @@ class Queue:
     def _shared(self, one: Ticket, other: Ticket) -> int:
         """How many likes two share who both prefer them."""
         return len(set(one.likes).intersection(other.likes)) if self._places[other.client].of.side.prefers else 0
-
-
-class Room(msgspec.Struct, frozen=True, gc=False):
-    """Holds two matched clients, who are each other's only partner."""
-
-    id: RoomId
-    first: ClientId
-    second: ClientId
-
-    def partner_of(self, client: ClientId) -> ClientId:
-        """The partner of one of the two."""
-        return self.second if client == self.first else self.first
-
-
-class Rooms:
-    """Holds all rooms by their id."""
-
-    __slots__ = ("_rooms", "get")
-
-    def __init__(self) -> None:
-        self._rooms: dict[RoomId, Room] = {}
-        self.get = self._rooms.get
-        """The room with an id, or None if it has ended."""
-
-    def __len__(self) -> int:
-        return len(self._rooms)
-
-    def open(self, room: Room) -> None:
-        """Remember a room."""
-        self._rooms[room.id] = room
-
-    def end(self, room: RoomId) -> Room | None:
-        """Forget a room; None if it has ended before."""
-        return self._rooms.pop(room, None)

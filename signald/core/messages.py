@@ -86,7 +86,8 @@ class ErrorCode(StrEnum):
     connection."""
 
     CROWDED = "CROWDED"
-    """There are too many different wishes in this pool already. Fewer keys or values, or another pool, find a place."""
+    """There are too many different wishes in this pool already, or too many connections of this user that wait
+    (MAX_WAITING_PER_USER): this one does not wait."""
 
     RESUME_FAILED = "RESUME_FAILED"
     """There is no such session any more, or the token is not the last one of it: the connection goes on as the new
@@ -322,6 +323,16 @@ class Resume(msgspec.Struct, tag="resume", gc=False):
         ]
         | UnsetType
         | None
+    ) = UNSET
+    wishes: (
+        Annotated[
+            Wishes,
+            Meta(
+                description="The fields of the last `available` or `next` that say whom to meet, if there were any: "
+                "they hold on, if nothing but the token is left of the session."
+            ),
+        ]
+        | UnsetType
     ) = UNSET
 
 

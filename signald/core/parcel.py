@@ -165,7 +165,9 @@ def _want(session: Session, said: Wishes | None) -> None:
         session.want(None)
 
 
-def from_pass(said: Pass, unix_time: float, received: int, waited_s: float | None) -> Parcel:
+def from_pass(
+    said: Pass, unix_time: float, received: int, waited_s: float | None, wishes: Wishes | None = None
+) -> Parcel:
     """What a token alone tells of a session whose home is no more.
 
     Args:
@@ -173,6 +175,7 @@ def from_pass(said: Pass, unix_time: float, received: int, waited_s: float | Non
         unix_time: Seconds since 1970.
         received: How many messages the client says that it has had: what it is sent from now on comes after these.
         waited_s: How long the client says that it has waited, if it says that; believed as far as the token is old.
+        wishes: Whom the client says that it wants to meet.
     """
     waits = said.room is None and waited_s is not None
     return Parcel(
@@ -191,6 +194,7 @@ def from_pass(said: Pass, unix_time: float, received: int, waited_s: float | Non
         waited_s=min(waited_s or 0.0, max(0.0, unix_time - said.issued)),
         user=said.user,
         user_s=said.user_until - unix_time,
+        said=wishes,
     )
 
 

@@ -292,6 +292,12 @@ class IdentitySettings(Group):
     max_connections_per_user: int = setting(
         "0", values.integer(0, 1_000_000), "Connections of one user at one time, on all instances; 0: any number"
     )
+    max_waiting_per_user: int = setting(
+        "8",
+        values.integer(0, 1_000_000),
+        "Connections of one user that wait for a partner at one time, on one instance; one more gets `CROWDED`; 0: any "
+        "number",
+    )
     user_overflow: Overflow = setting(
         "refuse",
         values.choice(Overflow),

@@ -85,8 +85,9 @@ def make_broker(
 
     address, ca_file = chosen.store.redis_url, chosen.store.redis_ca_file
     block_s, resume_s = chosen.pairing.block_days * DAY_S, chosen.resuming.resume_seconds
+    per_user = chosen.identity.max_waiting_per_user
     if address is None:
-        return MemoryBroker(reactor, new_room_id, chosen.process.instance_id, block_s, resume_s)
+        return MemoryBroker(reactor, new_room_id, chosen.process.instance_id, block_s, resume_s, per_user)
     keys = keys_of(address, chosen.store.redis_prefix)
     try:
         primary = make_primary(address, ca_file, keys.waiting, reactor)
@@ -104,6 +105,7 @@ def make_broker(
         common_time=common_time,
         block_s=block_s,
         resume_s=resume_s,
+        waiting_per_user=per_user,
         passes=passes if resume_s and not chosen.resuming.resume_secret else None,
         observe=counts.store_called,
         trouble=lambda problem: counts.store_troubled(problem.word),

@@ -145,6 +145,22 @@ class WishTest(MemoryTest):
         good.send("available")
         self.assertEqual((wants.types()[-1:], good.types()), (["matched"], ["matched"]))
 
+    def test_one_user_waits_with_some_connections(self) -> None:
+        """One user fills the queue with connections that may meet nobody, and each search passes them all."""
+        daemon = self.start(AUTH_MODE="optional", JWT_SECRET=SECRET, MAX_WAITING_PER_USER="2")
+        token = jwt.encode({"sub": "ada", "exp": int(daemon.unix_time()) + 60}, SECRET, "HS256")
+        clients = [daemon.client() for _ in range(3)]
+        for client in clients:
+            client.send("auth", token=token)
+            client.send("available")
+        self.assertEqual([client.types() for client in clients], [[], [], ["error"]])
+        clients[0].send("leave")
+        clients[2].send("available")
+        self.assertEqual(clients[2].take(), [])
+        guest = daemon.client()
+        guest.send("available")
+        self.assertEqual((clients[1].types(), guest.types()), (["matched"], ["matched"]))
+
     def test_wishes_outlive_the_connection(self) -> None:
         """Somebody who comes back through a tunnel is called by whom it did not want."""
         daemon = self.start()

@@ -30,7 +30,6 @@ from signald.brokers.redis.membership import Membership
 from signald.brokers.redis.moderation import SharedModeration
 from signald.brokers.redis.moving import Moving
 from signald.brokers.redis.no_sessions import NoSessions
-from signald.brokers.redis.outside import Outcome
 from signald.brokers.redis.pairing import Pairing
 from signald.brokers.redis.parked import ParkedSessions
 from signald.brokers.redis.post import Post
@@ -73,6 +72,7 @@ class RedisBroker:
         common_time: Seconds since 1970; it learns the store's.
         block_s: How long a block of users lasts; seconds.
         resume_s: How long a session without a connection is kept; seconds.
+        waiting_per_user: Clients of one user that wait on this instance at most; 0 for any number.
         passes: Tokens whose key is to be the same on all instances; None if it is already.
         observe: Told of each call of the store; see `store.Observe`.
         trouble: Told of each problem with the store.
@@ -94,6 +94,7 @@ class RedisBroker:
         common_time: CommonTime,
         block_s: float,
         resume_s: float = 0.0,
+        waiting_per_user: int = 0,
         passes: Passes | None = None,
         observe: Observe = unobserved,
         trouble: Callable[[Problem], None] = lambda problem: None,
@@ -101,6 +102,7 @@ class RedisBroker:
         self._common_time = common_time
         self._block_s = block_s
         self._resume_s = resume_s
+        self._waiting_per_user = waiting_per_user
         self._passes = passes
         self._keys = keys
         self._label = instance
@@ -170,12 +172,15 @@ class RedisBroker:
         self._errands = errands = Errands(
             store=self._store,
             clock=self._clock,
-            sought=self._sought,
+            sought=lambda ticket, outcome, now: self._pairing.sought(ticket, outcome, now),
             send=self._send,
             block=self.block,
             fence=self._fence,
         )
-        self._pairing = Pairing(self.instance, errands, events, self._new_room_id, blocks, self._boot, self._resume_s)
+        new_room_id, per_user = self._new_room_id, self._waiting_per_user
+        self._pairing = Pairing(
+            self.instance, errands, events, new_room_id, blocks, self._boot, self._resume_s, per_user
+        )
         self._moving = Moving(
             store=self._store,
             parked=ParkedSessions(self._store, self._keys, self._resume_s, self._boot),
@@ -329,9 +334,6 @@ class RedisBroker:
 
     def _send(self, instance: str, letter: Letter) -> None:
         self._post.send(instance, letter)
-
-    def _sought(self, ticket: Ticket, outcome: Outcome, now: float) -> None:
-        self._pairing.sought(ticket, outcome, now)
 
     def _fence(self, client: ClientId, epoch: int, nonce: str) -> bool:
         return self._moving.fence(client, epoch, nonce)

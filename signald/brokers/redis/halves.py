@@ -14,7 +14,7 @@ from signald.brokers.redis.letters import Back, Held, Hold, Left, Moved, Rejoin,
 from signald.brokers.redis.outside import Outside
 from signald.brokers.redis.rooms import RemoteRoom, RemoteRooms
 from signald.core.ids import ClientId, RoomId
-from signald.core.matching import Room
+from signald.core.rooms import Room
 
 ELSEWHERE: Final = "elsewhere"
 

@@ -37,7 +37,8 @@ from signald.core.blocks import Blocks
 from signald.core.encounters import Party
 from signald.core.ids import ClientId, RoomId
 from signald.core.inputs import PartnerFound
-from signald.core.matching import CROWDED, Crowded, Queue, Room, Ticket
+from signald.core.matching import CROWDED, Crowded, Queue, Ticket
+from signald.core.rooms import Room
 
 CLAIM_TIMEOUT_S: Final = 2.0
 """How long the owner of a ticket may take to answer a claim, beside the way there and back."""
@@ -131,6 +132,7 @@ class Pairing:
         blocks: Who is kept apart, as far as this process knows; what the store knows counts besides.
         boot: This process's boot id.
         resume_s: How long a room waits for one whose home is gone; seconds.
+        waiting_per_user: Clients of one user that wait here at most; 0 for any number.
     """
 
     def __init__(
@@ -142,6 +144,7 @@ class Pairing:
         blocks: Blocks,
         boot: str = "",
         resume_s: float = 0.0,
+        waiting_per_user: int = 0,
     ) -> None:
         self.instance = instance
         self._outside = outside
@@ -149,7 +152,8 @@ class Pairing:
         self._new_room_id = new_room_id
         self._stays: dict[ClientId, Stay] = {}
         self._blocks = blocks
-        self._queue = Queue(blocks)  # the same tickets, oldest first: for the time without a store, and to look after
+        # The same tickets, oldest first: for the time without a store, and to look after them.
+        self._queue = Queue(blocks, per_user=waiting_per_user)
         self._claims: dict[RoomId, Stay] = {}
         self._deadlines: deque[Pending] = deque()
         self._local: dict[RoomId, Room] = {}
@@ -202,8 +206,8 @@ class Pairing:
             self.withdraw(stay.ticket, now)
         try:
             self._queue.add(ticket, now)
-        except Crowded:
-            self._events.refused(ticket, CROWDED)
+        except Crowded as crowded:
+            self._events.refused(ticket, crowded.problem)
             return
         stay = self._stays[ticket.client] = Stay(ticket)
         stay.place = self.places.get(ticket)

@@ -58,7 +58,7 @@ export const ErrorCode = Object.freeze({
   AUTH_REQUIRED: "AUTH_REQUIRED",
   /** The token is not accepted, or its user is banned or has too many connections. The third in a row closes the connection. */
   AUTH_FAILED: "AUTH_FAILED",
-  /** There are too many different wishes in this pool already. Fewer keys or values, or another pool, find a place. */
+  /** There are too many different wishes in this pool already, or too many connections of this user that wait (MAX_WAITING_PER_USER): this one does not wait. */
   CROWDED: "CROWDED",
   /** There is no such session any more, or the token is not the last one of it: the connection goes on as the new client of its `ready`. */
   RESUME_FAILED: "RESUME_FAILED",

@@ -161,7 +161,8 @@
  *   | { type: "ice", candidate: RTCIceCandidateInit | null, roomId?: string }
  *   | { type: "report", reason: string, text?: string | undefined, partnerId?: string | undefined }
  *   | { type: "block", partnerId?: string | undefined }
- *   | { type: "resume", token: string, received: number, nonce?: string, waited?: number }} ClientMessage
+ *   | { type: "resume", token: string, received: number, nonce?: string, waited?: number,
+ *     wishes?: Wishes }} ClientMessage
  */
 
 export * from "./constants.js";

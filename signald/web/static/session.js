@@ -139,7 +139,8 @@ export class Session {
     this.nonce ??= Math.random().toString(36).slice(2);
     const waited = this.state === "waiting" ? Math.max(0, Date.now() - this.waitsSince) / 1000 : undefined;
     const { token } = this.grant ?? {};
-    return JSON.stringify({ type: "resume", token, received: this.received, nonce: this.nonce, waited });
+    const wishes = Object.keys(this.wishes).length ? this.wishes : undefined;
+    return JSON.stringify({ type: "resume", token, received: this.received, nonce: this.nonce, waited, wishes });
   }
 
   /**

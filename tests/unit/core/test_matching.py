@@ -8,8 +8,9 @@ from hypothesis.stateful import Bundle, RuleBasedStateMachine, consumes, invaria
 
 from signald.core.blocks import Blocks
 from signald.core.ids import ClientId, RoomId, UserId
-from signald.core.matching import CANDIDATES, Queue, Room, Rooms, Ticket, compatible
+from signald.core.matching import CANDIDATES, Queue, Ticket, compatible
 from signald.core.messages import Wishes
+from signald.core.rooms import Room, Rooms
 from signald.core.wishes import Vocabulary, Wish, make_wish
 
 CLIENTS = [ClientId(name) for name in "abcdefgh"]

@@ -4,7 +4,7 @@ from signald.core import parcel
 from signald.core.encounters import Encounter, Party
 from signald.core.ids import ClientId, RoomId, UserId
 from signald.core.inputs import Identified, Interrupted, PartnerFound, Returned
-from signald.core.messages import Available, Leave, Next
+from signald.core.messages import Available, Leave, Next, Wishes
 from signald.core.passes import VERSION, Pass
 from signald.core.session import Session
 from signald.core.standing import Policy, State
@@ -58,7 +58,9 @@ def test_waiting() -> None:
 def test_what_a_token_tells() -> None:
     """Who lost its home is believed whatever it says of its place."""
     said = Pass(VERSION, CLIENT, 1, 2, 3, 1000.0, "a", "boot", user=UserId("ada"), user_until=1100.0)
-    packed = parcel.from_pass(said, 1060.0, 0, 1e9)
+    packed = parcel.from_pass(said, 1060.0, 0, 1e9, Wishes(pool="p"))
+    wish = parcel.unpack(packed, Policy(), 5.0).wish
+    assert wish is not None and wish.pool == "p"
     assert (packed.stands, packed.waited_s, packed.user_s, packed.lost) == ("waiting", 60.0, 40.0, True)
     assert parcel.from_pass(said, 1060.0, 0, None).stands == "idle"
     paired = Pass(VERSION, CLIENT, 1, 2, 3, 1000.0, "a", "boot", ROOM, PARTNER, "b/x")

@@ -94,6 +94,7 @@ BAD: Mapping[str, tuple[str, ...]] = {
     "JWT_AUDIENCE": ("x" * 1025, "a\x00b"),
     "JWT_LEEWAY_SECONDS": ("-1", "601", "x"),
     "MAX_CONNECTIONS_PER_USER": ("-1", "x", "1.5"),
+    "MAX_WAITING_PER_USER": ("-1", "x", "1.5"),
     "USER_OVERFLOW": ("drop",),
     "BLOCK_DAYS": ("0", "3651", "x"),
     "REPORT_WEBHOOK_URL": (
@@ -474,6 +475,7 @@ def test_every_setting_is_an_option(tmp_path: Path) -> None:
         "demo": "false",
         "drain-seconds": "5",
         "match-keys": "lang;gender=f,m,x",
+        "max-waiting-per-user": "3",
         "match-claims": "age,verified",
         "match-likes-seconds": "2.5",
         "resume-seconds": "7",
