@@ -138,13 +138,14 @@ class Homes:
         self._broker.settled(client.id, found)
         session = client.session
         if session.room is not None and session.partner is not None:
-            told_away, session.partner_away = session.partner_away, True  # until it is heard of
-            match await self._broker.rejoin(self._half(client, session.room, session.partner, packed)):
+            room, told_away = session.room, session.partner_away
+            session.partner_away = True  # until it is heard of
+            match await self._broker.rejoin(self._half(client, room, session.partner, packed)):
                 case Partner.HERE:  # if it was told otherwise, or will be by a message that it missed, it is told now
                     session.partner_away &= told_away
-                    self._give(client, PartnerReturned(session.room, lost=False))
+                    self._give(client, PartnerReturned(room, lost=False))
                 case Partner.GONE:
-                    self._give(client, PartnerGone(session.room))
+                    self._give(client, PartnerGone(room))
                 case Partner.STALE:
                     self._clients.vanish(client)
                     if newcomer.session.state is State.RESUMING:

@@ -112,6 +112,8 @@ class Alone:
             assert time.monotonic() - began < 3 * RESUME_S, f"not right: {wrong}"
             await asyncio.sleep(0.05)
         self.rests.append(time.monotonic() - began)
+        self.swarm.judge(lambda: check_relays(self.swarm.views))
+        assert not self.swarm.broken, "\n".join(self.swarm.broken)
         self.relays += check_relays(self.swarm.views)
         self.swarm.forget()
         assert not self.swarm.broken, "\n".join(self.swarm.broken)
@@ -152,6 +154,7 @@ class Together(Churn):
     ) -> None:
         super().__init__(store, proxies, service, swarm, rng)
         self._travellers = swarm
+        self.waits_s = RESUME_S
         swarm.asks_twice = False  # the home may be frozen, and then each of two instances would be the next one
         self.choices += [self.storm, self.storm, self.kick]
 

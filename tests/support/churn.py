@@ -50,6 +50,7 @@ class Churn:
         faults: How many of each kind came.
         rests: Seconds until everything was right again, of each rest.
         relays: Messages that were judged.
+        waits_s: How long a room may wait for one who has left it, while nobody could hear of that.
         errors: Lines of the logs that somebody would have to look at.
         choices: The faults that may come; one that stands twice comes twice as often.
     """
@@ -70,6 +71,7 @@ class Churn:
         self._service = service
         self._dead = False
         self.swarm = swarm
+        self.waits_s = 0.0
         self.faults: Counter[str] = Counter()
         self.rests: list[float] = []
         self.relays = 0
@@ -122,6 +124,7 @@ class Churn:
         began = time.monotonic()
         # The partners of a killed instance's clients are told within 20 s; before that nothing can be right.
         patience_s = REMATCH_DELAY_S + MATCHED_WITHIN_S + SLACK_S + (GONE_WITHIN_S if self._dead else 0.0)
+        patience_s += self.waits_s
         self._dead = False
         while wrong := self.swarm.wrong():
             self.swarm.settle()

@@ -20,7 +20,6 @@ class Journey(View):
     """What one client knows that can go on.
 
     Attributes:
-        lost_in: Rooms in which it was told that something may be missing.
         lost: How often.
         blurred: Whether it was told that, and does not know yet that all has come.
         partner_away: Whether its partner is, as far as it was told.
@@ -29,7 +28,6 @@ class Journey(View):
         diary: The last things that it said and heard, for whoever reads of a broken promise.
     """
 
-    lost_in: set[str] = field(default_factory=set)
     lost: int = 0
     blurred: bool = False
     partner_away: bool = False

@@ -78,6 +78,7 @@ class View:
         knew: The rooms that it was told of.
         left: The rooms that its own words may have ended.
         farewells: For each `partner-left`, the rooms and partners that it may be about.
+        lost_in: Rooms in which it was told that something may be missing.
     """
 
     client: str
@@ -90,6 +91,7 @@ class View:
     knew: set[str] = field(default_factory=set)
     left: set[str] = field(default_factory=set)
     farewells: list[set[tuple[str, str]]] = field(default_factory=list)
+    lost_in: set[str] = field(default_factory=set)
 
     @property
     def certain(self) -> State | None:
@@ -214,6 +216,8 @@ def check_pairs(views: dict[str, View]) -> str:
         partner = alive.get(state.partner)
         if partner is None or partner.certain != State("paired", state.room, view.client):
             return f"{view.client} is in {state}, its partner in {partner and partner.certain}"
+        if state.room in partner.lost_in:  # a client of the first protocol cannot be told
+            continue
         sure = [said.number for said in view.said.values() if said.certain and said.rooms == {state.room}]
         if not set(sure) <= set(partner.heard.get(state.room, ())):
             return f"{partner.client} has not heard all of {sure}"

@@ -111,21 +111,21 @@ class Halves:
         self.wait(room, now)
         return room
 
-    def forget(self, id: RoomId, client: ClientId, now: float, to: str = "") -> tuple[bytes, ...]:
+    def forget(self, id: RoomId, client: ClientId, now: float, to: str = "") -> tuple[tuple[bytes, ...], bool]:
         """A client is gone from here with its half of a room, to another instance if that is known.
 
         Returns:
-            What it has said that nobody has heard.
+            What it has said that nobody has heard, and whether its partner has yet to hear that something was lost.
         """
         self._parted.pop(id, None)
         self._parted[id] = now + self._seconds, to
         self._local.pop(id, None)
         room = self._remote.get(id)
         if room is None or room.client != client:
-            return ()
+            return (), False
         unheard = tuple(room.held or ())
         self.close(room)
-        return unheard
+        return unheard, room.lost
 
     def drop(self, id: RoomId, client: ClientId) -> None:
         """A client that came here has no such room."""
@@ -214,8 +214,13 @@ class Halves:
     def rejoined(self, instance: str, letter: Rejoined) -> None:
         """Another instance has the partner of one that came here."""
         room = self._remote.get(letter.room)
-        if room is not None and room.client == letter.client and letter.partner in (Partner.HERE, Partner.AWAY):
+        if room is None or room.client != letter.client:
+            return
+        if letter.partner in (Partner.HERE, Partner.AWAY):
             self._go_on(room, instance)
+        elif letter.partner == Partner.GONE and room.held is not None:
+            self.close(room)
+            self._events.partner_left(room.client, room.id)
 
     def _go_on(self, room: RemoteRoom, instance: str) -> None:
         self._remote.move(room, instance)

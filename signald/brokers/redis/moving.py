@@ -133,8 +133,9 @@ class Moving:
         elif await self._parked.boot_of(home) == boot:
             given = await self._demand(home, said, received, nonce) if wanted() else False
             if given:
-                turn = await self._take_parked(said, nonce)
-                return Fetched(Origin.MOVED, turn.parcel, claimed=True) if turn.taken else Fetched(Origin.GONE)
+                held = await self._take_parked(said, nonce)
+                if held.taken:
+                    return Fetched(Origin.MOVED, held.parcel, claimed=True)
             if given is False and (not turn.holder or not wanted()):
                 return Fetched(Origin.GONE)
         if not wanted():
@@ -270,8 +271,8 @@ class Moving:
             parted = self._halves.part(packed.room, packed.client, now)
         if parted is not None:
             return msgspec.structs.replace(packed, partner_instance=self.seat(self._store.instance))
-        unheard = self._halves.forget(packed.room, packed.client, now, to)
-        return msgspec.structs.replace(packed, unheard=unheard, partner_instance=seat)
+        unheard, lost = self._halves.forget(packed.room, packed.client, now, to)
+        return msgspec.structs.replace(packed, unheard=unheard, partner_instance=seat, lost=packed.lost or lost)
 
     async def give_up_moved(self) -> None:
         """This instance was not heard of for a while: find out which of its sessions have another home."""
