@@ -1,7 +1,5 @@
 """The broker of many processes keeps the contract, and what only a store can break."""
 
-from itertools import count
-
 from signald.brokers.interface import Answers
 from signald.brokers.redis import store as redis_store
 from signald.brokers.redis.keys import names
@@ -14,8 +12,6 @@ from signald.core.ids import ClientId, UserId
 from signald.core.matching import Ticket
 from tests.contract import suite
 from tests.contract.on_redis import OnRedis
-
-_PREFIXES = count()
 
 
 class Redis(OnRedis, suite.BrokerContract, suite.WishContract):
