@@ -27,7 +27,7 @@ from signald.core.bans import Ban
 from signald.core.encounters import Party
 from signald.core.ids import ClientId, RoomId
 from signald.core.inputs import PartnerFound
-from signald.core.matching import Ticket
+from signald.core.matching import Crowds, Ticket
 from signald.core.messages import ProtocolError
 from signald.core.parcel import Parcel
 from signald.core.passes import Pass
@@ -334,8 +334,8 @@ class Broker(Protocol):
         """How many clients of this instance wait."""
         ...
 
-    def crowd(self, pool: str) -> int:
-        """How many wait in a pool, as far as this instance knows: itself, or all of them a moment ago."""
+    def crowds(self) -> Crowds:
+        """How many clients of this instance wait where."""
         ...
 
     @property

@@ -20,7 +20,7 @@ from signald.core.blocks import Blocks
 from signald.core.encounters import Party
 from signald.core.ids import ClientId, RoomId
 from signald.core.inputs import PartnerFound
-from signald.core.matching import Crowded, Queue, Ticket
+from signald.core.matching import Crowded, Crowds, Queue, Ticket
 from signald.core.parcel import Parcel
 from signald.core.passes import Pass
 from signald.core.rooms import Room, Rooms
@@ -182,9 +182,9 @@ class MemoryBroker:
         """How many clients wait."""
         return len(self._queue)
 
-    def crowd(self, pool: str) -> int:
-        """See `Broker.crowd`."""
-        return self._queue.crowd(pool)
+    def crowds(self) -> Crowds:
+        """See `Broker.crowds`."""
+        return self._queue.crowds()
 
     @property
     def rooms(self) -> int:

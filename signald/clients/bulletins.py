@@ -7,6 +7,7 @@ from twisted.internet.interfaces import IReactorTime
 
 from signald.clients.client import Client
 from signald.core import messages
+from signald.core.matching import Crowds
 from signald.core.standing import State
 from signald.periodic import PeriodicService
 
@@ -19,13 +20,15 @@ class Bulletins(PeriodicService):
 
     Args:
         clock: Tells the time.
-        crowd: How many wait in a pool.
+        crowds: How many wait where; on this instance, and so no more than there are.
         tell: Sends a client a message that it is to have even if its connection is lost meanwhile.
     """
 
-    def __init__(self, clock: IReactorTime, crowd: Callable[[str], int], tell: Callable[[Client, bytes], None]) -> None:
+    def __init__(
+        self, clock: IReactorTime, crowds: Callable[[], Crowds], tell: Callable[[Client, bytes], None]
+    ) -> None:
         super().__init__(clock, BULLETINS_S, "the bulletins for those who wait")
-        self._crowd = crowd
+        self._crowds = crowds
         self._tell = tell
         self._waiting: dict[Client, None] = {}
 
@@ -35,10 +38,10 @@ class Bulletins(PeriodicService):
             self._waiting[client] = None
 
     def _beat(self) -> None:
-        now = self._clock.seconds()
+        now, tickets = self._clock.seconds(), self._crowds().tickets if self._waiting else {}
         for client in list(self._waiting):
             ticket = client.session.ticket
             if client.session.state is not State.WAITING or ticket is None:
                 del self._waiting[client]
                 continue
-            self._tell(client, messages.waiting(now - ticket.since, self._crowd(ticket.pool)))
+            self._tell(client, messages.waiting(now - ticket.since, tickets.get(ticket.pool, 0)))

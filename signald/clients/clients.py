@@ -104,7 +104,7 @@ class Clients:
         self._performer = performer = Performer(broker, clock, counts, ice_servers, identities, self._pace, report)
         self._run, self._give, self._refuse = performer.run, performer.give, performer.refuse
         self._ice_servers = ice_servers
-        self.bulletins = Bulletins(clock, broker.crowd, performer.tell)
+        self.bulletins = Bulletins(clock, broker.crowds, performer.tell)
         performer.waits = self.bulletins.begin
         self.resuming: Resuming | None = None
         self.homes: Homes | None = None
@@ -316,7 +316,9 @@ class Clients:
         self._give(client, found)
         paired = client.session.state is State.PAIRED
         if paired:
-            self._counts.waits.add(self._now() - found.ticket.since)
+            now, ticket = self._now(), found.ticket
+            self._counts.waits.add(now - ticket.since)
+            self._counts.matches_relaxed += ticket.wish is not None and bool(ticket.wish.relaxed(ticket.since, now))
         return paired
 
     def refused(self, ticket: Ticket, problem: ProtocolError) -> None:

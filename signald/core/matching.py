@@ -7,6 +7,7 @@ partner that was just left) are passed over, some at a time, and the search goes
 nothing hides anybody.
 """
 
+from collections.abc import Mapping
 from heapq import heapify, heappop, heappush, merge
 from typing import Final, NamedTuple
 
@@ -115,6 +116,18 @@ class Crowded(Exception):
         self.problem = problem
 
 
+class Crowds(NamedTuple):
+    """How many wait.
+
+    Attributes:
+        tickets: In each pool where somebody waits.
+        classes: In how many classes, of all pools together.
+    """
+
+    tickets: Mapping[str, int]
+    classes: int
+
+
 class Position(NamedTuple):
     """Where a ticket stands.
 
@@ -175,19 +188,11 @@ class Queue:
         """All tickets, in order of place."""
         return [stand[2] for stand in sorted(place.stand for place in self._places.values())]
 
-    @property
-    def classes(self) -> int:
-        """How many classes there are of tickets that wait."""
-        return sum(pool.classes for pool in self._pools.values())
-
-    def crowds(self) -> dict[str, int]:
-        """How many wait in each pool where somebody waits."""
-        return {name: pool.tickets for name, pool in self._pools.items() if pool.tickets}
-
-    def crowd(self, pool: str) -> int:
-        """How many wait in a pool."""
-        found = self._pools.get(pool)
-        return 0 if found is None else found.tickets
+    def crowds(self) -> Crowds:
+        """How many wait where."""
+        standing = {name: pool for name, pool in self._pools.items() if pool.tickets}
+        tickets = {name: pool.tickets for name, pool in standing.items()}
+        return Crowds(tickets, sum(pool.classes for pool in standing.values()))
 
     def add(self, ticket: Ticket, now: float) -> None:
         """Put a ticket behind all that wait as long; one of the same client that stands there already is replaced.

@@ -92,6 +92,7 @@ class Counts:
         "handshakes_refused",
         "log_lines_dropped",
         "matches_delayed",
+        "matches_relaxed",
         "put_off",
         "received_bytes",
         "relayed",
@@ -129,6 +130,8 @@ class Counts:
         """Reads that had to wait for the turn of their address."""
         self.matches_delayed = 0
         """Clients that had to wait because they left too many partners."""
+        self.matches_relaxed = 0
+        """Clients matched when something of their wishes did not bind any more."""
         self.log_lines_dropped = 0
         self.violators = 0
         """Clients that were closed because they broke the rate limit too often."""

@@ -14,6 +14,8 @@ class Gauges:
     clients_limit: Ask = field(metadata={"help": "Clients for which there is room."})
     sessions_away: Ask = field(metadata={"help": "Sessions without a connection, whose clients may come back."})
     kept_bytes: Ask = field(metadata={"help": "Messages that are kept since they may not have arrived."})
+    waiting_pools: Ask = field(metadata={"help": "Pools in which clients of this instance wait."})
+    waiting_classes: Ask = field(metadata={"help": "Different wishes of clients of this instance that wait."})
     half_open: Ask = field(metadata={"help": "Connections that have not finished their handshake."})
     bans: Ask = field(metadata={"help": "Addresses and users that may not come in for now."})
     loop_lag_seconds: Ask = field(metadata={"help": "How late the event loop was at worst, since the last scrape."})

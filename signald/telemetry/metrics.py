@@ -74,6 +74,9 @@ class Metrics(Collector):
         yield _counter("reports", "Reports of clients about each other.", counts.reports)
         yield _counter("blocks", "Times that a client blocked another.", counts.blocks)
         yield _counter("matches_delayed", "Clients above MATCHES_PER_MINUTE that had to wait.", counts.matches_delayed)
+        yield _counter(
+            "matches_relaxed", "Clients matched when some wish did not bind any more.", counts.matches_relaxed
+        )
         yield _counter("log_lines_dropped", "Lines of the log that nobody read in time.", counts.log_lines_dropped)
         yield _counter("violators_closed", "Clients closed for VIOLATIONS_PER_MINUTE.", counts.violators)
         yield _counters("webhooks", "Reports that were posted to the operator.", "result", self._webhooks())

@@ -328,6 +328,8 @@ def make_metrics(
         clients_limit=lambda: limits.admission.max_connections,
         sessions_away=lambda: clients.away,
         kept_bytes=lambda: clients.kept_bytes,
+        waiting_pools=lambda: len(broker.crowds().tickets),
+        waiting_classes=lambda: broker.crowds().classes,
         half_open=lambda: len(limits.handshakes),
         bans=lambda: len(records.bans.in_force()),
         loop_lag_seconds=lag.worst,

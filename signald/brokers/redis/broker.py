@@ -42,7 +42,7 @@ from signald.core.blocks import Blocks
 from signald.core.common_time import CommonTime
 from signald.core.encounters import Party
 from signald.core.ids import ClientId, RoomId
-from signald.core.matching import Ticket
+from signald.core.matching import Crowds, Ticket
 from signald.core.parcel import Parcel
 from signald.core.passes import Pass, Passes
 from signald.periodic import Periodic
@@ -152,9 +152,9 @@ class RedisBroker:
         """How many clients of this instance wait."""
         return self._pairing.waiting
 
-    def crowd(self, pool: str) -> int:
-        """See `Broker.crowd`."""
-        return self._pairing.crowd(pool)
+    def crowds(self) -> Crowds:
+        """See `Broker.crowds`."""
+        return self._pairing.crowds()
 
     @property
     def rooms(self) -> int:

@@ -37,7 +37,7 @@ from signald.core.blocks import Blocks
 from signald.core.encounters import Party
 from signald.core.ids import ClientId, RoomId
 from signald.core.inputs import PartnerFound
-from signald.core.matching import CROWDED, Crowded, Queue, Ticket
+from signald.core.matching import CROWDED, Crowded, Crowds, Queue, Ticket
 from signald.core.rooms import Room
 
 CLAIM_TIMEOUT_S: Final = 2.0
@@ -173,9 +173,9 @@ class Pairing:
         """How many clients of this instance wait."""
         return len(self._stays)
 
-    def crowd(self, pool: str) -> int:
-        """How many clients of this instance wait in a pool."""
-        return self._queue.crowd(pool)
+    def crowds(self) -> Crowds:
+        """How many clients of this instance wait where."""
+        return self._queue.crowds()
 
     @property
     def rooms(self) -> int:

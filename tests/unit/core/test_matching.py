@@ -191,8 +191,9 @@ class QueueModel(RuleBasedStateMachine):
         assert self.queue.oldest() == waiting
         assert len(self.queue) == len(waiting)
         assert all(ticket in self.queue for ticket in waiting)
-        assert self.queue.crowd("") == sum(not ticket.pool for ticket in waiting)
-        assert self.queue.crowds() == {pool: n for pool in ("", "p") if (n := sum(t.pool == pool for t in waiting))}
+        crowds = self.queue.crowds()
+        assert crowds.tickets == {pool: n for pool in ("", "p") if (n := sum(t.pool == pool for t in waiting))}
+        assert bool(waiting) <= crowds.classes <= len(waiting)
 
     @invariant()
     def nobody_waits_in_vain(self) -> None:
