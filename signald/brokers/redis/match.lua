@@ -223,6 +223,9 @@ end
 local function first_of_all()
     local best
     for _, line in ipairs(open) do
+        if not line.page[line.at] and #line.page == 2 * PAGE then
+            turn(line)
+        end
         if line.page[line.at] then
             local score = tonumber(line.page[line.at + 1])
             if not best or score < best.score or (score == best.score and line.page[line.at] < best.ticket) then
@@ -241,9 +244,6 @@ local function next_ticket()
     if best then
         local line = best.line
         line.at, line.from = line.at + 2, line.from + 1
-        if not line.page[line.at] and not turn(line) then
-            line.page = {}
-        end
     end
     return best
 end
@@ -301,8 +301,12 @@ while found do
 end
 
 if best then
-    take_out(best.line.class, best.ticket)
-    take_out(class, own)
+    if class == '' and best.line.class == '' then
+        redis.call('ZREM', queue, best.ticket, own)
+    else
+        take_out(best.line.class, best.ticket)
+        take_out(class, own)
+    end
     for i = 13, last_form, 2 do
         take_out(ARGV[i], ARGV[i + 1])
     end

@@ -536,7 +536,7 @@ class Pairing:
         self._outside.seek(ticket, Wanted(stay.place, waited_s, ticket.side(now), avoiding, reached))
 
     def _look_again(self, now: float) -> None:
-        stays = (self._stays[ticket.client] for ticket in self._queue.oldest())
+        stays = self._stays.values()
         due = (stay for stay in stays if not stay.busy and now - stay.sought_at >= LOOK_AGAIN_S)
         # Those first that were left alone for longest: else some that may meet nobody would keep all others from it.
         for stay in nsmallest(LOOK_AGAIN_AT_MOST, due, key=lambda stay: stay.sought_at):
