@@ -170,9 +170,9 @@ class Homes:
         """What is left of a session whose home is no more; None if it is too late for that."""
         now = self._terms.unix_time()
         restarted_s = self._clock.seconds() - self._started
-        if origin is Origin.GONE or said.boot == self._terms.boot or now - said.issued > LIFE_S:
+        if origin is Origin.GONE or now - said.issued > LIFE_S:
             return None
-        if origin is Origin.RESTARTED and restarted_s > self._terms.seconds:
+        if origin is Origin.RESTARTED and (said.boot == self._terms.boot or restarted_s > self._terms.seconds):
             return None
         waited_s = None if isinstance(wish.waited, UnsetType) else wish.waited
         wishes = None if isinstance(wish.wishes, UnsetType) else wish.wishes

@@ -1,8 +1,8 @@
-"""What happens to a session whose connection is lost, or is to be another one's: the rules beside those of a call.
+"""Rules for a session whose connection is lost, and for a connection that wants to go on with another session.
 
-One that is away keeps its room, and hears of its partner; if it waited, its ticket is shelved, so that nobody is
-matched with one who may not come back, and is filed at its old place when it does. What it is to be told meanwhile is
-kept (`signald.core.outbox`).
+A session that is away keeps its room, and hears of its partner. If it waited, its ticket is shelved, so that nobody is
+matched with somebody who may not come back; when it returns the ticket is filed at its old place. What it is told
+meanwhile is kept (`signald.core.outbox`).
 """
 
 from signald.core import messages
@@ -24,7 +24,7 @@ def interrupted(who: Standing, given: Input, now: float) -> Effects:
 
 
 def returned(who: Standing, given: Returned, now: float) -> Effects:
-    """The client is back, and is what it was or what has become of it."""
+    """The client is back, and is what it was, or what has become of it meanwhile."""
     expired = token_expired(who, given, now)
     who.state = who.stands
     if who.room is not None:

@@ -126,7 +126,7 @@ def pack(session: Session, now: float, **more: Any) -> Parcel:
 
 
 def unpack(parcel: Parcel, policy: Policy, now: float) -> Session:
-    """The session, away.
+    """Unpack a session, which is away.
 
     Args:
         parcel: What was packed.

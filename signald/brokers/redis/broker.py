@@ -225,6 +225,7 @@ class RedisBroker:
             self._post.flush()
             await deferLater(self._clock, 0.01)
         self._ticks.stop()
+        self._moving.given_up.stop()
         self._post.stop()
         try:
             if self._store.reachable:

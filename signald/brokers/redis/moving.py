@@ -23,6 +23,7 @@ from signald.brokers.redis.store import Store
 from signald.core.ids import ClientId, RoomId
 from signald.core.parcel import Parcel
 from signald.core.passes import Pass
+from signald.periodic import Countdown
 
 ANSWER_S: Final = 2.0
 """How long another instance may take to answer: one that takes longer counts as dead, and the epoch keeps it out."""
@@ -31,7 +32,7 @@ STORE_S: Final = 2.0
 """How long a session is not looked for since the store cannot be reached; then its token must do."""
 
 LOOK_S: Final = 0.1
-"""How often it is looked whether the store can be reached."""
+"""How often it is looked whether what is waited for has come."""
 
 T = TypeVar("T")
 
@@ -79,6 +80,8 @@ class Moving:
         self._number = 0
         self._fetching: Counter[ClientId] = Counter()
         self._unparked: dict[ClientId, Parcel] = {}  # given up, when the store was lost
+        self.given_up: Countdown[ClientId] = Countdown(clock, seconds, lambda client: None, "the memory of sessions")
+        """Whom another instance has asked for: if nobody has it then, its token is good here, too."""
         self._demands: dict[int, Deferred[bool]] = {}
         self._joins: dict[tuple[RoomId, ClientId], Deferred[str]] = {}
         self._holds: dict[RoomId, Deferred[bool]] = {}
@@ -128,7 +131,7 @@ class Moving:
         home, _, boot = (turn.holder or f"{said.instance}/{said.boot}").partition("/")
         if boot == self._boot:
             await self._settles(said.client, besides=1)
-            if not turn.holder or self._sessions.epoch(said.client):
+            if self._sessions.epoch(said.client) or not (turn.holder or said.client in self.given_up):
                 return Fetched(Origin.GONE)
         elif await self._parked.boot_of(home) == boot:
             given = await self._demand(home, said, received, nonce) if wanted() else False
@@ -168,6 +171,8 @@ class Moving:
 
     def unseen(self, said: Pass) -> Fetched:
         """What a session is while the store cannot be asked: if its home lives, it will hear of this one."""
+        if said.boot == self._boot and said.client not in self.given_up:
+            return Fetched(Origin.GONE)
         return Fetched(Origin.DEAD, shadow=self._shadow(said, said.instance))
 
     def settled(self, client: ClientId, found: Fetched) -> None:
@@ -333,8 +338,8 @@ class Moving:
     async def _give(self, instance: str, wish: Demand) -> None:
         """Give a session up, if it is at home here and the token is its last."""
         if self._all is not None:  # whoever takes it from the store looks at the token
-            if not self._all.called:
-                await self._all_parked(self._all)
+            while not self._all.called:
+                await deferLater(self._clock, LOOK_S)
             self._send(instance, Given(wish.number, parked=True))
             return
         await self._settles(wish.client)
@@ -343,18 +348,13 @@ class Moving:
             await self._park_one(wish.client, instance)
         self._send(instance, Given(wish.number, parked=good))
 
-    @staticmethod
-    async def _all_parked(parked: "Deferred[None]") -> None:
-        waiting: Deferred[None] = Deferred()
-        parked.addCallback(waiting.callback)
-        await waiting
-
     async def _park_one(self, client: ClientId, to: str) -> None:
         room = self._sessions.room(client)
         instance = "" if room is None else self._halves.instance_of(room)
         lost = bool(instance and room and await self.hold([(room, instance)]))
         packed = self._sessions.pack(client, lost=lost)
         if packed is not None:
+            self.given_up.begin(client)
             await self._park_surely([self._without_room(packed, to)])
 
     async def _park_surely(self, parcels: Collection[Parcel]) -> None:
