@@ -15,6 +15,10 @@ CLASSES_AT_MOST: Final = 1_000
 """Classes of one pool, besides that of those who say nothing: a search looks at each of those that may meet its own,
 some 0.3 µs each. Who would be in one more is refused."""
 
+IDLE_KEPT: Final = 8
+"""Classes in which nobody waits that a pool remembers, besides as many as there are others: more would be there only
+for whoever makes them up, and to find out anew whom one may meet costs little more than to look at all."""
+
 
 class Class:
     """The tickets of one class.
@@ -60,13 +64,14 @@ class Class:
 class Pool:
     """The classes of one pool."""
 
-    __slots__ = ("_classes", "_idle", "_plain", "_slots", "_standing", "tickets")
+    __slots__ = ("_classes", "_free", "_idle", "_plain", "_slots", "_standing", "tickets")
 
     def __init__(self) -> None:
         self._plain = Class(NO_WISH, 0)
         self._plain.meets = 1
         self._classes: dict[Side, Class] = {}
-        self._slots = [self._plain]
+        self._slots: list[Class | None] = [self._plain]
+        self._free: list[int] = []  # slots without a class
         self._standing = 0  # a bit for each class in which somebody waits
         self._idle: OrderedDict[int, None] = OrderedDict()  # slots in which nobody waits
         self.tickets = 0
@@ -82,32 +87,51 @@ class Pool:
         found = self.place_for(side)
         if found is None:
             found = Class(side, len(self._slots))
-            found.meets = sum(1 << other.slot for other in self._slots if may_meet(side, other.side))
+            others = (other for other in self._slots if other is not None)
+            found.meets = sum(1 << other.slot for other in others if may_meet(side, other.side))
         return found
 
     def place_for(self, side: Side) -> Class | None:
         """The class of a side; None if the pool has no place for it."""
         found = self._plain if side is NO_WISH or side == NO_WISH else self._classes.get(side)
         if found is not None:
+            if found.slot in self._idle:  # it is needed: others are to be forgotten before it
+                self._idle.move_to_end(found.slot)
             return found
-        if len(self._slots) <= CLASSES_AT_MOST:
-            found = Class(side, len(self._slots))
-            self._slots.append(found)
-        elif self._idle:
-            slot, _ = self._idle.popitem(last=False)
-            del self._classes[self._slots[slot].side]
-            found = self._slots[slot] = Class(side, slot)
-        else:
-            return None
-        self._classes[side] = found
-        self._idle[found.slot] = None
+        if not self._free:
+            if len(self._slots) <= CLASSES_AT_MOST:
+                self._free.append(len(self._slots))
+                self._slots.append(None)
+            elif self._idle:
+                self._forget_one()
+            else:
+                return None
+        slot = self._free.pop()
+        found = self._slots[slot] = self._classes[side] = Class(side, slot)
+        self._idle[slot] = None
         self._acquaint(found)
+        self._forget_idle()
         return found
+
+    def _forget_idle(self) -> None:
+        while len(self._idle) > IDLE_KEPT + self.classes:
+            self._forget_one()
+
+    def _forget_one(self) -> None:
+        """Forget the class in which nobody has waited for longest."""
+        slot, _ = self._idle.popitem(last=False)
+        gone = self._slots[slot]
+        if gone is not None:
+            del self._classes[gone.side]
+        self._slots[slot] = None
+        self._free.append(slot)
 
     def _acquaint(self, found: Class) -> None:
         """Find out whom a new class may meet."""
         bit = 1 << found.slot
         for other in self._slots:
+            if other is None:
+                continue
             if may_meet(found.side, other.side):
                 found.meets |= 1 << other.slot
                 other.meets |= bit
@@ -131,7 +155,9 @@ class Pool:
         left = slots & self._standing
         while left:
             lowest = left & -left
-            yield self._slots[lowest.bit_length() - 1]
+            standing = self._slots[lowest.bit_length() - 1]
+            if standing is not None:
+                yield standing
             left ^= lowest
 
     def add(self, of: Class, stand: Stand) -> None:
@@ -150,3 +176,4 @@ class Pool:
             self._standing &= ~(1 << of.slot)
             if of is not self._plain:
                 self._idle[of.slot] = None
+                self._forget_idle()

@@ -36,9 +36,6 @@ FULL_S: Final = 1.0
 STALE_AT_MOST: Final = 1_000
 """Changes of tickets that are gone, besides as many as wait, before they are swept."""
 
-POOLS_KEPT: Final = 1_000
-"""Pools in which nobody waits that are remembered with their classes."""
-
 
 class Ticket(msgspec.Struct, frozen=True, gc=False):
     """One stay of one client in the queue.
@@ -302,9 +299,6 @@ class Queue:
     def _pool(self, name: str) -> Pool:
         pool = self._pools.get(name)
         if pool is None:
-            if len(self._pools) >= POOLS_KEPT:
-                for idle in [other for other, each in self._pools.items() if not each.tickets]:
-                    del self._pools[idle]
             pool = self._pools[name] = Pool()
         return pool
 
@@ -314,6 +308,8 @@ class Queue:
         del self._places[client]
         self._reached.pop(client, None)
         pool.remove(of, stand)
+        if not pool.tickets and stand[2].pool:
+            del self._pools[stand[2].pool]
         user = stand[2].user
         if user is not None:
             self._of_user[user] -= 1

@@ -7,6 +7,7 @@ from hypothesis import settings
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, consumes, invariant, rule
 
 from signald.core.blocks import Blocks
+from signald.core.classes import IDLE_KEPT
 from signald.core.ids import ClientId, RoomId, UserId
 from signald.core.matching import CANDIDATES, Queue, Ticket, compatible
 from signald.core.messages import Wishes
@@ -339,3 +340,19 @@ def test_rooms() -> None:
     assert rooms.end(room.id) == room
     assert rooms.end(room.id) is None
     assert (rooms.get(room.id), len(rooms)) == (None, 0)
+
+
+def test_what_somebody_makes_up_is_forgotten() -> None:
+    """Whoever thinks of ever new wishes and pools fills the memory, though nobody waits."""
+    queue = Queue(Blocks(1e9))
+    queue.add(Ticket(ClientId("a"), 1, 0.0, wish=wish(wants={"k": ["u"]})), 0.0)
+    for number in range(200):
+        for made_up in (wish(is_={"l": [str(number)]}), wish(pool=str(number), is_={"l": ["x"]})):
+            comes = Ticket(ClientId("b"), number, 0.0, wish=made_up)
+            assert queue.match(comes, 0.0) is None
+            queue.add(comes, 0.0)
+            queue.withdraw(comes)
+    assert list(queue._pools) == [""]
+    assert len(queue._pools[""]._classes) <= 2 * (1 + IDLE_KEPT)
+    found = queue.match(Ticket(ClientId("c"), 1, 0.0, wish=wish(is_={"k": ["u"]})), 0.0)
+    assert found is not None and found.client == "a"
