@@ -3,27 +3,26 @@
 from pathlib import Path
 
 from hypothesis import HealthCheck, settings
-from pytest import Item
+from pytest import Item, mark
 
 settings.register_profile("signald", deadline=None, suppress_health_check=[HealthCheck.too_slow], print_blob=True)
 settings.load_profile("signald")
 
-WAITING = ("browser", "integration", "ops")
-"""Folders whose tests wait for browsers, daemons and stores for most of their time."""
+FIRST = ("browser", "integration", "ops")
+"""Folders whose tests take long: they wait for browsers, daemons and stores."""
+
+BROWSERS = 2
+"""Processes that run tests in browsers: each starts browsers of its own, and two keep a small machine busy."""
 
 
 def pytest_collection_modifyitems(items: list[Item]) -> None:
-    """Begin with what takes long, a file of each such folder in turn.
-
-    So no process is left with the longest at the end, and not all of them run browsers at once.
-    """
-    places: dict[str, dict[Path, int]] = {}
+    """Begin with what takes long, and keep each file, and the browsers, in one process (``--dist loadgroup``)."""
+    files: dict[str, dict[Path, int]] = {}
     for item in items:
-        files = places.setdefault(item.path.parent.name, {})
-        files.setdefault(item.path, len(files))
-
-    def turn(item: Item) -> tuple[bool, int, str]:
         folder = item.path.parent.name
-        return folder not in WAITING, places[folder][item.path] if folder in WAITING else 0, folder
-
-    items.sort(key=turn)
+        of_folder = files.setdefault(folder, {})
+        place = of_folder.setdefault(item.path, len(of_folder))
+        group = f"browser {place % BROWSERS}" if folder == "browser" else f"{folder}/{item.path.name}"
+        item.add_marker(mark.xdist_group(group))
+    order = {folder: place for place, folder in enumerate(FIRST)}
+    items.sort(key=lambda item: order.get(item.path.parent.name, len(FIRST)))

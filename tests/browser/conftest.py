@@ -44,8 +44,9 @@ FLAGS = (
     "--disable-background-timer-throttling",
     "--disable-backgrounding-occluded-windows",
 )
-# Five pictures a second are a video, and leave a small machine time for the rest.
+# The camera of the page under test: a small picture, and few in a second, leave a small machine time for the rest.
 CAMERA = "--use-fake-device-for-media-stream=fps=5"
+WIDTH, HEIGHT, FRAMES_PER_S = 160, 120, 5
 NO_CAMERA = "--use-fake-device-for-media-stream=device-count=0"
 ALLOWED = "--use-fake-ui-for-media-stream"
 REFUSED = "--deny-permission-prompts"
@@ -227,6 +228,19 @@ def _descendants(parent: int) -> list[int]:
     return found
 
 
+def _film(folder: Path) -> Path:
+    """What the camera sees, over and over: a light bar that moves over a dark ground (YUV4MPEG2)."""
+    film = folder / "film.y4m"
+    colour = bytes([128]) * (WIDTH * HEIGHT // 2)
+    with film.open("wb") as file:
+        file.write(b"YUV4MPEG2 W%d H%d F%d:1 Ip A1:1 C420jpeg\n" % (WIDTH, HEIGHT, FRAMES_PER_S))
+        for at in range(0, WIDTH, WIDTH // 10):
+            row = bytearray([60]) * WIDTH
+            row[at : at + WIDTH // 10] = bytes([220]) * (WIDTH // 10)
+            file.write(b"FRAME\n" + bytes(row) * HEIGHT + colour)
+    return film
+
+
 def in_call(*pages: Page) -> None:
     """These pages, and no others, see each other."""
     for page in pages:
@@ -253,6 +267,8 @@ def _browsers() -> Iterator[Callable[[tuple[str, ...], int], Chrome]]:
             options.binary_location = str(browser_path)
             for flag in (*FLAGS, *flags, f"--user-data-dir={profile.name}"):
                 options.add_argument(flag)
+            if CAMERA in flags:
+                options.add_argument(f"--use-file-for-fake-video-capture={_film(Path(profile.name))}")
             options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
             driver = Chrome(options=options, service=Service(driver_path))
             driver.set_script_timeout(PATIENCE_S)
