@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from hypothesis import HealthCheck, settings
-from pytest import Item, mark
+from pytest import Item, hookimpl, mark
 
 settings.register_profile("signald", deadline=None, suppress_health_check=[HealthCheck.too_slow], print_blob=True)
 settings.load_profile("signald")
@@ -15,6 +15,7 @@ BROWSERS = 2
 """Processes that run tests in browsers: each starts browsers of its own, and two keep a small machine busy."""
 
 
+@hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[Item]) -> None:
     """Begin with what takes long, and keep each file, and the browsers, in one process (``--dist loadgroup``)."""
     files: dict[str, dict[Path, int]] = {}
