@@ -54,6 +54,7 @@ INLINE = {
     "tcp.Port.transport": "Twisted's",
     "id.timestamp.body": "how what is signed is put together",
     "{webrtc:}waiting": "a key in a cluster, with its hash tag",
+    "kill -9": "a command of the system, as what ends an instance",
     "resume.token": "a field of a message",
     "common.likes": "a field of a message",
     "common.relaxed": "a field of a message",
