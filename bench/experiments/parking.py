@@ -91,6 +91,8 @@ def main() -> None:
                 first.kill(signal.SIGTERM)
                 loop.run_until_complete(asyncio.sleep(0.5))  # its clients answer the close frame
                 while not (parked := re.search(r"(\d+) sessions parked in (\S+) s", first.log)):
+                    if "sessions were not parked" in first.log:
+                        raise SystemExit("it took longer than signald waits for it")
                     loop.run_until_complete(asyncio.sleep(0.05))
                 each = (_used_bytes(store) - before) / max(1, int(parked[1]))
                 ended = loop.run_in_executor(None, first.wait_exit)
