@@ -115,6 +115,8 @@ class Journey(View):
                 self.left.add(state.room)
         for said in self.said.values():
             said.certain = False
+        if self.word == "ice":
+            self.said[self.count - 1].anywhere = True
         self._now(state)
 
     def handled(self) -> None:
