@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PORT ?= 8080
 # Tests wait more than they compute. `make test PARALLEL=` runs them one by one.
-PARALLEL ?= -n 5 --dist loadfile --no-loadscope-reorder
+PARALLEL ?= -n 7 --dist loadfile --no-loadscope-reorder
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .PHONY: run test test-image test-deb test-resume test-churn test-crowd test-store check lint types bench docs lock changelog dist deb system-packages clean

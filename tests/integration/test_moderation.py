@@ -255,7 +255,7 @@ def test_a_ban_outlasts_the_token(store: RedisServer) -> None:
 
 def test_a_banned_crowd_is_met_no_more(store: RedisServer) -> None:
     """While somebody's twenty connections are closed its partner is matched with each of them in turn."""
-    with Moderated(store) as service:
+    with Moderated(store, MAX_WAITING_PER_USER="0") as service:
         crowd = [known(service.client(0), "mallory") for _ in range(20)]
         guest = service.client(0)
         for client in crowd:
