@@ -79,7 +79,7 @@ class ForeignKeys(OnRedis):
 
     async def test_what_an_instance_finds_at_its_start(self) -> None:
         """An instance before which another program has used its keys never reaches the store."""
-        for kind in (*WRONG_TYPES, "garbage"):
+        for pairs, kind in enumerate((*WRONG_TYPES, "garbage")):
             for name, right in {**KEYS, **KEYS_AT_THE_START}.items():
                 if kind == "garbage":
                     if right == "string":
@@ -91,7 +91,7 @@ class ForeignKeys(OnRedis):
             await self.until(lambda broker=broker: bool(broker.store_reachable))  # type: ignore[misc]
             await broker.stop()
             await self.joined()
-            await self.cleared(len(kind))
+            await self.cleared(pairs)
 
     async def test_what_is_put_aside_is_kept(self) -> None:
         """The data of whoever used the name before is lost."""
