@@ -40,6 +40,7 @@ from signald.core.standing import Policy, State
 from signald.limits.pace import Pace
 from signald.limits.prices import PRICES
 from signald.telemetry.counts import Counts
+from signald.telemetry.lag import LoopLag
 from signald.telemetry.logs import ClientLog
 
 _RATE_LIMIT = ProtocolError(ErrorCode.RATE_LIMIT, "too many messages: this one was dropped")
@@ -64,7 +65,7 @@ class Clients:
         pace: Limits on other things than messages; by default none.
         report: Takes what a client says of another, with its own address; returns why it is refused, or nothing.
         departed: Called with each client that has gone, and its user.
-        lost_s: How long this process has stood still so far; see `signald.telemetry.lag`.
+        lag: Knows how long this process has stood still; by default it never has.
         terms: How sessions may go on after the loss of a connection; None: not at all.
     """
 
@@ -85,11 +86,12 @@ class Clients:
         pace: Pace | None = None,
         report: Callable[[FileReport, str], str] = lambda report, address: "",
         departed: Callable[[Client, UserId | None], None] = lambda client, user: None,
-        lost_s: Callable[[], float] = lambda: 0.0,
+        lag: LoopLag | None = None,
         terms: Terms | None = None,
     ) -> None:
         self._departed = departed
-        self._lost_s = lost_s
+        lag = LoopLag(clock) if lag is None else lag
+        self._lost_s = lag.lost_s
         self._identities = Nobody() if identities is None else identities
         self._pace = pace or Pace(clock)
         self._parse = self._pace.parse
@@ -109,7 +111,7 @@ class Clients:
         self.resuming: Resuming | None = None
         self.homes: Homes | None = None
         if terms is not None:
-            self.resuming = performer.resuming = Resuming(self, performer, broker, clock, terms, counts, lost_s)
+            self.resuming = performer.resuming = Resuming(self, performer, broker, clock, terms, counts, lag.running_s)
             self.homes = Homes(self, performer, self.resuming, broker, clock, terms)
 
     def __len__(self) -> int:

@@ -92,7 +92,7 @@ class Resuming:
         clock: Tells the time.
         terms: How sessions may go on.
         counts: Where to count what happens.
-        lost_s: How long this process has stood still so far: nobody could come back then.
+        running: Seconds for which this process has not stood still: nobody could come back while it did.
     """
 
     _log = ClientLog()
@@ -105,7 +105,7 @@ class Resuming:
         clock: IReactorTime,
         terms: Terms,
         counts: Counts,
-        lost_s: Callable[[], float],
+        running: Callable[[], float],
     ) -> None:
         self._clients = clients
         self._give, self._say, self._run = performer.give, performer.say, performer.run
@@ -118,9 +118,7 @@ class Resuming:
         """How long a session without a connection is kept."""
         self.fetch: Callable[[Client, Pass, Resume], Coroutine[Any, Any, None]] = self._nowhere
         """Looks for a session that is not here."""
-        self._away: Countdown[Client] = Countdown(
-            clock, terms.seconds, self._give_up, "the wait for clients", lambda: clock.seconds() - lost_s()
-        )
+        self._away: Countdown[Client] = Countdown(clock, terms.seconds, self._give_up, "the wait for clients", running)
         self._postponed: dict[Client, deque[ClientMessage]] = {}
 
     @property

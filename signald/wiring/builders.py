@@ -272,7 +272,7 @@ def make_clients(
         identities=users,
         pace=pace,
         report=records.reports.file,
-        lost_s=lag.lost_s,
+        lag=lag,
         departed=records.traces.remember if chosen.operator.admin_token else lambda client, user: None,
         terms=make_terms(resuming=chosen.resuming, passes=passes, boot=boot, unix_time=unix_time, bans=records.bans),
     )
