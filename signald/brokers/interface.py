@@ -3,10 +3,9 @@
 Every call returns at once and never raises for what happens elsewhere: outcomes come as events, maybe within the
 call (memory), maybe much later (a store). What a broker guarantees:
 
-- **Matching.** The oldest ticket first of those who may meet (`signald.core.matching`). A
-  ticket is matched at most once, with one that is alive, and only
-  if `BrokerEvents.matched` accepts it on both sides. After a refusal the other side waits on in its old place, or, if
-  it was told of the match already, gets `partner_left`.
+- **Matching.** The oldest ticket first of those who may meet (`signald.core.matching`). A ticket is matched at most
+  once, with one that is alive, and only if `BrokerEvents.matched` accepts it on both sides. After a refusal the other
+  side waits on in its old place, or, if it was told of the match already, gets `partner_left`.
 - **Relays.** At most once, only within the room, in the order of the calls for each room and direction. One that
   cannot be delivered ends the room for both: never a silent gap.
 - **Lifetime.** A room ends once for each side: by that side's `leave` or by one `partner_left`. What an instance

@@ -154,7 +154,7 @@ class Auth(msgspec.Struct, tag="auth", gc=False):
 
 
 Word = Annotated[str, Meta(max_length=MAX_WORD_LENGTH)]
-_Values = Annotated[list[Word], Meta(max_length=MAX_VALUES)]
+_Facts = Annotated[dict[Word, Annotated[list[Word], Meta(max_length=MAX_VALUES)]], Meta(max_length=MAX_KEYS)]
 
 
 class Wishes(msgspec.Struct, gc=False):
@@ -169,24 +169,15 @@ class Wishes(msgspec.Struct, gc=False):
         ]
         | UnsetType
     ) = UNSET
-    is_: (
-        Annotated[dict[Word, _Values], Meta(max_length=MAX_KEYS, description="Facts about this client: values by key.")]
-        | UnsetType
-    ) = msgspec.field(name="is", default=UNSET)
+    is_: Annotated[_Facts, Meta(description="Facts about this client: values by key.")] | UnsetType = msgspec.field(
+        name="is", default=UNSET
+    )
     wants: (
-        Annotated[
-            dict[Word, _Values],
-            Meta(max_length=MAX_KEYS, description="Of the partner: of each key it must have one of these values."),
-        ]
-        | UnsetType
+        Annotated[_Facts, Meta(description="Of the partner: of each key it must have one of these values.")] | UnsetType
     ) = UNSET
-    avoids: (
-        Annotated[
-            dict[Word, _Values],
-            Meta(max_length=MAX_KEYS, description="Of the partner: it must have none of these values."),
-        ]
-        | UnsetType
-    ) = UNSET
+    avoids: Annotated[_Facts, Meta(description="Of the partner: it must have none of these values.")] | UnsetType = (
+        UNSET
+    )
     likes: (
         Annotated[list[Word], Meta(max_length=MAX_LIKES, description="Interests: who shares some comes first.")]
         | UnsetType

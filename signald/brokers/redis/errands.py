@@ -43,7 +43,7 @@ class Errands:
         self._sought = sought
         self.send = send
         self.block = block
-        self._fence = fence
+        self.fence = fence
         self._shunned: dict[str, float] = {}
 
     def seek(self, ticket: Ticket, wanted: Wanted) -> None:
@@ -61,10 +61,6 @@ class Errands:
         unfiled = self._store.unfile(ticket)
         if unfiled is not None:
             unfiled.addErrback(self._store.failed)
-
-    def fence(self, client: ClientId, epoch: int, nonce: str = "") -> bool:
-        """See `Outside.fence`."""
-        return self._fence(client, epoch, nonce)
 
     def suspect(self, instance: str) -> None:
         """See `Outside.suspect`."""

@@ -72,3 +72,10 @@ local function take_out(class, ticket)
         end
     end
 end
+
+-- Take out the tickets that these arguments name, each after its class.
+local function take_out_named(first, last)
+    for i = first, last, 2 do
+        take_out(ARGV[i], ARGV[i + 1])
+    end
+end

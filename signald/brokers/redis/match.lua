@@ -307,9 +307,7 @@ if best then
         take_out(best.line.class, best.ticket)
         take_out(class, own)
     end
-    for i = 13, last_form, 2 do
-        take_out(ARGV[i], ARGV[i + 1])
-    end
+    take_out_named(13, last_form)
     return {place, best.ticket}
 end
 
@@ -318,9 +316,7 @@ end
 if class ~= '' and redis.call('ZCARD', heads) >= tonumber(ARGV[11]) and not redis.call('ZSCORE', heads, class) then
     return {place, '', ''}
 end
-for i = 13, last_form, 2 do
-    take_out(ARGV[i], ARGV[i + 1])
-end
+take_out_named(13, last_form)
 redis.call('ZADD', line_of(class), place, own)
 if class ~= '' then
     redis.call('HSET', sides, class, side)

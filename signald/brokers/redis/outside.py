@@ -80,7 +80,7 @@ class Outside(Protocol):
         """An instance did not answer: leave its tickets alone for a while."""
         ...
 
-    def fence(self, client: ClientId, epoch: int, nonce: str = "") -> bool:
+    def fence(self, client: ClientId, epoch: int, nonce: str) -> bool:
         """A session of this instance has another home, of this epoch: if that is later than here, give it up.
 
         Args:

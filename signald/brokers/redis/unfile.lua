@@ -4,7 +4,5 @@
 --
 -- Returns 1.
 
-for i = 2, #ARGV, 2 do
-    take_out(ARGV[i], ARGV[i + 1])
-end
+take_out_named(2, #ARGV)
 return 1

@@ -46,7 +46,7 @@ class Wishes:
     def suspect(self, instance: str) -> None:
         """See `Outside.suspect`."""
 
-    def fence(self, client: ClientId, epoch: int, nonce: str = "") -> bool:
+    def fence(self, client: ClientId, epoch: int, nonce: str) -> bool:
         """See `Outside.fence`."""
         return True
 
