@@ -4,17 +4,13 @@
 and which fault comes when; how the processes are scheduled is the machine's. Without DURATION it is one round.
 """
 
-import asyncio
 import os
 import random
-import sys
-import time
 from pathlib import Path
 
 import pytest
 
-from tests.support.churn import REMATCH_DELAY_S, Churn
-from tests.support.oracle import Broken
+from tests.support.churn import REMATCH_DELAY_S, Churn, run_to_the_end
 from tests.support.proxy import Proxy
 from tests.support.redis import LOGIN, RedisServer
 from tests.support.stores import watched
@@ -59,18 +55,14 @@ def _service(urls: list[str], folder: Path) -> Clocked:
 
 
 def _run(churn: Churn) -> None:
-    began = time.monotonic()
-    try:
-        asyncio.run(churn.run(DURATION_S))
-    except (AssertionError, Broken):
-        sys.stderr.write(f"SEED={SEED}, after {time.monotonic() - began:.0f} s\n")
-        raise
-    finally:
+    def report(seconds: float) -> str:
         swarm = churn.swarm
-        sys.stdout.write(
-            f"seed {SEED}, {time.monotonic() - began:.0f} s: {swarm.words} operations of {swarm.connected} clients,"
+        return (
+            f"seed {SEED}, {seconds:.0f} s: {swarm.words} operations of {swarm.connected} clients,"
             f" {swarm.matches // 2} matches, {churn.relays} relays, {churn.faults.total()} faults"
             f" {dict(churn.faults)}, {len(churn.rests)} rests of at most {max(churn.rests, default=0):.1f} s,"
             f" {swarm.late_matches} matches with one gone that ended at once\n"
         )
+
+    run_to_the_end(churn.run(DURATION_S), SEED, report)
     assert churn.errors == []

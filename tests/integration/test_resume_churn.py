@@ -16,10 +16,10 @@ from typing import Any
 
 import pytest
 
-from tests.support.churn import REMATCH_DELAY_S, SLACK_S, Churn
+from tests.support.churn import REMATCH_DELAY_S, SLACK_S, Churn, run_to_the_end
 from tests.support.daemon import DaemonProcess
 from tests.support.operator import TOKEN, Operator
-from tests.support.oracle import Broken, check_relays
+from tests.support.oracle import check_relays
 from tests.support.proxy import Proxy
 from tests.support.redis import RedisServer
 from tests.support.service import Service
@@ -210,14 +210,11 @@ def report(swarm: Travellers, faults: Mapping[str, int], relays: int, rests: lis
 def test_alone() -> None:
     """Some order of losses and restarts of the only process would end a call, or lose or double a message in it."""
     run = Alone(random.Random(SEED))  # noqa: S311 - to be repeated, not to be secret
-    began = time.monotonic()
     try:
-        asyncio.run(run.run(DURATION_S))
-    except (AssertionError, Broken):
-        sys.stderr.write(f"SEED={SEED}, after {time.monotonic() - began:.0f} s\n")
-        raise
+        run_to_the_end(
+            run.run(DURATION_S), SEED, lambda seconds: report(run.swarm, run.faults, run.relays, run.rests, seconds)
+        )
     finally:
-        sys.stdout.write(report(run.swarm, run.faults, run.relays, run.rests, time.monotonic() - began))
         run.close()
 
 
@@ -243,12 +240,9 @@ def test_together(tmp_path: Path) -> None:
         }
         with Service(*urls, joined=True, **variables) as service:
             churn = Together(store, proxies, service, swarm, rng)
-            began = time.monotonic()
-            try:
-                asyncio.run(churn.run(DURATION_S))
-            except (AssertionError, Broken):
-                sys.stderr.write(f"SEED={SEED}, after {time.monotonic() - began:.0f} s\n")
-                raise
-            finally:
-                sys.stdout.write(report(swarm, churn.faults, churn.relays, churn.rests, time.monotonic() - began))
+            run_to_the_end(
+                churn.run(DURATION_S),
+                SEED,
+                lambda seconds: report(swarm, churn.faults, churn.relays, churn.rests, seconds),
+            )
             assert churn.errors == []

@@ -5,12 +5,11 @@ from collections.abc import Iterator
 from typing import Any
 
 from tests.model.service import Process, Store
+from tests.model.steps import Step, let_end
 from tests.model.walker import Walker
 from tests.support.journeys import check_absences, check_farewells
 from tests.support.oracle import View, check_pairs, check_relays
 from tests.support.redis import Commands
-
-Step = tuple[Any, ...]
 
 _HARMLESS = frozenset(("store", "reply", "say", "drop", "deafen", "ask", "ask twice"))
 
@@ -209,13 +208,7 @@ class Journeys:
     def come_to_rest(self) -> None:
         """Let a second pass in which the store answers at once."""
         for _ in range(QUARTERS):
-            for _ in range(2000):
-                moves = self.moves()
-                if not moves:
-                    break
-                self.do(moves[0])
-            else:
-                raise AssertionError("it never comes to rest")
+            let_end(self, 2000)
             self._quarter()
 
     def mend(self) -> None:

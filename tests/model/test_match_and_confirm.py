@@ -22,7 +22,8 @@ from signald.core.matching import Ticket
 from signald.core.messages import Available, Wishes
 from signald.core.wishes import NO_WISH, Side, Vocabulary, make_wish
 from tests.model import queue
-from tests.model.world import Step, World
+from tests.model.steps import Step
+from tests.model.world import World
 from tests.support.redis import Commands, RedisServer
 
 MORE = int(os.environ.get("DEPTH", "0"))

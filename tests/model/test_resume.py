@@ -12,7 +12,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from tests.model.journeys import Journeys, Step
+from tests.model.journeys import Journeys
+from tests.model.steps import Step
 from tests.support.redis import Commands, RedisServer
 
 EXAMPLES = int(os.environ.get("EXAMPLES", "40"))

@@ -30,8 +30,7 @@ from signald.core.standing import Policy, State
 from signald.core.wishes import NO_WISH, Side, may_meet
 from tests.model import queue
 from tests.model.queue import Filed
-
-Step = tuple[Any, ...]
+from tests.model.steps import Step, let_end
 
 LEASE_S = 8
 BURIED_AFTER_S = 16
@@ -97,7 +96,7 @@ class Instance:
     def block(self, by: Party, whom: Party) -> None:
         raise AssertionError("nobody blocks here")
 
-    def fence(self, client: ClientId, epoch: int, nonce: str = "") -> bool:
+    def fence(self, client: ClientId, epoch: int, nonce: str) -> bool:
         """See `Outside.fence`."""
         return True
 
@@ -512,13 +511,7 @@ class World:
     def settle(self) -> None:
         """Let all that is under way end, and time pass until a dead instance is buried, and claims at it run out."""
         for _ in range(BURIED_AFTER_S + 10):
-            for _ in range(1000):
-                moves = self.moves()
-                if not moves:
-                    break
-                self.do(moves[0])
-            else:
-                raise AssertionError("it never comes to rest")
+            let_end(self, 1000)
             self.do(("second",))
 
     def check(self) -> None:

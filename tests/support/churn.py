@@ -3,14 +3,15 @@
 import asyncio
 import random
 import signal
+import sys
 import time
 from collections import Counter
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from functools import partial
 from typing import Any
 
 from tests.support.daemon import DaemonProcess
-from tests.support.oracle import check_relays
+from tests.support.oracle import Broken, check_relays
 from tests.support.proxy import Proxy
 from tests.support.redis import Commands, RedisServer
 from tests.support.service import GONE_WITHIN_S, Service
@@ -33,6 +34,24 @@ STEPS_S = (3, -3, 40, -40, 3600, -3600)
 """To what wall clocks are set."""
 
 Fault = Callable[[], Awaitable[None]]
+
+
+def run_to_the_end(work: Coroutine[Any, Any, None], seed: int, report: Callable[[float], str]) -> None:
+    """Run a churn, and show what it was, however it ends; a broken promise with what it needs to be repeated.
+
+    Args:
+        work: The churn.
+        seed: What decided it.
+        report: Says what happened in so many seconds.
+    """
+    began = time.monotonic()
+    try:
+        asyncio.run(work)
+    except (AssertionError, Broken):
+        sys.stderr.write(f"SEED={seed}, after {time.monotonic() - began:.0f} s\n")
+        raise
+    finally:
+        sys.stdout.write(report(time.monotonic() - began))
 
 
 class Churn:

@@ -6,7 +6,7 @@ from twisted.internet.task import Clock
 
 from signald.brokers.interface import Answers
 from signald.clients.client import Client
-from signald.clients.questions import Question, WhereIs
+from signald.clients.questions import Asking, Question, WhereIs
 from signald.clients.users import Users
 from signald.core.ids import ClientId, UserId
 from signald.core.limits import MessageRate, Overflow
@@ -15,20 +15,30 @@ from signald.core.standing import Policy
 from signald.identity.tokens import Identity
 
 
-def test_the_order_of_connections_does_not_depend_on_when_it_is_asked() -> None:
-    """Two instances that ask at different times close each other's connection of one user, and both are gone."""
-    clock = Clock()
-    users = Users(
+def make_users(clock: Clock, at_most: int, overflow: Overflow, ask: Asking | None = None) -> Users:
+    """Users whose tokens are their names, and good for an hour."""
+    return Users(
         verify=lambda token, now: Identity(UserId(token), now + 3600.0),
         clock=clock,
         unix_time=lambda: 1e9 + clock.seconds(),
-        at_most=2,
-        overflow=Overflow.REFUSE,
+        at_most=at_most,
+        overflow=overflow,
+        ask=ask,
     )
+
+
+def make_client(name: str) -> Client:
+    """A client without a connection."""
     nowhere: Any = None
+    return Client(nowhere, Session(ClientId(name), Policy()), MessageRate(40, 0.0))
+
+
+def test_the_order_of_connections_does_not_depend_on_when_it_is_asked() -> None:
+    """Two instances that ask at different times close each other's connection of one user, and both are gone."""
+    clock = Clock()
+    users = make_users(clock, 2, Overflow.REFUSE)
     for name in ("first", "second"):
-        client = Client(nowhere, Session(ClientId(name), Policy()), MessageRate(40, 0.0))
-        users.identify(client, "ada")
+        users.identify(make_client(name), "ada")
         clock.advance(0.1)
     early = users.seats(WhereIs(UserId("ada")))
     clock.advance(5.0)
@@ -44,16 +54,8 @@ def test_tokens_of_two_users_in_turn_ask_the_other_instances_once_a_second() -> 
         asked.append(question)
         return Answers({})
 
-    users = Users(
-        verify=lambda token, now: Identity(UserId(token), now + 3600.0),
-        clock=clock,
-        unix_time=lambda: 1e9 + clock.seconds(),
-        at_most=5,
-        overflow=Overflow.REPLACE,
-        ask=ask,
-    )
-    nowhere: Any = None
-    client = Client(nowhere, Session(ClientId("it"), Policy()), MessageRate(40, 0.0))
+    users = make_users(clock, 5, Overflow.REPLACE, ask)
+    client = make_client("it")
     users.identify(client, "ada")
     assert asked == [WhereIs(UserId("ada"))]
     for _ in range(100):
