@@ -204,7 +204,7 @@ export interface Resumed {
   /** The session's id: the one from before. */
   clientId: string;
   /** As it stands now. */
-  state: unknown;
+  state: "idle" | "paired" | "waiting";
   /** Messages of the client that the server has had: send what came after. */
   received: number;
   /** Whether something may be missing: negotiate anew (ICE restart). */
@@ -214,7 +214,7 @@ export interface Resumed {
   /** The partner, if `paired`. */
   partnerId?: string;
   /** Whether it has a connection, if `paired`. */
-  partner?: unknown;
+  partner?: "away" | "here";
   /** For the `RTCPeerConnection`; absent if the server has none. Passwords in it end some time. */
   iceServers?: IceServer[];
   /** For clients of `signald.v1`: see `resume`. */

@@ -1,7 +1,7 @@
 """``python -m tools.schema``: makes everything that describes the protocol and the settings to others.
 
 The one source is `signald.core.messages`, and for the settings `signald.settings.groups`. From it come the JSON Schema,
-the AsyncAPI document, the TypeScript types, the constants that pages import, the Debian package's file of settings, and
+the AsyncAPI document, the TypeScript types, the kit's constants and types, the Debian package's file of settings, and
 the tables between markers in the Markdown files, whose prose is written by hand. With ``--check`` nothing is written,
 and what is stale is named.
 """
@@ -31,14 +31,15 @@ from signald.core.messages import (
 )
 from signald.settings.setting import Group, settings_of
 from signald.settings.settings import GROUPS
-from tools import settings_file
+from tools import kit, settings_file
 
 COMMAND: Final = "python -m tools.schema"
 
 _JSON_SCHEMA: Final = Path("docs/protocol.schema.json")
 _ASYNCAPI: Final = Path("docs/protocol.asyncapi.json")
 _TYPESCRIPT: Final = Path("docs/protocol.d.ts")
-_JAVASCRIPT: Final = Path("signald/web/static/constants.js")
+_CONSTANTS_OF_KIT: Final = Path("signald/web/static/constants.js")
+_TYPES_OF_KIT: Final = Path("signald/web/static/protocol.js")
 _SETTINGS_FILE: Final = Path("debian/signald.env")
 _WITH_TABLES: Final = (Path("docs/protocol.md"), Path("README.md"))
 
@@ -252,6 +253,8 @@ def _ts_type(schema: Mapping[str, Any]) -> str:
         return str(schema["$ref"]).rpartition("/")[2]
     if "const" in schema:
         return json.dumps(schema["const"])
+    if "enum" in schema:
+        return " | ".join(map(json.dumps, schema["enum"]))
     for union in ("anyOf", "oneOf"):
         if union in schema:
             return " | ".join(_ts_type(choice) for choice in schema[union])
@@ -290,21 +293,6 @@ def typescript() -> str:
             lines.append(f"  {field}{optional}: {_ts_type(of)};")
         lines.append("}")
     return "\n".join(lines) + "\n"
-
-
-def javascript() -> str:
-    """The module of what clients would otherwise write down again: the subprotocol, the limits, the codes of errors."""
-    lines = [f"// Made from signald/core/messages.py by {COMMAND}."]
-    for name in ("SUBPROTOCOL", *_LIMITS):
-        lines += ["", *_comment(_CONSTANTS[name]), f"export const {name} = {json.dumps(getattr(messages, name))};"]
-    lines += [
-        "",
-        *_comment("What the `code` of an `error` message can be."),
-        "export const ErrorCode = Object.freeze({",
-    ]
-    for code in messages.ErrorCode:
-        lines += [*_comment(_CODES[code.name], "  "), f'  {code.name}: "{code}",']
-    return "\n".join([*lines, "});"]) + "\n"
 
 
 # --- tables -----------------------------------------------------------------------------------------------------------
@@ -396,11 +384,13 @@ def make(root: Path) -> dict[Path, str]:
         MarkerError: A Markdown file lacks its markers.
         OSError: A Markdown file cannot be read.
     """
+    described = {name: _CONSTANTS[name] for name in ("SUBPROTOCOL", *_LIMITS)}
     made = {
         root / _JSON_SCHEMA: _as_text(json_schema()),
         root / _ASYNCAPI: _as_text(asyncapi()),
         root / _TYPESCRIPT: typescript(),
-        root / _JAVASCRIPT: javascript(),
+        root / _CONSTANTS_OF_KIT: kit.constants(COMMAND, described, _CODES),
+        root / _TYPES_OF_KIT: kit.protocol(COMMAND, definitions()),
         root / _SETTINGS_FILE: settings_file.text(),
     }
     of = tables()

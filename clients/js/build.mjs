@@ -1,18 +1,26 @@
-// Makes dist: the modules that the daemon serves too, without comments and indentation, and their types with the comments.
+// Makes dist: of the modules that the daemon serves too, one small file for each thing that can be imported, and their types.
 import { execFileSync } from "node:child_process";
-import { copyFileSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { copyFileSync, mkdirSync, readdirSync, rmSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 
 const here = new URL(".", import.meta.url);
-const dist = new URL("dist/", here);
-const tsc = (...options) =>
-  execFileSync("tsc", ["-p", "tsconfig.json", ...options], { cwd: fileURLToPath(here), stdio: "inherit" });
+const SERVED = "../../signald/web/static/";
+const ENTRIES = ["client.js", "call.js", "protocol.js"];
 
-rmSync(dist, { recursive: true, force: true });
-tsc("--removeComments");
-tsc("--declaration", "--emitDeclarationOnly");
-for (const name of readdirSync(dist).filter((file) => file.endsWith(".js"))) {
-  const file = new URL(name, dist);
-  writeFileSync(file, readFileSync(file, "utf8").replace(/^ +/gm, "")); // No template in them has lines of its own.
+const path = (name) => fileURLToPath(new URL(name, here));
+const run = (program, ...options) =>
+  execFileSync("npm", ["exec", "--offline", "--no", "--", program, ...options], { cwd: path("."), stdio: "inherit" });
+
+// One folder for all, so that what is packed has no trace of where it came from.
+rmSync(path("build"), { recursive: true, force: true });
+rmSync(path("dist"), { recursive: true, force: true });
+mkdirSync(path("build"));
+for (const name of readdirSync(path(SERVED)).filter((file) => file.endsWith(".js"))) {
+  copyFileSync(path(SERVED + name), path(`build/${name}`));
 }
-copyFileSync(new URL("../../LICENSE", here), new URL("LICENSE", here));
+const entries = ENTRIES.map((name) => `build/${name}`);
+run("tsc", "-p", "tsconfig.json");
+run("esbuild", ...entries, ..."--bundle --splitting --minify --format=esm --target=es2022 --sourcemap".split(" "),
+  "--external:react", "--chunk-names=shared-[hash]", "--outdir=dist", "--log-level=warning");
+rmSync(path("build"), { recursive: true });
+copyFileSync(path("../../LICENSE"), path("LICENSE"));

@@ -15,19 +15,20 @@ function moving() {
   return canvas.captureStream();
 }
 
-const calls = [], pictures = [0, 0], texts = [[], []], states = [[], []];
+const calls = [], pictures = [0, 0], texts = [[], []], states = [[], []], sendings = [[], []];
 let cut = false;
 const wire = (to) => {
   const later = (kind) => (payload) => {
     if (!cut) setTimeout(() => calls[to][kind](JSON.parse(JSON.stringify(payload))), 30);
   };
-  return { offer: later("offer"), answer: later("answer"), ice: later("ice") };
+  return { offer: later("offer"), answer: later("answer"), ice: later("ice"), data: later("data") };
 };
 function begin(place, { stream = null, again = false } = {}) {
   const call = new Call({ initiator: place === 0, stream, iceServers: [], again, send: wire(1 - place) });
   call.on("media", (media) => (pictures[place] = media.getVideoTracks().length));
   call.on("text", (text) => texts[place].push(text));
   call.on("state", (state) => states[place].push(state));
+  call.on("sending", ({ audio, video }) => sendings[place].push(`${audio} ${video} ${states[place].at(-1)}`));
   calls[place] = call;
 }
 begin(0);
@@ -66,14 +67,29 @@ if (act === "late signals") {
   calls[0].ice({ candidate: "candidate:1 1 udp 1 192.0.2.1 9 typ host ufrag none", sdpMid: "7" });
   calls[0].ice(null);
 }
+if (act === "switched off") {
+  const stream = moving(), [track] = stream.getTracks();
+  const told = (word) => until(() => sendings[1].at(-1) === `${word} connected`);
+  calls[0].setStream(stream);
+  await told("false true");
+  track.enabled = false;
+  calls[0].announce();
+  await told("false false");
+  track.enabled = true;
+  calls[0].announce();
+  await told("false true");
+  track.dispatchEvent(new Event("ended", track.stop())); // As one that is unplugged.
+  await told("false false");
+}
 await until(() => calls[0].sendText("to 1") && calls[1].sendText("to 0"));
 await until(() => texts[0].length && texts[1].length);
 const before = calls.map(({ state }) => state);
+const measured = await calls[0].measure(), { outcome } = calls[0];
 calls[0].close();
 calls[1].ice({ candidate: "", sdpMid: "0" });
 calls[1].close();
 calls[0].offer("v=0 after the end");
-done({ states: before, closed: calls.map(({ state }) => state), texts });
+done({ states: before, closed: calls.map(({ state }) => state), texts, sendings, measured, outcome });
 """
 
 
@@ -81,6 +97,7 @@ done({ states: before, closed: calls.map(({ state }) => state), texts });
     "act",
     [
         "glare",
+        "switched off",
         "late signals",
         "lost signals",
         "the first is loaded anew",
@@ -98,3 +115,8 @@ def test_the_call_survives(daemon: Daemon, open_page: Open, act: str) -> None:
     assert result["closed"] == ["closed", "closed"]
     assert "to 1" in result["texts"][1]
     assert "to 0" in result["texts"][0]
+    # Neither has a camera when they begin, and says so before there is a channel.
+    assert result["sendings"][0][0] == "false false undefined"
+    assert result["measured"].items() >= {"path": "direct", "candidateType": "host"}.items()
+    assert result["outcome"].items() >= {"result": "connected", "path": "direct"}.items()
+    assert result["outcome"]["setupMs"] > 0

@@ -1,6 +1,6 @@
 /**
  * One call with one partner: an RTCPeerConnection negotiated by the W3C's "perfect negotiation" pattern
- * (https://www.w3.org/TR/webrtc/#perfect-negotiation-example), and a data channel for text.
+ * (https://www.w3.org/TR/webrtc/#perfect-negotiation-example), and data channels for text and for what is muted.
  *
  * It knows nothing of the server: what it has to say goes out through `send`, what the partner says comes in
  * through `offer()`, `answer()` and `ice()`. Make a new Call for each room, close it when the room ends; a closed
@@ -9,8 +9,13 @@
  * @module call
  */
 
+import { Channels, SENDING, sendingIn, sendingOf } from "./channels.js";
 import { Emitter } from "./events.js";
+import { Gauge } from "./measure.js";
+import { fingerprints, sdpText } from "./sdp.js";
 
+/** @import { Sending } from "./channels.js" */
+/** @import { Measured, Outcome } from "./measure.js" */
 /** @import { Sdp } from "./protocol.js" */
 
 /**
@@ -23,12 +28,15 @@ import { Emitter } from "./events.js";
  * @typedef {object} CallOptions
  * @property {boolean} initiator  true on exactly one of the two sides. The initiator offers, and when both have
  *   offered (glare) its offer stands: it is the "impolite" peer of the pattern
- * @property {MediaStream | null} stream  camera and microphone; null to receive only
- * @property {RTCIceServer[]} iceServers
+ * @property {MediaStream | null} [stream]  camera and microphone; without it this side receives only
+ * @property {RTCIceServer[] | undefined} [iceServers]  as the server named them
+ * @property {RTCConfiguration} [rtcConfig]  what else the RTCPeerConnection is to know, such as
+ *   `{ iceTransportPolicy: "relay" }`; its iceServers count more than the server's
  * @property {boolean} [again]  the partner's side of this call may be up already, as after a reload of this page: offer at
  *   once, whoever the initiator is
  * @property {{ offer: (sdp: string) => unknown, answer: (sdp: string) => unknown,
- *   ice: (candidate: RTCIceCandidate) => unknown }} send  how to reach the partner; a SignalingClient fits
+ *   ice: (candidate: RTCIceCandidate) => unknown, data?: (data: object) => unknown }} send  how to reach the partner; a client fits.
+ *   `data`: for what is muted while there is no channel yet
  */
 
 /**
@@ -37,6 +45,7 @@ import { Emitter } from "./events.js";
  * @property {MediaStream} media  the partner's picture and sound; again when a track is added
  * @property {boolean} channel  whether text can be sent
  * @property {string} text  a message from the partner: untrusted, show it as text only
+ * @property {Sending} sending  whether the partner's microphone and camera are on. Partners that do not tell have them on
  */
 
 /**
@@ -48,8 +57,6 @@ const FIRST_OFFER_WITHIN_MS = 2_000;
 const CONNECT_WITHIN_MS = 25_000;
 /** A short gap mends itself; after this long new paths are tried, without the 20 s until the browser calls it failed. */
 const RESTART_AFTER_MS = 3_000;
-/** Longer texts from the partner are cut: nobody reads them, and they could stall the page. */
-const MAX_TEXT_CHARS = 4_000;
 
 /** @extends {Emitter<CallEvents>} */
 export class Call extends Emitter {
@@ -57,7 +64,7 @@ export class Call extends Emitter {
   state = "connecting";
 
   #pc;
-  #iceServers;
+  #config;
   #send;
   #initiator;
   /** @type {MediaStream | null} */
@@ -71,8 +78,16 @@ export class Call extends Emitter {
   #earlyCandidates = [];
   /** Signals are handled one after another. @type {Promise<void>} */
   #signals = Promise.resolve();
-  /** @type {RTCDataChannel[]} */
-  #channels = [];
+  #channels = new Channels({
+    text: (text) => this.emit("text", text),
+    open: (open) => this.emit("channel", open),
+    ready: () => this.announce(),
+    sending: (sending) => this.emit("sending", sending),
+  });
+  /** What carries sound, and what picture. @type {Map<string, RTCRtpSender>} */
+  #senders = new Map();
+  #ended = new AbortController();
+  #gauge = new Gauge(() => this.#pc.getStats());
   /** @type {ReturnType<typeof setTimeout> | undefined} */
   #deadline;
   /** @type {ReturnType<typeof setTimeout> | undefined} */
@@ -81,27 +96,60 @@ export class Call extends Emitter {
   #restartTimer;
 
   /** @param {CallOptions} options */
-  constructor({ initiator, stream, iceServers, again = false, send }) {
+  constructor({ initiator, stream = null, iceServers = [], rtcConfig, again = false, send }) {
     super();
     this.#initiator = initiator;
     this.#stream = stream;
-    this.#iceServers = iceServers;
+    // max-bundle: one set of candidates, not one each for sound, picture and text, stays under the server's rate limit.
+    this.#config = /** @type {RTCConfiguration} */ ({ iceServers, bundlePolicy: "max-bundle", ...rtcConfig });
     this.#send = send;
     this.#holdOffer = !initiator && !again;
     this.#pc = this.#connect();
     if (this.#holdOffer) this.#offerTimer = setTimeout(() => this.#stopHolding(), FIRST_OFFER_WITHIN_MS);
     else this.#receiveBoth();
     this.#expectConnection();
+    // What both sides take for granted need not be said.
+    if (Object.values(sendingOf(stream)).includes(false)) this.announce();
   }
 
   /**
    * Send this camera and microphone, in place of what was sent before; in the middle of a call too.
    *
-   * @param {MediaStream} stream
+   * @param {MediaStream | null} stream
    */
   setStream(stream) {
     this.#stream = stream;
-    this.#sendTracks(this.#pc, stream);
+    this.#sendTracks();
+    this.announce();
+  }
+
+  /**
+   * Tell the partner what of microphone and camera is on: to be called when a track was enabled or disabled. Unplugged
+   * ones are told of by themselves.
+   */
+  announce() {
+    const sending = sendingOf(this.#stream);
+    if (this.state !== "closed" && !this.#channels.announce(sending)) this.#send.data?.({ [SENDING]: sending });
+  }
+
+  /**
+   * What the partner has sent through the server.
+   *
+   * @param {unknown} data
+   * @returns {boolean} whether it was for this call, and not for the page
+   */
+  data(data) {
+    const { [SENDING]: sending } = /** @type {Record<string, unknown>} */ (data ?? {});
+    if (sending) this.emit("sending", sendingIn(sending));
+    return Boolean(sending);
+  }
+
+  /** How the two reach each other, and how well. @type {() => Promise<Measured>} */
+  measure = () => this.#gauge.measure();
+
+  /** What became of it up to now. @returns {Outcome} */
+  get outcome() {
+    return this.#gauge.outcome(this.state === "failed");
   }
 
   /** The partner's offer. @param {Sdp} sdp */
@@ -167,10 +215,7 @@ export class Call extends Emitter {
    * @returns {boolean} false when there is no open channel
    */
   sendText(text) {
-    // The newest open one: the partner's own if it opened any, and that it surely reads.
-    const channel = this.#channels.findLast(({ readyState }) => readyState === "open");
-    channel?.send(text);
-    return channel !== undefined;
+    return this.#channels.sendText(text);
   }
 
   /** End the call on this side. */
@@ -180,30 +225,29 @@ export class Call extends Emitter {
     clearTimeout(this.#deadline);
     clearTimeout(this.#offerTimer);
     clearTimeout(this.#restartTimer);
+    this.#gauge.stop();
+    this.#ended.abort();
     this.#pc.close();
   }
 
   /** A peer connection with all that this side sends. */
   #connect() {
-    // max-bundle: one set of candidates, not one each for sound, picture and text. Fewer messages to relay, and a
-    // machine with many network interfaces stays under the server's rate limit.
-    const pc = new RTCPeerConnection({ iceServers: this.#iceServers, bundlePolicy: "max-bundle" });
+    const pc = new RTCPeerConnection(this.#config);
     pc.onnegotiationneeded = () => this.#offer();
     pc.onicecandidate = ({ candidate }) => candidate && this.state !== "closed" && this.#send.ice(candidate);
     pc.oniceconnectionstatechange = () => pc.iceConnectionState === "failed" && this.#restartIce();
     pc.onconnectionstatechange = () => this.#connectionChanged();
     pc.ontrack = ({ track, streams }) => this.emit("media", streams[0] ?? new MediaStream([track]));
-    pc.ondatachannel = ({ channel }) => this.#addChannel(channel);
-    // Each side opens a channel, so that text works with a partner that opens none, or knows only its own.
-    this.#addChannel(pc.createDataChannel("chat"));
-    if (this.#stream) this.#sendTracks(pc, this.#stream);
+    this.#channels.open(pc);
+    this.#pc = pc;
+    this.#senders = new Map();
+    this.#sendTracks();
     return pc;
   }
 
   /** The partner's page has begun its side of the call anew: so does this one, since one cannot take up the other. */
   #reconnect() {
     this.#pc.close(); // Fires no more events.
-    this.#channels = [];
     this.#earlyCandidates = [];
     this.#partnerKeys = new Set();
     this.emit("channel", false);
@@ -212,15 +256,14 @@ export class Call extends Emitter {
     this.#pc = this.#connect();
   }
 
-  /**
-   * @param {RTCPeerConnection} pc
-   * @param {MediaStream} stream
-   */
-  #sendTracks(pc, stream) {
-    for (const track of stream.getTracks()) {
-      const sender = pc.getSenders().find((known) => known.track?.kind === track.kind);
+  #sendTracks() {
+    const stream = this.#stream;
+    for (const kind of ["audio", "video"]) {
+      const track = stream?.getTracks().find((each) => each.kind === kind) ?? null;
+      const sender = this.#senders.get(kind);
       if (sender) this.#handle(() => sender.replaceTrack(track));
-      else pc.addTrack(track, stream);
+      else if (stream && track) this.#senders.set(kind, this.#pc.addTrack(track, stream));
+      track?.addEventListener("ended", () => this.announce(), { signal: this.#ended.signal }); // Unplugged.
     }
   }
 
@@ -338,6 +381,7 @@ export class Call extends Emitter {
     if (connectionState === "connected") {
       clearTimeout(this.#deadline);
       clearTimeout(this.#restartTimer);
+      this.#gauge.connected();
       this.#setState("connected");
     } else if ((connectionState === "disconnected" || connectionState === "failed") && this.state === "connected") {
       this.#expectConnection();
@@ -352,32 +396,4 @@ export class Call extends Emitter {
     this.state = state;
     this.emit("state", state);
   }
-
-  /** @param {RTCDataChannel} channel */
-  #addChannel(channel) {
-    this.#channels.push(channel);
-    const report = () => this.emit("channel", this.#channels.some(({ readyState }) => readyState === "open"));
-    channel.onopen = report;
-    channel.onclose = report;
-    channel.onmessage = ({ data }) => {
-      if (typeof data === "string") this.emit("text", data.slice(0, MAX_TEXT_CHARS));
-    };
-    if (channel.readyState === "open") report();
-  }
-}
-
-/**
- * @param {Sdp} sdp
- * @returns {string}
- */
-function sdpText(sdp) {
-  return typeof sdp === "string" ? sdp : (sdp.sdp ?? "");
-}
-
-/**
- * @param {Sdp} sdp
- * @returns {Set<string>}
- */
-function fingerprints(sdp) {
-  return new Set(sdpText(sdp).toLowerCase().match(/^a=fingerprint:.*$/gm));
 }

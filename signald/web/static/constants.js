@@ -63,3 +63,5 @@ export const ErrorCode = Object.freeze({
   /** There is no such session any more, or the token is not the last one of it: the connection goes on as the new client of its `ready`. */
   RESUME_FAILED: "RESUME_FAILED",
 });
+
+/** @typedef {keyof typeof ErrorCode} ErrorCode */

@@ -1,67 +1,12 @@
+// Made from signald/core/messages.py by python -m tools.schema.
+
 /**
  * The messages on the wire: their types, and the constants of the protocol. What they mean stands in docs/protocol.md.
  *
  * @module protocol
  */
 
-/**
- * What a client needs to go on after a lost connection; each replaces the one before.
- * @typedef {object} ResumeGrant
- * @property {string} token  good once
- * @property {number} seconds  for how long after the connection was lost
- */
-
-/**
- * First message on every connection.
- * @typedef {object} ReadyMessage
- * @property {"ready"} type
- * @property {string} clientId  this client's id; another one if an earlier session could not be resumed
- * @property {RTCIceServer[]} [iceServers]  STUN and TURN servers, when the server hands them out
- * @property {ResumeGrant} [resume]
- */
-
-/**
- * Values by key.
- * @typedef {Record<string, string[]>} Facts
- */
-
-/**
- * Whom a client wants to meet: docs/protocol.md has what each field means.
- * @typedef {object} Wishes
- * @property {string} [pool]
- * @property {Facts} [is]
- * @property {Facts} [wants]
- * @property {Facts} [avoids]
- * @property {string[]} [likes]
- * @property {Record<string, number>} [relax]  seconds
- */
-
-/**
- * What a match came of.
- * @typedef {object} Common
- * @property {string[]} likes  those of this client's that the partner has too
- * @property {string[]} relaxed  keys of this client's `relax` that did not bind any more
- */
-
-/**
- * A partner was found.
- * @typedef {object} MatchedMessage
- * @property {"matched"} type
- * @property {string} roomId  the same for both partners
- * @property {string} partnerId
- * @property {boolean} [initiator]  true for exactly one of the two: the one who offers. Older servers leave it out
- * @property {RTCIceServer[]} [iceServers]
- * @property {ResumeGrant} [resume]
- * @property {Common} [common]  for one who said whom it wants to meet
- */
-
-/**
- * This client waits on, having said whom it wants to meet.
- * @typedef {object} WaitingMessage
- * @property {"waiting"} type
- * @property {number} seconds  how long
- * @property {number} atLeast  so many wait in its pool: 1, 10, 100, …
- */
+/** @import { ErrorCode } from "./constants.js" */
 
 /**
  * An SDP as signald relays it: the string, or the browser's object that some clients send.
@@ -69,100 +14,265 @@
  */
 
 /**
+ * How to go on with this session if the connection is lost; each replaces the one before.
+ * @typedef {object} ResumeGrant
+ * @property {string} token  For `resume`; good once.
+ * @property {number} seconds  How long after the loss.
+ */
+
+/**
+ * What a match came of.
+ * @typedef {object} Common
+ * @property {string[]} likes  Of this client's `likes` those that the partner has too.
+ * @property {string[]} relaxed  Keys of this client's `relax` that did not bind any more.
+ */
+
+/**
+ * The fields that say whom a client wants to meet.
+ * @typedef {object} Wishes
+ * @property {string | undefined} [pool]  Only clients of one pool meet; without it those who name none.
+ * @property {Record<string, string[]> | undefined} [is]  Facts about this client: values by key.
+ * @property {Record<string, string[]> | undefined} [wants]  Of the partner: of each key it must have one of these
+ *   values.
+ * @property {Record<string, string[]> | undefined} [avoids]  Of the partner: it must have none of these values.
+ * @property {string[] | undefined} [likes]  Interests: who shares some comes first.
+ * @property {Record<string, number> | undefined} [relax]  Seconds of waiting after which a key of `wants` and
+ *   `avoids`, or `likes`, binds no more.
+ */
+
+/**
+ * The first message on every connection.
+ * @typedef {object} ReadyMessage
+ * @property {"ready"} type
+ * @property {string} clientId  This client's id; a new one, unless `resume` follows.
+ * @property {RTCIceServer[]} [iceServers]  For the `RTCPeerConnection`; absent if the server has none. Passwords in it
+ *   end some time.
+ * @property {ResumeGrant} [resume]  For clients of `signald.v1`: see `resume`.
+ */
+
+/**
+ * The session goes on as it stands now. What the client has missed follows, in order.
+ * @typedef {object} ResumedMessage
+ * @property {"resumed"} type
+ * @property {string} clientId  The session's id: the one from before.
+ * @property {"idle" | "paired" | "waiting"} state  As it stands now.
+ * @property {number} received  Messages of the client that the server has had: send what came after.
+ * @property {boolean} lost  Whether something may be missing: negotiate anew (ICE restart).
+ * @property {string} [roomId]  The room, if `paired`.
+ * @property {string} [partnerId]  The partner, if `paired`.
+ * @property {"away" | "here"} [partner]  Whether it has a connection, if `paired`.
+ * @property {RTCIceServer[]} [iceServers]  For the `RTCPeerConnection`; absent if the server has none. Passwords in it
+ *   end some time.
+ * @property {ResumeGrant} [resume]  For clients of `signald.v1`: see `resume`.
+ */
+
+/**
+ * A partner was found. Both get the same `roomId`; `initiator` is true for exactly one, who should offer.
+ * @typedef {object} MatchedMessage
+ * @property {"matched"} type
+ * @property {string} roomId  The room; never used again.
+ * @property {string} partnerId  The partner's `clientId`.
+ * @property {boolean} initiator  Whether this client is the one who should offer.
+ * @property {RTCIceServer[]} [iceServers]  For the `RTCPeerConnection`; absent if the server has none. Passwords in it
+ *   end some time.
+ * @property {ResumeGrant} [resume]  For clients of `signald.v1`: see `resume`.
+ * @property {Common} [common]  For clients of `signald.v1` that said whom they want to meet.
+ */
+
+/**
+ * The client waits on. To clients of `signald.v1` alone that said whom they want to meet, every 5 s at most.
+ * @typedef {object} WaitingMessage
+ * @property {"waiting"} type
+ * @property {number} seconds  How long it has waited.
+ * @property {number} atLeast  So many wait in its pool at least: 1, 10, 100, 1,000, …
+ */
+
+/**
+ * The partner's SDP offer, untouched.
  * @typedef {object} OfferMessage
  * @property {"offer"} type
- * @property {string} from  id of the partner who sent it
- * @property {Sdp} sdp
+ * @property {string} from  The partner's id, set by the server whatever the sender wrote.
+ * @property {Sdp} sdp  The SDP as a string, or any other JSON value.
  */
 
 /**
+ * The partner's SDP answer, untouched.
  * @typedef {object} AnswerMessage
  * @property {"answer"} type
- * @property {string} from
- * @property {Sdp} sdp
+ * @property {string} from  The partner's id, set by the server whatever the sender wrote.
+ * @property {Sdp} sdp  The SDP as a string, or any other JSON value.
  */
 
 /**
+ * The partner's ICE candidate, untouched.
  * @typedef {object} IceMessage
  * @property {"ice"} type
- * @property {string} from
- * @property {RTCIceCandidateInit | null} candidate  null ends the candidates
+ * @property {string} from  The partner's id, set by the server whatever the sender wrote.
+ * @property {RTCIceCandidateInit | null} candidate  An `RTCIceCandidateInit`; `null`, or an empty `candidate` in it,
+ *   ends the candidates.
  */
 
 /**
- * The partner went: next, leave, or its connection ended and was not resumed in time.
+ * The partner went. With REQUEUE_ON_PARTNER_LEAVE the client is waiting again already, else it is idle.
  * @typedef {object} PartnerLeftMessage
  * @property {"partner-left"} type
  */
 
 /**
- * The partner has lost its connection, and may come back.
+ * The partner's connection was lost; it may come back. To clients of `signald.v1` alone.
  * @typedef {object} PartnerAwayMessage
  * @property {"partner-away"} type
- * @property {number} seconds  how long it has for that; then `partner-left` comes
+ * @property {number} seconds  How long it may take; then comes `partner-left`.
  */
 
 /**
- * The partner's connection is back.
+ * The partner goes on. To clients of `signald.v1` alone.
  * @typedef {object} PartnerBackMessage
  * @property {"partner-back"} type
- * @property {boolean} lost  whether signals of either side may be missing: negotiate anew
+ * @property {boolean} lost  Whether something may be missing: negotiate anew (ICE restart).
  */
 
 /**
- * The session goes on. What was missed follows, in order.
- * @typedef {object} ResumedMessage
- * @property {"resumed"} type
- * @property {string} clientId
- * @property {SessionState} state
- * @property {string} [roomId]
- * @property {string} [partnerId]
- * @property {"here" | "away"} [partner]
- * @property {number} received  how many messages of this client the server has had in this session
- * @property {boolean} lost  whether something may be missing all the same: negotiate anew
- * @property {RTCIceServer[]} [iceServers]
- * @property {ResumeGrant} [resume]
- */
-
-/**
- * The server refused a message; the connection stays open.
+ * A message of the client was refused; the connection stays open.
  * @typedef {object} ErrorMessage
  * @property {"error"} type
- * @property {"INVALID_FORMAT" | "UNKNOWN_TYPE" | "NOT_PAIRED" | "ALREADY_PAIRED" | "RATE_LIMIT" | "AUTH_REQUIRED"
- *   | "CROWDED" | "AUTH_FAILED" | "RESUME_FAILED" | (string & {})} code
- * @property {string} message
+ * @property {ErrorCode | (string & {})} code  What went wrong, for programs.
+ * @property {string} message  What went wrong, for people; the words may change.
  */
 
 /**
+ * Reply to `ping`.
  * @typedef {object} PongMessage
  * @property {"pong"} type
  */
 
 /**
- * What a client is for the server.
- * @typedef {"idle" | "waiting" | "paired"} SessionState
+ * What the server may send.
+ * @typedef {ReadyMessage | ResumedMessage | MatchedMessage | WaitingMessage | OfferMessage | AnswerMessage |
+ *   IceMessage | PartnerLeftMessage | PartnerAwayMessage | PartnerBackMessage | ErrorMessage | PongMessage}
+ *   ServerMessage
+ */
+
+/** What a client is for the server. @typedef {ResumedMessage["state"]} SessionState */
+
+/**
+ * Say who you are. No reply on success; a server that checks no tokens accepts any `userId`.
+ * @typedef {object} AuthRequest
+ * @property {"auth"} type
+ * @property {string | undefined} [userId]  The user's name for the server.
+ * @property {string | undefined} [token]  Proof of it, for a server that wants one.
  */
 
 /**
- * @typedef {ReadyMessage | MatchedMessage | WaitingMessage | OfferMessage | AnswerMessage | IceMessage | PartnerLeftMessage
- *   | PartnerAwayMessage | PartnerBackMessage | ResumedMessage | ErrorMessage | PongMessage} ServerMessage
+ * Wait for a partner; without fields for whoever comes. Paired: error `ALREADY_PAIRED`. Waiting already: nothing
+ * happens, or with fields these are the wishes from now on.
+ * @typedef {object} AvailableRequest
+ * @property {"available"} type
+ * @property {string | undefined} [pool]  Only clients of one pool meet; without it those who name none.
+ * @property {Record<string, string[]> | undefined} [is]  Facts about this client: values by key.
+ * @property {Record<string, string[]> | undefined} [wants]  Of the partner: of each key it must have one of these
+ *   values.
+ * @property {Record<string, string[]> | undefined} [avoids]  Of the partner: it must have none of these values.
+ * @property {string[] | undefined} [likes]  Interests: who shares some comes first.
+ * @property {Record<string, number> | undefined} [relax]  Seconds of waiting after which a key of `wants` and
+ *   `avoids`, or `likes`, binds no more.
  */
 
 /**
- * What the client may send; `roomId` is the room that it is meant for.
- * @typedef {{ type: "auth", userId?: string, token?: string }
- *   | { type: "ping" }
- *   | { type: "available", pool?: string, is?: Facts, wants?: Facts, avoids?: Facts, likes?: string[],
- *     relax?: Record<string, number> }
- *   | { type: "next", roomId?: string, pool?: string, is?: Facts, wants?: Facts, avoids?: Facts, likes?: string[],
- *     relax?: Record<string, number> }
- *   | { type: "leave", roomId?: string }
- *   | { type: "offer" | "answer", sdp: string, roomId?: string }
- *   | { type: "ice", candidate: RTCIceCandidateInit | null, roomId?: string }
- *   | { type: "report", reason: string, text?: string | undefined, partnerId?: string | undefined }
- *   | { type: "block", partnerId?: string | undefined }
- *   | { type: "resume", token: string, received: number, nonce?: string, waited?: number,
- *     wishes?: Wishes }} ClientMessage
+ * SDP offer for the partner. `sdp` is relayed as it is, whatever JSON value it holds.
+ * @typedef {object} OfferRequest
+ * @property {"offer"} type
+ * @property {string} sdp  The SDP as a string, or any other JSON value.
+ * @property {string | undefined} [roomId]  The room that is meant, for clients of `signald.v1`: if it is not the
+ *   client's any more the message is dropped, for it crossed a change of partner. Without it the room of the moment.
+ */
+
+/**
+ * SDP answer for the partner. `sdp` is relayed as it is, whatever JSON value it holds.
+ * @typedef {object} AnswerRequest
+ * @property {"answer"} type
+ * @property {string} sdp  The SDP as a string, or any other JSON value.
+ * @property {string | undefined} [roomId]  The room that is meant, for clients of `signald.v1`: if it is not the
+ *   client's any more the message is dropped, for it crossed a change of partner. Without it the room of the moment.
+ */
+
+/**
+ * An ICE candidate for the partner: an object, or `null` after the last one.
+ * @typedef {object} IceRequest
+ * @property {"ice"} type
+ * @property {RTCIceCandidateInit | null} candidate  An `RTCIceCandidateInit`; `null`, or an empty `candidate` in it,
+ *   ends the candidates.
+ * @property {string | undefined} [roomId]  The room that is meant, for clients of `signald.v1`: if it is not the
+ *   client's any more the message is dropped, for it crossed a change of partner. Without it the room of the moment.
+ */
+
+/**
+ * Leave this partner and be queued again, at the tail. Without a partner: error `NOT_PAIRED`. Without fields that say
+ * whom to meet those of before hold.
+ * @typedef {object} NextRequest
+ * @property {"next"} type
+ * @property {string | undefined} [pool]  Only clients of one pool meet; without it those who name none.
+ * @property {Record<string, string[]> | undefined} [is]  Facts about this client: values by key.
+ * @property {Record<string, string[]> | undefined} [wants]  Of the partner: of each key it must have one of these
+ *   values.
+ * @property {Record<string, string[]> | undefined} [avoids]  Of the partner: it must have none of these values.
+ * @property {string[] | undefined} [likes]  Interests: who shares some comes first.
+ * @property {Record<string, number> | undefined} [relax]  Seconds of waiting after which a key of `wants` and
+ *   `avoids`, or `likes`, binds no more.
+ * @property {string | undefined} [roomId]  The room that is meant, for clients of `signald.v1`: if it is not the
+ *   client's any more the message is dropped, for it crossed a change of partner. Without it the room of the moment.
+ */
+
+/**
+ * Leave the partner, or the queue; not queued again. Neither: nothing happens.
+ * @typedef {object} LeaveRequest
+ * @property {"leave"} type
+ * @property {string | undefined} [roomId]  The room that is meant, for clients of `signald.v1`: if it is not the
+ *   client's any more the message is dropped, for it crossed a change of partner. Without it the room of the moment.
+ */
+
+/**
+ * Answered by `pong`.
+ * @typedef {object} PingRequest
+ * @property {"ping"} type
+ */
+
+/**
+ * Tell the operator of the partner, or of the last one. No reply on success; nothing else changes.
+ * @typedef {object} ReportRequest
+ * @property {"report"} type
+ * @property {string} reason  What it is, in a word that the page chose.
+ * @property {string | undefined} [text]  What happened, in the client's words.
+ * @property {string | undefined} [partnerId]  Whom it is about, as in `matched`: the partner or the last one before;
+ *   without it the partner, or if there is none the last one.
+ */
+
+/**
+ * Never meet the partner, or the last one, again. Does not leave it: `next` or `leave` does.
+ * @typedef {object} BlockRequest
+ * @property {"block"} type
+ * @property {string | undefined} [partnerId]  Whom it is about, as in `matched`: the partner or the last one before;
+ *   without it the partner, or if there is none the last one.
+ */
+
+/**
+ * Go on with a session whose connection was lost. The first message of a connection. Answered by `resumed`.
+ * @typedef {object} ResumeRequest
+ * @property {"resume"} type
+ * @property {string} token  The last one that came in `ready`, `matched` or `resumed`.
+ * @property {number} received  Messages had in this session, all types but `ready`, `resume` and `resumed`.
+ * @property {string | undefined} [nonce]  Made at random, and sent again with each attempt with the same token: an
+ *   attempt whose answer was lost is answered again.
+ * @property {number | undefined} [waited]  Seconds since `available`, if the client believes that it waits: its place,
+ *   if nothing but the token is left of the session.
+ * @property {Wishes | undefined} [wishes]  The fields of the last `available` or `next` that say whom to meet, if
+ *   there were any: they hold on, if nothing but the token is left of the session.
+ */
+
+/**
+ * What a client may send.
+ * @typedef {AuthRequest | AvailableRequest | OfferRequest | AnswerRequest | IceRequest | NextRequest | LeaveRequest |
+ *   PingRequest | ReportRequest | BlockRequest | ResumeRequest} ClientMessage
  */
 
 export * from "./constants.js";
