@@ -34,7 +34,7 @@ setup(
     python_requires=">=3.11",
     # twisted/plugins is a folder of plugins, not a package: it must not have an __init__.py.
     packages=[*find_packages(include=["signald", "signald.*"]), "twisted.plugins"],
-    package_data={"signald": ["py.typed", "brokers/redis/*.lua", "web/static/*"]},
+    package_data={"signald": ["py.typed", "brokers/redis/*.lua", "web/static/*.js", "web/static/demo/*"]},
     include_package_data=False,
     zip_safe=False,
     install_requires=[

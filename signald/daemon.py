@@ -11,6 +11,7 @@ from twisted.python.failure import Failure
 
 from signald.brokers.interface import Broker, ModerationEvents
 from signald.clients.clients import Clients
+from signald.limits.door import Door
 from signald.network.accepted import be_prompt
 from signald.network.endpoints import shown
 from signald.network.tls import TLSEndpoint
@@ -62,7 +63,8 @@ class Daemon(ProcessService):
         listeners: Where to listen, and what.
         clients: Of this instance.
         entrance: Is closed at the end.
-        watch: The open connections.
+        watch: The open WebSockets.
+        door: The other connections.
         broker: Started before the first client, stopped after the last.
         moderation: Hears of bans and questions of other instances.
         counts: Tell whether calls are being set up.
@@ -82,6 +84,7 @@ class Daemon(ProcessService):
         clients: Clients,
         entrance: Entrance,
         watch: Watch,
+        door: Door,
         broker: Broker,
         moderation: ModerationEvents,
         counts: Counts,
@@ -94,6 +97,7 @@ class Daemon(ProcessService):
         self._clients = clients
         self._entrance = entrance
         self._watch = watch
+        self._door = door
         self._broker = broker
         self._moderation = moderation
         self._counts = counts
@@ -156,7 +160,7 @@ class Daemon(ProcessService):
         clock = self._reactor
         await self._drain()
         await DeferredList([maybeDeferred(port.stopListening) for port in self._ports], consumeErrors=True)
-        self._watch.end_handshakes()
+        self._door.close()
         self._clients.close_all(COME_BACK)
         if self._broker.parks:
             await self._park()

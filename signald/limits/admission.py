@@ -27,7 +27,7 @@ class Admission:
     Args:
         now: Seconds, monotonic.
         bans: Who is banned.
-        max_sockets: Connections for which the limit on open files has room, half-open ones among them.
+        max_sockets: Connections for which the limit on open files has room, those that are no WebSockets among them.
         max_connections: WebSockets at one time.
         max_half_open: Connections at one time that have not said yet what they want.
         per_address: WebSockets of one address at one time; 0 for any number.
@@ -57,7 +57,11 @@ class Admission:
 
     def is_crowded(self, half_open: int) -> bool:
         """Whether the oldest half-open connection has to go: honest clients say at once what they want."""
-        return half_open > self._max_half_open or half_open + self.connected > self._max_sockets
+        return half_open > self._max_half_open
+
+    def is_full(self, others: int) -> bool:
+        """Whether one has to go of those that are no WebSockets, as all open files are taken."""
+        return others + self.connected > self._max_sockets
 
     def enter(self, address: str) -> HTTPStatus | None:
         """Let a client of this address in, or refuse it.

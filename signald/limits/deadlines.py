@@ -1,4 +1,4 @@
-"""Ends what takes too long: handshakes that are never finished, closings that are never answered.
+"""Ends what takes too long: handshakes that are never finished, pages that are not taken, closings without an answer.
 
 One sweep a second serves all; a client costs no timer of its own.
 """
@@ -33,14 +33,14 @@ class Deadlines(PeriodicService):
         clock: Tells the time and calls the sweep.
         seconds: How long each may take.
         counts: Where to count what took longer.
-        why: What to count it as.
+        why: What to count it as; None if it is no fault.
         running: Seconds for which this process has not stood still; see `signald.telemetry.lag`.
     """
 
     _log = Logger()
 
     def __init__(
-        self, clock: IReactorTime, seconds: float, counts: Counts, why: Drop, running: Callable[[], float]
+        self, clock: IReactorTime, seconds: float, counts: Counts, why: Drop | None, running: Callable[[], float]
     ) -> None:
         super().__init__(clock, SWEEP_S, "the sweep of deadlines")
         self._running = running
@@ -60,9 +60,15 @@ class Deadlines(PeriodicService):
         """Stop watching `what`: it was done in time. Harmless when it was not watched."""
         self._due.pop(what, None)
 
+    def oldest_s(self) -> float:
+        """For how many seconds the oldest has been watched; 0 if there is none."""
+        due = next(iter(self._due.values()), None)
+        return 0.0 if due is None else self._running() + self._seconds - due
+
     def drop_oldest(self) -> None:
         """Drop what has taken longest so far."""
-        self._counts.drops[Drop.CROWDED] += 1
+        if self._why is not None:
+            self._counts.drops[Drop.CROWDED] += 1
         self._drop(list(islice(self._due, 1)))
 
     def expire(self) -> None:
@@ -76,7 +82,8 @@ class Deadlines(PeriodicService):
             if due > now:
                 break
             overdue.append(what)
-        self._counts.drops[self._why] += len(overdue)
+        if self._why is not None:
+            self._counts.drops[self._why] += len(overdue)
         self._drop(overdue)
 
     def _drop(self, overdue: list[Overdue]) -> None:

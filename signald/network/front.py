@@ -1,10 +1,11 @@
 """Reads the first bytes of a connection: a WebSocket handshake goes to the WebSocket side, all else to the web pages.
 
 Both share one port. Looking at the request before twisted.web does saves its Request object for each client, and keeps
-the two worlds apart: a WebSocket never sees HTTP keep-alive, and web requests are one for each connection, so that no
-proxy can send a handshake down a connection that belongs to twisted.web already.
+the two worlds apart: twisted.web gets one request at a time, and gives the connection back for the next head to be read
+here. So all requests meet the same checks, and what stands behind one before it was answered is never read as another.
 """
 
+import re
 import typing
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -18,7 +19,8 @@ from zope.interface import implementer
 
 from signald.core.addresses import Network, client_address, forwarded_for
 from signald.limits.admission import Admission
-from signald.limits.deadlines import Deadlines, Overdue
+from signald.limits.deadlines import Overdue
+from signald.limits.door import REQUESTS, Door
 from signald.network.head import plain, without_empty_lines
 from signald.telemetry.counts import Counts
 
@@ -26,6 +28,16 @@ MAX_HEAD_BYTES = 16 * 1024
 """Request line and headers; browsers send 0.5 to 2 KiB, cookies of the same site may add some."""
 
 _END = b"\r\n\r\n"
+
+_READS = re.compile(rb"(GET|HEAD) \S+ HTTP/1\.1\r\n")
+
+_KEEP_ALIVE = re.compile(rb"\r\nconnection:[ \t]*keep-alive[ \t]*(?=\r\n|$)")
+"""What browsers say, though HTTP/1.1 means it anyway (RFC 9112 9.3)."""
+
+_NOT_KEPT = tuple(
+    b"\r\n%b:" % name for name in (b"connection", b"upgrade", b"via", b"forwarded", b"x-forwarded-for", b"x-real-ip")
+)
+"""What a proxy adds to a request, who wants another protocol, and whatever else is said of the connection."""
 
 _TLS = b"\x16\x03"
 """How a TLS client begins (RFC 8446 5.1): a record of the handshake."""
@@ -61,6 +73,17 @@ def has_body(lower: bytes) -> bool:
     return False
 
 
+def may_stay(head: bytes, lower: bytes) -> bool:
+    """Whether another request may follow over the connection, if the page has nothing against it.
+
+    For browsers alone: a proxy's connection carries the requests of many, where whoever smuggles one in has a victim.
+    """
+    if _READS.match(head) is None:
+        return False
+    more = _KEEP_ALIVE.sub(b"", lower)
+    return not any(name in more for name in _NOT_KEPT)
+
+
 class Addressed(Overdue, typing.Protocol):
     """Is told the address of its client: a connection."""
 
@@ -69,31 +92,39 @@ class Addressed(Overdue, typing.Protocol):
 
 def hand_over(transport: Any, protocol: Any) -> None:
     """Let another protocol have a transport, from the next byte on."""
+    give_back(transport, protocol)
+    protocol.makeConnection(transport)
+
+
+def give_back(transport: Any, protocol: Any) -> None:
+    """Let a protocol have a transport again."""
     if isinstance(transport, ProtocolWrapper):  # TLS, PROXY protocol
         transport.wrappedProtocol = protocol
     else:
         transport.protocol = protocol
-    protocol.makeConnection(transport)
 
 
 class Front(Protocol):
-    """Reads the head of the first request, then hands the transport over."""
+    """Reads the head of a request, then hands the transport over; of a page's, it may get it back."""
 
     factory: "FrontFactory"
     transport: Any
     _log = Logger()
     _head = b""
+    _idle = False
+    _asked = 0
 
     def connectionMade(self) -> None:
         """Turn Nagle's algorithm off: with delayed ACKs it would cost 40 ms for each step of a call's set-up."""
         if ITCPTransport.providedBy(self.transport):
             self.transport.setTcpNoDelay(True)
-        self.factory.handshakes.begin(self)
-        if self.factory.admission.is_crowded(len(self.factory.handshakes)):
-            self.factory.handshakes.drop_oldest()
+        self.factory.door.came(self)
 
     def dataReceived(self, data: bytes) -> None:
         """Collect the head; decide when it is whole."""
+        if self._idle:
+            self._idle = False
+            self.factory.door.speaks(self)
         head = without_empty_lines(self._head + data)
         if head.startswith(_TLS):
             self._refuse_tls()
@@ -104,6 +135,7 @@ class Front(Protocol):
             if len(head) > MAX_HEAD_BYTES:
                 self._refuse(_TOO_LARGE)
             return
+        self._head = b""
         if end > MAX_HEAD_BYTES:
             self._refuse(_TOO_LARGE)
             return
@@ -114,15 +146,20 @@ class Front(Protocol):
         elif wants_websocket(said, lower):
             self._enter(said + rest, said + b"\r\n")
         else:
-            self._hand_over(self.factory.web(self.transport.getPeer()), said + rest)
+            self._ask(said, rest, stays=rest == _END and may_stay(said, lower))
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
-        """Forget a connection that is gone before it said what it wanted."""
-        self._forget()
+        """Forget a connection that is gone."""
+        self.factory.door.left(self)
 
     def drop(self) -> None:
-        """Abort a connection that took too long (`Deadlines`)."""
-        self.transport.abortConnection()
+        """Abort a connection that took too long (`Deadlines`); close one that only waits for another request."""
+        if self._idle:
+            self._idle = False
+            self.factory.door.ends(self)
+            self.transport.loseConnection()
+        else:
+            self.transport.abortConnection()
 
     def _enter(self, data: bytes, head: bytes) -> None:
         peer = self.transport.getPeer()
@@ -135,8 +172,27 @@ class Front(Protocol):
             return
         websocket = self.factory.websockets(peer)
         websocket.address = address
-        self.factory.handshakes.begin(websocket)
+        self.factory.door.left(self)
+        self.factory.door.handshakes.begin(websocket)
         self._hand_over(websocket, data)
+
+    def _ask(self, head: bytes, rest: bytes, *, stays: bool) -> None:
+        self._asked += 1
+        page = self.factory.web(self.transport.getPeer())
+        page.on_lost = self.connectionLost
+        if stays and self._asked < REQUESTS:
+            page.on_answered = self._stay
+        self.factory.door.asks(self)
+        self._hand_over(page, head + rest)
+
+    def _hand_over(self, protocol: Any, data: bytes) -> None:
+        hand_over(self.transport, protocol)
+        protocol.dataReceived(data)
+
+    def _stay(self) -> None:
+        give_back(self.transport, self)
+        self._idle = True
+        self.factory.door.stays(self)
 
     def _refuse_tls(self) -> None:
         if not self.factory.tls_was_said:
@@ -151,14 +207,6 @@ class Front(Protocol):
         self.transport.write(answer)
         self.transport.loseConnection()
 
-    def _forget(self) -> None:
-        self.factory.handshakes.done(self)
-
-    def _hand_over(self, protocol: Any, data: bytes) -> None:
-        self._forget()
-        hand_over(self.transport, protocol)
-        protocol.dataReceived(data)
-
 
 @implementer(IProtocolNegotiationFactory)
 class FrontFactory(Factory):
@@ -167,7 +215,7 @@ class FrontFactory(Factory):
     Args:
         websockets: Makes the WebSocket side for a peer address; its `address` is set to the client's.
         web: Makes the HTTP side for a peer address.
-        handshakes: Ends connections that do not say in time what they want.
+        door: Bounds what has not become a WebSocket.
         admission: Says who may connect.
         counts: Where to count who is refused.
         trusted: Networks of proxies whose ``X-Forwarded-For`` is believed.
@@ -180,7 +228,7 @@ class FrontFactory(Factory):
         *,
         websockets: Callable[[IAddress], Addressed],
         web: Callable[[IAddress], Any],
-        handshakes: Deadlines,
+        door: Door,
         admission: Admission,
         counts: Counts,
         trusted: Sequence[Network] = (),
@@ -189,7 +237,7 @@ class FrontFactory(Factory):
         self.trusted = trusted
         self.websockets = websockets
         self.web = web
-        self.handshakes = handshakes
+        self.door = door
         self.admission = admission
         self.counts = counts
 

@@ -31,6 +31,8 @@ class Drop(StrEnum):
     """The first request did not come, or came only in part."""
     CLOSING_TIMEOUT = "closing_timeout"
     """A close frame was not answered."""
+    PAGE_TIMEOUT = "page_timeout"
+    """A page was not taken."""
     CROWDED = "crowded"
     """It was the oldest of too many connections without a finished handshake."""
 

@@ -10,6 +10,7 @@ from twisted.web.server import NOT_DONE_YET, Request
 from signald.core import origins
 from signald.core.messages import MAX_WORD_LENGTH
 from signald.core.wishes import fold
+from signald.web.channel import keep
 from signald.web.resources import Page
 
 MAX_AGE: Final = b"public, max-age=1"
@@ -35,6 +36,7 @@ class OnlinePage(Page):
 
     def render_GET(self, request: Request) -> int | bytes:
         """See `Page.render_GET`."""
+        keep(request)
         request.setHeader(b"content-type", b"application/json")
         request.setHeader(b"cache-control", MAX_AGE)
         if not self._allowed:

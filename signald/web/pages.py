@@ -1,64 +1,32 @@
 """Makes the resource tree: ``/``, ``/static/…``, ``/healthz``, and what ``/ws`` says to those who do not upgrade."""
 
-from collections.abc import Mapping
 from importlib.resources import files
-from typing import Any, Final
+from typing import Any
 
-from twisted.web.http import HTTPChannel
 from twisted.web.resource import Resource
 from twisted.web.server import Request, Site
 
 from signald import __version__
+from signald.web import assets
 from signald.web.admin import BansPage, ClientsPage, PoolsPage
 from signald.web.api import AdminSite, Api
+from signald.web.channel import FrontedRequest, OneRequest
+from signald.web.files import FilePage, StaticFolder
 from signald.web.online import OnlinePage
 from signald.web.probes import Json, MetricsPage, Probes, ReadyPage
 from signald.web.resources import Folder, Page
 
-_TYPES: Final = {
-    "css": b"text/css; charset=utf-8",
-    "html": b"text/html; charset=utf-8",
-    "ico": b"image/x-icon",
-    "js": b"text/javascript; charset=utf-8",
-    "svg": b"image/svg+xml",
-}
 
-# Of every response, errors too.
-_HEADERS: Final[Mapping[bytes, bytes]] = {
-    b"content-security-policy": (
-        b"default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; "
-        b"media-src 'self' blob: mediastream:; connect-src 'self' ws: wss:; "
-        b"base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
-    ),
-    b"permissions-policy": b"camera=(self), microphone=(self), geolocation=()",
-    b"referrer-policy": b"no-referrer",
-    b"x-content-type-options": b"nosniff",
-    b"cache-control": b"no-cache",
-}
+class _Text(Page):
+    """A line that never changes."""
 
-
-class OneRequest(HTTPChannel):
-    """Speaks HTTP without keep-alive; see `signald.network.front` for the reason."""
-
-    def checkPersistence(self, request: Any, version: bytes) -> bool:
-        """Close after each response, and say so."""
-        request.responseHeaders.setRawHeaders(b"connection", [b"close"])
-        for name, value in _HEADERS.items():
-            request.responseHeaders.setRawHeaders(name, [value])
-        return False
-
-
-class _Body(Page):
-    """A fixed body that was read once."""
-
-    def __init__(self, body: bytes, content_type: bytes) -> None:
+    def __init__(self, text: str) -> None:
         super().__init__()
-        self._body = body
-        self._type = content_type
+        self._text = text.encode()
 
     def render_GET(self, request: Request) -> bytes:
-        request.setHeader(b"content-type", self._type)
-        return self._body
+        request.setHeader(b"content-type", b"text/plain; charset=utf-8")
+        return self._text
 
 
 class _UpgradeRequired(Folder):
@@ -83,7 +51,7 @@ def make_admin_site(probes: Probes, api: Api, reactor: Any) -> Site:
     root.putChild(b"clients", ClientsPage(api))
     root.putChild(b"pools", PoolsPage(api))
     root.putChild(b"bans", BansPage(api))
-    return _site(root, reactor, AdminSite)
+    return _site(AdminSite, root, OneRequest, reactor)
 
 
 def _probed(probes: Probes, *, metrics: bool) -> Folder:
@@ -95,9 +63,9 @@ def _probed(probes: Probes, *, metrics: bool) -> Folder:
     return root
 
 
-def _site(root: Resource, reactor: Any, kind: type[Site] = Site) -> Site:
+def _site(kind: type[Site], root: Resource, protocol: type[OneRequest], reactor: Any) -> Site:
     site = kind(root, reactor=reactor, timeout=30)
-    site.protocol = OneRequest  # type: ignore[assignment]
+    site.protocol = protocol  # type: ignore[assignment]
     site.noisy = False
     return site
 
@@ -117,14 +85,9 @@ def make_site(probes: Probes, *, online: OnlinePage | None, demo: bool, metrics:
         root.putChild(b"online", online)
     root.putChild(b"ws", _UpgradeRequired())
     if demo:
-        static = Folder()
-        for file in (files("signald.web") / "static").iterdir():
-            content_type = _TYPES.get(file.name.rpartition(".")[2])
-            if content_type is not None:
-                static.putChild(file.name.encode(), _Body(file.read_bytes(), content_type))
-        root.putChild(b"static", static)
-        root.putChild(b"", static.children[b"index.html"])
+        made = assets.read(files("signald.web") / "static")
+        root.putChild(b"", FilePage(made.page))
+        root.putChild(b"static", StaticFolder(made))
     else:
-        text = f"signald {__version__}: a WebRTC signaling server. Its WebSocket is at /ws.\n"
-        root.putChild(b"", _Body(text.encode(), b"text/plain; charset=utf-8"))
-    return _site(root, reactor)
+        root.putChild(b"", _Text(f"signald {__version__}: a WebRTC signaling server. Its WebSocket is at /ws.\n"))
+    return _site(Site, root, FrontedRequest, reactor)

@@ -91,10 +91,6 @@ class Watch:
 
     # --- the end of all -----------------------------------------------------------------------------------------------
 
-    def end_handshakes(self) -> None:
-        """Drop who has not finished its handshake: it would become a client in the midst of the end."""
-        self._handshakes.expire()
-
     def drop_all(self) -> None:
         """Drop every connection that is left."""
         for connection in list(self._open):

@@ -6,6 +6,7 @@ from typing import Any, Final
 from signald.core import messages
 from signald.limits.admission import Admission
 from signald.limits.deadlines import Deadlines
+from signald.limits.door import Door
 from signald.limits.pace import Pace
 from signald.limits.throttle import Throttle
 from signald.limits.turns import Turns
@@ -22,6 +23,12 @@ HALF_OPEN_SHARE: Final = 4
 CLOSING_TIMEOUT_S: Final = 3.0
 """Seconds that a client may take to answer a close frame."""
 
+PAGE_TIMEOUT_S: Final = 30.0
+"""Seconds that a browser may take for a page: a bad mobile network carries the largest, 15 kB, in 10."""
+
+KEPT_S: Final = 15.0
+"""Seconds that a connection waits for the next request: the parts of a page are asked for within one or two."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Limits:
@@ -32,7 +39,10 @@ class Limits:
     throttle: Throttle
     turns: Turns
     handshakes: Deadlines
+    pages: Deadlines
+    kept: Deadlines
     closings: Deadlines
+    door: Door
 
 
 def make_limits(*, chosen: Settings, reactor: Any, bans: Bans, lag: LoopLag, counts: Counts) -> Limits:
@@ -45,13 +55,23 @@ def make_limits(*, chosen: Settings, reactor: Any, bans: Bans, lag: LoopLag, cou
         violations_per_minute=limits.violations_per_minute,
         ban_address=bans.ban_address,
     )
+    admission = _make_admission(limits=limits, room=raise_file_limit(), bans=bans, reactor=reactor)
+
+    def deadlines(seconds: float, why: Drop | None) -> Deadlines:
+        return Deadlines(reactor, seconds, counts, why, lag.running_s)
+
+    handshakes = deadlines(limits.handshake_timeout_seconds, Drop.HANDSHAKE_TIMEOUT)
+    pages, kept = deadlines(PAGE_TIMEOUT_S, Drop.PAGE_TIMEOUT), deadlines(KEPT_S, None)
     return Limits(
-        admission=_make_admission(limits=limits, room=raise_file_limit(), bans=bans, reactor=reactor),
+        admission=admission,
         pace=pace,
         throttle=Throttle(reactor, counts, limits.max_bytes_per_second),
         turns=Turns(reactor, lag.latest, counts),
-        handshakes=Deadlines(reactor, limits.handshake_timeout_seconds, counts, Drop.HANDSHAKE_TIMEOUT, lag.running_s),
-        closings=Deadlines(reactor, CLOSING_TIMEOUT_S, counts, Drop.CLOSING_TIMEOUT, lag.running_s),
+        handshakes=handshakes,
+        pages=pages,
+        kept=kept,
+        closings=deadlines(CLOSING_TIMEOUT_S, Drop.CLOSING_TIMEOUT),
+        door=Door(handshakes=handshakes, pages=pages, kept=kept, admission=admission),
     )
 
 

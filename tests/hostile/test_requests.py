@@ -53,6 +53,35 @@ class Requests(MemoryTest):
         ):
             self.assertRefused(GET + lines + SMUGGLED, 200, 400, 413)
 
+    def test_a_request_behind_a_request(self) -> None:
+        """Two in one piece: the second may be one that a proxy has not seen, and its answer goes to another user."""
+        for page in (b"/", b"/static/call.js", b"/online", b"/healthz"):
+            first = b"GET %b HTTP/1.1\r\nHost: localhost\r\n" % page
+            for behind in (SMUGGLED, b"G", b"\r\n" + SMUGGLED, b"\x00", handshake(origin="https://example.com")):
+                self.assertRefused(first + b"\r\n" + behind, 200)
+
+    def test_the_second_request(self) -> None:
+        """What is refused in the first request of a connection would pass in the next one."""
+        page = b"GET / HTTP/1.1\r\nHost: localhost\r\n"
+        for second, status in (
+            (GET + b"Content-Length: 4\r\n\r\nabcd", 413),
+            (GET + b"Transfer-Encoding : chunked\r\n\r\n0\r\n\r\n", 413),
+            (GET + b"X: y\r\n Content-Length: 44\r\n\r\n" + SMUGGLED, 413),
+            (GET + b"X: " + b"y" * 17_000 + b"\r\n\r\n", 431),
+            (b"POST / HTTP/1.1\r\nHost: localhost\r\n\r\n", 405),
+            (handshake(origin="https://evil.example"), 403),
+            (page + b"\r\n" + SMUGGLED, 200),
+        ):
+            client = self.ask(page + b"\r\n")
+            self.assertFalse(client.gone)
+            before = len(client.raw)
+            client.write(second)
+            self.assertTrue(client.gone, second)
+            self.assertEqual(client.raw[before:].count(b"HTTP/1."), 1, second)
+            self.assertEqual(client.raw[before:].split()[1], b"%d" % status, second)
+        self.assertEqual(self.daemon.clients, 0)
+        self.assertEqual(self.flushLoggedErrors(), [])
+
     def test_handshake_behind_a_request(self) -> None:
         """A proxy's connection for pages would turn into a WebSocket that it does not know of."""
         self.assertRefused(GET + b"\r\n" + handshake(origin="https://example.com"), 200)

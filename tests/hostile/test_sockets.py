@@ -13,7 +13,7 @@ from tests.support.frames import handshake
 from tests.support.waiting import PATIENCE_S
 from tests.support.witness import raise_file_limit
 
-GET = b"GET /static/style.css HTTP/1.1\r\nHost: localhost\r\n"
+GET = b"GET /static/demo/style.css HTTP/1.1\r\nHost: localhost\r\n"
 
 
 def ended(sockets: list[socket.socket], within_s: float) -> int:

@@ -78,14 +78,14 @@ def test_nothing_is_missing(installed: Path) -> None:
     """The demo page, or the store's scripts, are not in the package."""
     code = (
         "import importlib.resources as r, signald, pathlib; root = r.files('signald'); "
-        "print(*sorted(p.name for p in (root / 'web' / 'static').iterdir())); "
+        "print(*sorted(p.name for p in (root / 'web' / 'static').rglob('*'))); "
         "print(*sorted(p.name for p in (root / 'brokers' / 'redis').iterdir())); print((root / 'py.typed').is_file())"
     )
     done = subprocess.run(
         [str(installed / "bin" / "python"), "-c", code], cwd="/", capture_output=True, text=True, check=True
     )
     static, redis, typed = done.stdout.splitlines()
-    assert set(static.split()) >= {"index.html", "demo.js", "signaling.js", "style.css"}
+    assert set(static.split()) >= {"index.html", "main.js", "signaling.js", "style.css"}
     wanted = {path.name for path in (ROOT / "signald" / "brokers" / "redis").glob("*.lua")}
     assert wanted <= set(redis.split())
     assert typed == "True"

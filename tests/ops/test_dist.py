@@ -91,7 +91,7 @@ def test_wheel_holds_all_of_the_package_and_nothing_else(wheel: Path) -> None:
         for path in (ROOT / "signald").rglob("*")
         if path.is_file() and "__pycache__" not in path.parts and path.name != "ruff.toml"
     }
-    assert {"signald/py.typed", "signald/brokers/redis/match.lua", "signald/web/static/index.html"} <= package
+    assert {"signald/py.typed", "signald/brokers/redis/match.lua", "signald/web/static/demo/index.html"} <= package
     with zipfile.ZipFile(wheel) as archive:
         held = {name for name in archive.namelist() if not name.startswith(f"signald-{__version__}.dist-info/")}
     assert held == package | {PLUGIN}

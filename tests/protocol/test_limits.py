@@ -80,7 +80,18 @@ class Limits(MemoryTest):
         """Connections that say nothing would keep out those that do: the oldest goes, and the newest is served."""
         daemon = self.start(MAX_HALF_OPEN="3")
         silent = [daemon.connect() for _ in range(5)]
-        self.assertEqual([each.gone for each in silent], [True, True, False, False, False])
+        daemon.advance(0.5)
+        self.assertEqual(self.status(daemon), 101)
+        self.assertFalse(any(each.gone for each in silent), "what they want may be under way")
+        daemon.advance(0.5)
+        self.assertEqual(self.status(daemon), 101)
+        self.assertEqual([each.gone for each in silent], [True, True, True, False, False])
+
+    def test_a_flood_of_half_open(self) -> None:
+        """Thousands that come within a second and say nothing would take all open files."""
+        daemon = self.start(MAX_HALF_OPEN="3")
+        silent = [daemon.connect() for _ in range(1_005)]
+        self.assertEqual([each.gone for each in silent[:3]], [True, True, False])
         self.assertEqual(self.status(daemon), 101)
 
     def test_bytes(self) -> None:

@@ -11,7 +11,9 @@ from tests.support.operator import TOKEN
 def ask(daemon: MemoryDaemon, *headers: str, path: str = "/online", listener: int = 0) -> Response:
     """The answer to ``/online``, or to another path."""
     client = daemon.connect(listener=listener)
-    client.write("\r\n".join((f"GET {path} HTTP/1.1", "Host: localhost", *headers, "", "")).encode())
+    client.write(
+        "\r\n".join((f"GET {path} HTTP/1.1", "Host: localhost", "Connection: close", *headers, "", "")).encode()
+    )
     daemon.settle()
     assert client.gone
     return client.response

@@ -2,7 +2,7 @@
 
 from tests.support.memory import MemoryClient, MemoryTest
 
-PAGES = ("/", "/healthz", "/readyz", "/metrics", "/online", "/static/index.html")
+PAGES = ("/", "/healthz", "/readyz", "/metrics", "/online", "/static/demo/index.html")
 
 
 class Pages(MemoryTest):
@@ -13,7 +13,7 @@ class Pages(MemoryTest):
 
     def ask(self, path: str, method: str = "GET") -> MemoryClient:
         client = self.daemon.connect()
-        client.write(f"{method} {path} HTTP/1.1\r\nHost: localhost\r\n\r\n".encode())
+        client.write(f"{method} {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n".encode())
         self.assertTrue(client.gone)
         return client
 
@@ -32,7 +32,8 @@ class Pages(MemoryTest):
 
     def test_what_there_is_not(self) -> None:
         """Folders of the demo page look like faults of the server."""
-        for path in ("//", "//x", "/x", "/x/healthz", "/static", "/static/", "/static/x.js", "/static/%2e%2e/pages.py"):
+        folders = ("/static", "/static/", "/static/demo", "/static/demo/")
+        for path in ("//", "//x", "/x", "/x/healthz", *folders, "/static/x.js", "/static/%2e%2e/pages.py"):
             answer = self.ask(path).response
             self.assertEqual(answer.status, 404, path)
             self.assertIn(b"There is nothing here", answer.rest)

@@ -162,6 +162,6 @@ def parse_response(data: bytes) -> Response | None:
     if not end:
         return None
     line, *lines = head.decode("latin-1").split("\r\n")
-    assert line.startswith("HTTP/1.1 "), line
+    assert line.startswith(("HTTP/1.0 ", "HTTP/1.1 ")), line
     fields = (field.partition(":") for field in lines)
     return Response(int(line.split()[1]), {name.strip().lower(): value.strip() for name, _, value in fields}, rest)

@@ -22,5 +22,5 @@ def test_types() -> None:
     """Else authors of pages are told of events and fields that do not exist."""
     options = ["--checkJs", "--allowJs", "--strict", "--noEmit", "--exactOptionalPropertyTypes", "--module", "esnext"]
     target = ["--moduleResolution", "bundler", "--target", "es2022", "--lib", "es2023,dom,dom.iterable", "--types", ""]
-    files = [str(path) for path in sorted(STATIC.glob("*.js"))]
+    files = [str(path) for path in sorted(STATIC.rglob("*.js"))]
     run(STATIC, str(modules() / ".bin" / "tsc"), *options, *target, *files)

@@ -11,7 +11,7 @@ def test_crowded() -> None:
     assert [who.is_crowded(half_open) for half_open in (1, 4, 5)] == [False, False, True]
     for _ in range(8):
         assert who.enter("") is None
-    assert [who.is_crowded(half_open) for half_open in (1, 2, 3)] == [False, False, True]
+    assert [who.is_full(others) for others in (1, 2, 3)] == [False, False, True]
 
 
 def test_nothing_is_kept_of_who_left() -> None:

@@ -4,10 +4,10 @@
  * @module wishes
  */
 
-import { MAX_LIKES, MAX_WORD_LENGTH } from "./constants.js";
+import { MAX_LIKES, MAX_WORD_LENGTH } from "../constants.js";
 import * as view from "./view.js";
 
-/** @import { Common, Wishes } from "./protocol.js" */
+/** @import { Common, Wishes } from "../protocol.js" */
 
 /**
  * What the user has chosen.

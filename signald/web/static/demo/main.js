@@ -4,13 +4,13 @@
  * @module demo
  */
 
-import { Call } from "./call.js";
+import { Call } from "../call.js";
 import { listen } from "./keyboard.js";
 import { closeMedia, openMedia } from "./media.js";
 import { showOnline } from "./online.js";
-import { Shelf } from "./page.js";
+import { Shelf } from "../page.js";
 import { Reports } from "./report.js";
-import { SignalingClient } from "./signaling.js";
+import { SignalingClient } from "../signaling.js";
 import { ofBrowser, ofTab } from "./storage.js";
 import * as view from "./view.js";
 import { Choice, inCommon, roomName } from "./wishes.js";
@@ -289,7 +289,7 @@ client.on("close", ({ reason, willReconnect }) => {
 
 /**
  * @param {Call} call
- * @param {import("./call.js").CallState} state
+ * @param {import("../call.js").CallState} state
  */
 function callChanged(call, state) {
   if (call !== current?.call) return;

@@ -6,7 +6,7 @@
 
 import * as view from "./view.js";
 
-/** @import { SignalingClient } from "./signaling.js" */
+/** @import { SignalingClient } from "../signaling.js" */
 
 /** What became of a report that the server did not take, by the error's code. @type {Record<string, string>} */
 const REFUSED = {
