@@ -7,7 +7,7 @@ PORT ?= 8080
 PARALLEL ?= -n 7 --dist loadfile --no-loadscope-reorder
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: run test test-image test-deb test-resume test-churn test-crowd test-store check lint types bench docs lock changelog dist deb system-packages clean
+.PHONY: run test test-image test-deb test-resume test-churn test-crowd test-store test-kits check lint types bench docs lock changelog dist deb system-packages clean
 
 run: $(VENV)/run
 	$(BIN)/twistd -n --pidfile= signald --port $(PORT)
@@ -31,6 +31,10 @@ test-churn: $(VENV)/dev system-packages
 # A crowd of one address beside a call of another: a quarter of a minute.
 test-crowd: $(VENV)/dev
 	CI=$(CI) $(BIN)/python -m pytest -s -m slow tests/hostile $(ARGS)
+
+# The kits and their examples, from the packages as they would be published, in real browsers too: two minutes.
+test-kits: $(VENV)/dev system-packages
+	CI=$(CI) $(BIN)/python -m pytest -m 'slow or not slow' tests/integration/test_client_package.py tests/browser/test_examples.py $(ARGS)
 
 # The scripts and commands on any server of Redis or Valkey: make test-store STORE_BIN=/path/to/valkey-server
 test-store: $(VENV)/dev system-packages

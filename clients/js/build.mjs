@@ -1,11 +1,13 @@
-// Makes dist: of the modules that the daemon serves too, one small file for each thing that can be imported, and their types.
+// Makes dist: the modules that the daemon serves too, and what is for React, as one small file for each thing that can be
+// imported; and their types, with the comments.
 import { execFileSync } from "node:child_process";
-import { copyFileSync, mkdirSync, readdirSync, rmSync } from "node:fs";
+import { copyFileSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 
 const here = new URL(".", import.meta.url);
 const SERVED = "../../signald/web/static/";
-const ENTRIES = ["client.js", "call.js", "protocol.js"];
+const OURS = "src/";
+const ENTRIES = ["client.js", "chat.js", "react.js", "protocol.js"];
 
 const path = (name) => fileURLToPath(new URL(name, here));
 const run = (program, ...options) =>
@@ -15,8 +17,11 @@ const run = (program, ...options) =>
 rmSync(path("build"), { recursive: true, force: true });
 rmSync(path("dist"), { recursive: true, force: true });
 mkdirSync(path("build"));
-for (const name of readdirSync(path(SERVED)).filter((file) => file.endsWith(".js"))) {
-  copyFileSync(path(SERVED + name), path(`build/${name}`));
+for (const folder of [SERVED, OURS]) {
+  for (const name of readdirSync(path(folder)).filter((file) => file.endsWith(".js"))) {
+    const text = readFileSync(path(folder + name), "utf8");
+    writeFileSync(path(`build/${name}`), text.replaceAll(`../${SERVED}`, "./"));
+  }
 }
 const entries = ENTRIES.map((name) => `build/${name}`);
 run("tsc", "-p", "tsconfig.json");

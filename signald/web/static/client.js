@@ -29,9 +29,9 @@ export { SignalingClient };
 
 /**
  * @typedef {SignalingOptions & {
- *   url?: string,
- *   getToken?: () => string | Promise<string>,
- *   logger?: Pick<Console, "debug" | "warn">,
+ *   url?: string | undefined,
+ *   getToken?: (() => string | Promise<string>) | undefined,
+ *   logger?: Pick<Console, "debug" | "warn"> | undefined,
  * }} ClientOptions  `url`: the server's `/ws`, by default on the page's own origin; `getToken`: a token (JWT) that says who the
  *   user is, asked for anew before the last one ends
  */
@@ -74,6 +74,8 @@ export class SignalingError extends Error {
 export class Client extends Emitter {
   /** @type {ClientState} */
   state = "idle";
+  /** Why the server does not want this client, while it is `refused`. @type {SignalingError | null} */
+  refusal = null;
 
   #signaling;
   #getToken;
@@ -116,6 +118,7 @@ export class Client extends Emitter {
   connect() {
     this.#connected ??= heard((resolve, reject) => {
       this.#waiting = { resolve, reject };
+      this.refusal = null;
       this.#become("connecting");
       try {
         this.#signaling.connect();
@@ -275,7 +278,11 @@ export class Client extends Emitter {
   /** @param {SignalingEvents["close"]} detail */
   #closed({ code, reason, willReconnect }) {
     if (willReconnect) this.#become(this.clientId === null ? "connecting" : "resuming");
-    else this.#end(code === 1000 ? "ended" : "refused", new SignalingError("CLOSED", reason || `closed with ${code}`));
+    else {
+      const error = new SignalingError("CLOSED", reason || `closed with ${code}`);
+      if (code !== 1000) this.refusal = error;
+      this.#end(code === 1000 ? "ended" : "refused", error);
+    }
   }
 
   /**

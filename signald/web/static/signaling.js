@@ -19,8 +19,11 @@ import { Liveness } from "./liveness.js";
 import { defaultUrl, Shelf, watchPage } from "./page.js";
 import { Session } from "./session.js";
 
-/** @import { ClientMessage, ErrorMessage, ReadyMessage, ResumedMessage, ServerMessage, SessionState, Wishes } from "./protocol.js" */
-/** @import { SignalingEvents, SignalingOptions } from "./types.js" */
+/**
+ * @import { BlockRequest, ClientMessage, ErrorMessage, ReadyMessage, ReportRequest, ResumedMessage, ServerMessage, SessionState,
+ *   Wishes } from "./protocol.js"
+ */
+/** @import { SignalingEvents, SignalingOptions, Socket } from "./types.js" */
 
 /** Those that are handed on as they come. @type {ReadonlySet<string>} */
 const HANDED_ON = new Set("matched waiting offer answer ice partner-left partner-away partner-back error pong".split(" "));
@@ -58,7 +61,7 @@ export class SignalingClient extends Emitter {
   #shelf;
   #backoff;
   #resumes;
-  /** @type {WebSocket | null} */
+  /** @type {Socket | null} */
   #socket = null;
   /** @type {Session | null} */
   #session;
@@ -208,7 +211,7 @@ export class SignalingClient extends Emitter {
   /**
    * Tell whoever runs the server of the partner or, also when it is gone, of the last one. No reply on success.
    *
-   * @param {{ reason: string, text?: string, partnerId?: string }} report  `reason`: a word of the page's choice, at
+   * @param {Omit<ReportRequest, "type">} report  `reason`: a word of the page's choice, at
    *   most 100 characters; `text`: what happened, in the user's words, at most 500; `partnerId`: whom it is about, as
    *   in `matched`, since the next partner may come while the user still writes
    */
@@ -219,7 +222,7 @@ export class SignalingClient extends Emitter {
   /**
    * Never meet the partner, or the last one, again. No reply on success. The call goes on: `next` or `leave` ends it.
    *
-   * @param {{ partnerId?: string }} [whom]  as in `report`
+   * @param {Omit<BlockRequest, "type">} [whom]  as in `report`
    */
   block(whom = {}) {
     return this.#send({ ...whom, type: "block" });
@@ -244,9 +247,10 @@ export class SignalingClient extends Emitter {
 
   #openSocket() {
     if (this.#socket || !this.#wanted) return;
-    const Socket = this.#WebSocket ?? globalThis.WebSocket;
-    if (!Socket) throw new TypeError("this runtime has no WebSocket: give one in the options");
-    const socket = new Socket(this.#url, this.#protocols);
+    const Class = this.#WebSocket ?? globalThis.WebSocket;
+    if (!Class) throw new TypeError("this runtime has no WebSocket: give one in the options");
+    /** @type {Socket} */
+    const socket = new Class(this.#url, this.#protocols);
     this.#socket = socket;
     const withinMs = patienceMs(this.#attempt, this.#session?.resumable);
     clearTimeout(this.#timer);
@@ -261,10 +265,10 @@ export class SignalingClient extends Emitter {
       }
       this.emit("open", {});
     };
-    socket.onmessage = (event) => {
+    socket.onmessage = (/** @type {{ data: unknown }} */ event) => {
       if (socket === this.#socket) this.#receive(event.data);
     };
-    socket.onclose = (event) => {
+    socket.onclose = (/** @type {{ code: number, reason: string }} */ event) => {
       if (socket === this.#socket) this.#lost(event.code, event.reason);
     };
     socket.onerror = () => {}; // `close` follows. Without a listener Node's `ws` ends the process.

@@ -33,14 +33,22 @@
  */
 
 /**
+ * What is needed of a WebSocket: those of browsers, of Node and of the package ws fit.
+ * @typedef {{ send: (text: string) => void, close: (code?: number) => void, onopen: any, onmessage: any, onclose: any,
+ *   onerror: any }} Socket
+ */
+
+/** @typedef {new (url: string, protocols: string[]) => Socket} WebSocketClass */
+
+/**
  * @typedef {object} SignalingOptions
- * @property {string[]} [protocols]  WebSocket subprotocols to ask for. A server that knows none of them (the old one, say)
+ * @property {string[] | undefined} [protocols]  WebSocket subprotocols to ask for. A server that knows none of them (the old one, say)
  *   makes the browser fail the connection; `[]` asks for none, and cannot resume
- * @property {typeof globalThis.WebSocket} [WebSocket]  where the runtime has none of its own
- * @property {Storage | null} [storage]  where the session outlives a reload, such as sessionStorage; the page must then make a
+ * @property {WebSocketClass | undefined} [WebSocket]  where the runtime has none of its own
+ * @property {Storage | null | undefined} [storage]  where the session outlives a reload, such as sessionStorage; the page must then make a
  *   new call on `resumed`. One client for each URL and storage
- * @property {(attempt: number, how: { resumable: boolean }) => number} [backoff]  ms until the next attempt, 1 for the first
- * @property {boolean} [resume]  false: be a new client after each lost connection
+ * @property {((attempt: number, how: { resumable: boolean }) => number) | undefined} [backoff]  ms until the next attempt, 1 for the first
+ * @property {boolean | undefined} [resume]  false: be a new client after each lost connection
  */
 
 export {};

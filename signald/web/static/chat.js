@@ -1,0 +1,422 @@
+/**
+ * Random calls, one after the other: everything between a client of the server and what a page shows.
+ *
+ *     import { createClient } from "@signald/client";
+ *     import { RandomChat } from "@signald/client/call";
+ *     const chat = new RandomChat({ client: createClient({ url: "wss://example.org/ws" }) });
+ *     chat.on("change", ({ state, remoteStream }) => { … });
+ *     await chat.start();
+ *
+ * @module chat
+ */
+
+import { Call } from "./call.js";
+import { Devices } from "./devices.js";
+import { Emitter } from "./events.js";
+import { Shelf } from "./page.js";
+import { IDLE } from "./snapshot.js";
+
+export { Call };
+
+/** @import { CallState } from "./call.js" */
+/** @import { Client } from "./client.js" */
+/** @import { Kind, Media } from "./devices.js" */
+/** @import { Common, Wishes } from "./protocol.js" */
+/** @import { ChatSnapshot, ChatState, Partner } from "./snapshot.js" */
+
+/**
+ * @typedef {object} ChatOptions
+ * @property {Client} client
+ * @property {Media} [media]  `{ audio: true, video: true }` if not given
+ * @property {RTCConfiguration} [rtcConfig]  such as `{ iceTransportPolicy: "relay" }`
+ * @property {boolean} [autoNext]  whether to look for somebody else when the partner has left or could not be reached
+ * @property {Wishes | undefined} [wishes]  whom to meet
+ * @property {Storage | null} [storage]  the client's, if it has one: what is switched off is so after a reload too
+ */
+
+/** After a message that the server dropped for coming too fast. */
+const RATE_LIMIT_PAUSE_MS = 1_000;
+/** For a partner whose page has closed the call: it is being loaded anew, or the partner is gone. */
+const RELOAD_WITHIN_MS = 10_000;
+/** For a gap in a call that cannot be mended, since the server no longer knows of it. */
+const GAP_AT_MOST_MS = 5_000;
+/** A server that is back sooner was never away for the user. */
+const OUT_OF_REACH_AFTER_MS = 2_000;
+/** Nobody sees who is there in less: a `next()` that comes so soon is the second of two, and meant the one before. */
+const UNSEEN_MS = 300;
+const MAX_TEXTS = 500;
+
+/**
+ * The call under way. `attended`: the server still has the room. It has not when the session could not be resumed;
+ * picture, sound and text do not pass through the server, so the call goes on for as long as the partner stays.
+ * `away`: the partner's connection to the server is lost. `since`: by `performance.now()`.
+ * @typedef {{ call: Call, roomId: string, attended: boolean, away: boolean, since: number }} Current
+ */
+
+/** @extends {Emitter<{ change: ChatSnapshot }>} */
+export class RandomChat extends Emitter {
+  snapshot = IDLE;
+  client;
+
+  #options;
+  #offShelf;
+  /** @type {Wishes | undefined} */
+  #wishes;
+  #devices = new Devices(() => this.#devicesChanged());
+  /** @type {Current | null} */
+  #current = null;
+  /** Whether the user wants to talk to somebody: between start() and stop(). */
+  #wanted = false;
+  /** Whether the partner left and nobody else is looked for. */
+  #left = false;
+  #ended = new AbortController();
+  /** @type {ReturnType<typeof setTimeout> | undefined} */
+  #reachTimer;
+  /** @type {ReturnType<typeof setTimeout> | undefined} */
+  #goneTimer;
+  /** @type {ReturnType<typeof setTimeout> | undefined} */
+  #lookTimer;
+
+  /** @param {ChatOptions} options */
+  constructor(options) {
+    super();
+    const { client, wishes } = options;
+    this.client = client;
+    this.#options = { autoNext: true, media: { audio: true, video: true }, ...options };
+    this.#wishes = wishes;
+    this.#offShelf = new Shelf(options.storage ?? null, "signald off");
+    /** @type {Client["on"]} */
+    const on = (type, listener) => client.on(type, listener, { signal: this.#ended.signal });
+    on("ready", () => this.#isNew());
+    on("resumed", (message) => this.#isBack(message));
+    on("matched", ({ roomId, partnerId, initiator, iceServers, common }) => {
+      if (!this.#wanted || this.#left) return;
+      this.#endCall();
+      this.#begin({ roomId, partnerId, initiator, iceServers, common });
+    });
+    // Signals of an earlier partner, late on their way, are not for this call.
+    on("offer", ({ from, sdp }) => this.#callOf(from)?.offer(sdp));
+    on("answer", ({ from, sdp }) => this.#callOf(from)?.answer(sdp));
+    on("ice", ({ from, candidate }) => this.#callOf(from)?.ice(candidate));
+    on("partner-away", () => {
+      if (this.#current) this.#current.away = true;
+      this.#waitForReload();
+      this.#show();
+    });
+    on("partner-back", ({ lost }) => {
+      if (this.#current) this.#current.away = false;
+      clearTimeout(this.#goneTimer);
+      this.#mend(lost);
+      this.#show();
+    });
+    on("partner-left", () => this.#wanted && this.#partnerGone());
+    on("close", ({ willReconnect }) => this.#wanted && willReconnect && this.#serverReached(false));
+    on("state", (state) => {
+      if (state === "refused" && this.#wanted) this.#stopFor(client.refusal ?? new Error("refused"));
+    });
+    // Before the client hears of it and is gone. The camera's lamp goes out with the page, also when it is kept (bfcache).
+    const early = { capture: true, signal: this.#ended.signal };
+    globalThis.addEventListener?.("pagehide", () => this.#hide(), early);
+    globalThis.addEventListener?.("pageshow", ({ persisted }) => persisted && this.retryMedia(), early);
+    for (const kind of JSON.parse(this.#offShelf.inherit() ?? "[]")) this.turn(kind, false);
+  }
+
+  /**
+   * Ask for camera and microphone, connect, and look for a partner.
+   *
+   * @param {Wishes} [wishes]  whom to meet; without it as in the options
+   * @returns {Promise<void>} rejects if the server refuses this client, or its wishes
+   */
+  async start(wishes = this.#wishes) {
+    if (this.#wanted) return;
+    this.#wanted = true;
+    this.#wishes = wishes;
+    this.#set({ ...IDLE, sending: this.snapshot.sending, state: "starting" });
+    const opened = this.#devices.open(this.#options.media);
+    // After a reload the partner waits: the camera joins the call when it is there.
+    if (!this.client.inherited) await opened;
+    if (!this.#wanted) return this.#devices.close();
+    try {
+      await this.client.connect();
+    } catch (error) {
+      this.#stopFor(/** @type {Error} */ (error));
+      throw error;
+    }
+    if (this.snapshot.state === "starting") void this.#look(false); // It was connected already.
+    await opened;
+  }
+
+  /** Leave this partner, and look for another. @param {Wishes} [wishes]  whom to meet; without it as before */
+  next(wishes) {
+    const current = this.#current;
+    if (!this.#wanted || (current && performance.now() - current.since < UNSEEN_MS)) return;
+    if (wishes) this.#wishes = wishes;
+    this.#endCall();
+    this.#left = false;
+    this.#look(current?.attended ?? false);
+  }
+
+  /** Leave the partner, or the queue, and switch the devices off. The client stays connected unless it is to close. */
+  stop() {
+    if (!this.#wanted) return;
+    this.#end();
+    void this.client.leave();
+    this.client.close();
+    this.#set({ ...IDLE, sending: this.snapshot.sending });
+  }
+
+  /** Stop, and hear no more of the client. */
+  close() {
+    this.stop();
+    this.#ended.abort();
+  }
+
+  /** Switch microphone (`audio`) or camera (`video`) on or off, and tell the partner. @param {Kind} kind @param {boolean} on */
+  turn(kind, on) {
+    this.#devices.turn(kind, on);
+  }
+
+  /** Use another camera or microphone. @param {Parameters<Devices["use"]>[0]} constraints */
+  use(constraints) {
+    return this.#devices.use(constraints);
+  }
+
+  /** Ask for camera and microphone again, as after a refusal; or for others. @param {Media} [media] */
+  async retryMedia(media = this.#options.media ?? null) {
+    if (this.#wanted) await this.#devices.open(media);
+  }
+
+  /**
+   * @param {string} text
+   * @returns {boolean} false when there is no way to the partner
+   */
+  sendText(text) {
+    const sent = this.#current?.call.sendText(text) ?? false;
+    if (sent) this.#addText("me", text);
+    return sent;
+  }
+
+  /** Tell whoever runs the server of this partner, and leave it. @param {string} reason @param {string} [text] */
+  async report(reason, text) {
+    const partnerId = this.snapshot.partner?.id;
+    await this.client.report({ reason, text, partnerId });
+    if (partnerId && this.snapshot.partner?.id === partnerId) this.next();
+  }
+
+  // What the server says.
+
+  /** Of what was before, the server knows nothing. A call that works goes on without it. */
+  #isNew() {
+    if (!this.#wanted) return;
+    this.#serverReached(true);
+    const current = this.#current;
+    if (current && ["connected", "interrupted"].includes(current.call.state)) {
+      current.attended = current.away = false;
+      clearTimeout(this.#goneTimer);
+      if (current.call.state === "interrupted") this.#giveUpAfter(GAP_AT_MOST_MS);
+      this.#show();
+    } else {
+      this.#endCall();
+      if (!this.#left) this.#look(false);
+    }
+  }
+
+  /** @param {import("./types.js").SignalingEvents["resumed"]} message */
+  #isBack({ roomId, partnerId, partner, lost, initiator, iceServers, clientId, state }) {
+    if (!this.#wanted) return;
+    this.#serverReached(true);
+    const current = this.#current;
+    const away = partner === "away";
+    if (current && current.roomId === roomId) {
+      current.away = away;
+      this.#mend(lost);
+    } else if (current && lost) this.#partnerGone();
+    else if (!current && state === "paired" && roomId && partnerId) {
+      // The page was loaded anew. A room that it has not heard of yet is told of by the `matched` that follows.
+      const offers = initiator ?? (lost ? clientId < partnerId : undefined);
+      if (offers !== undefined) this.#begin({ roomId, partnerId, initiator: offers, iceServers, again: true, away });
+    } else if (!current && state === "idle" && !this.#left) this.#look(false);
+    this.#show();
+  }
+
+  /** @param {string} partnerId */
+  #callOf(partnerId) {
+    return this.snapshot.partner?.id === partnerId ? this.#current?.call : undefined;
+  }
+
+  /**
+   * @param {{ roomId: string, partnerId: string, initiator: boolean, iceServers?: RTCIceServer[] | undefined,
+   *   common?: Common | undefined, again?: boolean, away?: boolean }} room
+   */
+  #begin({ roomId, partnerId, initiator, iceServers, common, again = false, away = false }) {
+    const { rtcConfig } = this.#options;
+    const call = new Call({
+      ...{ initiator, iceServers, again, stream: this.#devices.stream, send: this.client },
+      ...(rtcConfig && { rtcConfig }),
+    });
+    this.#current = { call, roomId, attended: true, away, since: performance.now() };
+    const isCurrent = () => call === this.#current?.call;
+    call.on("state", (state) => isCurrent() && this.#callChanged(state));
+    call.on("media", (remoteStream) => isCurrent() && this.#set({ remoteStream }));
+    call.on("text", (text) => isCurrent() && this.#addText("partner", text));
+    call.on("sending", (sending) => isCurrent() && this.#setPartner({ sending }));
+    call.on("channel", (open) => isCurrent() && this.#channelChanged(open));
+    const partner = { id: partnerId, sending: { audio: true, video: true }, common: common ?? null };
+    this.#set({ partner, texts: again ? this.snapshot.texts : [] });
+    this.#show();
+  }
+
+  /** The server waits longer for a partner that is away; but one whose page is gone comes back soon, or not at all. */
+  #waitForReload() {
+    clearTimeout(this.#goneTimer);
+    const current = this.#current;
+    if (current?.away && !this.snapshot.canText && current.call.state !== "connecting") this.#giveUpAfter(RELOAD_WITHIN_MS);
+  }
+
+  /** @param {number} ms  then the partner is taken to be gone */
+  #giveUpAfter(ms) {
+    clearTimeout(this.#goneTimer);
+    this.#goneTimer = setTimeout(() => this.#partnerGone(), ms);
+  }
+
+  /** Both are back. @param {boolean} lost  whether signals may be missing */
+  #mend(lost) {
+    const current = this.#current;
+    if (current && !current.away && (lost || ["interrupted", "failed"].includes(current.call.state))) current.call.restart();
+  }
+
+  /** @param {boolean} reached */
+  #serverReached(reached) {
+    if (reached) {
+      clearTimeout(this.#reachTimer);
+      this.#reachTimer = undefined;
+      if (!this.snapshot.reachable) this.#set({ reachable: true });
+    } else this.#reachTimer ??= setTimeout(() => this.#set({ reachable: false }), OUT_OF_REACH_AFTER_MS);
+  }
+
+  // What the call says.
+
+  /** @param {CallState} state */
+  #callChanged(state) {
+    const current = /** @type {Current} */ (this.#current);
+    if (state === "interrupted") this.client.check(); // What has cut off the partner may have cut off the server too.
+    if (!current.attended && state === "interrupted") this.#giveUpAfter(GAP_AT_MOST_MS);
+    if (!current.attended && state === "connected") clearTimeout(this.#goneTimer);
+    // Who cannot talk to the partner over the server cannot mend the call; that is tried when both are back.
+    if (state === "failed" && this.client.state === "connected" && !current.away) this.#partnerGone();
+    else this.#show();
+  }
+
+  /** @param {boolean} canText */
+  #channelChanged(canText) {
+    const current = /** @type {Current} */ (this.#current);
+    this.#set({ canText });
+    // Without the server's word, this is how a partner that left shows.
+    if (!canText && !current.attended && current.call.state !== "connecting") this.#partnerGone();
+    else this.#waitForReload();
+  }
+
+  #partnerGone() {
+    const inRoom = this.#current?.attended ?? false;
+    const hadPartner = this.#current !== null;
+    this.#endCall();
+    if (this.#options.autoNext || !hadPartner) return this.#look(inRoom);
+    this.#left = true;
+    void this.client.leave();
+    this.#show();
+  }
+
+  /**
+   * With REQUEUE_ON_PARTNER_LEAVE the server has this client waiting already, and takes no notice.
+   *
+   * @param {boolean} leaving  whether the server still has this client in a room
+   */
+  async #look(leaving) {
+    clearTimeout(this.#lookTimer);
+    this.#show();
+    const wishes = this.#wishes;
+    try {
+      await (leaving ? this.client.next(wishes) : this.client.available(wishes));
+    } catch (error) {
+      if (this.#wanted && !this.#current) this.#lookAgain(/** @type {Error & { code?: string }} */ (error));
+    }
+  }
+
+  /** @param {Error & { code?: string }} error */
+  #lookAgain(error) {
+    if (error.code === "NOT_PAIRED") void this.#look(false); // The partner left just before.
+    else if (error.code === "ALREADY_PAIRED") void this.#look(true); // The server has a room that this side has left.
+    else if (error.code === "RATE_LIMIT") this.#lookTimer = setTimeout(() => void this.#look(false), RATE_LIMIT_PAUSE_MS);
+    else if (error.code !== "CLOSED") this.#stopFor(error); // After CLOSED comes `ready`, or `close`.
+  }
+
+  // What becomes of it.
+
+  #show() {
+    const current = this.#current;
+    const call = current?.call.state;
+    /** @type {ChatState} */
+    let state = this.#left ? "left" : "waiting";
+    if (current?.away && !(this.snapshot.canText && call === "connected")) state = "interrupted";
+    else if (call === "connected") state = call;
+    else if (call === "interrupted" || call === "failed") state = "interrupted";
+    else if (current) state = "matched";
+    else if (this.snapshot.state === "starting" && this.client.state !== "connected") state = "starting";
+    if (state !== this.snapshot.state) this.#set({ state });
+  }
+
+  #devicesChanged() {
+    const { stream, problem, on } = this.#devices;
+    this.#current?.call.setStream(stream);
+    this.#set({ localStream: stream, mediaError: problem, sending: on });
+  }
+
+  /** @param {Error & { code?: string }} error */
+  #stopFor(error) {
+    if (!this.#wanted) return;
+    this.#end();
+    this.client.close();
+    this.#set({ ...IDLE, sending: this.snapshot.sending, state: "stopped", error });
+  }
+
+  #end() {
+    this.#wanted = this.#left = false;
+    this.#endCall();
+    this.#devices.close();
+    clearTimeout(this.#lookTimer);
+    clearTimeout(this.#reachTimer);
+    this.#reachTimer = undefined;
+  }
+
+  #hide() {
+    this.#endCall();
+    this.#devices.close();
+    const { audio, video } = this.#devices.on;
+    this.#offShelf.put(JSON.stringify([...(audio ? [] : ["audio"]), ...(video ? [] : ["video"])]));
+  }
+
+  #endCall() {
+    clearTimeout(this.#goneTimer);
+    const ended = this.#current;
+    if (!ended) return;
+    this.#current = null;
+    ended.call.close();
+    this.#set({ remoteStream: null, partner: null, canText: false });
+  }
+
+  /** @param {"me" | "partner"} from @param {string} text */
+  #addText(from, text) {
+    this.#set({ texts: [...this.snapshot.texts, { from, text }].slice(-MAX_TEXTS) });
+  }
+
+  /** @param {Partial<Partner>} changed */
+  #setPartner(changed) {
+    if (this.snapshot.partner) this.#set({ partner: { ...this.snapshot.partner, ...changed } });
+  }
+
+  /** @param {Partial<ChatSnapshot>} changed */
+  #set(changed) {
+    this.snapshot = Object.freeze({ ...this.snapshot, ...changed });
+    this.emit("change", this.snapshot);
+  }
+}
