@@ -99,7 +99,7 @@ def _files(folder: Path) -> Iterator[str]:
 
 def _answers(url: str) -> bool:
     try:
-        return urlopen(url, timeout=5).status == 200  # noqa: S310 - our own
+        return bool(urlopen(url, timeout=5).status == 200)  # noqa: S310 - our own
     except URLError:
         return False
 
