@@ -51,15 +51,15 @@ def package(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return packed(tmp_path_factory.mktemp("packed"))
 
 
-def _project(name: str, package: Path, folder: Path, *also: str) -> Path:
+def project(name: str, package: Path, folder: Path, *also: str) -> Path:
     """An example in a folder of its own, with the package installed."""
-    project = folder / name
-    shutil.copytree(KIT / "examples" / name, project)
-    return installed(package, project, *also)
+    copy = folder / name
+    shutil.copytree(KIT / "examples" / name, copy)
+    return installed(package, copy, *also)
 
 
 @contextmanager
-def _vite(project: Path, daemon: Daemon) -> Iterator[str]:
+def vite(project: Path, daemon: Daemon) -> Iterator[str]:
     """The address of the page as a developer has it: served by Vite, /ws passed on to the daemon."""
     port = free_port()
     command = [
@@ -84,14 +84,14 @@ def _vite(project: Path, daemon: Daemon) -> Iterator[str]:
 
 
 @contextmanager
-def _files(folder: Path) -> Iterator[str]:
-    """The address of a folder as any web server serves it."""
+def files(folder: Path, port: int = 0) -> Iterator[str]:
+    """The address of a folder as any web server serves it, on all interfaces."""
 
     class Quiet(SimpleHTTPRequestHandler):
         def log_message(self, *_: Any) -> None:
             pass
 
-    with ThreadingHTTPServer(("127.0.0.1", 0), partial(Quiet, directory=str(folder))) as server:
+    with ThreadingHTTPServer(("", port), partial(Quiet, directory=str(folder))) as server:
         Thread(target=server.serve_forever, daemon=True).start()
         yield f"http://127.0.0.1:{server.server_port}/"
         server.shutdown()
@@ -104,23 +104,23 @@ def _answers(url: str) -> bool:
         return False
 
 
-def _open(page: Page, url: str) -> None:
+def open_counted(page: Page, url: str) -> None:
     page.driver.execute_cdp_cmd("Page.addScriptToEvaluateOnNewDocument", {"source": COUNT})
     page.expected_errors = ["favicon"]
     page.open(url)
 
 
-def _press(page: Page, words: str) -> None:
+def press(page: Page, words: str) -> None:
     path = f"//button[normalize-space()='{words}']"
     page.until(lambda: page.driver.find_elements("xpath", path), f"a button {words}")
     page.driver.find_element("xpath", path).click()
 
 
-def _shows(page: Page, words: str) -> None:
+def shows(page: Page, words: str) -> None:
     page.until(lambda: words in str(page.js("return document.body.innerText")), words)
 
 
-def _sees_partner(page: Page) -> None:
+def sees_partner(page: Page) -> None:
     """The first video shows pictures that move."""
     picture = "return document.querySelector('video').getVideoPlaybackQuality().totalVideoFrames"
     page.until(lambda: page.js("return document.querySelector('video')?.srcObject?.active"), "the partner's stream")
@@ -128,7 +128,7 @@ def _sees_partner(page: Page) -> None:
     page.until(lambda: page.js(picture) >= before + 3, "moving pictures of the partner")
 
 
-def _connections(page: Page) -> list[bool]:
+def connections(page: Page) -> list[bool]:
     """Of each connection to the server that the page has opened, whether it is open."""
     return [bool(each) for each in page.js("return sockets.map(({ readyState }) => readyState === WebSocket.OPEN)")]
 
@@ -136,53 +136,53 @@ def _connections(page: Page) -> list[bool]:
 def test_react(package: Path, daemon_with: Callable[..., Daemon], open_page: Open, tmp_path: Path) -> None:
     """Else StrictMode, an edit, a reload or an unmounted component costs the call, or leaves a ghost in the queue."""
     daemon, a, b = daemon_with("--rematch-delay-seconds", "0"), open_page(), open_page()
-    project = _project("react", package, tmp_path, *OF_REACT)
-    run(project, program("node"), "node_modules/typescript/bin/tsc")
-    run(project, program("node"), "node_modules/vite/bin/vite.js", "build")
-    with _vite(project, daemon) as url:
+    app = project("react", package, tmp_path, *OF_REACT)
+    run(app, program("node"), "node_modules/typescript/bin/tsc")
+    run(app, program("node"), "node_modules/vite/bin/vite.js", "build")
+    with vite(app, daemon) as url:
         for page in (a, b):
-            _open(page, url)
-            _press(page, "Start")
+            open_counted(page, url)
+            press(page, "Start")
         for page in (a, b):
-            _sees_partner(page)
-            assert _connections(page) == [True]
+            sees_partner(page)
+            assert connections(page) == [True]
 
-        _press(a, "Camera off")
-        _shows(b, "camera is off")
-        _press(a, "Camera on")
+        press(a, "Camera off")
+        shows(b, "camera is off")
+        press(a, "Camera on")
 
-        source = project / "src" / "Chat.tsx"
+        source = app / "src" / "Chat.tsx"
         source.write_text(source.read_text().replace("Leave</button>", "Go</button>"))
         for page in (a, b):
-            _shows(page, "Go")
-            _sees_partner(page)
-            assert _connections(page) == [True]
+            shows(page, "Go")
+            sees_partner(page)
+            assert connections(page) == [True]
 
         b.driver.refresh()
         for page in (a, b):
-            _sees_partner(page)
+            sees_partner(page)
 
-        _press(a, "Close")
+        press(a, "Close")
         a.until(lambda: daemon.clients == 1, "the unmounted component has left")
-        _shows(b, "waiting")
-        assert _connections(a) == [False]
+        shows(b, "waiting")
+        assert connections(a) == [False]
         assert a.js("return tracks.every(({ readyState }) => readyState === 'ended')")
-        _press(a, "Open")
-        _press(a, "Start")
+        press(a, "Open")
+        press(a, "Start")
         for page in (a, b):
-            _sees_partner(page)
+            sees_partner(page)
 
 
 def test_page(package: Path, daemon: Daemon, open_page: Open, tmp_path: Path) -> None:
     """Else a page without a build cannot use the package."""
     with ExitStack() as running:
-        url = running.enter_context(_files(_project("page", package, tmp_path)))
+        url = running.enter_context(files(project("page", package, tmp_path)))
         pages = [open_page(), open_page()]
         for page in pages:
-            _open(page, f"{url}?url={daemon.url.replace('http', 'ws')}ws")
+            open_counted(page, f"{url}?url={daemon.url.replace('http', 'ws')}ws")
             page.click("start")
         for page in pages:
-            _sees_partner(page)
+            sees_partner(page)
         pages[0].click("leave")
-        _shows(pages[1], "waiting")
+        shows(pages[1], "waiting")
         pages[1].click("leave")
