@@ -14,6 +14,9 @@ export type MAX_USER_ID_LENGTH = 256;
 /** Characters of `token`; a signed JWT is 300 to 2,000. */
 export type MAX_TOKEN_LENGTH = 8192;
 
+/** What stands in `data`, as JSON. It is for small things; what is larger goes over a data channel. */
+export type MAX_DATA_BYTES = 16384;
+
 /** Characters of a report's `reason`. */
 export type MAX_REASON_LENGTH = 100;
 
@@ -25,6 +28,12 @@ export type MAX_CLIENT_ID_LENGTH = 64;
 
 /** Characters of the `nonce` of a `resume`. */
 export type MAX_NONCE_LENGTH = 64;
+
+/** Characters of the `id` of a message that is to be answered, if it is text. */
+export type MAX_REQUEST_ID_LENGTH = 64;
+
+/** An `id` that is a number; beyond it JavaScript cannot tell all numbers apart. */
+export type MAX_REQUEST_NUMBER = 9007199254740991;
 
 /** Characters of a `pool`, of a key or value of `is`, `wants` and `avoids`, and of one of the `likes`. */
 export type MAX_WORD_LENGTH = 32;
@@ -48,6 +57,7 @@ export type ClientMessage =
   | Offer
   | Answer
   | Ice
+  | Data
   | Next
   | Leave
   | Ping
@@ -62,6 +72,8 @@ export interface Auth {
   userId?: string | null;
   /** Proof of it, for a server that wants one. */
   token?: string | null;
+  /** Asks for an answer, for clients of `signald.v1`: `ok` or `error` with the same `id`. */
+  id?: string | number;
 }
 
 /** Wait for a partner; without fields for whoever comes. Paired: error `ALREADY_PAIRED`. Waiting already: nothing happens, or with fields these are the wishes from now on. */
@@ -79,6 +91,8 @@ export interface Available {
   likes?: string[];
   /** Seconds of waiting after which a key of `wants` and `avoids`, or `likes`, binds no more. */
   relax?: Record<string, number>;
+  /** Asks for an answer, for clients of `signald.v1`: `ok` or `error` with the same `id`. */
+  id?: string | number;
 }
 
 /** SDP offer for the partner. `sdp` is relayed as it is, whatever JSON value it holds. */
@@ -88,6 +102,8 @@ export interface Offer {
   sdp: unknown;
   /** The room that is meant, for clients of `signald.v1`: if it is not the client's any more the message is dropped, for it crossed a change of partner. Without it the room of the moment. */
   roomId?: string | null;
+  /** Asks for an answer, for clients of `signald.v1`: `ok` or `error` with the same `id`. */
+  id?: string | number;
 }
 
 /** SDP answer for the partner. `sdp` is relayed as it is, whatever JSON value it holds. */
@@ -97,6 +113,8 @@ export interface Answer {
   sdp: unknown;
   /** The room that is meant, for clients of `signald.v1`: if it is not the client's any more the message is dropped, for it crossed a change of partner. Without it the room of the moment. */
   roomId?: string | null;
+  /** Asks for an answer, for clients of `signald.v1`: `ok` or `error` with the same `id`. */
+  id?: string | number;
 }
 
 /** An ICE candidate for the partner: an object, or `null` after the last one. */
@@ -106,6 +124,19 @@ export interface Ice {
   candidate: object | null;
   /** The room that is meant, for clients of `signald.v1`: if it is not the client's any more the message is dropped, for it crossed a change of partner. Without it the room of the moment. */
   roomId?: string | null;
+  /** Asks for an answer, for clients of `signald.v1`: `ok` or `error` with the same `id`. */
+  id?: string | number;
+}
+
+/** Anything for the partner's page: who types, what is muted, a text. Needs a partner whose client knows it. */
+export interface Data {
+  type: "data";
+  /** Any JSON value, of at most 16 KiB as it is written. */
+  data: unknown;
+  /** The room that is meant, for clients of `signald.v1`: if it is not the client's any more the message is dropped, for it crossed a change of partner. Without it the room of the moment. */
+  roomId?: string | null;
+  /** Asks for an answer, for clients of `signald.v1`: `ok` or `error` with the same `id`. */
+  id?: string | number;
 }
 
 /** Leave this partner and be queued again, at the tail. Without a partner: error `NOT_PAIRED`. Without fields that say whom to meet those of before hold. */
@@ -125,6 +156,8 @@ export interface Next {
   relax?: Record<string, number>;
   /** The room that is meant, for clients of `signald.v1`: if it is not the client's any more the message is dropped, for it crossed a change of partner. Without it the room of the moment. */
   roomId?: string | null;
+  /** Asks for an answer, for clients of `signald.v1`: `ok` or `error` with the same `id`. */
+  id?: string | number;
 }
 
 /** Leave the partner, or the queue; not queued again. Neither: nothing happens. */
@@ -132,11 +165,15 @@ export interface Leave {
   type: "leave";
   /** The room that is meant, for clients of `signald.v1`: if it is not the client's any more the message is dropped, for it crossed a change of partner. Without it the room of the moment. */
   roomId?: string | null;
+  /** Asks for an answer, for clients of `signald.v1`: `ok` or `error` with the same `id`. */
+  id?: string | number;
 }
 
 /** Answered by `pong`. */
 export interface Ping {
   type: "ping";
+  /** Asks for an answer, for clients of `signald.v1`: `ok` or `error` with the same `id`. */
+  id?: string | number;
 }
 
 /** Tell the operator of the partner, or of the last one. No reply on success; nothing else changes. */
@@ -148,6 +185,8 @@ export interface Report {
   text?: string | null;
   /** Whom it is about, as in `matched`: the partner or the last one before; without it the partner, or if there is none the last one. */
   partnerId?: string | null;
+  /** Asks for an answer, for clients of `signald.v1`: `ok` or `error` with the same `id`. */
+  id?: string | number;
 }
 
 /** Never meet the partner, or the last one, again. Does not leave it: `next` or `leave` does. */
@@ -155,6 +194,8 @@ export interface Block {
   type: "block";
   /** Whom it is about, as in `matched`: the partner or the last one before; without it the partner, or if there is none the last one. */
   partnerId?: string | null;
+  /** Asks for an answer, for clients of `signald.v1`: `ok` or `error` with the same `id`. */
+  id?: string | number;
 }
 
 /** Go on with a session whose connection was lost. The first message of a connection. Answered by `resumed`. */
@@ -170,6 +211,8 @@ export interface Resume {
   waited?: number | null;
   /** The fields of the last `available` or `next` that say whom to meet, if there were any: they hold on, if nothing but the token is left of the session. */
   wishes?: Wishes;
+  /** Asks for an answer, for clients of `signald.v1`: `ok` or `error` with the same `id`. */
+  id?: string | number;
 }
 
 /** What the server may send. */
@@ -181,10 +224,13 @@ export type ServerMessage =
   | RelayedOffer
   | RelayedAnswer
   | RelayedIce
+  | RelayedData
   | PartnerLeft
   | PartnerAway
   | PartnerBack
+  | Ok
   | Error
+  | Goodbye
   | Pong;
 
 /** The first message on every connection. */
@@ -219,6 +265,8 @@ export interface Resumed {
   iceServers?: IceServer[];
   /** For clients of `signald.v1`: see `resume`. */
   resume?: ResumeOffer;
+  /** For clients of `signald.v1` with a partner: whether the partner's client knows `data`. */
+  data?: boolean;
 }
 
 /** A partner was found. Both get the same `roomId`; `initiator` is true for exactly one, who should offer. */
@@ -236,6 +284,8 @@ export interface Matched {
   resume?: ResumeOffer;
   /** For clients of `signald.v1` that said whom they want to meet. */
   common?: Common;
+  /** For clients of `signald.v1` with a partner: whether the partner's client knows `data`. */
+  data?: boolean;
 }
 
 /** The client waits on. To clients of `signald.v1` alone that said whom they want to meet, every 5 s at most. */
@@ -274,9 +324,20 @@ export interface RelayedIce {
   candidate: object | null;
 }
 
+/** What the partner's page sent, untouched. To clients of `signald.v1` alone. */
+export interface RelayedData {
+  type: "data";
+  /** The partner's id, set by the server whatever the sender wrote. */
+  from: string;
+  /** Any JSON value, of at most 16 KiB as it is written. */
+  data: unknown;
+}
+
 /** The partner went. With REQUEUE_ON_PARTNER_LEAVE the client is waiting again already, else it is idle. */
 export interface PartnerLeft {
   type: "partner-left";
+  /** For clients of `signald.v1`: it said `next` or `leave`, is `gone` (closed, or did not come back), was `removed` by the server, or its server is `stopping`. */
+  reason?: "gone" | "leave" | "next" | "removed" | "stopping";
 }
 
 /** The partner's connection was lost; it may come back. To clients of `signald.v1` alone. */
@@ -293,6 +354,15 @@ export interface PartnerBack {
   lost: boolean;
 }
 
+/** A message with an `id` was taken, and has done what it does here. To clients of `signald.v1` alone. */
+export interface Ok {
+  type: "ok";
+  /** The `id` of the message that this answers. */
+  id: string | number;
+  /** True if it named a room that is over, and was dropped; else absent. */
+  stale?: boolean;
+}
+
 /** A message of the client was refused; the connection stays open. */
 export interface Error {
   type: "error";
@@ -300,6 +370,19 @@ export interface Error {
   code: ErrorCode;
   /** What went wrong, for people; the words may change. */
   message: string;
+  /** The `id` of the message that this answers. */
+  id?: string | number;
+}
+
+/** The server closes this connection now. To clients of `signald.v1` alone. */
+export interface Goodbye {
+  type: "goodbye";
+  /** `resume`: connect again and go on with this session; `reconnect`: connect again, as a new client; `stay-out`: do not, unless somebody asks for it. */
+  action: "reconnect" | "resume" | "stay-out";
+  /** When, in ms from now: another moment for each client. With `stay-out`: not before; 0 if no time is known after which it would help. */
+  afterMs: number;
+  /** `stopping`, `full`, `kicked`, `banned`, `too-many`, `bad-token`, `flood`; more words may come. */
+  reason: string;
 }
 
 /** Reply to `ping`. */
@@ -354,6 +437,7 @@ export type ErrorCode =
   | "INVALID_FORMAT"
   | "UNKNOWN_TYPE"
   | "NOT_PAIRED"
+  | "PARTNER_CANNOT"
   | "ALREADY_PAIRED"
   | "RATE_LIMIT"
   | "AUTH_REQUIRED"

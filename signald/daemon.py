@@ -198,9 +198,9 @@ class Daemon(ProcessService):
             return self._hurried or not len(self._clients) or self._reactor.seconds() >= until
 
         while not over():
-            relayed = self._counts.all_relayed()
+            signals = self._counts.signals()
             await self._until(over, QUIET_S)
-            if self._counts.all_relayed() == relayed:
+            if self._counts.signals() == signals:
                 return
 
     async def _until(self, holds: Callable[[], bool], within_s: float) -> None:

@@ -165,7 +165,7 @@ def asyncapi() -> Schema:
 
     operations: dict[str, Schema] = {}
     for message in CLIENT_MESSAGES:
-        replies: list[type[msgspec.Struct]] = [messages.Error]
+        replies: list[type[msgspec.Struct]] = [messages.Ok, messages.Error]
         if message is messages.Ping:
             replies.append(messages.Pong)
         operations[f"receive{message.__name__}"] = {
@@ -307,12 +307,13 @@ def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
 
 
 def _message_rows(of: Iterable[type[msgspec.Struct]], *, fields: bool) -> Iterator[list[str]]:
+    """The rows of a table. That all messages of clients may have an ``id`` is said beside it."""
     defs = definitions()
     for message in of:
         schema = defs[message.__name__]
         listed = []
         for field, part in schema["properties"].items():
-            if field == "type":
+            if field == "type" or (field == "id" and message in CLIENT_MESSAGES):
                 continue
             kind = _ts_type(part).replace("unknown", "any JSON value").replace("ErrorCode", "code")
             optional = "" if field in schema["required"] else "?"

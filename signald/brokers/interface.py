@@ -27,7 +27,7 @@ from signald.core.encounters import Party
 from signald.core.ids import ClientId, RoomId
 from signald.core.inputs import PartnerFound
 from signald.core.matching import Crowds, Ticket
-from signald.core.messages import ProtocolError
+from signald.core.messages import Parting, ProtocolError
 from signald.core.parcel import Parcel
 from signald.core.passes import Pass
 
@@ -51,7 +51,7 @@ class BrokerEvents(Protocol):
         """The partner's message (a whole server message, JSON) for a client in a room."""
         ...
 
-    def partner_left(self, client: ClientId, room: RoomId) -> None:
+    def partner_left(self, client: ClientId, room: RoomId, why: Parting = "gone") -> None:
         """A client's room has ended, and not by the client itself."""
         ...
 
@@ -238,7 +238,7 @@ class Broker(Protocol):
         """Carry a whole server message (JSON) to the sender's partner. Harmless for a room that has ended."""
         ...
 
-    def leave(self, room: RoomId, client: ClientId) -> None:
+    def leave(self, room: RoomId, client: ClientId, why: Parting = "gone") -> None:
         """Let a client leave its room; its partner gets `BrokerEvents.partner_left`. Harmless when done twice."""
         ...
 

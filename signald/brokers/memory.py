@@ -21,6 +21,7 @@ from signald.core.encounters import Party
 from signald.core.ids import ClientId, RoomId
 from signald.core.inputs import PartnerFound
 from signald.core.matching import Crowded, Crowds, Queue, Ticket
+from signald.core.messages import Parting
 from signald.core.parcel import Parcel
 from signald.core.passes import Pass
 from signald.core.rooms import Room, Rooms
@@ -99,14 +100,14 @@ class MemoryBroker:
         if opened is not None:
             self._events.relayed(opened.partner_of(sender), room, text)
 
-    def leave(self, room: RoomId, client: ClientId) -> None:
+    def leave(self, room: RoomId, client: ClientId, why: Parting = "gone") -> None:
         """See `Broker.leave`."""
         ended = self._rooms.end(room)
         if ended is not None:
             if self._halves.end(room):
                 self._over.begin(room)
             self._missing.pop(room, None)
-            self._events.partner_left(ended.partner_of(client), room)
+            self._events.partner_left(ended.partner_of(client), room, why)
 
     def away(self, room: RoomId, client: ClientId, seconds: float) -> None:
         """See `Broker.away`."""
@@ -197,9 +198,9 @@ class MemoryBroker:
             room = Room(self._new_room_id(), other.client, ticket.client)
             self._rooms.open(room)
             # Who waited longer is told first and offers: with a store between the two it is the first to know.
-            found = PartnerFound(other, room.id, ticket.client, initiator=True, user=ticket.user, likes=ticket.likes)
+            found = PartnerFound.of(other, ticket, room.id, initiator=True)
             if self._events.matched(found):
-                found = PartnerFound(ticket, room.id, other.client, initiator=False, user=other.user, likes=other.likes)
+                found = PartnerFound.of(ticket, other, room.id, initiator=False)
                 if not self._events.matched(found):
                     self.leave(room.id, ticket.client)
                 return

@@ -2,7 +2,9 @@
 
 from typing import Protocol
 
-from signald.core.ids import ClientId
+from msgspec import UNSET, UnsetType
+
+from signald.core.ids import ClientId, RequestId
 from signald.core.inputs import Identified, TokenRefused
 from signald.core.limits import MessageRate
 from signald.core.outbox import Outbox
@@ -43,6 +45,7 @@ class Client:
     __slots__ = (
         "address",
         "answered",
+        "asked",
         "beat",
         "connection",
         "epoch",
@@ -72,6 +75,8 @@ class Client:
         """Of its last wish to do so."""
         self.lost = False
         """Whether something was missing then; who did not hear of that return has to hear it at the next."""
+        self.asked: RequestId | UnsetType = UNSET
+        """Of its messages the one that is being dealt with, if it is to be answered."""
         self.connection = connection
         self.session = session
         self.rate = rate
@@ -86,6 +91,11 @@ class Client:
     def id(self) -> ClientId:
         """The client's id."""
         return self.session.client
+
+    def take_asked(self) -> RequestId | UnsetType:
+        """The message that is answered by what it is told next."""
+        asked, self.asked = self.asked, UNSET
+        return asked
 
 
 class Identities(Protocol):

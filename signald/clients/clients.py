@@ -12,17 +12,18 @@ from twisted.internet.interfaces import IReactorTime
 from signald.brokers.interface import Broker, BrokerEvents
 from signald.clients.bulletins import Bulletins
 from signald.clients.client import Client, Connection, Identities, Nobody
+from signald.clients.ending import Ending, dismiss
 from signald.clients.homes import Homes
-from signald.clients.performing import Performer, restart_code
-from signald.clients.resuming import Resuming
+from signald.clients.performing import Performer
+from signald.clients.resuming import Resuming, parting_by
 from signald.clients.terms import Terms
 from signald.core import addresses, messages
 from signald.core.effects import (
     POLICY_VIOLATION,
-    Close,
     FileReport,
 )
-from signald.core.ids import ClientId, RoomId, UserId
+from signald.core.farewells import FLOOD
+from signald.core.ids import ClientId, RequestId, RoomId, UserId
 from signald.core.inputs import (
     Disconnected,
     PartnerFound,
@@ -34,7 +35,7 @@ from signald.core.inputs import (
 )
 from signald.core.limits import MessageRate
 from signald.core.matching import Ticket
-from signald.core.messages import Auth, Crossed, ErrorCode, IceServer, ProtocolError, ResumeOffer
+from signald.core.messages import Auth, Crossed, ErrorCode, IceServer, Parting, ProtocolError, ResumeOffer
 from signald.core.session import Session
 from signald.core.standing import Policy, State
 from signald.limits.pace import Pace
@@ -67,6 +68,7 @@ class Clients:
         departed: Called with each client that has gone, and its user.
         lag: Knows how long this process has stood still; by default it never has.
         terms: How sessions may go on after the loss of a connection; None: not at all.
+        chance: A random number from 0 to 1 at each call.
     """
 
     _log = ClientLog()
@@ -88,6 +90,7 @@ class Clients:
         departed: Callable[[Client, UserId | None], None] = lambda client, user: None,
         lag: LoopLag | None = None,
         terms: Terms | None = None,
+        chance: Callable[[], float] = lambda: 0.0,
     ) -> None:
         self._departed = departed
         lag = LoopLag(clock) if lag is None else lag
@@ -103,8 +106,10 @@ class Clients:
         self._rate = max_messages_per_second
         self._counts = counts
         self._clients: dict[ClientId, Client] = {}
-        self._performer = performer = Performer(broker, clock, counts, ice_servers, identities, self._pace, report)
+        self._ending = ending = Ending(broker, chance, 0.0 if terms is None else terms.seconds)
+        performer = Performer(broker, clock, counts, ice_servers, identities, self._pace, report, ending)
         self._run, self._give, self._refuse = performer.run, performer.give, performer.refuse
+        self._requests = performer.requests
         self._ice_servers = ice_servers
         self.bulletins = Bulletins(clock, broker.crowds, performer.tell)
         performer.waits = self.bulletins.begin
@@ -171,13 +176,16 @@ class Clients:
         now = self._now()
         client.messages += 1
         if not client.rate.allows(now) and not client.rate.excuses(self._lost_s()):
-            self._too_many(client)
+            self._too_many(client, self._requests.of(client, text))
             return
         try:
             message = self._parse(text)
-            effects = client.session.receive(message, now)
+            if message.id is UNSET:
+                effects = client.session.receive(message, now)
+            else:
+                effects = self._requests.take(client, message, now)
         except ProtocolError as problem:
-            self._refuse(client, problem)
+            self._refuse(client, problem, self._requests.of(client, text))
             return
         except Crossed:
             self._counts.crossed += 1
@@ -190,16 +198,16 @@ class Clients:
                 client.rate.charge(PRICES[kind], now)
             self._run(client, effects)
 
-    def _too_many(self, client: Client) -> None:
+    def _too_many(self, client: Client, asked: RequestId | UnsetType = UNSET) -> None:
         """Refuse a message above MAX_MSG_PER_SECOND: the one mistake that VIOLATIONS_PER_MINUTE counts.
 
         One report too many is RATE_LIMIT too, but does not count: clients that share an address share the limit on
         reports, and none of them should be closed or banned for what the others report.
         """
-        self._refuse(client, _RATE_LIMIT)
+        self._refuse(client, _RATE_LIMIT, asked)
         if not self._pace.forgives(client.id, client.address):
             self._counts.violators += 1
-            client.connection.close(POLICY_VIOLATION, "too many messages above the rate limit")
+            dismiss(client, POLICY_VIOLATION, "too many messages above the rate limit", FLOOD)
 
     def show_token(self, client: Client, token: str) -> None:
         """Take the token of a client's handshake as if its first message were ``auth``."""
@@ -230,13 +238,13 @@ class Clients:
             self._identities.forget(client)
             resuming.leave(client, why)
         else:
-            self.end(client, why)
+            self.end(client, why, parting_by(code))
 
-    def end(self, client: Client, why: str) -> None:
-        """End a client's session. Harmless when done twice."""
+    def end(self, client: Client, why: str, parting: Parting = "gone") -> None:
+        """End a client's session; `parting` is for its partner. Harmless when done twice."""
         if self._clients.get(client.id) is client:
             del self._clients[client.id]
-            self._depart(client, why)
+            self._depart(client, why, parting)
 
     def dissolve(self, client: Client) -> None:
         """Remove a client whose connection serves another session by now, whose identity was settled."""
@@ -263,12 +271,12 @@ class Clients:
         identity = instead_of.session.identity or client.session.identity
         return identity is None or self._identities.returns(client, identity, instead_of)
 
-    def _depart(self, client: Client, why: str) -> None:
+    def _depart(self, client: Client, why: str, parting: Parting) -> None:
         self._identities.forget(client)
         self._departed(client, client.session.user)
         self._broker.ended(client.id, moved=client.epoch > 0)
         room = client.session.room
-        self._give(client, _DISCONNECTED)
+        self._give(client, Disconnected(parting))
         self._pace.forget(client.id)
         if self.resuming is not None:
             self.resuming.forget(client)
@@ -285,10 +293,10 @@ class Clients:
 
     def drain(self, reason: str) -> None:
         """Close whoever is not paired, and all others when their room ends: nobody is to wait here any more."""
-        self._performer.ending = reason
+        self._ending.begin(reason, len(self))
         for client in self:
             if client.session.state not in (State.PAIRED, State.AWAY):
-                self._performer.send_away(client)
+                self._ending.send_away(client)
 
     def close_all(self, reason: str) -> None:
         """Begin the closing handshake with every client; none is told of another's end, nor matched meanwhile.
@@ -298,15 +306,15 @@ class Clients:
         clients, self._clients = self._clients, {}
         if self._broker.parks:
             self._clients = {name: each for name, each in clients.items() if each.outbox is not None}
-        self._performer.ending = reason
+        self._ending.begin(reason, len(clients))
         for client in clients.values():
             if client.session.state is not State.AWAY:
-                client.connection.close(restart_code(client), reason)
+                self._ending.send_away(client)
         if self.resuming is not None:
             self.resuming.stop()
         for client in clients.values():
             if client.id not in self._clients and client.session.state is not State.CLOSED:
-                self._depart(client, reason)
+                self._depart(client, reason, "stopping")
 
     # --- from the broker ----------------------------------------------------------------------------------------------
 
@@ -337,13 +345,13 @@ class Clients:
                 receiver.outbox.add(text)
             receiver.connection.send(text)
 
-    def partner_left(self, client: ClientId, room: RoomId) -> None:
+    def partner_left(self, client: ClientId, room: RoomId, why: Parting = "gone") -> None:
         """See `BrokerEvents.partner_left`."""
         left = self._clients.get(client)
         if left is not None:
-            self._give(left, PartnerGone(room))
-            if self._performer.ending is not None and left.session.state is not State.AWAY:
-                self._run(left, (Close(restart_code(left), self._performer.ending),))
+            self._give(left, PartnerGone(room, why))
+            if self._ending.begun and left.session.state is not State.AWAY:
+                self._run(left, (self._ending.close(left),))
 
     def partner_away(self, client: ClientId, room: RoomId, seconds: float) -> None:
         """See `BrokerEvents.partner_away`."""

@@ -9,6 +9,8 @@ from twisted.internet.interfaces import IReactorTime
 
 from signald.brokers.interface import Broker
 from signald.clients.client import Client, Identities, Nobody
+from signald.clients.ending import Ending, dismiss
+from signald.clients.requests import Requests
 from signald.clients.resuming import Resuming
 from signald.core import messages
 from signald.core.effects import (
@@ -24,11 +26,12 @@ from signald.core.effects import (
     TakeUp,
     TellAway,
     TellBack,
+    TellDone,
     TellMatched,
     VerifyToken,
     Withdraw,
 )
-from signald.core.ids import ClientId
+from signald.core.ids import ClientId, RequestId
 from signald.core.inputs import Input, ResumeFailed
 from signald.core.matching import Ticket
 from signald.core.messages import ClientMessage, Crossed, ErrorCode, IceServer, ProtocolError, ResumeOffer
@@ -36,19 +39,7 @@ from signald.core.standing import State
 from signald.limits.pace import Pace
 from signald.telemetry.counts import Counts
 
-GOING_AWAY: Final = 1001
-"""Close code at the end of the process, for clients that come back as new ones (RFC 6455 7.4.1)."""
-
-SERVICE_RESTART: Final = 1012
-"""The same for those that go on with their session (IANA's registry of RFC 6455 11.7)."""
-
-
 _TOO_MANY_BLOCKS: Final = ProtocolError(ErrorCode.RATE_LIMIT, "too many blocks: this one was dropped")
-
-
-def restart_code(client: Client) -> int:
-    """The close code for a client that should connect again."""
-    return GOING_AWAY if client.outbox is None else SERVICE_RESTART
 
 
 class Performer:
@@ -62,6 +53,7 @@ class Performer:
         identities: Check tokens.
         pace: What a client may do besides.
         report: Takes what a client says of another, with its own address; gives why not, or nothing.
+        ending: Sends clients away, if the process ends.
     """
 
     def __init__(
@@ -73,6 +65,7 @@ class Performer:
         identities: Identities | None,
         pace: Pace,
         report: Callable[[FileReport, str], str],
+        ending: Ending,
     ) -> None:
         self._broker = broker
         self._now = clock.seconds
@@ -81,10 +74,10 @@ class Performer:
         self._identities = Nobody() if identities is None else identities
         self._pace = pace
         self._file = report
+        self._ending = ending
+        self.requests = Requests(counts, self.tell, self.refuse)
         self.resuming: Resuming | None = None
         """Knows which session a token names; None if no session goes on."""
-        self.ending: str | None = None
-        """Why nobody is to wait here any more."""
         self.waits: Callable[[Client], None] = lambda client: None
         """Called with each client that waits."""
         self._pending: deque[tuple[Client, Sequence[Any]]] = deque()
@@ -93,6 +86,7 @@ class Performer:
             Send: self._send,
             TellMatched: self._tell_matched,
             Refuse: self._tell_refused,
+            TellDone: self._tell_done,
             VerifyToken: self._verify_token,
             Close: self._close,
             Enqueue: self._enqueue,
@@ -133,16 +127,16 @@ class Performer:
     def say(self, client: Client, message: ClientMessage) -> None:
         """A client sent this message a moment ago."""
         try:
-            self.give(client, message)
+            self.run(client, self.requests.take(client, message, self._now()))
         except ProtocolError as problem:
             self.refuse(client, problem)
         except Crossed:
             self._counts.crossed += 1
 
-    def refuse(self, client: Client, problem: ProtocolError) -> None:
-        """Tell a client of its mistake."""
+    def refuse(self, client: Client, problem: ProtocolError, asked: RequestId | UnsetType = UNSET) -> None:
+        """Tell a client of its mistake; `asked` is the message in which it was made, if that is to be answered."""
         self._counts.errors[problem.code] += 1
-        self.tell(client, messages.error(problem))
+        self.tell(client, messages.error(problem, asked))
         client.connection.useless()
 
     def tell(self, client: Client, text: bytes) -> None:
@@ -166,13 +160,20 @@ class Performer:
             ice_servers=self.ice_servers(client.id),
             resume=resume,
             common=UNSET if effect.common is None else effect.common,
+            data=UNSET if effect.takes_data is None else effect.takes_data,
         )
         if outbox is not None:
             outbox.add_with_token(text)
         client.connection.send(text)
 
     def _tell_refused(self, client: Client, effect: Refuse) -> None:
-        self.refuse(client, effect.problem)
+        self.refuse(client, effect.problem, client.take_asked())
+
+    def _tell_done(self, client: Client, effect: TellDone) -> None:
+        if self._pending:  # what came of it is told first
+            self._pending.append((client, (effect,)))
+        elif client.take_asked() is not UNSET and client.session.state is not State.CLOSED:
+            self.tell(client, messages.ok(effect.id))
 
     def _verify_token(self, client: Client, effect: VerifyToken) -> None:
         if client.session.state is not State.CLOSED:  # else it went in this very turn, and must not be remembered
@@ -182,8 +183,8 @@ class Performer:
         # The effect before may have been the message too many for a client that does not read: it is gone by now.
         if client.session.ticket != effect.ticket:
             return
-        if self.ending is not None:
-            self.send_away(client)
+        if self._ending.begun:
+            self._ending.send_away(client)
             return
         delayed = self._pace.when_due(client.id, effect.ticket.user, lambda: self._enqueue_now(client, effect.ticket))
         self._counts.matches_delayed += delayed
@@ -201,25 +202,25 @@ class Performer:
         self._broker.relay(effect.room, client.session.client, effect.text)
 
     def _leave(self, client: Client, effect: LeaveRoom) -> None:
-        self._broker.leave(effect.room, client.session.client)
+        self._broker.leave(effect.room, client.session.client, effect.why)
         self._pace.left(client.id, client.session.user)
-        if self.ending is not None:
-            self.send_away(client)
+        if self._ending.begun:
+            self._ending.send_away(client)
 
     def _file_report(self, client: Client, effect: FileReport) -> None:
         refusal = self._file(effect, client.address)
         if refusal:
-            self.refuse(client, ProtocolError(ErrorCode.RATE_LIMIT, refusal))
+            self.refuse(client, ProtocolError(ErrorCode.RATE_LIMIT, refusal), client.take_asked())
 
     def _keep_apart(self, client: Client, effect: KeepApart) -> None:
         if not self._pace.may_block(client.id, client.address):
-            self.refuse(client, _TOO_MANY_BLOCKS)
+            self.refuse(client, _TOO_MANY_BLOCKS, client.take_asked())
             return
         self._counts.blocks += 1
         self._broker.block(effect.by, effect.whom)
 
     def _close(self, client: Client, effect: Close) -> None:
-        client.connection.close(effect.code, effect.reason)
+        dismiss(client, effect.code, effect.reason, effect.farewell)
 
     def _take_up(self, client: Client, effect: TakeUp) -> None:
         if self.resuming is None:
@@ -238,7 +239,3 @@ class Performer:
 
     def _tell_back(self, client: Client, effect: TellBack) -> None:
         self._broker.back(effect.room, client.id, lost=effect.lost, epoch=client.epoch)
-
-    def send_away(self, client: Client) -> None:
-        """Close a client's connection, because nobody is to wait here any more."""
-        client.connection.close(restart_code(client), self.ending or "")

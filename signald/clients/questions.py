@@ -9,6 +9,7 @@ from twisted.logger import Logger
 
 from signald.brokers.interface import Answers, Broker
 from signald.core.bans import Ban, BanKind
+from signald.core.farewells import KICKED, Farewell
 from signald.core.ids import ClientId, UserId
 
 
@@ -47,6 +48,7 @@ class Kick(msgspec.Struct, tag="kick"):
 
     client: ClientId
     reason: str
+    farewell: Farewell = KICKED
 
 
 class BanClient(msgspec.Struct, tag="ban"):

@@ -16,9 +16,10 @@ from signald.brokers.interface import Broker
 from signald.clients.client import Client, Connection
 from signald.clients.terms import Performing, Sessions, Terms
 from signald.core import messages
+from signald.core.effects import POLICY_VIOLATION, Send
 from signald.core.ids import UserId
 from signald.core.inputs import Interrupted, ResumeFailed, Returned
-from signald.core.messages import ClientMessage, Resume, ResumeOffer
+from signald.core.messages import ClientMessage, Parting, Resume, ResumeOffer
 from signald.core.outbox import Outbox
 from signald.core.passes import VERSION, Pass
 from signald.core.standing import State
@@ -67,7 +68,7 @@ class Absent:
     def close(self, code: int, reason: str) -> None:
         """Whoever closes one that is away ends it."""
         if self.client is not None:
-            self._clients.end(self.client, f"closed with {code} while away: {reason}")
+            self._clients.end(self.client, f"closed with {code} while away: {reason}", parting_by(code))
 
     def drop(self) -> None:
         """See `close`."""
@@ -167,6 +168,7 @@ class Resuming:
             "" if session.room is None else self._broker.partner_instance(session.room),
             session.user,
             0.0 if identity is None else round(now + identity.until - self._clock.seconds(), 3),
+            session.partner_takes_data,
         )
         return ResumeOffer(self._terms.passes.issue(said), messages.plain(self.seconds))
 
@@ -325,6 +327,8 @@ class Resuming:
         self._run(client, effects)
         if newcomer.session.identity is not None:
             self._give(client, newcomer.session.identity)
+        if not isinstance(newcomer.asked, UnsetType):
+            self._run(client, (Send(messages.ok(newcomer.asked)),))
 
     def _resumed(self, client: Client, lost: bool) -> bytes:
         session = client.session
@@ -339,6 +343,7 @@ class Resuming:
         if session.room is not None and session.partner is not None:
             told.roomId, told.partnerId = session.room, session.partner
             told.partner = "away" if session.partner_away else "here"
+            told.data = session.partner_takes_data
         return messages.to_json(told)
 
     def fail(self, client: Client) -> None:
@@ -352,6 +357,11 @@ class Resuming:
         self._log.failure("could not look for a session", failure)
         if client.session.state is State.RESUMING:
             self.fail(client)
+
+
+def parting_by(code: int | None) -> Parting:
+    """Why a client is gone whose connection was closed with this code; None for no close frame."""
+    return "removed" if code == POLICY_VIOLATION else "gone"
 
 
 def is_last(client: Client, epoch: int, sent: int, received: int, nonce: str) -> bool:

@@ -9,7 +9,7 @@ from msgspec import UnsetType
 from signald.clients.client import Client
 from signald.core.ids import ClientId, UserId
 from signald.core.inputs import Input
-from signald.core.messages import ClientMessage, IceServer
+from signald.core.messages import ClientMessage, IceServer, Parting
 from signald.core.outbox import Shelf
 from signald.core.passes import Passes
 from signald.core.standing import Policy
@@ -30,8 +30,8 @@ class Sessions(Protocol):
         """Here is another client."""
         ...
 
-    def end(self, client: Client, why: str) -> None:
-        """A client's session is over. Harmless when done twice."""
+    def end(self, client: Client, why: str, parting: Parting = "gone") -> None:
+        """A client's session is over; `parting` is for its partner. Harmless when done twice."""
         ...
 
     def dissolve(self, client: Client) -> None:

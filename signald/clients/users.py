@@ -10,8 +10,10 @@ from twisted.internet.task import deferLater
 from twisted.logger import Logger
 
 from signald.clients.client import Client, Connection
+from signald.clients.ending import dismiss
 from signald.clients.questions import Asking, Kick, Seat, WhereIs, read
 from signald.core.effects import POLICY_VIOLATION
+from signald.core.farewells import TOO_MANY
 from signald.core.ids import ClientId, UserId
 from signald.core.inputs import Identified, TokenRefused
 from signald.core.limits import Overflow
@@ -146,7 +148,7 @@ class Users(PeriodicService):
         if len(seats) > self._at_most:
             refuse = self._overflow is Overflow.REFUSE
             too_many = sorted(seats, key=_by_coming, reverse=not refuse)[self._at_most :]
-            kicks = [ask(Kick(seat.client, _TOO_MANY if refuse else _REPLACED)) for seat in too_many]
+            kicks = [ask(Kick(seat.client, _TOO_MANY if refuse else _REPLACED, TOO_MANY)) for seat in too_many]
             await DeferredList([ensureDeferred(kick) for kick in kicks])
 
     def forget(self, client: Client) -> None:
@@ -171,14 +173,14 @@ class Users(PeriodicService):
         """Close the oldest, so that one more has room. Whose session may go on is given the time for that."""
         for other in others[: len(others) - self._at_most + 1]:
             if other.outbox is None:
-                other.connection.close(POLICY_VIOLATION, _REPLACED)
+                dismiss(other, POLICY_VIOLATION, _REPLACED, TOO_MANY)
             else:
                 self._replaced.begin((other, other.connection))
 
     def _close_replaced(self, replaced: tuple[Client, Connection]) -> None:
         client, connection = replaced
         if client.connection is connection:
-            connection.close(POLICY_VIOLATION, _REPLACED)
+            dismiss(client, POLICY_VIOLATION, _REPLACED, TOO_MANY)
 
     def _remember(self, client: Client, identified: Identified) -> bool:
         """Count a client as one of its user; gives whether it was not counted before."""

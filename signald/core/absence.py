@@ -49,7 +49,7 @@ def partner_gone(who: Standing, given: PartnerGone, now: float) -> Effects:
         return ()
     who.forget_room()
     who.stands = State.IDLE
-    told: Effects = (Send(messages.PARTNER_LEFT),)
+    told: Effects = (Send(messages.partner_left(given.why)),)
     if not who.policy.requeue_on_partner_leave:
         return told
     if not who.may_wait(now):

@@ -5,9 +5,10 @@ from typing import Final
 import msgspec
 
 from signald.core.encounters import Encounter, Party
-from signald.core.ids import ClientId, RoomId
+from signald.core.farewells import Farewell
+from signald.core.ids import ClientId, RequestId, RoomId
 from signald.core.matching import Ticket
-from signald.core.messages import ClientMessage, Common, ProtocolError, Resume
+from signald.core.messages import ClientMessage, Common, Parting, ProtocolError, Resume
 
 POLICY_VIOLATION: Final = 1008
 """Close code for a client that does not keep to the rules (RFC 6455 7.4.1)."""
@@ -20,18 +21,33 @@ class Send(msgspec.Struct, frozen=True, gc=False):
 
 
 class TellMatched(msgspec.Struct, frozen=True, gc=False):
-    """Tell the client of its partner, with the ICE servers of the moment, and what its wishes came to if it has any."""
+    """Tell the client of its partner, with the ICE servers of the moment.
+
+    Attributes:
+        room: Where the two are.
+        partner: Who it is.
+        initiator: Whether the client offers.
+        common: What its wishes came to, if it has any.
+        takes_data: Whether the partner's client knows `data`; None for a client that does not know it itself.
+    """
 
     room: RoomId
     partner: ClientId
     initiator: bool
     common: Common | None = None
+    takes_data: bool | None = None
 
 
 class Refuse(msgspec.Struct, frozen=True, gc=False):
     """Tell the client of its mistake."""
 
     problem: ProtocolError
+
+
+class TellDone(msgspec.Struct, frozen=True, gc=False):
+    """Tell the client that what it asked for is done, unless it was refused meanwhile; after all that came of it."""
+
+    id: RequestId
 
 
 class VerifyToken(msgspec.Struct, frozen=True, gc=False):
@@ -46,10 +62,12 @@ class Close(msgspec.Struct, frozen=True, gc=False):
     Attributes:
         code: As on the wire (RFC 6455 7.4).
         reason: At most 123 bytes.
+        farewell: What the client is to do then.
     """
 
     code: int
     reason: str
+    farewell: Farewell
 
 
 class Enqueue(msgspec.Struct, frozen=True, gc=False):
@@ -72,9 +90,10 @@ class Relay(msgspec.Struct, frozen=True, gc=False):
 
 
 class LeaveRoom(msgspec.Struct, frozen=True, gc=False):
-    """End this room; the broker tells the partner."""
+    """End this room; the broker tells the partner why."""
 
     room: RoomId
+    why: Parting
 
 
 class FileReport(msgspec.Struct, frozen=True, gc=False):
@@ -129,6 +148,7 @@ Effect = (
     Send
     | TellMatched
     | Refuse
+    | TellDone
     | VerifyToken
     | Close
     | Enqueue

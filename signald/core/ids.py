@@ -10,3 +10,6 @@ UserId = NewType("UserId", str)
 
 RoomId = NewType("RoomId", str)
 """Two matched clients. Unique over all instances, never used again."""
+
+RequestId = str | int
+"""How a client names a message of its own that is to be answered."""

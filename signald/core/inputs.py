@@ -4,12 +4,22 @@ import msgspec
 
 from signald.core.ids import ClientId, RoomId, UserId
 from signald.core.matching import Ticket
-from signald.core.messages import ClientMessage, ProtocolError
+from signald.core.messages import ClientMessage, Parting, ProtocolError
 from signald.core.wishes import Facts
 
 
 class PartnerFound(msgspec.Struct, frozen=True, gc=False):
-    """The broker matched this client's ticket; `user` is the partner's, if it has proved it, `likes` what it likes."""
+    """The broker matched this client's ticket.
+
+    Attributes:
+        ticket: Which one.
+        room: Where the two are.
+        partner: Who it is.
+        initiator: Whether this client offers.
+        user: The partner's, if it has proved it.
+        likes: What the partner likes.
+        takes_data: Whether the partner's client knows `data`.
+    """
 
     ticket: Ticket
     room: RoomId
@@ -17,6 +27,12 @@ class PartnerFound(msgspec.Struct, frozen=True, gc=False):
     initiator: bool
     user: UserId | None = None
     likes: tuple[str, ...] = ()
+    takes_data: bool = False
+
+    @classmethod
+    def of(cls, ticket: Ticket, partner: Ticket, room: RoomId, *, initiator: bool) -> "PartnerFound":
+        """The two tickets that were matched, as the client of the first one hears of it."""
+        return cls(ticket, room, partner.client, initiator, partner.user, partner.likes, partner.takes_data)
 
 
 class TicketRefused(msgspec.Struct, frozen=True, gc=False):
@@ -27,9 +43,10 @@ class TicketRefused(msgspec.Struct, frozen=True, gc=False):
 
 
 class PartnerGone(msgspec.Struct, frozen=True, gc=False):
-    """The broker says that a room has ended."""
+    """The broker says that a room has ended, and why."""
 
     room: RoomId
+    why: Parting = "gone"
 
 
 class Identified(msgspec.Struct, frozen=True, gc=False):
@@ -52,7 +69,12 @@ class TokenExpired(msgspec.Struct, frozen=True, gc=False):
 
 
 class Disconnected(msgspec.Struct, frozen=True, gc=False):
-    """The connection is gone, or will be in a moment: nothing more is sent to this client."""
+    """The connection is gone, or will be in a moment: nothing more is sent to this client.
+
+    `why` is for its partner.
+    """
+
+    why: Parting = "gone"
 
 
 class Interrupted(msgspec.Struct, frozen=True, gc=False):

@@ -48,6 +48,7 @@ class Ticket(msgspec.Struct, frozen=True, gc=False):
         avoid_until: Seconds; up to then they are not matched with each other again.
         user: Whose client it is; None if nobody knows.
         wish: Whom it wants to meet; None if it is content with whoever comes.
+        takes_data: Whether the client knows `data`.
     """
 
     client: ClientId
@@ -57,6 +58,7 @@ class Ticket(msgspec.Struct, frozen=True, gc=False):
     avoid_until: float = 0.0
     user: UserId | None = None
     wish: Wish | None = None
+    takes_data: bool = False
 
     def party(self) -> Party:
         """The client that waits, with its user."""

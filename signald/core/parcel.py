@@ -49,6 +49,7 @@ class Parcel(msgspec.Struct, array_like=True, frozen=True, kw_only=True):
         said: Whom it wants to meet, if it says so.
         facts: What its token tells of it.
         lately: Its last partners, newest first; of these its ticket avoids as many as it would now.
+        partner_takes_data: Whether the partner's client knows `data`.
     """
 
     client: ClientId
@@ -81,6 +82,7 @@ class Parcel(msgspec.Struct, array_like=True, frozen=True, kw_only=True):
     said: Wishes | None = None
     facts: Facts = ()
     lately: tuple[ClientId, ...] = ()
+    partner_takes_data: bool = False
 
 
 def is_last(packed: Parcel, epoch: int, sent: int, received: int, nonce: str) -> bool:
@@ -121,6 +123,7 @@ def pack(session: Session, now: float, **more: Any) -> Parcel:
         said=session.said,
         facts=() if identity is None else identity.facts,
         lately=session.lately,
+        partner_takes_data=session.partner_takes_data,
         **more,
     )
 
@@ -137,7 +140,7 @@ def unpack(parcel: Parcel, policy: Policy, now: float) -> Session:
     session.state = State.AWAY
     session.stands = State(parcel.stands)
     session.room, session.partner = parcel.room, parcel.partner
-    session.partner_away = parcel.partner_away
+    session.partner_away, session.partner_takes_data = parcel.partner_away, parcel.partner_takes_data
     if parcel.user is not None:
         session.identity = Identified(parcel.user, now + parcel.user_s, parcel.facts)
     session.bad_tokens, session.tickets, session.met = parcel.bad_tokens, parcel.tickets, parcel.met
@@ -146,7 +149,8 @@ def unpack(parcel: Parcel, policy: Policy, now: float) -> Session:
     if session.stands is State.WAITING:
         since, until = now - parcel.waited_s, now + parcel.avoid_s
         avoid = () if parcel.avoid is None else (parcel.avoid, *_others(parcel))
-        session.shelved = Ticket(parcel.client, parcel.tickets, since, avoid, until, session.user, session.wish)
+        user, wish = session.user, session.wish
+        session.shelved = Ticket(parcel.client, parcel.tickets, since, avoid, until, user, wish, takes_data=True)
     return session
 
 
@@ -195,6 +199,7 @@ def from_pass(
         user=said.user,
         user_s=said.user_until - unix_time,
         said=wishes,
+        partner_takes_data=said.partner_takes_data,
     )
 
 

@@ -42,6 +42,7 @@ class Pass(msgspec.Struct, array_like=True, frozen=True, gc=False):
         partner_instance: The partner's home; empty for the same.
         user: Who the client is, if it has proved it.
         user_until: Up to when; seconds since 1970.
+        partner_takes_data: Whether the partner's client knows `data`.
     """
 
     version: int
@@ -57,6 +58,7 @@ class Pass(msgspec.Struct, array_like=True, frozen=True, gc=False):
     partner_instance: str = ""
     user: UserId | None = None
     user_until: float = 0.0
+    partner_takes_data: bool = False
 
 
 class Passes:

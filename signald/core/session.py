@@ -20,16 +20,14 @@ from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 import msgspec
-from msgspec import UNSET, Raw, UnsetType
+from msgspec import UNSET, Raw
 
-from signald.core import absence, messages
+from signald.core import absence, complaints, messages
 from signald.core.effects import (
     POLICY_VIOLATION,
     Close,
     Effects,
     Enqueue,
-    FileReport,
-    KeepApart,
     LeaveRoom,
     Refuse,
     Relay,
@@ -39,6 +37,7 @@ from signald.core.effects import (
     Withdraw,
 )
 from signald.core.encounters import Encounter, Party
+from signald.core.farewells import BAD_TOKENS
 from signald.core.ids import ClientId
 from signald.core.inputs import (
     Disconnected,
@@ -61,11 +60,13 @@ from signald.core.messages import (
     Available,
     Block,
     Crossed,
+    Data,
     ErrorCode,
     Ice,
     Leave,
     Next,
     Offer,
+    Parting,
     Ping,
     ProtocolError,
     Report,
@@ -135,7 +136,7 @@ class Session(Standing):
         self.ticket = msgspec.structs.replace(waits, number=self.tickets, wish=self.wish)
         return Withdraw(waits), Enqueue(self.ticket)
 
-    def _mean(self, given: Offer | Answer | Ice | Next | Leave) -> None:
+    def _mean(self, given: Offer | Answer | Ice | Data | Next | Leave) -> None:
         """Let a message through that is about the room of the moment; old clients name none."""
         room = given.roomId
         if self.v1 and isinstance(room, Raw) and not messages.names(room, self.room):
@@ -157,11 +158,12 @@ class Session(Standing):
         common = self.common(given.ticket, given.likes, now)
         self.ticket = None
         self.room = given.room
-        self.partner = given.partner
+        self.partner, self.partner_takes_data = given.partner, given.takes_data
         self.met = (Encounter(given.room, Party(given.partner, given.user)), *self.met[:1])
         self.lately = (given.partner,) if self.wish is None else (given.partner, *self.lately)[:AVOIDED_AT_MOST]
         self.state = State.PAIRED
-        return (TellMatched(given.room, given.partner, given.initiator, common),)
+        takes_data = given.takes_data if self.v1 else None
+        return (TellMatched(given.room, given.partner, given.initiator, common, takes_data),)
 
     def _refused_ticket(self, given: TicketRefused, now: float) -> Effects:
         if given.ticket != self.ticket:
@@ -182,15 +184,21 @@ class Session(Standing):
             heads = self._heads = messages.relay_heads(self.client)
         return (Relay(self.room, messages.relayed(heads, given)),)  # type: ignore[arg-type]
 
+    def _relay_data(self, given: Data, now: float) -> Effects:
+        self._mean(given)
+        if not self.partner_takes_data:
+            raise ProtocolError(ErrorCode.PARTNER_CANNOT, "the partner's client does not know data")
+        return (Relay(self.room, messages.relayed_data(self.client, given)),)  # type: ignore[arg-type]
+
     def _leave(self, given: Leave, now: float) -> Effects:
         self._mean(given)
-        return self._part()
+        return self._part("leave")
 
-    def _part(self) -> Effects:
+    def _part(self, why: Parting) -> Effects:
         room = self.room
         self.forget_room()
         self.state = State.IDLE
-        return (LeaveRoom(room),) if room else _NOTHING
+        return (LeaveRoom(room, why),) if room else _NOTHING
 
     def _next(self, given: Next, now: float) -> Effects:
         self._mean(given)
@@ -198,20 +206,21 @@ class Session(Standing):
         said = given.wishes()
         if said is not None:
             self.want(said)
-        return self._part() + self._enqueue(given, now, avoiding=True)
+        return self._part("next") + self._enqueue(given, now, avoiding=True)
 
     def _partner_gone(self, given: PartnerGone, now: float) -> Effects:
         if given.room != self.room:
             return _NOTHING
-        self._part()
-        told: Effects = (Send(messages.PARTNER_LEFT),)
+        self._part(given.why)
+        told: Effects = (Send(messages.partner_left(given.why) if self.v1 else messages.PARTNER_LEFT),)
         if not self.policy.requeue_on_partner_leave:
             return told
         return told + (self._enqueue(given, now) if self.may_wait(now) else (Refuse(EXPIRED),))
 
-    def _close(self, given: Input, now: float) -> Effects:
+    def _close(self, given: Disconnected | Interrupted, now: float) -> Effects:
         self.shelved = None
-        left = self._withdraw(given, now) + self._part()
+        why: Parting = given.why if isinstance(given, Disconnected) else "gone"
+        left = self._withdraw(given, now) + self._part(why)
         self.state = State.CLOSED
         return left
 
@@ -240,30 +249,12 @@ class Session(Standing):
         told = Refuse(ProtocolError(ErrorCode.AUTH_FAILED, given.why))
         if self.bad_tokens < BAD_TOKENS_AT_MOST:
             return (told,)
-        return told, Close(POLICY_VIOLATION, "too many bad tokens")
+        return told, Close(POLICY_VIOLATION, "too many bad tokens", BAD_TOKENS)
 
     def _expire_waiting(self, given: Input, now: float) -> Effects:
         if self.identity is None or now < self.identity.until:
             return _NOTHING
         return (*self._withdraw(given, now), Refuse(EXPIRED))
-
-    def _party(self) -> Party:
-        return Party(self.client, self.user)
-
-    def _find(self, partner: str | UnsetType | None) -> Encounter:
-        for met in self.met:
-            if not partner or met.partner.client == partner:
-                return met
-        raise ProtocolError(
-            ErrorCode.NOT_PAIRED,
-            "`partnerId` is neither the partner nor the last one" if partner else "there was no partner yet",
-        )
-
-    def _report(self, given: Report, now: float) -> Effects:
-        return (FileReport(self._party(), self._find(given.partnerId), given.reason, given.text or ""),)
-
-    def _block(self, given: Block, now: float) -> Effects:
-        return (KeepApart(self._party(), self._find(given.partnerId).partner),)
 
     def _pong(self, given: Input, now: float) -> Effects:
         return _PONG
@@ -271,7 +262,7 @@ class Session(Standing):
     def _ignore(self, given: Input, now: float) -> Effects:
         return _NOTHING
 
-    def _not_paired(self, given: Offer | Answer | Ice | Next, now: float) -> Effects:
+    def _not_paired(self, given: Offer | Answer | Ice | Data | Next, now: float) -> Effects:
         self._mean(given)
         raise ProtocolError(ErrorCode.NOT_PAIRED, "there is no partner")
 
@@ -305,11 +296,12 @@ TRANSITIONS: Final[Mapping[State, Mapping[type[Any], _Rule]]] = {
         Offer: _S._not_paired,
         Answer: _S._not_paired,
         Ice: _S._not_paired,
+        Data: _S._not_paired,
         Next: _S._not_paired,
         Leave: _S._leave_queue,
         Ping: _S._pong,
-        Report: _S._report,
-        Block: _S._block,
+        Report: complaints.report,
+        Block: complaints.block,
         Resume: absence.resume,
         PartnerFound: _S._ignore,
         TicketRefused: _S._ignore,
@@ -330,11 +322,12 @@ TRANSITIONS: Final[Mapping[State, Mapping[type[Any], _Rule]]] = {
         Offer: _S._not_paired,
         Answer: _S._not_paired,
         Ice: _S._not_paired,
+        Data: _S._not_paired,
         Next: _S._not_paired,
         Leave: _S._leave_queue,
         Ping: _S._pong,
-        Report: _S._report,
-        Block: _S._block,
+        Report: complaints.report,
+        Block: complaints.block,
         Resume: absence.resume_too_late,
         PartnerFound: _S._pair,
         TicketRefused: _S._refused_ticket,
@@ -355,11 +348,12 @@ TRANSITIONS: Final[Mapping[State, Mapping[type[Any], _Rule]]] = {
         Offer: _S._relay,
         Answer: _S._relay,
         Ice: _S._relay,
+        Data: _S._relay_data,
         Next: _S._next,
         Leave: _S._leave,
         Ping: _S._pong,
-        Report: _S._report,
-        Block: _S._block,
+        Report: complaints.report,
+        Block: complaints.block,
         Resume: absence.resume_too_late,
         PartnerFound: _S._ignore,
         TicketRefused: _S._ignore,

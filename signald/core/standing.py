@@ -76,6 +76,7 @@ class Standing:
         room: Where it is paired.
         partner: With whom.
         partner_away: Whether the partner has no connection for now.
+        partner_takes_data: Whether the partner's client knows `data`.
         identity: Who it is, if it has proved it.
         bad_tokens: How often in a row it has failed to prove it.
         met: The last two partners, newest first.
@@ -92,6 +93,7 @@ class Standing:
         "met",
         "partner",
         "partner_away",
+        "partner_takes_data",
         "policy",
         "room",
         "said",
@@ -114,7 +116,7 @@ class Standing:
         self.tickets = 0
         self.room: RoomId | None = None
         self.partner: ClientId | None = None
-        self.partner_away = False
+        self.partner_away = self.partner_takes_data = False
         self.identity: Identified | None = None
         self.bad_tokens = 0
         self.met: tuple[Encounter, ...] = ()
@@ -144,7 +146,7 @@ class Standing:
         if avoiding:
             avoid = self.lately if self.wish is not None else self.lately[:1]
         until = now + self.policy.rematch_delay_s if avoid else now
-        return Ticket(self.client, self.tickets, now, avoid, until, self.user, self.wish)
+        return Ticket(self.client, self.tickets, now, avoid, until, self.user, self.wish, self.v1)
 
     def want(self, said: Wishes | None) -> None:
         """Take what the client says of whom it wants to meet; None if it is content with whoever comes.
@@ -166,4 +168,4 @@ class Standing:
     def forget_room(self) -> None:
         """There is no partner any more."""
         self.room = self.partner = None
-        self.partner_away = False
+        self.partner_away = self.partner_takes_data = False

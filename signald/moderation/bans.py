@@ -72,6 +72,10 @@ class Bans:
         """Whether a user is banned now."""
         return self._find(BanKind.USER, user) is not None
 
+    def rest_s(self, ban: Ban) -> float:
+        """How long a ban lasts yet; seconds."""
+        return max(0.0, ban.until - self._unix_time())
+
     def in_force(self) -> list[Ban]:
         """All, each sort in the order in which they were said."""
         return self._table.in_force(self._unix_time())

@@ -12,10 +12,12 @@ from twisted.logger import Logger
 from signald.brokers.interface import ModerationEvents
 from signald.clients.client import Client
 from signald.clients.clients import Clients
+from signald.clients.ending import dismiss
 from signald.clients.questions import BanClient, Bannings, ClientFacts, ClientList, Kick, Look, Questions
 from signald.core.addresses import household
 from signald.core.bans import Ban, BanKind
 from signald.core.effects import POLICY_VIOLATION
+from signald.core.farewells import banned
 from signald.core.standing import State
 from signald.moderation.bans import Bans
 from signald.moderation.traces import Traces
@@ -127,7 +129,7 @@ class Moderation:
         client = self._clients.find(asked.client)
         if client is not None:
             self._log.info("client {client} kicked: {reason!r}", client=client.id, reason=asked.reason)
-            client.connection.close(POLICY_VIOLATION, _short(asked.reason))
+            dismiss(client, POLICY_VIOLATION, _short(asked.reason), asked.farewell)
         return client is not None
 
     def _ban_client(self, asked: BanClient) -> Bannings:
@@ -154,7 +156,8 @@ class Moderation:
                 concerned.append((client, ban))
         # Those that wait first: else one's partner might be matched with the next.
         for client, ban in sorted(concerned, key=lambda each: each[0].session.state is State.PAIRED):
-            client.connection.close(POLICY_VIOLATION, _short(f"banned: {ban.reason}" if ban.reason else "banned"))
+            words = f"banned: {ban.reason}" if ban.reason else "banned"
+            dismiss(client, POLICY_VIOLATION, _short(words), banned(self._bans.rest_s(ban)))
 
 
 def _short(reason: str) -> str:

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Sequence
 from enum import StrEnum
 from typing import Final
 
-from signald.core.messages import Answer, ErrorCode, Ice, Offer, message_type
+from signald.core.messages import Answer, Data, ErrorCode, Ice, Offer, message_type
 
 WAIT_BUCKETS_S: Final = (0.01, 0.1, 0.5, 1, 2, 5, 10, 30, 60, 300)
 """Upper bounds of the histogram of waiting times: from "at once" to "nobody there"."""
@@ -122,7 +122,7 @@ class Counts:
         """Messages that were sent again to who was away."""
         self.resumed_lost = 0
         """Sessions that went on without something."""
-        self.relayed: dict[type, int] = dict.fromkeys((Offer, Answer, Ice), 0)
+        self.relayed: dict[type, int] = dict.fromkeys((Offer, Answer, Ice, Data), 0)
         self.errors: dict[ErrorCode, int] = dict.fromkeys(ErrorCode, 0)
         self.closes: dict[int, int] = dict.fromkeys((0, *sorted(CLOSE_CODES)), 0)
         """By code; 0 for all others."""
@@ -174,9 +174,9 @@ class Counts:
         """Count that the store could not be used, for a reason of this kind."""
         self.store_problems[problem] += 1
 
-    def all_relayed(self) -> int:
-        """The number of relayed messages of all types."""
-        return sum(self.relayed.values())
+    def signals(self) -> int:
+        """The number of relayed messages that set up calls: of all types but ``data``."""
+        return sum(self.relayed.values()) - self.relayed[Data]
 
     def relayed_by_type(self) -> dict[str, int]:
         """The number of relayed messages by their ``type``."""

@@ -274,6 +274,7 @@ def make_clients(
         report=records.reports.file,
         lag=lag,
         departed=records.traces.remember if chosen.operator.admin_token else lambda client, user: None,
+        chance=random.random,
         terms=make_terms(resuming=chosen.resuming, passes=passes, boot=boot, unix_time=unix_time, bans=records.bans),
     )
     if users is not None:

@@ -20,7 +20,7 @@ from signald.core.encounters import Party
 from signald.core.ids import ClientId, RoomId, UserId
 from signald.core.inputs import PartnerFound
 from signald.core.matching import Ticket
-from signald.core.messages import ErrorCode, ProtocolError, Wishes
+from signald.core.messages import ErrorCode, Parting, ProtocolError, Wishes
 from signald.core.wishes import Vocabulary, make_wish
 from tests.support.waiting import PATIENCE_S
 
@@ -44,6 +44,7 @@ class Recorder:
         refusals: Every client for whose ticket there was no place, and what it is told.
         relayed_to: What each client was sent in each room.
         left: Every (client, room) of which a partner left.
+        reasons: Why, for each of these.
         partner_news: What each client heard of its partner's connection in each room.
         away: Clients without a connection.
     """
@@ -57,6 +58,7 @@ class Recorder:
         self.refusals: list[tuple[str, ErrorCode]] = []
         self.relayed_to: dict[tuple[str, RoomId], list[bytes]] = {}
         self.left: list[tuple[str, RoomId]] = []
+        self.reasons: dict[tuple[str, RoomId], Parting] = {}
         self.partner_news: dict[tuple[str, RoomId], list[tuple[str, float | bool]]] = {}
         self.away: set[str] = set()
         self._waits: list[tuple[Callable[[], bool], Deferred[None]]] = []
@@ -84,9 +86,10 @@ class Recorder:
         self.relayed_to.setdefault((client, room), []).append(text)
         self._happened()
 
-    def partner_left(self, client: ClientId, room: RoomId) -> None:
+    def partner_left(self, client: ClientId, room: RoomId, why: Parting = "gone") -> None:
         """See `BrokerEvents.partner_left`."""
         self.left.append((client, room))
+        self.reasons[client, room] = why
         if self.rooms.get(client, (None, ""))[0] == room:
             del self.rooms[client]
         self._happened()
@@ -206,6 +209,7 @@ class Brokers(TestCase):
         avoid: str | None = None,
         user: str | None = None,
         delay_s: float = REMATCH_DELAY_S,
+        takes_data: bool = False,
         **wishes: Any,
     ) -> Ticket:
         """A client becomes waiting, and the store knows it."""
@@ -213,7 +217,8 @@ class Brokers(TestCase):
         now = self.now()
         avoided = () if avoid is None else (ClientId(avoid),)
         until = now + delay_s if avoid else now
-        ticket = Ticket(ClientId(client), self._numbers[client], now, avoided, until, UserId(user) if user else None)
+        known = UserId(user) if user else None
+        ticket = Ticket(ClientId(client), self._numbers[client], now, avoided, until, known, takes_data=takes_data)
         if wishes:
             ticket = msgspec.structs.replace(ticket, wish=make_wish(Wishes(**wishes), (), Vocabulary()))
         self.events.tickets[client] = ticket
@@ -225,10 +230,10 @@ class Brokers(TestCase):
         """A client waits no longer."""
         self.broker(client).withdraw(self.events.tickets.pop(client))
 
-    def leave(self, client: str) -> RoomId:
+    def leave(self, client: str, why: Parting = "gone") -> RoomId:
         """A client leaves its room."""
         room, _ = self.events.rooms.pop(client)
-        self.broker(client).leave(room, ClientId(client))
+        self.broker(client).leave(room, ClientId(client), why)
         return room
 
     async def until(self, holds: Callable[[], bool]) -> None:
@@ -328,6 +333,15 @@ class BrokerContract(Brokers):
             self.assertEqual(users, {one: f"user {other}", other: f"user {one}"})
         await self.pair("g", "H")
         self.assertEqual([found.user for found in self.events.matches[-2:]], [None, None])
+
+    async def test_partners_know_what_the_other_can(self) -> None:
+        """A page sends its partner what it cannot read, or nothing though it could."""
+        for one, other, can in (("a", "b", True), ("c", "D", True), ("E", "f", False)):
+            await self.enqueue(one, takes_data=can)
+            await self.enqueue(other, takes_data=not can)
+            await self.paired(one, other)
+            heard = {found.ticket.client: found.takes_data for found in self.events.matches[-2:]}
+            self.assertEqual(heard, {one: not can, other: can})
 
     async def test_who_is_kept_apart_never_meets(self) -> None:
         """Somebody who was blocked is called again, or who blocked is called by the one that it fled from."""
@@ -655,6 +669,16 @@ class BrokerContract(Brokers):
         self.leave("B")
         await self.events.until(lambda: len(self.events.left) == 2)
         self.assertEqual(self.events.left[1], ("a", again))
+
+    async def test_why_a_partner_left(self) -> None:
+        """A page says that somebody pressed next whose network has failed."""
+        ways: tuple[Parting, ...] = ("next", "leave", "gone", "removed", "stopping")
+        for why, (one, other) in zip(ways, (("a", "b"), ("c", "D"), ("E", "f"), ("G", "h"), ("i", "J")), strict=True):
+            room = await self.pair(one, other)
+            self.leave(one, why)
+            await self.events.until(lambda: bool(self.events.reasons))
+            self.assertEqual(self.events.reasons, {(other, room): why})
+            self.events.reasons.clear()
 
     async def test_both_leave_at_once(self) -> None:
         """Two that hang up together are told of each other in a room that is none any more, or errors are logged."""

@@ -24,7 +24,7 @@ from signald.core.encounters import Party
 from signald.core.ids import ClientId, RoomId
 from signald.core.inputs import Disconnected, PartnerFound, PartnerGone
 from signald.core.matching import Ticket
-from signald.core.messages import Available, Ice, Leave, Next, ProtocolError
+from signald.core.messages import Available, Ice, Leave, Next, Parting, ProtocolError
 from signald.core.session import Session
 from signald.core.standing import Policy, State
 from signald.core.wishes import NO_WISH, Side, may_meet
@@ -145,8 +145,8 @@ class Instance:
         """See `BrokerEvents.is_here`."""
         return True
 
-    def partner_left(self, client: ClientId, room: RoomId) -> None:
-        self.give(self.sessions[client], PartnerGone(room))
+    def partner_left(self, client: ClientId, room: RoomId, why: Parting = "gone") -> None:
+        self.give(self.sessions[client], PartnerGone(room, why))
 
     def give(self, session: Session, given: Any) -> None:
         self.effects.append((session, session.receive(given, self.world.now)))

@@ -25,7 +25,7 @@ from signald.brokers.redis.access import Observe, unobserved
 from signald.brokers.redis.connection import Primary, StoreUnavailable
 from signald.brokers.redis.errands import Errands
 from signald.brokers.redis.keys import Keys
-from signald.brokers.redis.letters import Claim, Envelope, Goodbye, Left, Letter
+from signald.brokers.redis.letters import Claim, Envelope, Left, Letter, Stops
 from signald.brokers.redis.membership import Membership
 from signald.brokers.redis.moderation import SharedModeration
 from signald.brokers.redis.moving import Moving
@@ -43,6 +43,7 @@ from signald.core.common_time import CommonTime
 from signald.core.encounters import Party
 from signald.core.ids import ClientId, RoomId
 from signald.core.matching import Crowds, Ticket
+from signald.core.messages import Parting
 from signald.core.parcel import Parcel
 from signald.core.passes import Pass, Passes
 from signald.periodic import Periodic
@@ -177,10 +178,8 @@ class RedisBroker:
             block=self.block,
             fence=self._fence,
         )
-        new_room_id, per_user = self._new_room_id, self._waiting_per_user
-        self._pairing = Pairing(
-            self.instance, errands, events, new_room_id, blocks, self._boot, self._resume_s, per_user
-        )
+        ids, boot, resume_s, per_user = self._new_room_id, self._boot, self._resume_s, self._waiting_per_user
+        self._pairing = Pairing(self.instance, errands, events, ids, blocks, boot, resume_s, per_user)
         self._moving = Moving(
             store=self._store,
             parked=ParkedSessions(self._store, self._keys, self._resume_s, self._boot),
@@ -219,7 +218,7 @@ class RedisBroker:
         self._stopping = True
         self._renewals.stop()
         for instance in self._post.instances():
-            self._send(instance, Goodbye())
+            self._send(instance, Stops())
         until = self._clock.seconds() + LAST_WORDS_S
         while self._store.reachable and self._post and self._clock.seconds() < until:
             self._post.flush()
@@ -254,9 +253,9 @@ class RedisBroker:
         """See `Broker.relay`."""
         self._pairing.relay(room, sender, text)
 
-    def leave(self, room: RoomId, client: ClientId) -> None:
+    def leave(self, room: RoomId, client: ClientId, why: Parting = "gone") -> None:
         """See `Broker.leave`."""
-        self._pairing.leave(room, client)
+        self._pairing.leave(room, client, why)
 
     def away(self, room: RoomId, client: ClientId, seconds: float) -> None:
         """See `Broker.away`."""
@@ -392,7 +391,7 @@ class RedisBroker:
                 self._moving.read(sender, letter)
             else:
                 self._pairing.read(sender, letter, now)
-            if type(letter) is Goodbye:
+            if type(letter) is Stops:
                 self._membership.farewell(sender)
 
 

@@ -25,6 +25,8 @@ class Claim(msgspec.Struct, array_like=True, tag=1, frozen=True, gc=False):
         user: The claimant's, if it has proved who it is.
         resumes: Whether the claimant's session outlives its connection.
         likes: What the claimant likes.
+        takes_data: Whether the claimant's client knows `data`. An instance of an earlier version does not say so, and
+            passes over what it does not know.
     """
 
     room: RoomId
@@ -34,18 +36,20 @@ class Claim(msgspec.Struct, array_like=True, tag=1, frozen=True, gc=False):
     user: UserId | None = None
     resumes: bool = False
     likes: tuple[str, ...] = ()
+    takes_data: bool = False
 
 
 class Confirm(msgspec.Struct, array_like=True, tag=2, frozen=True, gc=False):
     """The owner's client, maybe of a known user, is paired in this room; the claimant's is to follow.
 
-    `resumes` and `likes` as in `Claim`, of the owner's client.
+    `resumes`, `likes` and `takes_data` as in `Claim`, of the owner's client.
     """
 
     room: RoomId
     user: UserId | None = None
     resumes: bool = False
     likes: tuple[str, ...] = ()
+    takes_data: bool = False
 
 
 class Deny(msgspec.Struct, array_like=True, tag=3, frozen=True, gc=False):
@@ -57,11 +61,15 @@ class Deny(msgspec.Struct, array_like=True, tag=3, frozen=True, gc=False):
 class Left(msgspec.Struct, array_like=True, tag=4, frozen=True, gc=False):
     """This room has ended, on the sender's side or altogether; unknown rooms are ignored.
 
-    `by` is the instance that said so, if the sender only passes it on to where its client has gone.
+    Attributes:
+        room: Which one.
+        by: The instance that said so, if the sender only passes it on to where its client has gone.
+        why: See `messages.Parting`; a later version may know more words.
     """
 
     room: RoomId
     by: str = ""
+    why: str = "gone"
 
 
 class Relayed(msgspec.Struct, array_like=True, tag=5, frozen=True, gc=False):
@@ -88,7 +96,7 @@ class Sync(msgspec.Struct, array_like=True, tag=8, frozen=True, gc=False):
     """Says nothing but its number, by which the receiver notices that the letters before it were lost."""
 
 
-class Goodbye(msgspec.Struct, array_like=True, tag=9, frozen=True, gc=False):
+class Stops(msgspec.Struct, array_like=True, tag=9, frozen=True, gc=False):
     """The sender stops; it has left all rooms, and answers no claim any more."""
 
 
@@ -220,7 +228,7 @@ Letter = (
     | Released
     | Check
     | Sync
-    | Goodbye
+    | Stops
     | Banned
     | Ask
     | Reply

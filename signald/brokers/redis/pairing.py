@@ -23,12 +23,12 @@ from signald.brokers.redis.letters import (
     Claim,
     Confirm,
     Deny,
-    Goodbye,
     Left,
     Letter,
     Moved,
     Relayed,
     Released,
+    Stops,
     Sync,
 )
 from signald.brokers.redis.outside import Crowd, Filed, Outcome, Outside, Taken, Wanted
@@ -38,6 +38,7 @@ from signald.core.encounters import Party
 from signald.core.ids import ClientId, RoomId
 from signald.core.inputs import PartnerFound
 from signald.core.matching import CROWDED, Crowded, Crowds, Queue, Ticket
+from signald.core.messages import Parting, parting
 from signald.core.rooms import Room
 
 CLAIM_TIMEOUT_S: Final = 2.0
@@ -226,17 +227,17 @@ class Pairing:
             del self._claims[stay.claim.room]
             self._outside.send(stay.claim.instance, Left(stay.claim.room))
 
-    def leave(self, room: RoomId, client: ClientId) -> None:
+    def leave(self, room: RoomId, client: ClientId, why: Parting = "gone") -> None:
         """A client left its room."""
         local = self._local.pop(room, None)
         if local is not None:
-            self._events.partner_left(local.partner_of(client), room)
+            self._events.partner_left(local.partner_of(client), room, why)
             return
         remote = self._remote.get(room)
         if remote is not None:
             self.halves.close(remote)
             if remote.last_instance:
-                self._outside.send(remote.last_instance, Left(room))
+                self._outside.send(remote.last_instance, Left(room, why=why))
 
     def client_away(self, room: RoomId, client: ClientId, seconds: float) -> None:
         """A client of this instance has no connection for now."""
@@ -333,9 +334,8 @@ class Pairing:
             self._claims[claim.room] = stay
             self._deadlines.append(claim)
             resumes = self._events.resumes(ticket.client)
-            letter = Claim(
-                claim.room, ticket.client, outcome.client, outcome.number, ticket.user, resumes, ticket.likes
-            )
+            taken = claim.room, ticket.client, outcome.client, outcome.number
+            letter = Claim(*taken, ticket.user, resumes, ticket.likes, ticket.takes_data)
             self._outside.send(claim.instance, letter)
 
     def _go_on(self, stay: Stay | None, outcome: Filed | Crowd, now: float) -> None:
@@ -370,7 +370,7 @@ class Pairing:
                 self._events.partner_back(room.client, room.id, True)
         self.unanswered(instance, now)
 
-    def gone(self, instance: str, now: float) -> None:
+    def gone(self, instance: str, now: float, why: Parting = "gone") -> None:
         """This instance is dead, or another process under its name."""
         for room in self._remote.of(instance):
             # What the events of one room bring about may have closed another.
@@ -378,7 +378,7 @@ class Pairing:
                 self._remote.move(room, "")
                 self.halves.wait(room, now)
             elif self._remote.close(room.id) is not None:
-                self._events.partner_left(room.client, room.id)
+                self._events.partner_left(room.client, room.id, why)
         self.unanswered(instance, now)
 
     def unanswered(self, instance: str, now: float) -> None:
@@ -408,12 +408,12 @@ class Pairing:
             self._outside.unfile(stay.ticket)
         self._remote.open(RemoteRoom(claim.room, claim.client, claim.claimant, instance, resumes=claim.resumes))
         # Who waited longer offers: it is the first to know.
-        found = PartnerFound(
-            stay.ticket, claim.room, claim.claimant, initiator=True, user=claim.user, likes=claim.likes
-        )
+        found = PartnerFound(stay.ticket, claim.room, claim.claimant, True, claim.user, claim.likes, claim.takes_data)
         if self._events.matched(found):
             resumes = self._events.resumes(claim.client)
-            self._outside.send(instance, Confirm(claim.room, stay.ticket.user, resumes, stay.ticket.likes))
+            ticket = stay.ticket
+            confirm = Confirm(claim.room, ticket.user, resumes, ticket.likes, ticket.takes_data)
+            self._outside.send(instance, confirm)
         else:
             self._remote.close(claim.room)
             self._outside.send(instance, Deny(claim.room))
@@ -430,9 +430,7 @@ class Pairing:
             self._outside.unfile(stay.ticket)
         opened = RemoteRoom(confirm.room, stay.ticket.client, partner, instance, resumes=confirm.resumes)
         self._remote.open(opened)
-        found = PartnerFound(
-            stay.ticket, confirm.room, partner, initiator=False, user=confirm.user, likes=confirm.likes
-        )
+        found = PartnerFound(stay.ticket, confirm.room, partner, False, confirm.user, confirm.likes, confirm.takes_data)
         if not self._events.matched(found):
             self._remote.close(confirm.room)
             self._outside.send(instance, Left(confirm.room))
@@ -444,9 +442,9 @@ class Pairing:
         remote, by = self._remote.get(left.room), left.by or instance
         if remote is not None and (remote.last_instance == by or self._of(left.room, by)):
             self.halves.close(remote)
-            self._events.partner_left(remote.client, left.room)
+            self._events.partner_left(remote.client, left.room, parting(left.why))
         elif to := self.halves.gone_to(left.room):
-            self._outside.send(to, Left(left.room, by))
+            self._outside.send(to, Left(left.room, by, left.why))
         elif remote is None:
             self._unclaim(left.room, now)
 
@@ -483,8 +481,8 @@ class Pairing:
             if ours[room].held is None:
                 self._end(ours[room])
 
-    def _said_goodbye(self, instance: str, goodbye: Goodbye, now: float) -> None:
-        self.gone(instance, now)
+    def _stops(self, instance: str, stops: Stops, now: float) -> None:
+        self.gone(instance, now, "stopping")
 
     def _nothing(self, instance: str, sync: Sync, now: float) -> None:
         pass
@@ -598,11 +596,8 @@ class Pairing:
                 self._outside.unfile(stay.ticket)
         room = Room(self._new_room_id(), older.ticket.client, newer.ticket.client)
         self._local[room.id] = room
-        one, other = older.ticket, newer.ticket
-        found = PartnerFound(one, room.id, room.second, initiator=True, user=other.user, likes=other.likes)
-        told = self._events.matched(found)
-        found = PartnerFound(other, room.id, room.first, initiator=False, user=one.user, likes=one.likes)
-        if told and self._events.matched(found):
+        told = self._events.matched(PartnerFound.of(older.ticket, newer.ticket, room.id, initiator=True))
+        if told and self._events.matched(PartnerFound.of(newer.ticket, older.ticket, room.id, initiator=False)):
             return
         del self._local[room.id]
         if told:
@@ -627,5 +622,5 @@ _READ: Final[Mapping[type[Any], Callable[[Pairing, str, Any, float], None]]] = {
     Away: Pairing._partner_away,
     Back: Pairing._partner_back,
     Sync: Pairing._nothing,
-    Goodbye: Pairing._said_goodbye,
+    Stops: Pairing._stops,
 }

@@ -15,6 +15,9 @@ export const MAX_USER_ID_LENGTH = 256;
 /** Characters of `token`; a signed JWT is 300 to 2,000. */
 export const MAX_TOKEN_LENGTH = 8192;
 
+/** What stands in `data`, as JSON. It is for small things; what is larger goes over a data channel. */
+export const MAX_DATA_BYTES = 16384;
+
 /** Characters of a report's `reason`. */
 export const MAX_REASON_LENGTH = 100;
 
@@ -26,6 +29,12 @@ export const MAX_CLIENT_ID_LENGTH = 64;
 
 /** Characters of the `nonce` of a `resume`. */
 export const MAX_NONCE_LENGTH = 64;
+
+/** Characters of the `id` of a message that is to be answered, if it is text. */
+export const MAX_REQUEST_ID_LENGTH = 64;
+
+/** An `id` that is a number; beyond it JavaScript cannot tell all numbers apart. */
+export const MAX_REQUEST_NUMBER = 9007199254740991;
 
 /** Characters of a `pool`, of a key or value of `is`, `wants` and `avoids`, and of one of the `likes`. */
 export const MAX_WORD_LENGTH = 32;
@@ -48,8 +57,10 @@ export const ErrorCode = Object.freeze({
   INVALID_FORMAT: "INVALID_FORMAT",
   /** `type` is a string, but no message type of section "client to server". */
   UNKNOWN_TYPE: "UNKNOWN_TYPE",
-  /** `offer`, `answer`, `ice` or `next` without a partner; `report` or `block` of nobody who was met. */
+  /** `offer`, `answer`, `ice`, `data` or `next` without a partner; `report` or `block` of nobody who was met. */
   NOT_PAIRED: "NOT_PAIRED",
+  /** `data` for a partner whose client does not know it: `matched` says so. */
+  PARTNER_CANNOT: "PARTNER_CANNOT",
   /** `available` while there is a partner; `next` or `leave` comes first. */
   ALREADY_PAIRED: "ALREADY_PAIRED",
   /** More than MAX_MSG_PER_SECOND messages in a second, or too many reports or blocks; the message was dropped. */

@@ -64,6 +64,7 @@
  * @property {RTCIceServer[]} [iceServers]  For the `RTCPeerConnection`; absent if the server has none. Passwords in it
  *   end some time.
  * @property {ResumeGrant} [resume]  For clients of `signald.v1`: see `resume`.
+ * @property {boolean} [data]  For clients of `signald.v1` with a partner: whether the partner's client knows `data`.
  */
 
 /**
@@ -77,6 +78,7 @@
  *   end some time.
  * @property {ResumeGrant} [resume]  For clients of `signald.v1`: see `resume`.
  * @property {Common} [common]  For clients of `signald.v1` that said whom they want to meet.
+ * @property {boolean} [data]  For clients of `signald.v1` with a partner: whether the partner's client knows `data`.
  */
 
 /**
@@ -113,9 +115,19 @@
  */
 
 /**
+ * What the partner's page sent, untouched. To clients of `signald.v1` alone.
+ * @typedef {object} DataMessage
+ * @property {"data"} type
+ * @property {string} from  The partner's id, set by the server whatever the sender wrote.
+ * @property {unknown} data  Any JSON value, of at most 16 KiB as it is written.
+ */
+
+/**
  * The partner went. With REQUEUE_ON_PARTNER_LEAVE the client is waiting again already, else it is idle.
  * @typedef {object} PartnerLeftMessage
  * @property {"partner-left"} type
+ * @property {"gone" | "leave" | "next" | "removed" | "stopping"} [reason]  For clients of `signald.v1`: it said `next`
+ *   or `leave`, is `gone` (closed, or did not come back), was `removed` by the server, or its server is `stopping`.
  */
 
 /**
@@ -133,11 +145,32 @@
  */
 
 /**
+ * A message with an `id` was taken, and has done what it does here. To clients of `signald.v1` alone.
+ * @typedef {object} OkMessage
+ * @property {"ok"} type
+ * @property {string | number} id  The `id` of the message that this answers.
+ * @property {boolean} [stale]  True if it named a room that is over, and was dropped; else absent.
+ */
+
+/**
  * A message of the client was refused; the connection stays open.
  * @typedef {object} ErrorMessage
  * @property {"error"} type
  * @property {ErrorCode | (string & {})} code  What went wrong, for programs.
  * @property {string} message  What went wrong, for people; the words may change.
+ * @property {string | number} [id]  The `id` of the message that this answers.
+ */
+
+/**
+ * The server closes this connection now. To clients of `signald.v1` alone.
+ * @typedef {object} GoodbyeMessage
+ * @property {"goodbye"} type
+ * @property {"reconnect" | "resume" | "stay-out"} action  `resume`: connect again and go on with this session;
+ *   `reconnect`: connect again, as a new client; `stay-out`: do not, unless somebody asks for it.
+ * @property {number} afterMs  When, in ms from now: another moment for each client. With `stay-out`: not before; 0 if
+ *   no time is known after which it would help.
+ * @property {string} reason  `stopping`, `full`, `kicked`, `banned`, `too-many`, `bad-token`, `flood`; more words may
+ *   come.
  */
 
 /**
@@ -149,8 +182,8 @@
 /**
  * What the server may send.
  * @typedef {ReadyMessage | ResumedMessage | MatchedMessage | WaitingMessage | OfferMessage | AnswerMessage |
- *   IceMessage | PartnerLeftMessage | PartnerAwayMessage | PartnerBackMessage | ErrorMessage | PongMessage}
- *   ServerMessage
+ *   IceMessage | DataMessage | PartnerLeftMessage | PartnerAwayMessage | PartnerBackMessage | OkMessage | ErrorMessage
+ *   | GoodbyeMessage | PongMessage} ServerMessage
  */
 
 /** What a client is for the server. @typedef {ResumedMessage["state"]} SessionState */
@@ -161,6 +194,8 @@
  * @property {"auth"} type
  * @property {string | undefined} [userId]  The user's name for the server.
  * @property {string | undefined} [token]  Proof of it, for a server that wants one.
+ * @property {string | number | undefined} [id]  Asks for an answer, for clients of `signald.v1`: `ok` or `error` with
+ *   the same `id`.
  */
 
 /**
@@ -176,6 +211,8 @@
  * @property {string[] | undefined} [likes]  Interests: who shares some comes first.
  * @property {Record<string, number> | undefined} [relax]  Seconds of waiting after which a key of `wants` and
  *   `avoids`, or `likes`, binds no more.
+ * @property {string | number | undefined} [id]  Asks for an answer, for clients of `signald.v1`: `ok` or `error` with
+ *   the same `id`.
  */
 
 /**
@@ -185,6 +222,8 @@
  * @property {string} sdp  The SDP as a string, or any other JSON value.
  * @property {string | undefined} [roomId]  The room that is meant, for clients of `signald.v1`: if it is not the
  *   client's any more the message is dropped, for it crossed a change of partner. Without it the room of the moment.
+ * @property {string | number | undefined} [id]  Asks for an answer, for clients of `signald.v1`: `ok` or `error` with
+ *   the same `id`.
  */
 
 /**
@@ -194,6 +233,8 @@
  * @property {string} sdp  The SDP as a string, or any other JSON value.
  * @property {string | undefined} [roomId]  The room that is meant, for clients of `signald.v1`: if it is not the
  *   client's any more the message is dropped, for it crossed a change of partner. Without it the room of the moment.
+ * @property {string | number | undefined} [id]  Asks for an answer, for clients of `signald.v1`: `ok` or `error` with
+ *   the same `id`.
  */
 
 /**
@@ -204,6 +245,19 @@
  *   ends the candidates.
  * @property {string | undefined} [roomId]  The room that is meant, for clients of `signald.v1`: if it is not the
  *   client's any more the message is dropped, for it crossed a change of partner. Without it the room of the moment.
+ * @property {string | number | undefined} [id]  Asks for an answer, for clients of `signald.v1`: `ok` or `error` with
+ *   the same `id`.
+ */
+
+/**
+ * Anything for the partner's page: who types, what is muted, a text. Needs a partner whose client knows it.
+ * @typedef {object} DataRequest
+ * @property {"data"} type
+ * @property {unknown} data  Any JSON value, of at most 16 KiB as it is written.
+ * @property {string | undefined} [roomId]  The room that is meant, for clients of `signald.v1`: if it is not the
+ *   client's any more the message is dropped, for it crossed a change of partner. Without it the room of the moment.
+ * @property {string | number | undefined} [id]  Asks for an answer, for clients of `signald.v1`: `ok` or `error` with
+ *   the same `id`.
  */
 
 /**
@@ -221,6 +275,8 @@
  *   `avoids`, or `likes`, binds no more.
  * @property {string | undefined} [roomId]  The room that is meant, for clients of `signald.v1`: if it is not the
  *   client's any more the message is dropped, for it crossed a change of partner. Without it the room of the moment.
+ * @property {string | number | undefined} [id]  Asks for an answer, for clients of `signald.v1`: `ok` or `error` with
+ *   the same `id`.
  */
 
 /**
@@ -229,12 +285,16 @@
  * @property {"leave"} type
  * @property {string | undefined} [roomId]  The room that is meant, for clients of `signald.v1`: if it is not the
  *   client's any more the message is dropped, for it crossed a change of partner. Without it the room of the moment.
+ * @property {string | number | undefined} [id]  Asks for an answer, for clients of `signald.v1`: `ok` or `error` with
+ *   the same `id`.
  */
 
 /**
  * Answered by `pong`.
  * @typedef {object} PingRequest
  * @property {"ping"} type
+ * @property {string | number | undefined} [id]  Asks for an answer, for clients of `signald.v1`: `ok` or `error` with
+ *   the same `id`.
  */
 
 /**
@@ -245,6 +305,8 @@
  * @property {string | undefined} [text]  What happened, in the client's words.
  * @property {string | undefined} [partnerId]  Whom it is about, as in `matched`: the partner or the last one before;
  *   without it the partner, or if there is none the last one.
+ * @property {string | number | undefined} [id]  Asks for an answer, for clients of `signald.v1`: `ok` or `error` with
+ *   the same `id`.
  */
 
 /**
@@ -253,6 +315,8 @@
  * @property {"block"} type
  * @property {string | undefined} [partnerId]  Whom it is about, as in `matched`: the partner or the last one before;
  *   without it the partner, or if there is none the last one.
+ * @property {string | number | undefined} [id]  Asks for an answer, for clients of `signald.v1`: `ok` or `error` with
+ *   the same `id`.
  */
 
 /**
@@ -267,12 +331,14 @@
  *   if nothing but the token is left of the session.
  * @property {Wishes | undefined} [wishes]  The fields of the last `available` or `next` that say whom to meet, if
  *   there were any: they hold on, if nothing but the token is left of the session.
+ * @property {string | number | undefined} [id]  Asks for an answer, for clients of `signald.v1`: `ok` or `error` with
+ *   the same `id`.
  */
 
 /**
  * What a client may send.
- * @typedef {AuthRequest | AvailableRequest | OfferRequest | AnswerRequest | IceRequest | NextRequest | LeaveRequest |
- *   PingRequest | ReportRequest | BlockRequest | ResumeRequest} ClientMessage
+ * @typedef {AuthRequest | AvailableRequest | OfferRequest | AnswerRequest | IceRequest | DataRequest | NextRequest |
+ *   LeaveRequest | PingRequest | ReportRequest | BlockRequest | ResumeRequest} ClientMessage
  */
 
 export * from "./constants.js";

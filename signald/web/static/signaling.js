@@ -26,7 +26,9 @@ import { Session } from "./session.js";
 /** @import { SignalingEvents, SignalingOptions, Socket } from "./types.js" */
 
 /** Those that are handed on as they come. @type {ReadonlySet<string>} */
-const HANDED_ON = new Set("matched waiting offer answer ice partner-left partner-away partner-back error pong".split(" "));
+const HANDED_ON = new Set(
+  "matched waiting offer answer ice data partner-left partner-away partner-back ok error goodbye pong".split(" "),
+);
 
 /** A connection that lasted this long counts as good: the next loss starts the back-off anew. */
 const STABLE_AFTER_MS = 5_000;

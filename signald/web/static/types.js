@@ -5,8 +5,8 @@
  */
 
 /**
- * @import { AnswerMessage, ErrorMessage, IceMessage, MatchedMessage, OfferMessage, PartnerAwayMessage,
- *   PartnerBackMessage, PartnerLeftMessage, PongMessage, ReadyMessage, ResumedMessage, SessionState, WaitingMessage } from "./protocol.js"
+ * @import { AnswerMessage, DataMessage, ErrorMessage, GoodbyeMessage, IceMessage, MatchedMessage, OfferMessage, OkMessage,
+ *   PartnerAwayMessage, PartnerBackMessage, PartnerLeftMessage, PongMessage, ReadyMessage, ResumedMessage, SessionState, WaitingMessage } from "./protocol.js"
  */
 
 /**
@@ -25,10 +25,13 @@
  * @property {OfferMessage} offer
  * @property {AnswerMessage} answer
  * @property {IceMessage} ice
+ * @property {DataMessage} data
  * @property {PartnerLeftMessage} partner-left
  * @property {PartnerAwayMessage} partner-away
  * @property {PartnerBackMessage} partner-back
+ * @property {OkMessage} ok
  * @property {ErrorMessage} error
+ * @property {GoodbyeMessage} goodbye
  * @property {PongMessage} pong
  */
 

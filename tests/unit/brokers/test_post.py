@@ -4,7 +4,7 @@ from typing import Any
 
 from twisted.internet.task import Clock
 
-from signald.brokers.redis.letters import Goodbye, Left, Letter, Sync, decode
+from signald.brokers.redis.letters import Left, Letter, Stops, Sync, decode
 from signald.brokers.redis.links import Outgoing
 from signald.brokers.redis.post import FAREWELLS_KEPT, Post
 from signald.core.ids import RoomId
@@ -35,7 +35,7 @@ def test_what_comes_after_goodbye_is_the_next_letter() -> None:
     post, sender = make(), link()
     left = Left(RoomId("r"))
     assert take(post, sender, Sync()) == (False, [Sync()])
-    assert take(post, sender, Goodbye()) == (False, [Goodbye()])
+    assert take(post, sender, Stops()) == (False, [Stops()])
     post.farewell("a")
     assert take(post, sender, Sync(), left) == (False, [Sync(), left])
     assert take(post, sender, left) == (False, [left])
@@ -44,7 +44,7 @@ def test_what_comes_after_goodbye_is_the_next_letter() -> None:
 def test_another_process_of_that_name_begins_anew() -> None:
     """After a restart the rooms of a new process end, as if its first letters had been lost."""
     post, sender = make(), link()
-    take(post, sender, Goodbye())
+    take(post, sender, Stops())
     post.farewell("a")
     again = link("later")
     assert take(post, again, Sync()) == (False, [Sync()])
@@ -54,7 +54,7 @@ def test_another_process_of_that_name_begins_anew() -> None:
 def test_what_is_lost_around_it_is_noticed() -> None:
     """A partner waits for a message that nobody has any more."""
     post, sender = make(), link()
-    take(post, sender, Goodbye())
+    take(post, sender, Stops())
     post.farewell("a")
     sender.add(Sync())
     sender.send()
@@ -69,6 +69,6 @@ def test_those_who_stopped_are_forgotten() -> None:
     post = make()
     for number in range(FAREWELLS_KEPT + 50):
         sender = Outgoing(f"i{number}", ("boot", 1))
-        take(post, sender, Goodbye())
+        take(post, sender, Stops())
         post.farewell(f"i{number}")
     assert len(post._farewells) == FAREWELLS_KEPT

@@ -345,6 +345,7 @@ def test_error_codes() -> None:
         "AUTH_FAILED",
         "CROWDED",
         "RESUME_FAILED",
+        "PARTNER_CANNOT",
     }
 
 

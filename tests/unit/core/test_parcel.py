@@ -19,7 +19,8 @@ def met() -> Session:
     session.receive(Identified(UserId("ada"), 150.0), 100.0)
     session.receive(Available(), 100.0)
     assert session.ticket is not None
-    session.receive(PartnerFound(session.ticket, ROOM, PARTNER, initiator=True, user=UserId("bob")), 100.0)
+    found = PartnerFound(session.ticket, ROOM, PARTNER, initiator=True, user=UserId("bob"), takes_data=True)
+    session.receive(found, 100.0)
     return session
 
 
@@ -37,6 +38,7 @@ def test_in_a_call() -> None:
     there = travel(session, 110.0, 1000.0)
     assert (there.state, there.stands, there.room, there.partner) == (State.AWAY, State.PAIRED, ROOM, PARTNER)
     assert there.identity == Identified(UserId("ada"), 1040.0)
+    assert there.partner_takes_data
     assert there.met == (Encounter(ROOM, Party(PARTNER, UserId("bob"))),)
     there.receive(Returned(lost=False), 1000.0)
     assert there.state is State.PAIRED
@@ -63,8 +65,9 @@ def test_what_a_token_tells() -> None:
     assert wish is not None and wish.pool == "p"
     assert (packed.stands, packed.waited_s, packed.user_s, packed.lost) == ("waiting", 60.0, 40.0, True)
     assert parcel.from_pass(said, 1060.0, 0, None).stands == "idle"
-    paired = Pass(VERSION, CLIENT, 1, 2, 3, 1000.0, "a", "boot", ROOM, PARTNER, "b/x")
+    paired = Pass(VERSION, CLIENT, 1, 2, 3, 1000.0, "a", "boot", ROOM, PARTNER, "b/x", partner_takes_data=True)
     packed = parcel.from_pass(paired, 1060.0, 0, 5.0)
+    assert packed.partner_takes_data
     assert (packed.stands, packed.room, packed.partner, packed.partner_instance) == ("paired", ROOM, PARTNER, "b/x")
 
 

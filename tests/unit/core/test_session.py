@@ -50,6 +50,7 @@ from signald.core.messages import (
     Available,
     Block,
     Crossed,
+    Data,
     ErrorCode,
     Ice,
     Leave,
@@ -71,21 +72,28 @@ ADA, BOB = UserId("ada"), UserId("bob")
 REQUIRED = Policy(auth=AuthMode.REQUIRED)
 OPTIONAL = Policy(auth=AuthMode.OPTIONAL)
 
+
+def waits(number: int, avoid: tuple[ClientId, ...] = (), until: float = NOW, user: UserId | None = None) -> Ticket:
+    """The ticket of the client's so many-th stay in the queue."""
+    return Ticket(CLIENT, number, NOW, avoid, until, user, takes_data=True)
+
+
 INPUTS: dict[type[Any], Any] = {
     Auth: Auth("me", "token"),
     Available: Available(),
     Offer: Offer(Raw(b'"o"')),
     Answer: Answer(Raw(b'"a"')),
     Ice: Ice(Raw(b'{"c":1}')),
+    Data: Data(Raw(b'{"d":1}')),
     Next: Next(),
     Leave: Leave(),
     Ping: Ping(),
     Report: Report("spam", "it sells things"),
     Block: Block(),
     Resume: Resume("token", 7),
-    PartnerFound: PartnerFound(Ticket(CLIENT, 1, NOW), ROOM, PARTNER, initiator=True),
-    TicketRefused: TicketRefused(Ticket(CLIENT, 1, NOW, (), NOW), CROWDED),
-    PartnerGone: PartnerGone(ROOM),
+    PartnerFound: PartnerFound(waits(1), ROOM, PARTNER, initiator=True, takes_data=True),
+    TicketRefused: TicketRefused(waits(1), CROWDED),
+    PartnerGone: PartnerGone(ROOM, "next"),
     PartnerInterrupted: PartnerInterrupted(ROOM, 30.0),
     PartnerReturned: PartnerReturned(ROOM, lost=True),
     Interrupted: Interrupted(),
@@ -94,7 +102,7 @@ INPUTS: dict[type[Any], Any] = {
     Identified: Identified(ADA, NOW + 60),
     TokenRefused: TokenRefused("it is bad"),
     TokenExpired: TokenExpired(),
-    Disconnected: Disconnected(),
+    Disconnected: Disconnected("removed"),
 }
 
 
@@ -111,7 +119,7 @@ def waiting(policy: Policy = POLICY) -> Session:
 def paired(policy: Policy = POLICY) -> Session:
     client = waiting(policy)
     assert client.ticket is not None
-    client.receive(PartnerFound(client.ticket, ROOM, PARTNER, initiator=True), NOW)
+    client.receive(PartnerFound(client.ticket, ROOM, PARTNER, initiator=True, takes_data=True), NOW)
     return client
 
 
@@ -157,13 +165,14 @@ RELAYED = {
     Offer: b'{"type":"offer","from":"client","sdp":"o"}',
     Answer: b'{"type":"answer","from":"client","sdp":"a"}',
     Ice: b'{"type":"ice","from":"client","candidate":{"c":1}}',
+    Data: b'{"type":"data","from":"client","data":{"d":1}}',
 }
 AWAY_30_S = b'{"type":"partner-away","seconds":30}'
 BACK_LOST = b'{"type":"partner-back","lost":true}'
 PARTNERS_NETWORK = (PartnerInterrupted, PartnerReturned)
 OPEN = (State.IDLE, State.WAITING, State.PAIRED)
 BAD = ProtocolError(ErrorCode.AUTH_FAILED, "it is bad")
-MATCHED = TellMatched(ROOM, PARTNER, initiator=True)
+MATCHED = TellMatched(ROOM, PARTNER, initiator=True, takes_data=True)
 
 ILLEGAL: dict[tuple[State, type[Any]], ErrorCode] = {
     **{
@@ -181,43 +190,43 @@ LEGAL: dict[tuple[State, type[Any]], tuple[State, Effects]] = {
     **{(state, TokenRefused): (state, (Refuse(BAD),)) for state in OPEN},
     (State.WAITING, Identified): (
         State.WAITING,
-        (Withdraw(Ticket(CLIENT, 1, NOW, (), NOW)), Enqueue(Ticket(CLIENT, 2, NOW, (), NOW, ADA))),
+        (Withdraw(waits(1)), Enqueue(waits(2, (), NOW, ADA))),
     ),
     **{(state, Ping): (state, sent(b'{"type":"pong"}')) for state in (State.IDLE, State.WAITING, State.PAIRED)},
     **{(State.PAIRED, kind): (State.PAIRED, (Relay(ROOM, text),)) for kind, text in RELAYED.items()},
     **{(State.CLOSED, kind): (State.CLOSED, NOTHING) for kind in INPUTS},
-    (State.IDLE, Available): (State.WAITING, (Enqueue(Ticket(CLIENT, 1, NOW, (), NOW)),)),
+    (State.IDLE, Available): (State.WAITING, (Enqueue(waits(1)),)),
     (State.IDLE, Leave): (State.IDLE, NOTHING),
     (State.IDLE, PartnerFound): (State.IDLE, NOTHING),
     (State.IDLE, TicketRefused): (State.IDLE, NOTHING),
     (State.IDLE, PartnerGone): (State.IDLE, NOTHING),
     (State.IDLE, Disconnected): (State.CLOSED, NOTHING),
     (State.WAITING, Available): (State.WAITING, NOTHING),
-    (State.WAITING, Leave): (State.IDLE, (Withdraw(Ticket(CLIENT, 1, NOW, (), NOW)),)),
+    (State.WAITING, Leave): (State.IDLE, (Withdraw(waits(1)),)),
     (State.WAITING, PartnerFound): (State.PAIRED, (MATCHED,)),
     (State.WAITING, TicketRefused): (State.IDLE, (Refuse(CROWDED),)),
     (State.WAITING, PartnerGone): (State.WAITING, NOTHING),
-    (State.WAITING, Disconnected): (State.CLOSED, (Withdraw(Ticket(CLIENT, 1, NOW, (), NOW)),)),
+    (State.WAITING, Disconnected): (State.CLOSED, (Withdraw(waits(1)),)),
     (State.PAIRED, Next): (
         State.WAITING,
-        (LeaveRoom(ROOM), Enqueue(Ticket(CLIENT, 2, NOW, (PARTNER,), NOW + 3.0))),
+        (LeaveRoom(ROOM, "next"), Enqueue(waits(2, (PARTNER,), NOW + 3.0))),
     ),
-    (State.PAIRED, Leave): (State.IDLE, (LeaveRoom(ROOM),)),
+    (State.PAIRED, Leave): (State.IDLE, (LeaveRoom(ROOM, "leave"),)),
     (State.PAIRED, Report): (State.PAIRED, (FileReport(Party(CLIENT), MET, "spam", "it sells things"),)),
     (State.PAIRED, Block): (State.PAIRED, (KeepApart(Party(CLIENT), MET.partner),)),
     (State.PAIRED, PartnerFound): (State.PAIRED, NOTHING),
     (State.PAIRED, TicketRefused): (State.PAIRED, NOTHING),
     (State.PAIRED, PartnerGone): (
         State.WAITING,
-        (Send(b'{"type":"partner-left"}'), Enqueue(Ticket(CLIENT, 2, NOW, (), NOW))),
+        (Send(b'{"type":"partner-left","reason":"next"}'), Enqueue(waits(2))),
     ),
-    (State.PAIRED, Disconnected): (State.CLOSED, (LeaveRoom(ROOM),)),
+    (State.PAIRED, Disconnected): (State.CLOSED, (LeaveRoom(ROOM, "removed"),)),
     **{(state, kind): (state, NOTHING) for state in (State.IDLE, State.WAITING) for kind in PARTNERS_NETWORK},
     **{(state, ResumeFailed): (state, NOTHING) for state in OPEN},
     (State.IDLE, Resume): (State.RESUMING, (TakeUp(INPUTS[Resume]),)),
     (State.IDLE, Interrupted): (State.AWAY, NOTHING),
     (State.IDLE, Returned): (State.IDLE, NOTHING),
-    (State.WAITING, Interrupted): (State.AWAY, (Withdraw(Ticket(CLIENT, 1, NOW, (), NOW)),)),
+    (State.WAITING, Interrupted): (State.AWAY, (Withdraw(waits(1)),)),
     (State.WAITING, Returned): (State.WAITING, NOTHING),
     (State.PAIRED, Interrupted): (State.AWAY, (TellAway(ROOM),)),
     (State.PAIRED, Returned): (State.PAIRED, (TellBack(ROOM, lost=True),)),
@@ -243,9 +252,9 @@ LEGAL: dict[tuple[State, type[Any]], tuple[State, Effects]] = {
         (State.AWAY, kind): (State.AWAY, NOTHING)
         for kind in (PartnerFound, TicketRefused, Identified, TokenRefused, TokenExpired, Interrupted, ResumeFailed)
     },
-    (State.AWAY, PartnerGone): (State.AWAY, sent(b'{"type":"partner-left"}')),
+    (State.AWAY, PartnerGone): (State.AWAY, sent(b'{"type":"partner-left","reason":"next"}')),
     (State.AWAY, Returned): (State.PAIRED, (TellBack(ROOM, lost=True),)),
-    (State.AWAY, Disconnected): (State.CLOSED, (LeaveRoom(ROOM),)),
+    (State.AWAY, Disconnected): (State.CLOSED, (LeaveRoom(ROOM, "removed"),)),
 }
 
 
@@ -256,7 +265,7 @@ def comparable(effects: Effects) -> list[object]:
 
 def found(client: Session) -> PartnerFound:
     """A match for the ticket that the session has."""
-    return PartnerFound(client.ticket or Ticket(CLIENT, 1, NOW, (), NOW), ROOM, PARTNER, initiator=True)
+    return PartnerFound(client.ticket or waits(1), ROOM, PARTNER, initiator=True, takes_data=True)
 
 
 def test_the_table_is_whole() -> None:
@@ -420,14 +429,14 @@ def test_an_old_end_is_ignored() -> None:
     assert client.ticket is not None
     client.receive(PartnerFound(client.ticket, RoomId("new"), ClientId("other"), initiator=False), NOW)
     before = facts(client)
-    assert client.receive(PartnerGone(ROOM), NOW) == ()
+    assert client.receive(PartnerGone(ROOM, "next"), NOW) == ()
     assert facts(client) == before
 
 
 def test_without_requeue() -> None:
     """Somebody who did not ask for it is called again."""
     client = paired(Policy(requeue_on_partner_leave=False))
-    assert client.receive(PartnerGone(ROOM), NOW) == sent(b'{"type":"partner-left"}')
+    assert client.receive(PartnerGone(ROOM, "next"), NOW) == sent(b'{"type":"partner-left","reason":"next"}')
     assert client.state is State.IDLE
     asker = paired(Policy(requeue_on_partner_leave=False))
     effects = asker.receive(Next(), NOW)
@@ -545,7 +554,7 @@ def test_an_expired_token_ends_no_call() -> None:
     assert caught.value.code is ErrorCode.AUTH_REQUIRED
     assert client.state is State.PAIRED
     told, refuse = client.receive(PartnerGone(ROOM), later)
-    assert told == Send(b'{"type":"partner-left"}')
+    assert told == Send(b'{"type":"partner-left","reason":"gone"}')
     assert isinstance(refuse, Refuse)
     assert refuse.problem.code is ErrorCode.AUTH_REQUIRED
     assert client.state.value == "idle"
@@ -564,3 +573,23 @@ def test_bad_tokens_in_a_row() -> None:
     client.receive(Identified(ADA, NOW + 60), NOW)
     assert [closes(bad), closes(TokenRefused("not its fault", blame=False)), closes(bad)] == [False, False, False]
     assert closes(bad)
+
+
+def test_data_needs_a_partner_that_takes_it() -> None:
+    """A client of the first protocol is sent what it does not know."""
+    client = waiting()
+    client.receive(PartnerFound(client.ticket or waits(1), ROOM, PARTNER, initiator=True), NOW)
+    with pytest.raises(ProtocolError) as refused:
+        client.receive(INPUTS[Data], NOW)
+    assert refused.value.code is ErrorCode.PARTNER_CANNOT
+    assert client.receive(INPUTS[Ice], NOW) == (Relay(ROOM, RELAYED[Ice]),)
+
+
+def test_what_old_clients_are_told() -> None:
+    """A client of the first protocol meets fields that it does not know."""
+    client = Session(CLIENT, POLICY)
+    client.receive(Available(), NOW)
+    assert client.ticket is not None and not client.ticket.takes_data
+    told = client.receive(PartnerFound(client.ticket, ROOM, PARTNER, initiator=True, takes_data=True), NOW)
+    assert told == (TellMatched(ROOM, PARTNER, initiator=True),)
+    assert client.receive(PartnerGone(ROOM, "next"), NOW)[0] == Send(b'{"type":"partner-left"}')

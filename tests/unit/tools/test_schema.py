@@ -55,6 +55,7 @@ almost_messages = st.fixed_dictionaries(
         "sdp": json_values,
         "candidate": json_values,
         "from": json_values,
+        "id": st.sampled_from([1, 0, "a", 2**53 - 1]),
     },
 )
 
@@ -155,7 +156,14 @@ def test_the_schema_takes_what_parse_takes(message: dict[str, Any]) -> None:
 
 def test_refusals_are_those_of_the_session() -> None:
     """The documentation says which messages bring which error."""
-    required: dict[str, Any] = {"sdp": b'""', "candidate": b"null", "token": "t", "reason": "spam", "received": 0}
+    required: dict[str, Any] = {
+        "sdp": b'""',
+        "candidate": b"null",
+        "token": "t",
+        "reason": "spam",
+        "received": 0,
+        "data": b"1",
+    }
     for message in CLIENT_MESSAGES:
         fields = {name: required[name] for name in message.__struct_fields__ if name in required}
         refused = set()
@@ -217,6 +225,30 @@ def wishing_story() -> list[dict[str, Any]]:
     return [json.loads(frame.payload) for each in (one, other, third) for frame in each.frames if frame.opcode == TEXT]
 
 
+def asking_story() -> list[dict[str, Any]]:
+    """What a client of today is sent that wants answers, of a partner that does not know what it says too."""
+    daemon = MemoryDaemon()
+    client, old = daemon.modern(), daemon.client()
+    old.send("available")
+    client.send("available")
+    client.send("data", data=1)
+    old.send("leave")
+    client.send("leave")
+    for kind in ("ping", "next", "fly"):
+        client.send(kind, id=kind)
+    client.send("leave", id=1, roomId="over")
+    return [json.loads(frame.payload) for frame in client.frames if frame.opcode == TEXT]
+
+
+def last_story() -> list[dict[str, Any]]:
+    """What two clients of today are sent who tell each other something, before the server stops."""
+    daemon = MemoryDaemon()
+    one, other = daemon.pair(modern=True)
+    one.send("data", data=1)
+    daemon.stop()
+    return [json.loads(frame.payload) for each in (one, other) for frame in each.frames if frame.opcode == TEXT]
+
+
 def test_what_is_sent_is_what_the_schema_says() -> None:
     """Relayed messages and their heads are put together by hand, not by the classes that the schema comes from."""
     clock = Clock()
@@ -270,7 +302,7 @@ def test_what_is_sent_is_what_the_schema_says() -> None:
     strict.receive(stranger, b'{"type":"available"}')
     strict.receive(stranger, b'{"type":"auth","token":"t"}')
     strict.receive(strict.open(wires[0]), b'{"type":"resume","token":"t","received":0}')
-    sent = wires[0].received + wires[1].received + resuming_story() + wishing_story()
+    sent = wires[0].received + wires[1].received + resuming_story() + wishing_story() + asking_story() + last_story()
     for message in sent:
         FROM_SERVER.validate(message)
         known = {name for of in SCHEMA["$defs"].values() for name in of.get("properties", {})}
@@ -284,7 +316,8 @@ def test_the_types_compile_and_tell_messages_apart(tmp_path: Path) -> None:
     shutil.copy(ROOT / "docs" / "protocol.d.ts", tmp_path)
     cases = {"ready": "clientId", "matched": "initiator", "offer": "sdp", "answer": "sdp", "ice": "candidate"}
     cases |= {"error": "code", "partner-left": "type", "pong": "type"}
-    cases |= {"resumed": "lost", "partner-away": "seconds", "partner-back": "lost", "waiting": "atLeast"}
+    cases |= {"resumed": "lost", "partner-away": "seconds", "partner-back": "lost", "waiting": "atLeast", "ok": "id"}
+    cases |= {"data": "from", "goodbye": "action"}
     switch = "".join(f'    case "{of}": return String(message.{field});\n' for of, field in cases.items())
     (tmp_path / "client.ts").write_text(
         'import type { ClientMessage, ServerMessage } from "./protocol";\n'
