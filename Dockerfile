@@ -6,7 +6,8 @@
 # Every setting is an environment variable (README), and each platform's PORT is honoured.
 ARG PYTHON=3.13
 
-FROM python:${PYTHON}-slim AS build
+# With a compiler, for the frames in C.
+FROM python:${PYTHON} AS build
 WORKDIR /src
 COPY requirements requirements
 # Nothing is installed whose hash is not known: neither libraries nor what makes signald's own wheel.

@@ -75,10 +75,14 @@ lock: $(VENV)/bin/python
 changelog: $(VENV)/dev
 	$(BIN)/towncrier build --yes --version "$$($(BIN)/python -c 'import signald; print(signald.__version__)')"
 
-# A source distribution and a wheel in dist/, looked at and tried in an empty environment: about a minute.
+# A source distribution, a wheel for this kind of machine and one for all others in dist/, looked at and tried in empty
+# environments: two minutes, and a C compiler.
 dist: $(VENV)/release
 	rm -rf build dist/signald-*
 	$(BIN)/python -m build
+	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/auditwheel repair -w dist dist/signald-*-linux_*.whl
+	rm dist/signald-*-abi3-linux_*.whl
+	SIGNALD_PURE=1 $(BIN)/python -m build --wheel
 	DIST=dist $(BIN)/python -m pytest -m slow tests/ops/test_dist.py $(ARGS)
 
 # A Debian package in dist/, for the release of Debian that this is: two minutes.

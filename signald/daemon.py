@@ -14,6 +14,7 @@ from signald.clients.clients import Clients
 from signald.limits.door import Door
 from signald.network.accepted import be_prompt
 from signald.network.endpoints import shown
+from signald.network.lane import Lane
 from signald.network.tls import TLSEndpoint
 from signald.process.life import Life
 from signald.process.root import ProcessService
@@ -61,6 +62,7 @@ class Daemon(ProcessService):
         reactor: For signals and the time.
         life: Is told of start and end.
         listeners: Where to listen, and what.
+        lane: Polls what is accepted; None to leave that to the reactor.
         clients: Of this instance.
         entrance: Is closed at the end.
         watch: The open WebSockets.
@@ -81,6 +83,7 @@ class Daemon(ProcessService):
         *,
         life: Life,
         listeners: Sequence[Listener],
+        lane: Lane | None,
         clients: Clients,
         entrance: Entrance,
         watch: Watch,
@@ -94,6 +97,7 @@ class Daemon(ProcessService):
     ) -> None:
         super().__init__(reactor, life, drain_s=drain_s)
         self._listeners = listeners
+        self._lane = lane
         self._clients = clients
         self._entrance = entrance
         self._watch = watch
@@ -123,6 +127,8 @@ class Daemon(ProcessService):
         """Start everything."""
         super().startService()
         self.life.begin()
+        if self._lane is not None:
+            self._lane.start()
         for line in self._description:
             self._log.info("{line}", line=line)
         self._broker.start(self._clients, self._moderation, self._clients.homes)
@@ -210,7 +216,7 @@ class Daemon(ProcessService):
 
     def _listening(self, port: IListeningPort, listener: Listener) -> None:
         self._ports.append(port)
-        be_prompt(port, self._reactor)
+        be_prompt(port, self._reactor if self._lane is None else self._lane)
         where = shown(port.getHost(), tls=isinstance(listener.endpoint, TLSEndpoint))
         self._log.info("listening on {where}", where=where)
 

@@ -4,14 +4,29 @@ from typing import Any
 
 from twisted.application.service import IService
 
+from signald import __version__
 from signald.network.names import Names
 from signald.process.clock import measure_steadily
 from signald.process.garbage import LongLived
-from signald.settings.options import Options
+from signald.settings import options as general
 from signald.settings.setting import SettingsError
+from signald.websocket import frames
 from signald.wiring.process import make_process
 
 __all__ = ["Options", "makeService"]
+
+
+class TwistdOptions(general.Options):
+    """The options of ``twistd signald``, and what was built here."""
+
+    def opt_version(self) -> None:
+        """Show signald's version and exit."""
+        built = frames.language(frames.reader(native=True))
+        print(f"signald {__version__} (frames: {built})")  # noqa: T201 - asked for
+        raise SystemExit(0)
+
+
+Options = TwistdOptions
 
 
 def makeService(options: Options) -> IService:

@@ -61,6 +61,16 @@ class ProcessSettings(Group):
         values.switch,
         "Whether usual frames are read by our own code; else all by Autobahn, at twice the cost",
     )
+    fast_frames: bool = setting(
+        "true",
+        values.switch,
+        "Whether our own code reads frames in C, where that was built; else in Python",
+    )
+    fast_turn: bool = setting(
+        "true",
+        values.switch,
+        "Whether clients and all else are waited for in one system call, where the reactor lets us; else in two",
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -6,7 +6,6 @@ from collections.abc import Sequence
 
 from twisted.python import usage
 
-from signald import __version__
 from signald.settings import settings
 from signald.settings.setting import Group, Setting, SettingsError, settings_of
 from signald.settings.settings import GROUPS, SETTINGS, Settings
@@ -33,11 +32,6 @@ class Options(usage.Options):
         super().__init__()
         self._listen: list[str] = []
         self._admin_listen: list[str] = []
-
-    def opt_version(self) -> None:
-        """Show signald's version and exit."""
-        print(f"signald {__version__}")  # noqa: T201 - asked for
-        raise SystemExit(0)
 
     def opt_listen(self, endpoint: str) -> None:
         """Take one more endpoint."""

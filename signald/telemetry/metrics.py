@@ -31,6 +31,7 @@ class Metrics(Collector):
         counts: Of this process.
         broker: Waiting clients, rooms, the store.
         gauges: What else to ask.
+        frames: What reads them.
         webhooks: Gives how many events came to which end.
     """
 
@@ -39,12 +40,14 @@ class Metrics(Collector):
         counts: Counts,
         broker: Broker,
         gauges: Gauges,
+        frames: str,
         webhooks: Callable[[], Mapping[str, int]] = dict,
     ) -> None:
         self._webhooks = webhooks
         self._counts = counts
         self._broker = broker
         self._gauges = gauges
+        self._frames = frames
         self._registry = CollectorRegistry()
         self._registry.register(self)
         ProcessCollector(registry=self._registry)
@@ -59,7 +62,12 @@ class Metrics(Collector):
         yield InfoMetricFamily(
             "signald_build",
             "What runs here.",
-            value={"version": __version__, "python": platform.python_version(), "instance_id": self._broker.instance},
+            value={
+                "version": __version__,
+                "python": platform.python_version(),
+                "frames": self._frames,
+                "instance_id": self._broker.instance,
+            },
         )
         for name, meaning, value in self._gauges.read():
             yield GaugeMetricFamily(f"signald_{name}", meaning, value=value)

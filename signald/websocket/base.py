@@ -13,6 +13,7 @@ from signald.limits.throttle import Throttle
 from signald.limits.turns import Turns
 from signald.telemetry.counts import Counts, Drop
 from signald.websocket.entrance import Entrance
+from signald.websocket.frames import Texts
 from signald.websocket.watch import Watch
 
 MAX_OUTPUT_BYTES: Final = 256 * 1024
@@ -37,6 +38,7 @@ class WebSockets(NamedTuple):
         watch: Ends what hangs.
         throttle: Slows down whoever sends too much.
         turns: Share the loop between addresses, while it is late.
+        texts: Reads text frames.
         counts: Where to count what happens.
     """
 
@@ -45,6 +47,7 @@ class WebSockets(NamedTuple):
     watch: Watch
     throttle: Throttle
     turns: Turns
+    texts: Texts
     counts: Counts
 
 

@@ -10,46 +10,26 @@ case. FAST_PATH turns this file off.
 from collections.abc import Callable
 from typing import Any, Final
 
-from twisted.internet.interfaces import IAddress, IReactorTime
+from twisted.internet.interfaces import IAddress
 from twisted.internet.protocol import connectionDone
-from twisted.logger import Logger
 from twisted.python.failure import Failure
 
 from signald.network.front import hand_over
+from signald.network.output import Output
 from signald.websocket import bearer, handshake
 from signald.websocket.base import ClientConnection, WebSockets
 from signald.websocket.entrance import Refused
+from signald.websocket.frames import TEXT, frame, unmask
 from signald.websocket.rfc6455 import WebSocketConnection
 
-# First byte of a frame that is whole (FIN), without reserved bits, by opcode (RFC 6455 5.2).
-_TEXT: Final = 0x81
+# First byte of a control frame that is whole (FIN), without reserved bits, by opcode (RFC 6455 5.5).
 _CLOSE: Final = 0x88
 _PING: Final = 0x89
 _PONG: Final = 0x8A
-_TAKEN: Final = frozenset((_TEXT, _CLOSE, _PING, _PONG))
+_TAKEN: Final = frozenset((TEXT, _CLOSE, _PING, _PONG))
 
 _PING_FRAME: Final = b"\x89\x00"
-_log = Logger()
-
-_SHORT: Final = [bytes((_TEXT, length)) for length in range(126)]
 _HEAD_END: Final = b"\r\n\r\n"
-
-
-def unmask(mask: bytes, payload: bytes) -> bytes:
-    """Take the mask off a payload (RFC 6455 5.3), in one operation on a large integer."""
-    size = len(payload)
-    key = (mask * (size // 4 + 1))[:size]
-    return (int.from_bytes(payload, "little") ^ int.from_bytes(key, "little")).to_bytes(size, "little")
-
-
-def frame(text: bytes) -> bytes:
-    """Make a whole text frame as a server sends it."""
-    size = len(text)
-    if size < 126:
-        return _SHORT[size] + text
-    if size < 65536:
-        return b"\x81\x7e" + size.to_bytes(2, "big") + text
-    return b"\x81\x7f" + size.to_bytes(8, "big") + text
 
 
 def is_plain_close(payload: bytes) -> bool:
@@ -60,41 +40,6 @@ def is_plain_close(payload: bytes) -> bool:
         return False
     code = payload[0] << 8 | payload[1]
     return (1000 <= code <= 1003 or 1007 <= code <= 1011 or 3000 <= code <= 4999) and payload[2:].isascii()
-
-
-class Output:
-    """Collects what is sent within one turn of the reactor into one write for each client.
-
-    Args:
-        clock: Ends the turn, for what is sent while no client's bytes are read.
-    """
-
-    __slots__ = ("_clock", "_waiting", "held")
-
-    def __init__(self, clock: IReactorTime) -> None:
-        self._clock = clock
-        self._waiting: list[FastConnection] = []
-        self.held = False
-        """Whether somebody will call `release` soon."""
-
-    def add(self, connection: "FastConnection") -> None:
-        """This connection has something to write."""
-        self._waiting.append(connection)
-        if not self.held:
-            self.held = True
-            self._clock.callLater(0, self.release)
-
-    def release(self) -> None:
-        """Write everything that was kept."""
-        self.held = False
-        waiting = self._waiting
-        if waiting:
-            self._waiting = []
-            for connection in waiting:
-                try:
-                    connection.flush()
-                except Exception:  # the others wait for theirs
-                    _log.failure("could not write to a client")
 
 
 class FastConnection(ClientConnection):
@@ -149,46 +94,55 @@ class FastConnection(ClientConnection):
         self.dataReceived(b"")
 
     def _read(self, data: bytes) -> None:
-        receive = self.shared.clients.receive
+        receive, texts = self.shared.clients.receive, self.shared.texts
         size = len(data)
         at = 0
-        while size - at >= 2:
-            first = data[at]
-            length = data[at + 1] - 128
-            start = at + 6
-            if length < 0 or first not in _TAKEN:  # not masked, or not for us
-                return self._hand_over(data[at:])
-            if length == 126:
-                if first != _TEXT:
-                    return self._hand_over(data[at:])
-                if size - at < 4:
-                    break
-                length = data[at + 2] << 8 | data[at + 3]
-                if length < 126:  # not in its shortest form
-                    return self._hand_over(data[at:])
-                start = at + 8
-            elif length == 127:
-                return self._hand_over(data[at:])
-            end = start + length
-            if end > size:
-                break
-            if first == _TEXT:
-                text = unmask(data[start - 4 : start], data[start:end])
-                if not text.isascii() and not _is_utf8(text):
-                    return self._hand_over(data[at:])
+        while True:
+            found, at = texts(data, at)
+            for text in found:
                 if (client := self._client) is not None:
                     receive(client, text)
                 else:
                     self.useless()
-            else:
-                if not self._control(first, unmask(data[start - 4 : start], data[start:end])):
-                    return self._hand_over(data[at:])
-                if self._held:
-                    at = end
-                    break
+            if size - at < 2:
+                break
+            end = self._read_other(data, at)
+            if end is None:
+                return self._hand_over(data[at:])
+            if end == at:
+                break
             at = end
+            if self._held:
+                break
         self._data = data[at:] if at else data
         return None
+
+    def _read_other(self, data: bytes, at: int) -> int | None:
+        """Take the frame that stands at `at`, which is no whole text frame.
+
+        Returns:
+            Where the next one begins: there too, if this one is not here as a whole. None if it is one for Autobahn.
+        """
+        first = data[at]
+        length = data[at + 1] - 128
+        start = at + 6
+        if length < 0 or length == 127 or first not in _TAKEN:  # not masked, too long, or not for us
+            return None
+        if length == 126:
+            if first != TEXT:
+                return None
+            if len(data) - at < 4:
+                return at
+            length = data[at + 2] << 8 | data[at + 3]
+            start = at + 8
+            if length < 126:  # not in its shortest form
+                return None
+        end = start + length
+        if end > len(data):
+            return at
+        if first == TEXT:  # as a whole, and so not UTF-8
+            return None
+        return end if self._control(first, unmask(data[start - 4 : start], data[start:end])) else None
 
     def _control(self, first: int, payload: bytes) -> bool:
         """Take a control frame; false if it is one for Autobahn."""
@@ -304,11 +258,3 @@ class MeteredConnection(FastConnection):
         if not self.shared.turns.in_use:  # else it is dealt with later
             self.shared.throttle.read(self, len(data))
         super().dataReceived(data)
-
-
-def _is_utf8(text: bytes) -> bool:
-    try:
-        text.decode()
-    except UnicodeDecodeError:
-        return False
-    return True

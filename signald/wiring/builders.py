@@ -6,6 +6,7 @@ to the first when it is there: by `Broker.start`, `Users.on_expiry`, `Questions.
 
 import random
 import secrets
+import select
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -41,6 +42,8 @@ from signald.moderation.reports import Reports
 from signald.moderation.traces import Traces
 from signald.moderation.webhook import Webhook
 from signald.network.front import Addressed
+from signald.network.lane import Lane
+from signald.network.output import Output
 from signald.process.life import Life
 from signald.settings.groups import IdentitySettings, OperatorSettings
 from signald.settings.setting import SettingsError
@@ -49,9 +52,10 @@ from signald.telemetry.counts import Counts
 from signald.telemetry.gauges import Gauges
 from signald.telemetry.lag import LoopLag
 from signald.telemetry.metrics import Metrics
+from signald.websocket import frames
 from signald.websocket.base import WebSockets
 from signald.websocket.entrance import Entrance
-from signald.websocket.fast import FastConnection, MeteredConnection, Output
+from signald.websocket.fast import FastConnection, MeteredConnection
 from signald.websocket.rfc6455 import WebSocketFactory
 from signald.websocket.watch import Watch
 from signald.wiring.limiting import Limits
@@ -302,25 +306,39 @@ def make_websockets(*, chosen: Settings, everybody: Everybody, limits: Limits, c
         watch=watch,
         throttle=limits.throttle,
         turns=limits.turns,
+        texts=frames.reader(native=chosen.process.fast_frames),
         counts=counts,
     )
 
 
-def make_protocols(*, chosen: Settings, shared: WebSockets, reactor: Any) -> Callable[[IAddress], Addressed]:
+def make_protocols(
+    *, chosen: Settings, shared: WebSockets, reactor: Any, output: Output
+) -> Callable[[IAddress], Addressed]:
     """Make what makes the WebSocket side of a connection."""
     autobahn = WebSocketFactory(shared, reactor).buildProtocol
     if not chosen.process.fast_path:
         return autobahn
-    output = Output(reactor)
     fast = MeteredConnection if chosen.limits.max_bytes_per_second else FastConnection
     return lambda peer: fast(shared, output, autobahn)
+
+
+def make_lane(*, chosen: Settings, reactor: Any, output: Output) -> Lane | None:
+    """Make what polls the accepted connections; None on a system without epoll."""
+    return Lane(reactor, output, leads=chosen.process.fast_turn) if hasattr(select, "epoll") else None
 
 
 # --- telemetry --------------------------------------------------------------------------------------------------------
 
 
 def make_metrics(
-    *, broker: Broker, clients: Clients, limits: Limits, records: Records, lag: LoopLag, counts: Counts
+    *,
+    chosen: Settings,
+    broker: Broker,
+    clients: Clients,
+    limits: Limits,
+    records: Records,
+    lag: LoopLag,
+    counts: Counts,
 ) -> Metrics:
     """What ``/metrics`` says."""
     posted = records.webhook
@@ -336,7 +354,9 @@ def make_metrics(
         loop_lag_seconds=lag.worst,
         webhooks_queued=None if posted is None else posted.__len__,
     )
-    return Metrics(counts, broker, gauges, dict if posted is None else posted.results)
+    process = chosen.process
+    read = frames.language(frames.reader(native=process.fast_frames)) if process.fast_path else "autobahn"
+    return Metrics(counts, broker, gauges, read, dict if posted is None else posted.results)
 
 
 def make_life(*, broker: Broker, clients: Clients, reactor: Any) -> Life:

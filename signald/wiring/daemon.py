@@ -17,6 +17,7 @@ from signald.moderation.operator import Moderation
 from signald.network.endpoints import DualStackEndpoint
 from signald.network.endpoints import parse as parse_endpoint
 from signald.network.front import FrontFactory
+from signald.network.output import Output
 from signald.process.notify import Notify
 from signald.process.workers import WORKER_VARIABLE
 from signald.settings.setting import SettingsError
@@ -32,6 +33,7 @@ from signald.wiring.builders import (
     UnixTime,
     make_broker,
     make_clients,
+    make_lane,
     make_life,
     make_metrics,
     make_protocols,
@@ -119,7 +121,9 @@ def make_daemon(chosen: Settings, reactor: Any, unix_time: UnixTime = time.time)
         now=reactor.seconds,
     )
     websockets = make_websockets(chosen=chosen, everybody=everybody, limits=limits, counts=counts)
-    metrics = make_metrics(broker=broker, clients=clients, limits=limits, records=records, lag=lag, counts=counts)
+    metrics = make_metrics(
+        chosen=chosen, broker=broker, clients=clients, limits=limits, records=records, lag=lag, counts=counts
+    )
     life = make_life(broker=broker, clients=clients, reactor=reactor)
     probes = Probes(life.health, life.ready, metrics.text)
     pools = Pools(clients, everybody.questions, reactor)
@@ -137,8 +141,9 @@ def make_daemon(chosen: Settings, reactor: Any, unix_time: UnixTime = time.time)
         token=chosen.operator.admin_token,
         users_known=everybody.users is not None,
     )
+    output = Output(reactor)
     front = FrontFactory(
-        websockets=make_protocols(chosen=chosen, shared=websockets, reactor=reactor),
+        websockets=make_protocols(chosen=chosen, shared=websockets, reactor=reactor, output=output),
         web=site.buildProtocol,
         door=limits.door,
         admission=limits.admission,
@@ -150,6 +155,7 @@ def make_daemon(chosen: Settings, reactor: Any, unix_time: UnixTime = time.time)
         reactor,
         life=life,
         listeners=make_listeners(chosen=chosen, reactor=reactor, public=front, admin=admin),
+        lane=make_lane(chosen=chosen, reactor=reactor, output=output),
         clients=clients,
         entrance=websockets.entrance,
         watch=websockets.watch,

@@ -34,6 +34,7 @@ INLINE = {
     "heroku.yml": "the reader's own file",
     "/etc/letsencrypt/renewal-hooks/deploy/signald": "the operator's own file",
     "NAME=value": "stands for any setting",
+    "SIGNALD_PURE=1": "a variable of setup.py, with which tests/ops/test_dist.py's wheel is made",
     "{worker}": "a part of an endpoint, which is looked at where it stands whole",
     "/opt/signald": "where the Debian package is, which tests/ops/test_deb.py installs",
     "python3 (>= 3.11), python3 (<< 3.12)": "a dependency of the Debian package",

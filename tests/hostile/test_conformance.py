@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.frames import WAYS
 from tests.support.waiting import PATIENCE_S
 
 ROOT = Path(__file__).parents[2]
@@ -16,11 +17,11 @@ NOT_HERE = ("9.*", "12.*", "13.*")
 """Megabytes, which the limit on messages forbids anyway, and compression, which signald does not offer."""
 
 
-@pytest.mark.parametrize("path", ["fast", "autobahn"])
-def test_autobahn_cases(path: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize("way", WAYS)
+def test_autobahn_cases(way: str, tmp_path: Path) -> None:
     """Some browser or library that keeps to RFC 6455 could not talk to signald, or could break it."""
     with subprocess.Popen(
-        [sys.executable, "-m", "tests.support.echo", path], cwd=ROOT, stdout=subprocess.PIPE, text=True
+        [sys.executable, "-m", "tests.support.echo", way], cwd=ROOT, stdout=subprocess.PIPE, text=True
     ) as echo:
         try:
             assert echo.stdout is not None

@@ -191,7 +191,7 @@ def test_daemon_starts_without_a_right_to_write(machine: Machine) -> None:
 def test_command_checks_settings_and_leaves_no_file(machine: Machine) -> None:
     """What root's first start adds to /opt/signald would outlive the package, or serve a release that is gone."""
     before = machine.files()
-    assert machine.run("signald", "--version") == f"signald {__version__}\n"
+    assert machine.run("signald", "--version") == f"signald {__version__} (frames: c)\n"
     assert "pages of any origin may connect" in machine.run("signald", "--check")
     assert machine.files() == before
 

@@ -1,7 +1,6 @@
-"""The source distribution and the wheel, as somebody gets them who has no checkout: ``make dist``.
+"""The source distribution and the wheels, as somebody gets them who has no checkout: ``make dist``.
 
-They are built here, or those in the folder DIST are looked at. The network and about a minute, most of it the
-installation of the libraries.
+They are looked at in the folder DIST. The network and about two minutes, most of it the installation of the libraries.
 """
 
 import os
@@ -45,56 +44,67 @@ def _run(*command: str | Path, cwd: Path = ROOT) -> str:
     return done.stdout
 
 
-@pytest.fixture(scope="module")
-def dist(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The folder with the two files."""
-    if "DIST" in os.environ:
-        return ROOT / os.environ["DIST"]
-    folder = tmp_path_factory.mktemp("dist")
-    _run(sys.executable, "-m", "build", "--outdir", folder)
-    return folder
+DIST = ROOT / os.environ.get("DIST", "dist")
+
+
+def _built(ending: str) -> Path:
+    (found,) = DIST.glob(f"signald-{__version__}{ending}")
+    return found
 
 
 @pytest.fixture(scope="module")
-def wheel(dist: Path) -> Path:
-    return dist / f"signald-{__version__}-py3-none-any.whl"
+def sources() -> Path:
+    return _built(".tar.gz")
 
 
 @pytest.fixture(scope="module")
-def sources(dist: Path) -> Path:
-    return dist / f"signald-{__version__}.tar.gz"
+def pure() -> Path:
+    """The wheel for any machine."""
+    return _built("-py3-none-any.whl")
 
 
 @pytest.fixture(scope="module")
-def installed(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The commands of an environment that holds the wheel and what it asks for, nothing else."""
+def native() -> Path:
+    """The wheel with frames in C, for this kind of machine and any Python from 3.11 on."""
+    return _built("-cp311-abi3-manylinux*.whl")
+
+
+@pytest.fixture(scope="module", params=["c", "python"])
+def installed(
+    request: pytest.FixtureRequest, native: Path, pure: Path, tmp_path_factory: pytest.TempPathFactory
+) -> tuple[Path, str]:
+    """The commands of an environment that holds a wheel and what it asks for, nothing else; and what reads frames."""
     home = tmp_path_factory.mktemp("installed")
     _run(sys.executable, "-m", "venv", home)
-    _run(home / "bin/python", "-m", "pip", "install", "-q", wheel)
-    return home / "bin"
+    _run(home / "bin/python", "-m", "pip", "install", "-q", native if request.param == "c" else pure)
+    return home / "bin", request.param
 
 
-def test_dist_holds_this_release_alone(wheel: Path, sources: Path) -> None:
+def test_dist_holds_this_release_alone(pure: Path, native: Path, sources: Path) -> None:
     """An upload would take files of an older build along."""
-    assert {path for path in wheel.parent.iterdir() if path.suffix != ".deb"} == {wheel, sources}
+    assert {path for path in DIST.iterdir() if path.suffix != ".deb"} == {pure, native, sources}
 
 
-def test_index_accepts_both(wheel: Path, sources: Path) -> None:
+def test_index_accepts_all(pure: Path, native: Path, sources: Path) -> None:
     """The upload would be refused, or its page show the README as bare text."""
-    _run(sys.executable, "-m", "twine", "check", "--strict", wheel, sources)
+    _run(sys.executable, "-m", "twine", "check", "--strict", pure, native, sources)
 
 
-def test_wheel_holds_all_of_the_package_and_nothing_else(wheel: Path) -> None:
+def test_wheel_holds_all_of_the_package_and_nothing_else(pure: Path, native: Path) -> None:
     """A script, a static file or the plugin would be missing at the first use, or tests land in site-packages."""
     package = {
         str(path.relative_to(ROOT))
         for path in (ROOT / "signald").rglob("*")
-        if path.is_file() and "__pycache__" not in path.parts and path.name != "ruff.toml"
+        if path.is_file()
+        and "__pycache__" not in path.parts
+        and path.name != "ruff.toml"
+        and path.suffix not in {".c", ".so"}
     }
     assert {"signald/py.typed", "signald/brokers/redis/match.lua", "signald/web/static/demo/index.html"} <= package
-    with zipfile.ZipFile(wheel) as archive:
-        held = {name for name in archive.namelist() if not name.startswith(f"signald-{__version__}.dist-info/")}
-    assert held == package | {PLUGIN}
+    for wheel, more in ((pure, set()), (native, {"signald/websocket/_frames.abi3.so"})):
+        with zipfile.ZipFile(wheel) as archive:
+            held = {name for name in archive.namelist() if ".dist-info/" not in name and name[-1] != "/"}
+        assert held == package | {PLUGIN} | more
 
 
 def test_sources_hold_no_tests_and_tools(sources: Path) -> None:
@@ -105,20 +115,22 @@ def test_sources_hold_no_tests_and_tools(sources: Path) -> None:
     assert Path(PLUGIN) in names
 
 
-def test_twistd_finds_signald_in_an_empty_environment(installed: Path) -> None:
+def test_twistd_finds_signald_in_an_empty_environment(installed: tuple[Path, str]) -> None:
     """``pip install signald`` would end with "Unknown command: signald"."""
-    _run(installed / "python", "-m", "pip", "check")
+    commands, frames = installed
+    _run(commands / "python", "-m", "pip", "check")
     shown = subprocess.run(
-        [installed / "twistd", "signald", "--help"], cwd="/", env=environment(), capture_output=True, text=True
+        [commands / "twistd", "signald", "--help"], cwd="/", env=environment(), capture_output=True, text=True
     )
     assert shown.returncode == 0, shown.stderr
     assert "--allowed-origin" in shown.stdout
-    assert _run(installed / "twistd", "signald", "--version", cwd=Path("/")) == f"signald {__version__}\n"
+    version = _run(commands / "twistd", "signald", "--version", cwd=Path("/"))
+    assert version == f"signald {__version__} (frames: {frames})\n"
 
 
-def test_installed_daemon_serves_clients_and_the_page(installed: Path) -> None:
+def test_installed_daemon_serves_clients_and_the_page(installed: tuple[Path, str]) -> None:
     """What works in a checkout would not work where it was installed."""
-    with DaemonProcess(twistd=(str(installed / "twistd"),)) as daemon:
+    with DaemonProcess(twistd=(str(installed[0] / "twistd"),)) as daemon:
         with Client(daemon.port) as first, Client(daemon.port) as second:
             pair(first, second)
         for page, holds in (("/", b"<video"), ("/static/signaling.js", b"WebSocket")):

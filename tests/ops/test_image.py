@@ -1,8 +1,8 @@
 """The Dockerfile, built for real where no Docker engine runs: by buildah, in a chroot, on a base image made here.
 
-The base stands for ``python:…-slim``: Debian with its own Python, tagged with the name that the Dockerfile asks for.
-The build gets its wheels from a folder, so that only this test, not the build, needs the network. Root, a Debian
-machine and some minutes: ``make test-image``.
+The bases stand for ``python:…`` and ``python:…-slim``: Debian with its own Python, with a compiler and without, tagged
+with the names that the Dockerfile asks for. The build gets its wheels from a folder, so that only this test, not the
+build, needs the network. Root, a Debian machine and some minutes: ``make test-image``.
 """
 
 import json
@@ -67,19 +67,24 @@ def image(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Image]:
     work = tmp_path_factory.mktemp("image")
     base, wheels = work / "base", work / "wheels"
     _run("debootstrap", "--variant=minbase", "--include=python3,python3-pip", "bookworm", base, _mirror())
-    (base / "etc/pip.conf").write_text("[global]\nno-index = true\nfind-links = /wheelhouse\n")
+    full = work / "full"
+    _run("cp", "-a", base, full)
+    _run(
+        "chroot", full, "apt-get", "install", "-y", "-qq", "--no-install-recommends", "gcc", "libc6-dev", "python3-dev"
+    )
+    for root in (base, full):
+        (root / "etc/pip.conf").write_text("[global]\nno-index = true\nfind-links = /wheelhouse\n")
     version = _run("chroot", base, "python3", "-c", "import sys; print('%d.%d' % sys.version_info[:2])")
     binary = ("--require-hashes", "--only-binary=:all:", f"--python-version={version}", "-d", wheels)
     for locked in ("run", "build"):
         _run(sys.executable, "-m", "pip", "download", "-q", *binary, "-r", f"requirements/{locked}.txt")
 
     buildah = ("buildah", "--root", work / "storage", "--runroot", work / "run", "--storage-driver", "vfs")
-    name = (
-        f"docker.io/library/python:{re.findall(r'^ARG PYTHON=(.*)$', (ROOT / 'Dockerfile').read_text(), re.M)[0]}-slim"
-    )
-    container = _run(*buildah, "from", "scratch")
-    _run(*buildah, "add", "-q", container, base, "/")
-    _run(*buildah, "commit", "-q", container, name)
+    python = re.findall(r"^ARG PYTHON=(.*)$", (ROOT / "Dockerfile").read_text(), re.M)[0]
+    for root, variant in ((base, "-slim"), (full, "")):
+        container = _run(*buildah, "from", "scratch")
+        _run(*buildah, "add", "-q", container, root, "/")
+        _run(*buildah, "commit", "-q", container, f"docker.io/library/python:{python}{variant}")
     built = (
         "--isolation=chroot",
         "--format=docker",
@@ -141,6 +146,12 @@ def test_image_has_the_list_of_plugins(image: Image) -> None:
     """Without it every start looks through all plugins, and logs an error since the root is read-only."""
     caches = list(image.root.glob("opt/signald/lib/python3*/site-packages/twisted/plugins/dropin.cache"))
     assert len(caches) == 1 and b"signald" in caches[0].read_bytes()
+
+
+def test_image_reads_frames_in_c(image: Image) -> None:
+    """Without the compiler in the first stage the build goes on, and every container is slower for ever."""
+    shown = _run(*image.inside, "/opt/signald/bin/twistd", "signald", "--version", cwd=Path("/"))
+    assert shown.endswith("(frames: c)")
 
 
 def test_image_says_what_it_is(image: Image) -> None:

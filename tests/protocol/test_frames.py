@@ -218,6 +218,12 @@ class Frames(MemoryTest):
         self.assertEqual(self.flushLoggedErrors(), [])
 
 
+class FramesByPython(Frames):
+    """The same where there was no compiler."""
+
+    fast_frames = False
+
+
 class FramesByAutobahn(Frames):
     """The same by Autobahn alone, which the fast path must not differ from."""
 

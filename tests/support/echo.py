@@ -13,6 +13,7 @@ from signald.clients.clients import Clients
 from signald.settings import settings
 from signald.websocket import rfc6455
 from signald.websocket.base import ClientConnection
+from tests.support.frames import WAYS
 
 BINARY = 2
 LARGEST = 32 * 1024 * 1024
@@ -52,7 +53,7 @@ def _received(self: Any, payload: bytes, *, binary: bool = False) -> None:
         _text_received(self, payload)
 
 
-def main(path: str) -> None:
+def main(way: str) -> None:
     """Serve until the process is ended."""
     setattr(rfc6455, "MAX_MESSAGE_BYTES", LARGEST)  # noqa: B010 - a name that it imports
     for name, function in (("open", _open), ("receive", _receive), ("closed", _closed)):
@@ -61,7 +62,7 @@ def main(path: str) -> None:
     from signald.wiring.daemon import make_daemon
 
     daemon = make_daemon(
-        settings.parse({"LISTEN": "tcp:0:interface=127.0.0.1", "FAST_PATH": str(path == "fast"), "DEMO": "false"}),
+        settings.parse({"LISTEN": "tcp:0:interface=127.0.0.1", "DEMO": "false", **WAYS[way]}),
         reactor,
     )
     daemon.privilegedStartService()

@@ -67,6 +67,10 @@ def handshake(
     return "\r\n".join([f"GET {path} HTTP/1.1", *lines, "", ""]).encode()
 
 
+WAYS = {"c": {}, "python": {"FAST_FRAMES": "false"}, "autobahn": {"FAST_PATH": "false"}}
+"""Settings of each way of reading frames. Where there was no compiler the first is the second."""
+
+
 def client_frame(
     opcode: int,
     payload: bytes = b"",

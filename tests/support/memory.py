@@ -321,10 +321,12 @@ class MemoryTest(SynchronousTestCase):
     """A test of the daemon in memory. A subclass with `fast_path` false runs all of it by Autobahn alone."""
 
     fast_path = True
+    fast_frames = True
+    """Whether frames are read in C, where that was built."""
 
     def start(self, **variables: str) -> "MemoryDaemon":
         """A daemon with these environment variables."""
-        return MemoryDaemon(FAST_PATH=str(self.fast_path), **variables)
+        return MemoryDaemon(FAST_PATH=str(self.fast_path), FAST_FRAMES=str(self.fast_frames), **variables)
 
 
 class MemoryDaemon:

@@ -1,6 +1,5 @@
 """Accepted connections, on real sockets and a reactor that only tests turn."""
 
-import select
 import socket
 from collections.abc import Iterator
 from typing import Any
@@ -11,9 +10,8 @@ from twisted.internet.main import CONNECTION_DONE
 from twisted.internet.protocol import Protocol, connectionDone
 from twisted.internet.testing import MemoryReactorClock
 from twisted.python.failure import Failure
-from twisted.trial.unittest import SynchronousTestCase
 
-from signald.network.accepted import Accepted, Lane
+from signald.network.accepted import Accepted
 
 MUCH = bytes(range(256)) * 40_000
 """More than a socket's buffers take."""
@@ -175,140 +173,3 @@ def test_the_other_end_is_gone(wire: Wire) -> None:
     wire.transport.write(b"too")
     assert wire.wants_to_write
     assert isinstance(wire.transport.doWrite(), Exception)
-
-
-class Lanes:
-    """Connections on a lane, and the reactor that polls it."""
-
-    def __init__(self) -> None:
-        self.reactor: Any = MemoryReactorClock()
-        self.lane = Lane(self.reactor)
-        self.others: list[socket.socket] = []
-
-    def connect(self) -> Accepted:
-        ours, other = socket.socketpair()
-        other.settimeout(5)
-        lane: Any = self.lane
-        server: Any = None
-        protocol = Seen()
-        transport = Accepted(ours, protocol, ("127.0.0.1", 1), server, 0, lane)
-        protocol.makeConnection(transport)
-        self.others.append(other)
-        return transport
-
-    def turn(self) -> None:
-        """One turn of the reactor."""
-        if select.select([self.lane], [], [], 0)[0]:
-            self.lane.doRead()
-        self.reactor.advance(0)
-
-
-@pytest.fixture
-def lanes() -> Iterator[Lanes]:
-    lanes = Lanes()
-    yield lanes
-    lanes.lane.connectionLost(Failure(CONNECTION_DONE))
-    for other in lanes.others:
-        other.close()
-
-
-def test_each_gets_its_own(lanes: Lanes) -> None:
-    """Bytes of one client reach another."""
-    got: list[tuple[int, bytes]] = []
-    for number in range(3):
-        protocol: Any = lanes.connect().protocol
-        protocol.on_data = lambda data, number=number: got.append((number, data))
-    lanes.turn()
-    assert got == []
-    lanes.others[2].sendall(b"two")
-    lanes.others[0].sendall(b"nought")
-    lanes.turn()
-    lanes.turn()
-    assert sorted(got) == [(0, b"nought"), (2, b"two")]
-
-
-def test_the_reactor_polls_a_lane_that_has_connections(lanes: Lanes) -> None:
-    """A reactor that stops finds a descriptor of which nobody knows; or polls nothing, for ever."""
-    assert lanes.reactor.getReaders() == []
-    first, second = lanes.connect(), lanes.connect()
-    assert lanes.reactor.getReaders() == [lanes.lane]
-    for transport in (first, second):
-        transport.abortConnection()
-    lanes.turn()
-    assert lanes.reactor.getReaders() == []
-    lanes.connect()
-    assert lanes.reactor.getReaders() == [lanes.lane]
-
-
-def test_what_waits_is_written_when_there_is_room(lanes: Lanes) -> None:
-    """The rest of a large message is never sent, or a paused producer never goes on."""
-    transport = lanes.connect()
-    transport.write(MUCH)
-    taken = b""
-    while len(taken) < len(MUCH):
-        taken += lanes.others[0].recv(65536)
-        lanes.turn()
-    assert taken == MUCH
-    lanes.turn()
-    assert lanes.lane._wanted == {transport.fileno(): select.EPOLLIN}
-
-
-def test_the_other_end_closes(lanes: Lanes) -> None:
-    """A client that goes stays somebody's partner."""
-    protocol: Any = lanes.connect().protocol
-    lanes.others[0].sendall(b"last words")
-    lanes.others[0].close()
-    heard: list[bytes] = []
-    protocol.on_data = heard.append
-    lanes.turn()
-    lanes.turn()
-    assert heard == [b"last words"]
-    assert protocol.lost == [ConnectionDone]
-
-
-def test_the_other_end_closes_while_nobody_reads(lanes: Lanes) -> None:
-    """A client that is read from slowly and goes is never missed, and the lane is polled without end."""
-    transport = lanes.connect()
-    protocol: Any = transport.protocol
-    transport.pauseProducing()
-    transport.write(MUCH)
-    lanes.others[0].close()
-    lanes.turn()
-    assert len(protocol.lost) == 1
-    assert lanes.reactor.getReaders() == []
-
-
-def test_one_ends_another(lanes: Lanes) -> None:
-    """A closed socket is read, and all that came after it in this turn is lost."""
-    first, second = lanes.connect(), lanes.connect()
-    protocols: Any = first.protocol, second.protocol
-    for protocol, other in zip(protocols, (second, first), strict=True):
-        protocol.on_data = lambda data, other=other: other.connectionLost(Failure(CONNECTION_DONE))
-    for sender in lanes.others:
-        sender.sendall(b"x")
-    lanes.turn()
-    assert sorted(len(protocol.lost) for protocol in protocols) == [0, 1]
-
-
-class Faults(SynchronousTestCase):
-    """What a protocol raises."""
-
-    def test_a_fault_costs_one_connection(self) -> None:
-        """All clients are gone, or the fault is in no log."""
-
-        def fault(data: bytes) -> None:
-            raise ZeroDivisionError
-
-        lanes = Lanes()
-        bad, good = lanes.connect(), lanes.connect()
-        protocols: Any = bad.protocol, good.protocol
-        protocols[0].on_data = fault
-        for other in lanes.others:
-            other.sendall(b"x")
-        lanes.turn()
-        self.assertEqual([protocol.lost for protocol in protocols], [[ZeroDivisionError], []])
-        self.assertEqual(len(self.flushLoggedErrors(ZeroDivisionError)), 1)
-        lanes.lane.connectionLost(Failure(CONNECTION_DONE))
-        self.assertEqual(protocols[1].lost, [ConnectionDone])
-        for other in lanes.others:
-            other.close()

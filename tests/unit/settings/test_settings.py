@@ -117,6 +117,8 @@ BAD: Mapping[str, tuple[str, ...]] = {
     "RESUME_SESSION_BYTES": ("0", "1023", "x"),
     "RESUME_TOTAL_BYTES": ("0", "1023", "x"),
     "FAST_PATH": ("maybe",),
+    "FAST_FRAMES": ("maybe",),
+    "FAST_TURN": ("maybe",),
     "LOG_FULL_ADDRESSES": ("maybe",),
     "LOG_LEVEL": ("loud",),
     "LOG_FORMAT": ("xml",),
@@ -434,6 +436,8 @@ def test_every_setting_is_an_option(tmp_path: Path) -> None:
     certificates.write_text("")
     good = {
         "port": "81",
+        "fast-frames": "false",
+        "fast-turn": "false",
         "listen": "tcp:1",
         "allowed-origin": "https://a.example",
         "requeue-on-partner-leave": "false",

@@ -1,0 +1,187 @@
+"""Polls all accepted connections as one, and all else that the reactor polls with them.
+
+The reason: Twisted makes a context for the log around each event of each descriptor, four calls and two dictionaries,
+which cost as much as a small message. A lane is an epoll of its own, and to its connections it is the reactor. An epoll
+is a descriptor itself, readable when one of its own is, so there are two ways to wait for both:
+
+- The lane stands before the reactor: it waits for the connections and for the reactor's epoll, in one call, and lets
+  the reactor have its turn when there is something for it. That needs an attribute of Twisted's that is not public.
+- The reactor polls the lane as one of its readers: two calls for each event, whatever the reactor is.
+"""
+
+import select
+from typing import Any, Final
+
+from twisted.internet.interfaces import IReadDescriptor
+from twisted.internet.main import CONNECTION_DONE, CONNECTION_LOST
+from twisted.logger import Logger
+from twisted.python.failure import Failure
+from zope.interface import implementer
+
+from signald.network.accepted import Accepted
+from signald.network.output import Output
+
+_READ: Final = getattr(select, "EPOLLIN", 0)
+_WRITE: Final = getattr(select, "EPOLLOUT", 0)
+
+AT_ONCE: Final = 256
+"""Events of one poll: what these bring leaves together, and the reactor's timers wait for no more than these."""
+
+_REASONS: Final[dict[Exception, Failure]] = {why: Failure(why) for why in (CONNECTION_DONE, CONNECTION_LOST)}
+"""The usual ends of a connection, made once: nobody looks at their tracebacks."""
+
+
+@implementer(IReadDescriptor)
+class Lane:
+    """Is the reactor to accepted connections.
+
+    Args:
+        reactor: The real one.
+        output: Holds what the connections send until all that one poll brought is read.
+        leads: Whether to stand before the reactor, if it lets us.
+    """
+
+    _log = Logger()
+
+    def __init__(self, reactor: Any, output: Output, *, leads: bool = False) -> None:
+        self._reactor = reactor
+        self._output = output
+        self._poll = select.epoll()
+        self._connections: dict[int, Accepted] = {}
+        self._wanted: dict[int, int] = {}
+        self._may_lead = leads
+        self._leads = False
+        self._turn_of_reactor: Any = None
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._reactor, name)
+
+    # --- what a connection asks of its reactor: see `IReactorFDSet` ---------------------------------------------------
+
+    def addReader(self, reader: Accepted) -> None:
+        """Call its `doRead` when it can be read."""
+        self._want(reader, _READ, 0)
+
+    def addWriter(self, writer: Accepted) -> None:
+        """Call its `doWrite` when it can be written."""
+        self._want(writer, _WRITE, 0)
+
+    def removeReader(self, reader: Accepted) -> None:
+        """No longer."""
+        self._want(reader, 0, _READ)
+
+    def removeWriter(self, writer: Accepted) -> None:
+        """No longer."""
+        self._want(writer, 0, _WRITE)
+
+    def _want(self, connection: Accepted, more: int, less: int) -> None:
+        fd = connection.fileno()
+        if fd < 0:  # closed, and so gone from here
+            return
+        before = self._wanted.get(fd, 0)
+        wanted = (before | more) & ~less
+        if wanted == before:
+            return
+        if not before:
+            self._poll.register(fd, wanted)
+            self._connections[fd] = connection
+            if len(self._connections) == 1 and not self._leads:
+                self._reactor.addReader(self)
+        elif wanted:
+            self._poll.modify(fd, wanted)
+        else:
+            self._poll.unregister(fd)
+            del self._connections[fd], self._wanted[fd]
+            if not self._connections and not self._leads:
+                self._reactor.removeReader(self)
+            return
+        self._wanted[fd] = wanted
+
+    # --- before the reactor -------------------------------------------------------------------------------------------
+
+    def start(self) -> None:
+        """Stand before the reactor from now on, if that is wanted and can be.
+
+        That it can is tried: something for the reactor to do must make its epoll readable.
+        """
+        theirs = getattr(self._reactor, "_poller", None)
+        turn = getattr(self._reactor, "doIteration", None)
+        if not self._may_lead or self._connections or not isinstance(theirs, select.epoll) or turn is None:
+            return
+        self._reactor.callFromThread(lambda: None)
+        if not select.select([theirs], [], [], 0)[0]:
+            self._log.info("this reactor does not wait as it is known to: clients and all else are polled apart")
+            return
+        self._poll.register(theirs, _READ)
+        self._turn_of_reactor = turn
+        self._reactor.doIteration = self._turn
+        self._reactor.addSystemEventTrigger("during", "shutdown", self.connectionLost, _REASONS[CONNECTION_LOST])
+        self._leads = self._output.held = True
+
+    def _turn(self, timeout: float | None) -> None:
+        """Do what `ReactorBase.doIteration` does, for the connections too; seconds, None for as long as it takes."""
+        output = self._output
+        output.write()  # what timers left
+        ready = self._poll.poll(timeout, AT_ONCE)
+        try:
+            if self._serve(ready):
+                self._turn_of_reactor(0)
+        finally:
+            output.write()
+
+    # --- the reactor calls: see `IReadDescriptor` ---------------------------------------------------------------------
+
+    def fileno(self) -> int:
+        """The file descriptor of the epoll."""
+        return self._poll.fileno()
+
+    def logPrefix(self) -> str:
+        """See `ILoggingContext.logPrefix`."""
+        return "signald"
+
+    def doRead(self) -> None:
+        """Read and write the connections that are ready."""
+        self._output.held = True
+        try:
+            self._serve(self._poll.poll(0, AT_ONCE))
+        finally:
+            self._output.release()
+
+    def connectionLost(self, reason: Failure) -> None:
+        """End all connections, as the reactor ends."""
+        self._output.write()
+        for connection in list(self._connections.values()):
+            connection.connectionLost(reason)
+
+    # --- inside -------------------------------------------------------------------------------------------------------
+
+    def _serve(self, ready: list[tuple[int, int]]) -> bool:
+        """Read and write these connections; gives whether there was another descriptor, which is the reactor's."""
+        connections = self._connections
+        others = False
+        for fd, events in ready:
+            connection = connections.get(fd)
+            if connection is None:  # or it ended by what another one's bytes brought: no turn is lost by that
+                others = True
+                continue
+            try:
+                why = connection.doRead() if events == _READ else self._seldom(connection, fd, events)
+                if why is not None:
+                    self._end(connection, why)
+            except Exception as problem:
+                self._log.failure("a connection failed; it is closed")
+                self._end(connection, problem)
+        return others
+
+    def _seldom(self, connection: Accepted, fd: int, events: int) -> Exception | None:
+        if not events & _READ and events & ~_WRITE:  # hung up, or broken
+            return CONNECTION_DONE if self._wanted[fd] & _READ else CONNECTION_LOST
+        why = connection.doRead() if events & _READ else None
+        if why is None and events & _WRITE and fd in self._connections:
+            why = connection.doWrite()
+        return why
+
+    def _end(self, connection: Accepted, why: Exception) -> None:
+        self.removeReader(connection)
+        self.removeWriter(connection)
+        connection.connectionLost(_REASONS.get(why) or Failure(why))

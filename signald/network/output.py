@@ -1,0 +1,61 @@
+"""Collects what is sent within one turn of the reactor into one write for each connection.
+
+The reason: a write is a system call, which costs as much as all else that is done for a message; what one poll brings
+for one client is often several messages.
+"""
+
+from typing import Protocol
+
+from twisted.internet.interfaces import IReactorTime
+from twisted.logger import Logger
+
+_log = Logger()
+
+
+class Writer(Protocol):
+    """Has something to write."""
+
+    def flush(self) -> None:
+        """Write it."""
+        ...
+
+
+class Output:
+    """Writes for all connections, when a turn is over.
+
+    Args:
+        clock: Ends the turn, for what is sent while nobody holds it.
+
+    Attributes:
+        held: Whether somebody will call `release` soon.
+    """
+
+    __slots__ = ("_clock", "_waiting", "held")
+
+    def __init__(self, clock: IReactorTime) -> None:
+        self._clock = clock
+        self._waiting: list[Writer] = []
+        self.held = False
+
+    def add(self, writer: Writer) -> None:
+        """Let this connection write when the turn is over."""
+        self._waiting.append(writer)
+        if not self.held:
+            self.held = True
+            self._clock.callLater(0, self.release)
+
+    def release(self) -> None:
+        """Write everything that was kept, and hold no longer."""
+        self.held = False
+        self.write()
+
+    def write(self) -> None:
+        """Write everything that was kept."""
+        waiting = self._waiting
+        if waiting:
+            self._waiting = []
+            for writer in waiting:
+                try:
+                    writer.flush()
+                except Exception:  # the others wait for theirs
+                    _log.failure("could not write to a client")

@@ -1,0 +1,3 @@
+"""What `_frames.c` offers."""
+
+def texts(data: bytes, at: int, /) -> tuple[list[bytes], int]: ...

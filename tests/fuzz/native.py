@@ -1,0 +1,94 @@
+"""Fuzz the frames in C under AddressSanitizer: ``python -m tests.fuzz.native [seconds]`` (needs gcc).
+
+The C source is built here with the sanitizers of addresses and of undefined behaviour, and held against the reference:
+whatever comes, both read the same, and nothing is touched that is not the input's or the result's.
+"""
+
+import importlib.util
+import os
+import random
+import subprocess
+import sys
+import sysconfig
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+from signald.websocket import frames
+from tests.support.frames import client_frame
+
+SOURCE = Path(frames.__file__).with_name("_frames.c")
+ROUND = 1_000
+"""Inputs between two looks at the clock."""
+
+SANITIZERS = "-fsanitize=address,undefined"
+
+
+def _input(chance: random.Random) -> bytes:
+    """Some frames, right and wrong, cut and with single bytes changed."""
+    data = bytearray()
+    for _ in range(chance.randrange(4)):
+        size = chance.choice((0, 1, 7, 8, 9, 40, 125, 126, 127, 300, 65_535, 65_536))
+        text = chance.choice((bytes(size), "größer😀".encode() * (size // 10), chance.randbytes(size)))
+        opcode = chance.choice((1, 1, 1, 1, 2, 8, 9))
+        data += client_frame(opcode, text, masked=chance.random() < 0.95, fin=chance.random() < 0.95)
+    for _ in range(chance.choice((0, 0, 1, 3))):
+        if data:
+            data[chance.randrange(len(data))] = chance.randrange(256)
+    return bytes(data[: len(data) - chance.choice((0, 0, 1, 2, 9))])
+
+
+def _run(extension: str, seconds: float) -> None:
+    found = importlib.util.spec_from_file_location("_frames", extension)
+    assert found is not None and found.loader is not None
+    native: Any = importlib.util.module_from_spec(found)
+    found.loader.exec_module(native)
+    began = time.monotonic()
+    seed = inputs = 0
+    while time.monotonic() - began < seconds:
+        chance = random.Random(seed)  # noqa: S311 - to be repeated
+        seed += 1
+        for _ in range(ROUND):
+            data = _input(chance)
+            at = chance.randrange(len(data) + 2)
+            assert native.texts(data, at) == frames.texts(data, at), (data, at)
+            assert native.texts(data, 0) == frames.texts(data, 0), data
+            inputs += 2
+    print(f"{time.monotonic() - began:.0f} s, {inputs} inputs, no difference and no fault")  # noqa: T201
+
+
+def _output(*command: str) -> str:
+    return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
+
+
+def main() -> None:
+    """Build, and run under the sanitizers for so many seconds."""
+    seconds = sys.argv[1] if len(sys.argv) > 1 else "60"
+    with tempfile.TemporaryDirectory() as folder:
+        extension = f"{folder}/_frames.so"
+        include = sysconfig.get_path("include")
+        build = ("gcc", "-g", "-O1", "-Wall", "-Wextra", "-Werror", SANITIZERS, "-shared", "-fPIC", f"-I{include}")
+        subprocess.run([*build, str(SOURCE), "-o", extension], check=True)
+        libraries = [
+            subprocess.run(
+                ["gcc", f"-print-file-name={name}"], capture_output=True, text=True, check=True
+            ).stdout.strip()
+            for name in ("libasan.so", "libubsan.so")
+        ]
+        # Python itself leaks at its end, and has its own allocator, behind which nothing would be seen.
+        sanitized = {
+            "LD_PRELOAD": " ".join(libraries),
+            "ASAN_OPTIONS": "detect_leaks=0",
+            "UBSAN_OPTIONS": "halt_on_error=1",
+            "PYTHONMALLOC": "malloc",
+        }
+        inside = [sys.executable, "-m", "tests.fuzz.native", seconds, extension]
+        sys.exit(subprocess.run(inside, env={**os.environ, **sanitized}).returncode)
+
+
+if __name__ == "__main__":
+    if len(sys.argv) > 2:
+        _run(sys.argv[2], float(sys.argv[1]))
+    else:
+        main()

@@ -1,0 +1,331 @@
+"""The lane, on real sockets: polled by a reactor that only tests turn, and before a reactor of Twisted's."""
+
+import select
+import socket
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from twisted.internet.epollreactor import EPollReactor
+from twisted.internet.error import ConnectionDone
+from twisted.internet.main import CONNECTION_DONE
+from twisted.internet.protocol import Protocol, connectionDone
+from twisted.internet.testing import MemoryReactorClock
+from twisted.python.failure import Failure
+from twisted.trial.unittest import SynchronousTestCase
+
+from signald.network.accepted import Accepted
+from signald.network.lane import Lane
+from signald.network.output import Output
+
+MUCH = bytes(range(256)) * 40_000
+"""More than a socket's buffers take."""
+
+
+class Seen(Protocol):
+    """Does what a test says for what comes."""
+
+    def __init__(self) -> None:
+        self.on_data: Any = lambda data: None
+        self.lost: list[Any] = []
+
+    def dataReceived(self, data: bytes) -> None:
+        self.on_data(data)
+
+    def connectionLost(self, reason: Failure = connectionDone) -> None:
+        self.lost.append(type(reason.value))
+
+
+class Lanes:
+    """Connections on a lane that the reactor polls."""
+
+    leads = False
+
+    def __init__(self) -> None:
+        self.reactor: Any = self.make_reactor()
+        self.output = Output(self.reactor)
+        self.lane = Lane(self.reactor, self.output, leads=True)
+        self.others: list[socket.socket] = []
+        self.lane.start()
+        self.at_rest = self.polled()
+
+    def make_reactor(self) -> Any:
+        return MemoryReactorClock()
+
+    def polled(self) -> list[Any]:
+        """What the reactor reads."""
+        return [one for one in self.reactor.getReaders() if one is not getattr(self.reactor, "waker", None)]
+
+    def connect(self) -> Accepted:
+        ours, other = socket.socketpair()
+        other.settimeout(5)
+        lane: Any = self.lane
+        server: Any = None
+        protocol = Seen()
+        transport = Accepted(ours, protocol, ("127.0.0.1", 1), server, 0, lane)
+        protocol.makeConnection(transport)
+        self.others.append(other)
+        return transport
+
+    def turn(self) -> None:
+        """One turn of the reactor."""
+        if select.select([self.lane], [], [], 0)[0]:
+            self.lane.doRead()
+        self.reactor.advance(0)
+
+    def end(self) -> None:
+        self.lane.connectionLost(Failure(CONNECTION_DONE))
+        for other in self.others:
+            other.close()
+
+
+class LeadingLanes(Lanes):
+    """Connections on a lane that stands before the reactor."""
+
+    leads = True
+
+    def make_reactor(self) -> Any:
+        return EPollReactor()  # one of its own: the global one is nobody's here
+
+    def turn(self) -> None:
+        self.reactor.runUntilCurrent()
+        self.reactor.doIteration(0)
+
+    def end(self) -> None:
+        super().end()
+        self.reactor.removeAll()
+        self.reactor._poller.close()
+
+
+@pytest.fixture(params=[Lanes, LeadingLanes], ids=["polled", "leading"])
+def lanes(request: pytest.FixtureRequest) -> Iterator[Lanes]:
+    lanes = request.param()
+    yield lanes
+    lanes.end()
+
+
+def test_each_gets_its_own(lanes: Lanes) -> None:
+    """Bytes of one client reach another."""
+    got: list[tuple[int, bytes]] = []
+    for number in range(3):
+        protocol: Any = lanes.connect().protocol
+        protocol.on_data = lambda data, number=number: got.append((number, data))
+    lanes.turn()
+    assert got == []
+    lanes.others[2].sendall(b"two")
+    lanes.others[0].sendall(b"nought")
+    lanes.turn()
+    lanes.turn()
+    assert sorted(got) == [(0, b"nought"), (2, b"two")]
+
+
+def test_the_reactor_polls_a_lane_that_has_connections(lanes: Lanes) -> None:
+    """A reactor that stops finds a descriptor of which nobody knows; or polls nothing, for ever."""
+    used = [] if lanes.leads else [lanes.lane]
+    assert lanes.polled() == []
+    first, second = lanes.connect(), lanes.connect()
+    assert lanes.polled() == used
+    for transport in (first, second):
+        transport.abortConnection()
+    lanes.turn()
+    assert lanes.polled() == []
+    lanes.connect()
+    assert lanes.polled() == used
+
+
+def test_what_waits_is_written_when_there_is_room(lanes: Lanes) -> None:
+    """The rest of a large message is never sent, or a paused producer never goes on."""
+    transport = lanes.connect()
+    transport.write(MUCH)
+    taken = b""
+    while len(taken) < len(MUCH):
+        taken += lanes.others[0].recv(65536)
+        lanes.turn()
+    assert taken == MUCH
+    lanes.turn()
+    assert lanes.lane._wanted == {transport.fileno(): select.EPOLLIN}
+
+
+def test_the_other_end_closes(lanes: Lanes) -> None:
+    """A client that goes stays somebody's partner."""
+    protocol: Any = lanes.connect().protocol
+    lanes.others[0].sendall(b"last words")
+    lanes.others[0].close()
+    heard: list[bytes] = []
+    protocol.on_data = heard.append
+    lanes.turn()
+    lanes.turn()
+    assert heard == [b"last words"]
+    assert protocol.lost == [ConnectionDone]
+
+
+def test_the_other_end_closes_while_nobody_reads(lanes: Lanes) -> None:
+    """A client that is read from slowly and goes is never missed, and the lane is polled without end."""
+    transport = lanes.connect()
+    protocol: Any = transport.protocol
+    transport.pauseProducing()
+    transport.write(MUCH)
+    lanes.others[0].close()
+    lanes.turn()
+    assert len(protocol.lost) == 1
+    assert lanes.polled() == []
+
+
+def test_one_ends_another(lanes: Lanes) -> None:
+    """A closed socket is read, and all that came after it in this turn is lost."""
+    first, second = lanes.connect(), lanes.connect()
+    protocols: Any = first.protocol, second.protocol
+    for protocol, other in zip(protocols, (second, first), strict=True):
+        protocol.on_data = lambda data, other=other: other.connectionLost(Failure(CONNECTION_DONE))
+    for sender in lanes.others:
+        sender.sendall(b"x")
+    lanes.turn()
+    assert sorted(len(protocol.lost) for protocol in protocols) == [0, 1]
+
+
+class Late:
+    """A connection with something to write, which it writes when it is told to."""
+
+    def __init__(self, transport: Accepted) -> None:
+        self.transport = transport
+        self.kept: list[bytes] = []
+        self.writes = 0
+
+    def flush(self) -> None:
+        self.writes += 1
+        self.transport.write(b"".join(self.kept))
+        self.kept.clear()
+
+
+def test_what_a_poll_brought_leaves_together(lanes: Lanes) -> None:
+    """Each message costs a system call of its own, which is as much as all else that is done for it."""
+    receiver = lanes.connect()
+    late = Late(receiver)
+
+    def relay(data: bytes) -> None:
+        if not late.kept:
+            lanes.output.add(late)
+        late.kept.append(data)
+
+    for _ in range(3):
+        protocol: Any = lanes.connect().protocol
+        protocol.on_data = relay
+    for sender in lanes.others[1:]:
+        sender.sendall(b"x")
+    lanes.turn()
+    assert (late.writes, lanes.others[0].recv(10)) == (1, b"xxx")
+
+
+def test_what_a_timer_sends_leaves_in_the_same_turn(lanes: Lanes) -> None:
+    """What is sent while nobody's bytes are read, such as the news of another instance, waits for the next message."""
+    late = Late(lanes.connect())
+
+    def tell() -> None:
+        late.kept.append(b"news")
+        lanes.output.add(late)
+
+    lanes.reactor.callLater(0, tell)
+    lanes.turn()
+    lanes.turn()
+    assert lanes.others[0].recv(10) == b"news"
+
+
+def test_one_that_cannot_write_costs_nobody_else(lanes: Lanes) -> None:
+    """A fault of one connection keeps what all others are sent in this turn."""
+
+    class Broken:
+        def flush(self) -> None:
+            raise ZeroDivisionError
+
+    late = Late(lanes.connect())
+    late.kept.append(b"mine")
+    lanes.output.add(Broken())
+    lanes.output.add(late)
+    lanes.turn()
+    assert lanes.others[0].recv(10) == b"mine"
+
+
+def test_the_reactor_has_its_turn_beside_busy_clients() -> None:
+    """While clients talk, the store and new connections are not heard."""
+    lanes = LeadingLanes()
+    heard: list[bytes] = []
+    ours, other = socket.socketpair()
+
+    class Store:
+        def fileno(self) -> int:
+            return ours.fileno()
+
+        def doRead(self) -> None:
+            heard.append(ours.recv(10))
+
+        def logPrefix(self) -> str:
+            return "store"
+
+        def connectionLost(self, reason: Failure) -> None:
+            raise AssertionError(reason)
+
+    store = Store()
+    lanes.reactor.addReader(store)
+    for _ in range(3):
+        lanes.connect()
+    other.sendall(b"letter")
+    for sender in lanes.others:
+        sender.sendall(b"x")
+    lanes.turn()
+    lanes.turn()
+    assert heard == [b"letter"]
+    lanes.reactor.removeReader(store)
+    lanes.end()
+    ours.close()
+    other.close()
+
+
+def test_a_reactor_that_waits_in_another_way_is_left_alone() -> None:
+    """A Twisted whose inside has changed hears of no new connection, no store and no signal: the daemon hangs."""
+    reactor: Any = EPollReactor()
+    waits_with, reactor._poller = reactor._poller, select.epoll()
+    turn = reactor.doIteration
+    lane = Lane(reactor, Output(reactor), leads=True)
+    lane.start()
+    assert reactor.doIteration == turn
+    reactor._poller.close()
+    waits_with.close()
+
+
+def test_leading_can_be_turned_off() -> None:
+    """An operator who suspects it has no way to find out."""
+    reactor: Any = EPollReactor()
+    turn = reactor.doIteration
+    Lane(reactor, Output(reactor), leads=False).start()
+    assert reactor.doIteration == turn
+    reactor._poller.close()
+
+
+class Faults(SynchronousTestCase):
+    """What a protocol raises."""
+
+    lanes = Lanes
+
+    def test_a_fault_costs_one_connection(self) -> None:
+        """All clients are gone, or the fault is in no log."""
+
+        def fault(data: bytes) -> None:
+            raise ZeroDivisionError
+
+        lanes = self.lanes()
+        bad, good = lanes.connect(), lanes.connect()
+        protocols: Any = bad.protocol, good.protocol
+        protocols[0].on_data = fault
+        for other in lanes.others:
+            other.sendall(b"x")
+        lanes.turn()
+        self.assertEqual([protocol.lost for protocol in protocols], [[ZeroDivisionError], []])
+        self.assertEqual(len(self.flushLoggedErrors(ZeroDivisionError)), 1)
+        lanes.end()
+        self.assertEqual(protocols[1].lost, [ConnectionDone])
+
+
+class FaultsBeforeTheReactor(Faults):
+    """The same on a lane that leads."""
+
+    lanes = LeadingLanes
