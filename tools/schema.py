@@ -1,9 +1,9 @@
 """``python -m tools.schema``: makes everything that describes the protocol and the settings to others.
 
 The one source is `signald.core.messages`, and for the settings `signald.settings.groups`. From it come the JSON Schema,
-the AsyncAPI document, the TypeScript types, the kit's constants and types, the Debian package's file of settings, and
-the tables between markers in the Markdown files, whose prose is written by hand. With ``--check`` nothing is written,
-and what is stale is named.
+the AsyncAPI document, the TypeScript types, the constants and types of both kits, the Debian package's file of
+settings, and the tables between markers in the Markdown files, whose prose is written by hand. With ``--check`` nothing
+is written, and what is stale is named.
 """
 
 import argparse
@@ -31,7 +31,7 @@ from signald.core.messages import (
 )
 from signald.settings.setting import Group, settings_of
 from signald.settings.settings import GROUPS
-from tools import kit, settings_file
+from tools import kit, python_types, settings_file
 
 COMMAND: Final = "python -m tools.schema"
 
@@ -40,6 +40,7 @@ _ASYNCAPI: Final = Path("docs/protocol.asyncapi.json")
 _TYPESCRIPT: Final = Path("docs/protocol.d.ts")
 _CONSTANTS_OF_KIT: Final = Path("signald/web/static/constants.js")
 _TYPES_OF_KIT: Final = Path("signald/web/static/protocol.js")
+_PYTHON_KIT: Final = Path("clients/python/src/signald_client/protocol.py")
 _SETTINGS_FILE: Final = Path("debian/signald.env")
 _WITH_TABLES: Final = (Path("docs/protocol.md"), Path("README.md"))
 
@@ -295,6 +296,12 @@ def typescript() -> str:
     return "\n".join(lines) + "\n"
 
 
+def python() -> str:
+    """The module of types of the Python kit."""
+    constants = {name: (getattr(messages, name), _CONSTANTS[name]) for name in ("SUBPROTOCOL", *_LIMITS)}
+    return python_types.python(definitions(), constants, messages.ErrorCode.__name__, COMMAND)
+
+
 # --- tables -----------------------------------------------------------------------------------------------------------
 
 
@@ -392,6 +399,7 @@ def make(root: Path) -> dict[Path, str]:
         root / _TYPESCRIPT: typescript(),
         root / _CONSTANTS_OF_KIT: kit.constants(COMMAND, described, _CODES),
         root / _TYPES_OF_KIT: kit.protocol(COMMAND, definitions()),
+        root / _PYTHON_KIT: python(),
         root / _SETTINGS_FILE: settings_file.text(),
     }
     of = tables()

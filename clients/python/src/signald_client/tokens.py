@@ -1,0 +1,70 @@
+"""Tokens (JWT) that say who the user is: asked for when they are needed, and before they end."""
+
+import base64
+import inspect
+import json
+import math
+import time
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+GetToken = Callable[[], str | Awaitable[str]]
+
+RENEW_BEFORE_S = 60.0
+"""A token is replaced so long before it ends, but not before half of its time."""
+
+AT_LEAST_S = 1.0
+"""Between two tokens, if each is about to end when it comes."""
+
+
+class Tokens:
+    """The token of the moment.
+
+    Args:
+        get_token: Gives a new one; None if the server asks for none.
+        now: Seconds since 1970.
+    """
+
+    def __init__(self, get_token: GetToken | None, now: Callable[[], float] = time.time) -> None:
+        self._get_token = get_token
+        self._now = now
+        self._token: str | None = None
+        self._renew_at = math.inf
+        self.wanted = get_token is not None
+
+    @property
+    def renew_in_s(self) -> float:
+        """Seconds until the present one should be replaced."""
+        return self._renew_at - self._now()
+
+    async def current(self) -> str | None:
+        """The present one, or a new one if that is about to end."""
+        if self._token is None or self.renew_in_s <= 0:
+            return await self.fresh()
+        return self._token
+
+    async def fresh(self) -> str | None:
+        """A new one."""
+        if self._get_token is None:
+            return None
+        given: Any = self._get_token()
+        token: str = await given if inspect.isawaitable(given) else given
+        now, end = self._now(), end_of(token)
+        self._token = token
+        self._renew_at = max(end - RENEW_BEFORE_S, (now + end) / 2, now + AT_LEAST_S)
+        return token
+
+    def forget(self) -> bool:
+        """The server has refused the present one. Gives whether there was one."""
+        token, self._token = self._token, None
+        return token is not None
+
+
+def end_of(token: str) -> float:
+    """When a token ends, in seconds since 1970 (RFC 7519 4.1.4); never, if it does not say."""
+    try:
+        claims = token.split(".")[1]
+        end = json.loads(base64.urlsafe_b64decode(claims + "=" * (-len(claims) % 4)))["exp"]
+        return float(end)
+    except (IndexError, KeyError, TypeError, ValueError):
+        return math.inf  # The server knows.
