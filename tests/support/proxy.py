@@ -68,6 +68,10 @@ class Proxy:
         if refuse:
             self.cut()
 
+    def refuse_new(self) -> None:
+        """End every new connection; those that are there go on."""
+        self._refuses = True
+
     def lose(self, *directions: Direction) -> None:
         """Swallow what goes in these directions, on connections that stay open; none: let new connections be whole.
 
