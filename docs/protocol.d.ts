@@ -336,8 +336,8 @@ export interface RelayedData {
 /** The partner went. With REQUEUE_ON_PARTNER_LEAVE the client is waiting again already, else it is idle. */
 export interface PartnerLeft {
   type: "partner-left";
-  /** For clients of `signald.v1`: it said `next` or `leave`, is `gone` (closed, or did not come back), was `removed` by the server, or its server is `stopping`. */
-  reason?: "gone" | "leave" | "next" | "removed" | "stopping";
+  /** For clients of `signald.v1`: it said `next` or `leave`, is `gone` (closed, did not come back, or said nothing), was `removed` by the server, or its server is `stopping`. Or this client itself was `silent`, and does not wait until it says something. */
+  reason?: "gone" | "leave" | "next" | "removed" | "silent" | "stopping";
 }
 
 /** The partner's connection was lost; it may come back. To clients of `signald.v1` alone. */

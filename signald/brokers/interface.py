@@ -51,6 +51,10 @@ class BrokerEvents(Protocol):
         """The partner's message (a whole server message, JSON) for a client in a room."""
         ...
 
+    def offered(self, client: ClientId, room: RoomId) -> None:
+        """What was relayed to a client last is an offer: it owes an answer."""
+        ...
+
     def partner_left(self, client: ClientId, room: RoomId, why: Parting = "gone") -> None:
         """A client's room has ended, and not by the client itself."""
         ...
@@ -236,6 +240,10 @@ class Broker(Protocol):
 
     def relay(self, room: RoomId, sender: ClientId, text: bytes) -> None:
         """Carry a whole server message (JSON) to the sender's partner. Harmless for a room that has ended."""
+        ...
+
+    def relay_offer(self, room: RoomId, sender: ClientId, text: bytes) -> None:
+        """The same for an offer: its partner gets `BrokerEvents.offered` too, unless it has no home for now."""
         ...
 
     def leave(self, room: RoomId, client: ClientId, why: Parting = "gone") -> None:

@@ -100,6 +100,13 @@ class MemoryBroker:
         if opened is not None:
             self._events.relayed(opened.partner_of(sender), room, text)
 
+    def relay_offer(self, room: RoomId, sender: ClientId, text: bytes) -> None:
+        """See `Broker.relay_offer`."""
+        self.relay(room, sender, text)
+        opened = self._rooms.get(room)
+        if opened is not None:
+            self._events.offered(opened.partner_of(sender), room)
+
     def leave(self, room: RoomId, client: ClientId, why: Parting = "gone") -> None:
         """See `Broker.leave`."""
         ended = self._rooms.end(room)

@@ -9,6 +9,7 @@ from signald.core.inputs import Identified, TokenRefused
 from signald.core.limits import MessageRate
 from signald.core.outbox import Outbox
 from signald.core.session import Session
+from signald.core.silence import Silence
 
 
 class Connection(Protocol):
@@ -55,8 +56,10 @@ class Client:
         "opened",
         "outbox",
         "pinged_s",
+        "pongs",
         "rate",
         "session",
+        "silence",
     )
 
     def __init__(
@@ -82,6 +85,10 @@ class Client:
         self.rate = rate
         self.answered = True
         """Whether the last ping of the heartbeat was answered."""
+        self.pongs = 0
+        """How many answers to pings have come."""
+        self.silence: Silence | None = None
+        """What it owes its partner; None if it has said something since it was matched."""
         self.pinged_s = 0.0
         """When that was sent; seconds for which the process has run."""
         self.beat = 0

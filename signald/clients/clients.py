@@ -17,6 +17,7 @@ from signald.clients.homes import Homes
 from signald.clients.performing import Performer
 from signald.clients.resuming import Resuming, parting_by
 from signald.clients.terms import Terms
+from signald.clients.vigil import Vigil
 from signald.core import addresses, messages
 from signald.core.effects import (
     POLICY_VIOLATION,
@@ -69,6 +70,7 @@ class Clients:
         lag: Knows how long this process has stood still; by default it never has.
         terms: How sessions may go on after the loss of a connection; None: not at all.
         chance: A random number from 0 to 1 at each call.
+        answer_s: For how long one who is matched may say nothing; 0: for ever.
     """
 
     _log = ClientLog()
@@ -91,6 +93,7 @@ class Clients:
         lag: LoopLag | None = None,
         terms: Terms | None = None,
         chance: Callable[[], float] = lambda: 0.0,
+        answer_s: float = 0.0,
     ) -> None:
         self._departed = departed
         lag = LoopLag(clock) if lag is None else lag
@@ -113,6 +116,8 @@ class Clients:
         self._ice_servers = ice_servers
         self.bulletins = Bulletins(clock, broker.crowds, performer.tell)
         performer.waits = self.bulletins.begin
+        self.vigil = Vigil(clock, answer_s, performer.give, lag.running_s, counts)
+        performer.met = self.vigil.matched
         self.resuming: Resuming | None = None
         self.homes: Homes | None = None
         if terms is not None:
@@ -250,6 +255,7 @@ class Clients:
         """Remove a client whose connection serves another session by now, whose identity was settled."""
         del self._clients[client.id]
         self._pace.forget(client.id)
+        self.vigil.forget(client)
         if self.resuming is not None:
             self.resuming.forget(client)
         client.session.receive(_DISCONNECTED, self._now())
@@ -259,6 +265,7 @@ class Clients:
         del self._clients[client.id]
         self._identities.forget(client)
         self._pace.forget(client.id)
+        self.vigil.forget(client)
         if self.resuming is not None:
             self.resuming.forget(client)
         ticket = client.session.ticket
@@ -278,6 +285,7 @@ class Clients:
         room = client.session.room
         self._give(client, Disconnected(parting))
         self._pace.forget(client.id)
+        self.vigil.forget(client)
         if self.resuming is not None:
             self.resuming.forget(client)
         if self._log.shows_info:
@@ -344,6 +352,12 @@ class Clients:
             if receiver.outbox is not None:
                 receiver.outbox.add(text)
             receiver.connection.send(text)
+
+    def offered(self, client: ClientId, room: RoomId) -> None:
+        """See `BrokerEvents.offered`."""
+        receiver = self._clients.get(client)
+        if receiver is not None and receiver.session.room == room:
+            self.vigil.offered(receiver)
 
     def partner_left(self, client: ClientId, room: RoomId, why: Parting = "gone") -> None:
         """See `BrokerEvents.partner_left`."""

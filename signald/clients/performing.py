@@ -22,6 +22,7 @@ from signald.core.effects import (
     Postpone,
     Refuse,
     Relay,
+    RelayOffer,
     Send,
     TakeUp,
     TellAway,
@@ -80,6 +81,8 @@ class Performer:
         """Knows which session a token names; None if no session goes on."""
         self.waits: Callable[[Client], None] = lambda client: None
         """Called with each client that waits."""
+        self.met: Callable[[Client, bool], None] = lambda client, initiator: None
+        """Called with each client that was told of its partner, and whether it is the initiator."""
         self._pending: deque[tuple[Client, Sequence[Any]]] = deque()
         self._running = False
         self._effects: dict[type, Callable[[Client, Any], None]] = {
@@ -92,6 +95,7 @@ class Performer:
             Enqueue: self._enqueue,
             Withdraw: self._withdraw,
             Relay: self._relay,
+            RelayOffer: self._relay_offer,
             LeaveRoom: self._leave,
             FileReport: self._file_report,
             KeepApart: self._keep_apart,
@@ -165,6 +169,7 @@ class Performer:
         if outbox is not None:
             outbox.add_with_token(text)
         client.connection.send(text)
+        self.met(client, effect.initiator)
 
     def _tell_refused(self, client: Client, effect: Refuse) -> None:
         self.refuse(client, effect.problem, client.take_asked())
@@ -201,9 +206,13 @@ class Performer:
     def _relay(self, client: Client, effect: Relay) -> None:
         self._broker.relay(effect.room, client.session.client, effect.text)
 
+    def _relay_offer(self, client: Client, effect: RelayOffer) -> None:
+        self._broker.relay_offer(effect.room, client.session.client, effect.text)
+
     def _leave(self, client: Client, effect: LeaveRoom) -> None:
         self._broker.leave(effect.room, client.session.client, effect.why)
-        self._pace.left(client.id, client.session.user)
+        if effect.why != "silent":
+            self._pace.left(client.id, client.session.user)
         if self._ending.begun:
             self._ending.send_away(client)
 

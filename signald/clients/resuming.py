@@ -309,7 +309,7 @@ class Resuming:
 
     def go_on(self, client: Client, newcomer: Client, away_s: float | None, result: Resumption) -> None:
         """Tell a client where it stands and what it has missed, and its partner that it is back."""
-        lost = client.lost
+        lost, client.silence = client.lost, None
         effects = client.session.receive(Returned(lost), self._clock.seconds())
         missed = () if client.outbox is None else client.outbox.texts
         client.connection.send(self._resumed(client, lost))

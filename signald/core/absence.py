@@ -9,13 +9,17 @@ from signald.core import messages
 from signald.core.effects import Effects, Enqueue, Postpone, Refuse, Send, TakeUp, TellAway, TellBack, Withdraw
 from signald.core.inputs import Input, PartnerGone, PartnerInterrupted, PartnerReturned, Returned
 from signald.core.messages import ClientMessage, ErrorCode, ProtocolError, Resume
+from signald.core.silence import spoke
 from signald.core.standing import EXPIRED, Standing, State
 
 # --- going and coming -------------------------------------------------------------------------------------------------
 
 
 def interrupted(who: Standing, given: Input, now: float) -> Effects:
-    """The connection is lost."""
+    """The connection is lost. If a client comes back that had fallen silent, that is its sign."""
+    if who.silent:
+        who.shelved, who.stands, who.state = who.new_ticket(now), State.WAITING, State.AWAY
+        return ()
     who.stands, who.state = who.state, State.AWAY
     who.shelved, who.ticket = who.ticket, None
     if who.shelved is not None:
@@ -37,6 +41,8 @@ def returned(who: Standing, given: Returned, now: float) -> Effects:
 
 def replaced(who: Standing, given: Returned, now: float) -> Effects:
     """The client is on another connection before anybody noticed the loss of the first."""
+    if who.silent:
+        return spoke(who, given, now)
     return (TellBack(who.room, given.lost),) if given.lost and who.room is not None else ()
 
 
@@ -55,7 +61,7 @@ def partner_gone(who: Standing, given: PartnerGone, now: float) -> Effects:
     if not who.may_wait(now):
         return (*told, Refuse(EXPIRED))
     who.stands = State.WAITING
-    who.shelved = who.new_ticket(now)
+    who.shelved = who.new_ticket(now, since=who.since if given.why == "silent" else None)
     return told
 
 

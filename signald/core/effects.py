@@ -89,6 +89,13 @@ class Relay(msgspec.Struct, frozen=True, gc=False):
     text: bytes
 
 
+class RelayOffer(msgspec.Struct, frozen=True, gc=False):
+    """The same for an offer: from then on the partner owes an answer."""
+
+    room: RoomId
+    text: bytes
+
+
 class LeaveRoom(msgspec.Struct, frozen=True, gc=False):
     """End this room; the broker tells the partner why."""
 
@@ -154,6 +161,7 @@ Effect = (
     | Enqueue
     | Withdraw
     | Relay
+    | RelayOffer
     | LeaveRoom
     | FileReport
     | KeepApart

@@ -49,6 +49,16 @@ class PartnerGone(msgspec.Struct, frozen=True, gc=False):
     why: Parting = "gone"
 
 
+class FellSilent(msgspec.Struct, frozen=True, gc=False):
+    """The client has said nothing in this room of what it owes; see `signald.core.silence`."""
+
+    room: RoomId
+
+
+class Spoke(msgspec.Struct, frozen=True, gc=False):
+    """A client that fell silent has said something."""
+
+
 class Identified(msgspec.Struct, frozen=True, gc=False):
     """The client's token is good: it is this user until then (seconds, monotonic), and has these facts."""
 
@@ -110,6 +120,8 @@ Input = (
     | PartnerFound
     | TicketRefused
     | PartnerGone
+    | FellSilent
+    | Spoke
     | PartnerInterrupted
     | PartnerReturned
     | Identified

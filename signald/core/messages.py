@@ -516,7 +516,7 @@ class RelayedData(msgspec.Struct, tag="data"):
     data: DataValue
 
 
-Parting = Literal["next", "leave", "gone", "removed", "stopping"]
+Parting = Literal["next", "leave", "gone", "removed", "stopping", "silent"]
 """Why somebody is a partner no more; what is not known is ``gone``."""
 
 
@@ -527,8 +527,9 @@ class PartnerLeft(msgspec.Struct, tag="partner-left"):
         Annotated[
             Parting,
             Meta(
-                description="For clients of `signald.v1`: it said `next` or `leave`, is `gone` (closed, or did not "
-                "come back), was `removed` by the server, or its server is `stopping`."
+                description="For clients of `signald.v1`: it said `next` or `leave`, is `gone` (closed, did not come "
+                "back, or said nothing), was `removed` by the server, or its server is `stopping`. Or this client "
+                "itself was `silent`, and does not wait until it says something."
             ),
         ]
         | UnsetType
@@ -807,7 +808,12 @@ PONG: Final = to_json(Pong())
 PARTNER_LEFT: Final = to_json(PartnerLeft())
 """For clients of the first protocol."""
 
-_PARTED: Final[Mapping[str, bytes]] = {why: to_json(PartnerLeft(why)) for why in get_args(Parting)}
+FELL_SILENT: Final = to_json(PartnerLeft("silent"))
+"""For a client of ``signald.v1`` that has said nothing itself."""
+
+_PARTED: Final[Mapping[str, bytes]] = {
+    why: to_json(PartnerLeft("gone" if why == "silent" else why)) for why in get_args(Parting)
+}
 
 
 def ready(

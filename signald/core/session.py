@@ -19,28 +19,23 @@ from the broker alone, and what is said about an older ticket or room is recogni
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
-import msgspec
 from msgspec import UNSET, Raw
 
-from signald.core import absence, complaints, messages
+from signald.core import absence, complaints, messages, proof, silence
 from signald.core.effects import (
-    POLICY_VIOLATION,
-    Close,
     Effects,
-    Enqueue,
     LeaveRoom,
     Refuse,
     Relay,
+    RelayOffer,
     Send,
     TellMatched,
-    VerifyToken,
-    Withdraw,
 )
 from signald.core.encounters import Encounter, Party
-from signald.core.farewells import BAD_TOKENS
 from signald.core.ids import ClientId
 from signald.core.inputs import (
     Disconnected,
+    FellSilent,
     Identified,
     Input,
     Interrupted,
@@ -50,6 +45,7 @@ from signald.core.inputs import (
     PartnerReturned,
     ResumeFailed,
     Returned,
+    Spoke,
     TicketRefused,
     TokenExpired,
     TokenRefused,
@@ -73,14 +69,11 @@ from signald.core.messages import (
     Resume,
     Signal,
 )
-from signald.core.standing import AVOIDED_AT_MOST, EXPIRED, AuthMode, Policy, Standing, State
+from signald.core.standing import AVOIDED_AT_MOST, EXPIRED, Policy, Standing, State
+from signald.core.tickets import enqueue, file_anew, withdraw
 
 _NOTHING: Final[Effects] = ()
 _PONG: Final[Effects] = (Send(messages.PONG),)
-
-
-BAD_TOKENS_AT_MOST: Final = 3
-"""In a row; then the connection is closed: a client that has no good token must not go on trying."""
 
 
 class Session(Standing):
@@ -117,7 +110,7 @@ class Session(Standing):
     def _available(self, given: Available, now: float) -> Effects:
         self._need_identity(now)
         self.want(given.wishes())
-        return self._enqueue(given, now)
+        return enqueue(self, now)
 
     def _want_else(self, given: Available, now: float) -> Effects:
         """Who waits already wants to meet somebody else from now on; it has waited no shorter for that."""
@@ -125,16 +118,7 @@ class Session(Standing):
         if said is None:
             return _NOTHING
         self.want(said)
-        return self._file_anew()
-
-    def _file_anew(self) -> Effects:
-        """Wait on with other wishes, in the same place."""
-        waits = self.ticket
-        if waits is None or waits.wish == self.wish:
-            return _NOTHING
-        self.tickets += 1
-        self.ticket = msgspec.structs.replace(waits, number=self.tickets, wish=self.wish)
-        return Withdraw(waits), Enqueue(self.ticket)
+        return file_anew(self)
 
     def _mean(self, given: Offer | Answer | Ice | Data | Next | Leave) -> None:
         """Let a message through that is about the room of the moment; old clients name none."""
@@ -142,21 +126,12 @@ class Session(Standing):
         if self.v1 and isinstance(room, Raw) and not messages.names(room, self.room):
             raise Crossed
 
-    def _enqueue(self, given: Input, now: float, *, avoiding: bool = False) -> Effects:
-        self.ticket = self.new_ticket(now, avoiding=avoiding)
-        self.state = State.WAITING
-        return (Enqueue(self.ticket),)
-
-    def _withdraw(self, given: Input, now: float) -> Effects:
-        ticket, self.ticket = self.ticket, None
-        self.state = State.IDLE
-        return (Withdraw(ticket),) if ticket else _NOTHING
-
     def _pair(self, given: PartnerFound, now: float) -> Effects:
         if given.ticket != self.ticket:
             return _NOTHING
         common = self.common(given.ticket, given.likes, now)
         self.ticket = None
+        self.since = given.ticket.since
         self.room = given.room
         self.partner, self.partner_takes_data = given.partner, given.takes_data
         self.met = (Encounter(given.room, Party(given.partner, given.user)), *self.met[:1])
@@ -174,7 +149,7 @@ class Session(Standing):
 
     def _leave_queue(self, given: Leave, now: float) -> Effects:
         self._mean(given)
-        return self._withdraw(given, now)
+        return withdraw(self)
 
     def _relay(self, given: Signal, now: float) -> Effects:
         if given.roomId is not UNSET:
@@ -183,6 +158,10 @@ class Session(Standing):
         if heads is None:
             heads = self._heads = messages.relay_heads(self.client)
         return (Relay(self.room, messages.relayed(heads, given)),)  # type: ignore[arg-type]
+
+    def _offer(self, given: Offer, now: float) -> Effects:
+        (relay,) = self._relay(given, now)
+        return (RelayOffer(relay.room, relay.text),)  # type: ignore[arg-type, union-attr]
 
     def _relay_data(self, given: Data, now: float) -> Effects:
         self._mean(given)
@@ -206,7 +185,7 @@ class Session(Standing):
         said = given.wishes()
         if said is not None:
             self.want(said)
-        return self._part("next") + self._enqueue(given, now, avoiding=True)
+        return self._part("next") + enqueue(self, now, avoiding=True)
 
     def _partner_gone(self, given: PartnerGone, now: float) -> Effects:
         if given.room != self.room:
@@ -215,46 +194,16 @@ class Session(Standing):
         told: Effects = (Send(messages.partner_left(given.why) if self.v1 else messages.PARTNER_LEFT),)
         if not self.policy.requeue_on_partner_leave:
             return told
-        return told + (self._enqueue(given, now) if self.may_wait(now) else (Refuse(EXPIRED),))
+        if not self.may_wait(now):
+            return (*told, Refuse(EXPIRED))
+        return told + enqueue(self, now, since=self.since if given.why == "silent" else None)
 
     def _close(self, given: Disconnected | Interrupted, now: float) -> Effects:
         self.shelved = None
         why: Parting = given.why if isinstance(given, Disconnected) else "gone"
-        left = self._withdraw(given, now) + self._part(why)
+        left = withdraw(self) + self._part(why)
         self.state = State.CLOSED
         return left
-
-    def _auth(self, given: Auth, now: float) -> Effects:
-        if self.policy.auth is AuthMode.OFF or not given.token:
-            return _NOTHING
-        return (VerifyToken(given.token),)
-
-    def _identify(self, given: Identified, now: float) -> Effects:
-        facts = () if self.identity is None else self.identity.facts
-        self.identity = given
-        self.bad_tokens = 0
-        if given.facts != facts:
-            self.want(self.said)
-        return _NOTHING
-
-    def _identify_waiting(self, given: Identified, now: float) -> Effects:
-        self._identify(given, now)
-        if self.ticket is None or self.ticket.user == given.user:
-            return self._file_anew()
-        # The ticket names somebody else, or nobody: a new one, at the tail.
-        return self._withdraw(given, now) + self._enqueue(given, now)
-
-    def _token_refused(self, given: TokenRefused, now: float) -> Effects:
-        self.bad_tokens += given.blame
-        told = Refuse(ProtocolError(ErrorCode.AUTH_FAILED, given.why))
-        if self.bad_tokens < BAD_TOKENS_AT_MOST:
-            return (told,)
-        return told, Close(POLICY_VIOLATION, "too many bad tokens", BAD_TOKENS)
-
-    def _expire_waiting(self, given: Input, now: float) -> Effects:
-        if self.identity is None or now < self.identity.until:
-            return _NOTHING
-        return (*self._withdraw(given, now), Refuse(EXPIRED))
 
     def _pong(self, given: Input, now: float) -> Effects:
         return _PONG
@@ -274,6 +223,8 @@ _FROM_ELSEWHERE: Final[tuple[type[Any], ...]] = (
     PartnerFound,
     TicketRefused,
     PartnerGone,
+    FellSilent,
+    Spoke,
     PartnerInterrupted,
     PartnerReturned,
     Identified,
@@ -291,7 +242,7 @@ _S = Session
 
 TRANSITIONS: Final[Mapping[State, Mapping[type[Any], _Rule]]] = {
     State.IDLE: {
-        Auth: _S._auth,
+        Auth: proof.show,
         Available: _S._available,
         Offer: _S._not_paired,
         Answer: _S._not_paired,
@@ -306,10 +257,12 @@ TRANSITIONS: Final[Mapping[State, Mapping[type[Any], _Rule]]] = {
         PartnerFound: _S._ignore,
         TicketRefused: _S._ignore,
         PartnerGone: _S._ignore,
+        FellSilent: _S._ignore,
+        Spoke: silence.spoke,
         PartnerInterrupted: _S._ignore,
         PartnerReturned: _S._ignore,
-        Identified: _S._identify,
-        TokenRefused: _S._token_refused,
+        Identified: proof.identified,
+        TokenRefused: proof.refused,
         TokenExpired: _S._ignore,
         Interrupted: absence.interrupted,
         Returned: absence.replaced,
@@ -317,7 +270,7 @@ TRANSITIONS: Final[Mapping[State, Mapping[type[Any], _Rule]]] = {
         Disconnected: _S._close,
     },
     State.WAITING: {
-        Auth: _S._auth,
+        Auth: proof.show,
         Available: _S._want_else,
         Offer: _S._not_paired,
         Answer: _S._not_paired,
@@ -332,20 +285,22 @@ TRANSITIONS: Final[Mapping[State, Mapping[type[Any], _Rule]]] = {
         PartnerFound: _S._pair,
         TicketRefused: _S._refused_ticket,
         PartnerGone: _S._ignore,
+        FellSilent: _S._ignore,
+        Spoke: _S._ignore,
         PartnerInterrupted: _S._ignore,
         PartnerReturned: _S._ignore,
-        Identified: _S._identify_waiting,
-        TokenRefused: _S._token_refused,
-        TokenExpired: _S._expire_waiting,
+        Identified: proof.identified_waiting,
+        TokenRefused: proof.refused,
+        TokenExpired: proof.expired,
         Interrupted: absence.interrupted,
         Returned: absence.replaced,
         ResumeFailed: _S._ignore,
         Disconnected: _S._close,
     },
     State.PAIRED: {
-        Auth: _S._auth,
+        Auth: proof.show,
         Available: _S._already_paired,
-        Offer: _S._relay,
+        Offer: _S._offer,
         Answer: _S._relay,
         Ice: _S._relay,
         Data: _S._relay_data,
@@ -358,10 +313,12 @@ TRANSITIONS: Final[Mapping[State, Mapping[type[Any], _Rule]]] = {
         PartnerFound: _S._ignore,
         TicketRefused: _S._ignore,
         PartnerGone: _S._partner_gone,
+        FellSilent: silence.fell_silent,
+        Spoke: _S._ignore,
         PartnerInterrupted: absence.partner_interrupted,
         PartnerReturned: absence.partner_returned,
-        Identified: _S._identify,
-        TokenRefused: _S._token_refused,
+        Identified: proof.identified,
+        TokenRefused: proof.refused,
         TokenExpired: _S._ignore,
         Interrupted: absence.interrupted,
         Returned: absence.replaced,
@@ -372,8 +329,8 @@ TRANSITIONS: Final[Mapping[State, Mapping[type[Any], _Rule]]] = {
         **dict.fromkeys(messages.CLIENT_MESSAGES, absence.postpone),
         Resume: absence.resume_too_late,
         **dict.fromkeys(_FROM_ELSEWHERE, _S._ignore),
-        Identified: _S._identify,
-        TokenRefused: _S._token_refused,
+        Identified: proof.identified,
+        TokenRefused: proof.refused,
         Interrupted: _S._close,
         ResumeFailed: absence.failed,
         Disconnected: _S._close,

@@ -71,6 +71,8 @@ class Standing:
         state: Where it stands.
         stands: The same for one that is away: where it will stand when it returns.
         ticket: With which it waits.
+        since: Since when it had waited when it was matched; seconds, monotonic.
+        silent: Whether it does not wait, although it believes so, until it says something.
         shelved: The ticket of one who waits and is away: it stands in no queue.
         tickets: How often it has waited.
         room: Where it is paired.
@@ -98,6 +100,8 @@ class Standing:
         "room",
         "said",
         "shelved",
+        "silent",
+        "since",
         "stands",
         "state",
         "ticket",
@@ -112,6 +116,8 @@ class Standing:
         self.v1 = v1
         self.state = self.stands = State.IDLE
         self.ticket: Ticket | None = None
+        self.since = 0.0
+        self.silent = False
         self.shelved: Ticket | None = None
         self.tickets = 0
         self.room: RoomId | None = None
@@ -134,19 +140,22 @@ class Standing:
         identity = self.identity
         return self.policy.auth is not AuthMode.REQUIRED or (identity is not None and now < identity.until)
 
-    def new_ticket(self, now: float, *, avoiding: bool = False) -> Ticket:
+    def new_ticket(self, now: float, *, avoiding: bool = False, since: float | None = None) -> Ticket:
         """A ticket for this client's next stay in the queue.
 
         Args:
-            now: Since when it waits.
+            now: Seconds, monotonic.
             avoiding: Whether it is to keep away for a while from whom it has met last.
+            since: Since when it waits; None for since now.
         """
         self.tickets += 1
+        self.silent = False
         avoid: tuple[ClientId, ...] = ()
         if avoiding:
             avoid = self.lately if self.wish is not None else self.lately[:1]
         until = now + self.policy.rematch_delay_s if avoid else now
-        return Ticket(self.client, self.tickets, now, avoid, until, self.user, self.wish, self.v1)
+        waits_since = now if since is None else since
+        return Ticket(self.client, self.tickets, waits_since, avoid, until, self.user, self.wish, self.v1)
 
     def want(self, said: Wishes | None) -> None:
         """Take what the client says of whom it wants to meet; None if it is content with whoever comes.

@@ -139,6 +139,13 @@ class PairingSettings(Group):
     rematch_delay_seconds: float = setting(
         "3", values.seconds(0, 3600), "How long after `next` the same two are kept apart, if nobody else comes"
     )
+    match_answer_seconds: float = setting(
+        "8",
+        values.seconds(0, 3600),
+        "How long one who is matched may say nothing of what it owes: the initiator a first message, the other an "
+        "answer to an offer; then its partner waits again in its old place, and it does not wait until it says "
+        "something; 0: for ever",
+    )
     match_keys: Mapping[str, frozenset[str]] | None = setting(
         "",
         values.match_keys,

@@ -103,6 +103,7 @@ class Counts:
         "resumed_lost",
         "resumptions",
         "sent_bytes",
+        "silent",
         "store_calls",
         "store_failures",
         "store_problems",
@@ -134,6 +135,8 @@ class Counts:
         """Clients that had to wait because they left too many partners."""
         self.matches_relaxed = 0
         """Clients matched when something of their wishes did not bind any more."""
+        self.silent = 0
+        """Clients that were matched and said nothing."""
         self.log_lines_dropped = 0
         self.violators = 0
         """Clients that were closed because they broke the rate limit too often."""

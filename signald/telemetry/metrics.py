@@ -85,6 +85,7 @@ class Metrics(Collector):
         yield _counter(
             "matches_relaxed", "Clients matched when some wish did not bind any more.", counts.matches_relaxed
         )
+        yield _counter("silent", "Clients that were matched and said nothing for MATCH_ANSWER_SECONDS.", counts.silent)
         yield _counter("log_lines_dropped", "Lines of the log that nobody read in time.", counts.log_lines_dropped)
         yield _counter("violators_closed", "Clients closed for VIOLATIONS_PER_MINUTE.", counts.violators)
         yield _counters("webhooks", "Reports that were posted to the operator.", "result", self._webhooks())

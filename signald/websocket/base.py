@@ -166,6 +166,7 @@ class ClientConnection:
         client = self._client
         if client is not None:
             client.answered = True
+            client.pongs += 1
             if client.outbox is not None:
                 client.outbox.acknowledge()
 

@@ -279,6 +279,7 @@ def make_clients(
         lag=lag,
         departed=records.traces.remember if chosen.operator.admin_token else lambda client, user: None,
         chance=random.random,
+        answer_s=chosen.pairing.match_answer_seconds,
         terms=make_terms(resuming=chosen.resuming, passes=passes, boot=boot, unix_time=unix_time, bans=records.bans),
     )
     if users is not None:

@@ -174,6 +174,7 @@ def make_daemon(chosen: Settings, reactor: Any, unix_time: UnixTime = time.time)
         everybody.users,
         everybody.heartbeat,
         clients.bulletins,
+        clients.vigil if chosen.pairing.match_answer_seconds else None,
         limits.handshakes,
         limits.pages,
         limits.kept,

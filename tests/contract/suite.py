@@ -43,6 +43,7 @@ class Recorder:
         asked: Every client that was asked, in order.
         refusals: Every client for whose ticket there was no place, and what it is told.
         relayed_to: What each client was sent in each room.
+        offers: Every (client, room) in which an offer came, and how many messages had come with it.
         left: Every (client, room) of which a partner left.
         reasons: Why, for each of these.
         partner_news: What each client heard of its partner's connection in each room.
@@ -57,6 +58,7 @@ class Recorder:
         self.asked: list[str] = []
         self.refusals: list[tuple[str, ErrorCode]] = []
         self.relayed_to: dict[tuple[str, RoomId], list[bytes]] = {}
+        self.offers: list[tuple[str, RoomId, int]] = []
         self.left: list[tuple[str, RoomId]] = []
         self.reasons: dict[tuple[str, RoomId], Parting] = {}
         self.partner_news: dict[tuple[str, RoomId], list[tuple[str, float | bool]]] = {}
@@ -84,6 +86,11 @@ class Recorder:
     def relayed(self, client: ClientId, room: RoomId, text: bytes) -> None:
         """See `BrokerEvents.relayed`."""
         self.relayed_to.setdefault((client, room), []).append(text)
+        self._happened()
+
+    def offered(self, client: ClientId, room: RoomId) -> None:
+        """See `BrokerEvents.offered`."""
+        self.offers.append((client, room, len(self.relayed_to[client, room])))
         self._happened()
 
     def partner_left(self, client: ClientId, room: RoomId, why: Parting = "gone") -> None:
@@ -670,10 +677,26 @@ class BrokerContract(Brokers):
         await self.events.until(lambda: len(self.events.left) == 2)
         self.assertEqual(self.events.left[1], ("a", again))
 
+    async def test_who_owes_an_answer(self) -> None:
+        """A page that hangs keeps its partner for ever, or one that nobody offered anything loses it."""
+        for one, other in (("a", "b"), ("c", "D"), ("E", "f")):
+            room = await self.pair(one, other)
+            self.relay(one, b"1")
+            self.broker(one).relay_offer(room, ClientId(one), b"2")
+            self.relay(one, b"3")
+            relayed_to = self.events.relayed_to.setdefault((other, room), [])
+            await self.events.until(lambda texts=relayed_to: len(texts) == 3)  # type: ignore[misc]
+            self.assertEqual(self.events.relayed_to[other, room], [b"1", b"2", b"3"])
+            self.assertEqual(self.events.offers.pop(), (other, room, 2))
+        self.leave("E")
+        self.broker("E").relay_offer(room, ClientId("E"), b"too late")
+        self.assertEqual(self.events.offers, [])
+
     async def test_why_a_partner_left(self) -> None:
         """A page says that somebody pressed next whose network has failed."""
-        ways: tuple[Parting, ...] = ("next", "leave", "gone", "removed", "stopping")
-        for why, (one, other) in zip(ways, (("a", "b"), ("c", "D"), ("E", "f"), ("G", "h"), ("i", "J")), strict=True):
+        ways: tuple[Parting, ...] = ("next", "leave", "gone", "removed", "stopping", "silent")
+        pairs = (("a", "b"), ("c", "D"), ("E", "f"), ("G", "h"), ("i", "J"), ("k", "L"))
+        for why, (one, other) in zip(ways, pairs, strict=True):
             room = await self.pair(one, other)
             self.leave(one, why)
             await self.events.until(lambda: bool(self.events.reasons))

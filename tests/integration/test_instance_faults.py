@@ -58,6 +58,27 @@ def test_killed_instance(store: RedisServer, measured: Note) -> None:
         assert service.errors() == []
 
 
+def test_a_client_of_another_instance_that_sleeps(store: RedisServer) -> None:
+    """Whoever is matched with a phone that sleeps waits for it if the two are on two instances."""
+    with Service(store.url, store.url, MATCH_ANSWER_SECONDS="1") as service:
+        ghost, stranger = service.client(0), service.client(1)
+        ghost.send("available")
+        until(lambda: store.command("ZCARD", "webrtc:waiting") == 1, "the ghost waits")
+        stranger.send("available")
+        stranger.expect("matched")
+        stranger.send("offer", sdp="for nobody")
+        stranger.expect("partner-left")
+        until(lambda: store.command("ZCARD", "webrtc:waiting") == 1, "the stranger waits again")
+        newcomer = service.client(0)
+        newcomer.send("available")
+        met(newcomer, stranger)
+        talk(newcomer, stranger)
+        assert [ghost.receive()["type"] for _ in range(3)] == ["matched", "offer", "partner-left"]
+        ghost.send("ping")  # it wakes up
+        until(lambda: store.command("ZCARD", "webrtc:waiting") == 1, "it waits again")
+        assert service.errors() == []
+
+
 def test_stopped_instance(store: RedisServer, measured: Note) -> None:
     """Each deployment would leave partners with a frozen picture, and ghosts in the queue."""
     with Service(store.url, store.url) as service:

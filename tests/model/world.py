@@ -131,6 +131,9 @@ class Instance:
             assert int(number) == len(heard), f"heard {number} after {heard}"
             heard.append(int(number))
 
+    def offered(self, client: ClientId, room: RoomId) -> None:
+        """See `BrokerEvents.offered`."""
+
     def partner_away(self, client: ClientId, room: RoomId, seconds: float) -> None:
         """See `BrokerEvents.partner_away`."""
 

@@ -159,6 +159,9 @@ class World:
         assert person.room is not None, f"the partner of {name} left, and it had none"
         person.room = person.partner = None
         person.waits = self.requeue
+        # It may have been the silent one, and would not wait before it says something.
+        person.client.send("ping")
+        person.client.messages = [each for each in person.client.messages if each["type"] != "pong"]
 
     def see_offer(self, name: str, person: Person, message: Message) -> None:
         assert person.room is not None, f"{name} got {message} without a partner"

@@ -115,6 +115,7 @@ class Limits(MemoryTest):
         client, partner = daemon.pair()
         for _ in range(10):
             client.send("offer", sdp="x" * 900)
+        partner.send("answer", sdp="")
         daemon.advance(15)
         self.assertEqual(partner.types(), ["offer"] * 10)
 

@@ -173,6 +173,8 @@ class Resume(MemoryTest):
     def test_missed_heartbeat(self) -> None:
         """A laptop that slept for a minute has lost its call."""
         daemon, one, other = self.calling()
+        one.send("ping")
+        one.take()
         one.answers_pings = False
         daemon.advance(75)
         self.assertTrue(one.gone)

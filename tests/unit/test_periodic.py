@@ -17,6 +17,7 @@ from signald.brokers.redis.broker import RedisBroker
 from signald.clients.bulletins import Bulletins
 from signald.clients.heartbeat import Heartbeat
 from signald.clients.users import Users
+from signald.clients.vigil import Vigil
 from signald.identity.jwks import Jwks
 from signald.limits.deadlines import Deadlines
 from signald.limits.pace import Pace
@@ -46,6 +47,7 @@ BODIES = [
     (Throttle, "_beat"),
     (Turns, "_beat"),
     (Users, "_beat"),
+    (Vigil, "_beat"),
     (Webhook, "_beat"),
 ]
 """Everything in the daemon that happens over and over."""

@@ -120,8 +120,8 @@ class RedisBroker:
             clock,
             jitter,
             self._up,
-            self._catch_up,
-            self._down,
+            lambda: self._membership.catch_up(),
+            lambda since: self._pairing.store_away(since),
             self._arrived,
             observe,
             trouble,
@@ -176,7 +176,7 @@ class RedisBroker:
             sought=lambda ticket, outcome, now: self._pairing.sought(ticket, outcome, now),
             send=self._send,
             block=self.block,
-            fence=self._fence,
+            fence=lambda client, epoch, nonce: self._moving.fence(client, epoch, nonce),
         )
         ids, boot, resume_s, per_user = self._new_room_id, self._boot, self._resume_s, self._waiting_per_user
         self._pairing = Pairing(self.instance, errands, events, ids, blocks, boot, resume_s, per_user)
@@ -195,7 +195,13 @@ class RedisBroker:
             self._store, self._send, moderation, blocks, self._clock.seconds, self._common_time
         )
         self._questions = SharedQuestions(self._store, self._send, moderation.asked, self._clock.seconds)
-        self._post = Post(self._store, self._boot, self._clock, self._pairing.delivered, self._unanswered)
+        self._post = Post(
+            self._store,
+            self._boot,
+            self._clock,
+            self._pairing.delivered,
+            lambda instance: self._pairing.unanswered(instance, self._clock.seconds()),
+        )
         self._membership = Membership(
             store=self._store,
             pairing=self._pairing,
@@ -252,6 +258,10 @@ class RedisBroker:
     def relay(self, room: RoomId, sender: ClientId, text: bytes) -> None:
         """See `Broker.relay`."""
         self._pairing.relay(room, sender, text)
+
+    def relay_offer(self, room: RoomId, sender: ClientId, text: bytes) -> None:
+        """See `Broker.relay_offer`."""
+        self._pairing.relay_offer(room, sender, text)
 
     def leave(self, room: RoomId, client: ClientId, why: Parting = "gone") -> None:
         """See `Broker.leave`."""
@@ -335,22 +345,10 @@ class RedisBroker:
     def _send(self, instance: str, letter: Letter) -> None:
         self._post.send(instance, letter)
 
-    def _fence(self, client: ClientId, epoch: int, nonce: str) -> bool:
-        return self._moving.fence(client, epoch, nonce)
-
-    def _unanswered(self, instance: str) -> None:
-        self._pairing.unanswered(instance, self._clock.seconds())
-
     # --- the store and the time ---------------------------------------------------------------------------------------
 
     async def _up(self) -> None:
         await self._membership.up()
-
-    def _catch_up(self) -> None:
-        self._membership.catch_up()
-
-    def _down(self, since: float) -> None:
-        self._pairing.store_away(since)
 
     def _renew(self) -> "Deferred[None] | None":
         return self._membership.renew()

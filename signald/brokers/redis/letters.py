@@ -73,10 +73,11 @@ class Left(msgspec.Struct, array_like=True, tag=4, frozen=True, gc=False):
 
 
 class Relayed(msgspec.Struct, array_like=True, tag=5, frozen=True, gc=False):
-    """A whole server message (JSON) for the receiver's client in this room."""
+    """A whole server message (JSON) for the receiver's client in this room; whether it is an offer, to be answered."""
 
     room: RoomId
     text: bytes
+    is_offer: bool = False
 
 
 class Released(msgspec.Struct, array_like=True, tag=6, frozen=True, gc=False):

@@ -266,14 +266,28 @@ class Pairing:
         local = self._local.get(room)
         if local is not None:
             self._events.relayed(local.partner_of(sender), room, text)
-            return
-        remote = self._remote.get(room)
+        else:
+            self._relay_to_another(Relayed(room, text))
+
+    def relay_offer(self, room: RoomId, sender: ClientId, text: bytes) -> None:
+        """The same for an offer."""
+        local = self._local.get(room)
+        if local is not None:
+            partner = local.partner_of(sender)
+            self._events.relayed(partner, room, text)
+            self._events.offered(partner, room)
+        else:
+            self._relay_to_another(Relayed(room, text, is_offer=True))
+
+    def _relay_to_another(self, relayed: Relayed) -> None:
+        """Carry a message to a partner on another instance, or keep it for one that has no home."""
+        remote = self._remote.get(relayed.room)
         if remote is None:
             return
         if remote.held is not None:
-            self.halves.keep(remote, text)
-        elif self._remote.hold(remote, text):
-            self._outside.send(remote.instance, Relayed(room, text))
+            self.halves.keep(remote, relayed.text)
+        elif self._remote.hold(remote, relayed.text):
+            self._outside.send(remote.instance, relayed)
         else:
             self._end(remote)
 
@@ -452,6 +466,8 @@ class Pairing:
         remote = self._of(relayed.room, instance)
         if remote is not None:
             self._events.relayed(remote.client, relayed.room, relayed.text)
+            if relayed.is_offer:
+                self._events.offered(remote.client, relayed.room)
         elif not self._knows(relayed.room):
             self._outside.send(instance, Left(relayed.room))
 

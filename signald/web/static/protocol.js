@@ -126,8 +126,9 @@
  * The partner went. With REQUEUE_ON_PARTNER_LEAVE the client is waiting again already, else it is idle.
  * @typedef {object} PartnerLeftMessage
  * @property {"partner-left"} type
- * @property {"gone" | "leave" | "next" | "removed" | "stopping"} [reason]  For clients of `signald.v1`: it said `next`
- *   or `leave`, is `gone` (closed, or did not come back), was `removed` by the server, or its server is `stopping`.
+ * @property {"gone" | "leave" | "next" | "removed" | "silent" | "stopping"} [reason]  For clients of `signald.v1`: it
+ *   said `next` or `leave`, is `gone` (closed, did not come back, or said nothing), was `removed` by the server, or
+ *   its server is `stopping`. Or this client itself was `silent`, and does not wait until it says something.
  */
 
 /**

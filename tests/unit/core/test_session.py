@@ -18,6 +18,7 @@ from signald.core.effects import (
     Postpone,
     Refuse,
     Relay,
+    RelayOffer,
     Send,
     TakeUp,
     TellAway,
@@ -30,6 +31,7 @@ from signald.core.encounters import Encounter, Party
 from signald.core.ids import ClientId, RoomId, UserId
 from signald.core.inputs import (
     Disconnected,
+    FellSilent,
     Identified,
     Interrupted,
     PartnerFound,
@@ -38,6 +40,7 @@ from signald.core.inputs import (
     PartnerReturned,
     ResumeFailed,
     Returned,
+    Spoke,
     TicketRefused,
     TokenExpired,
     TokenRefused,
@@ -102,6 +105,8 @@ INPUTS: dict[type[Any], Any] = {
     Identified: Identified(ADA, NOW + 60),
     TokenRefused: TokenRefused("it is bad"),
     TokenExpired: TokenExpired(),
+    FellSilent: FellSilent(ROOM),
+    Spoke: Spoke(),
     Disconnected: Disconnected("removed"),
 }
 
@@ -194,6 +199,12 @@ LEGAL: dict[tuple[State, type[Any]], tuple[State, Effects]] = {
     ),
     **{(state, Ping): (state, sent(b'{"type":"pong"}')) for state in (State.IDLE, State.WAITING, State.PAIRED)},
     **{(State.PAIRED, kind): (State.PAIRED, (Relay(ROOM, text),)) for kind, text in RELAYED.items()},
+    (State.PAIRED, Offer): (State.PAIRED, (RelayOffer(ROOM, RELAYED[Offer]),)),
+    **{(state, kind): (state, NOTHING) for state in OPEN for kind in (FellSilent, Spoke)},
+    (State.PAIRED, FellSilent): (
+        State.IDLE,
+        (Send(b'{"type":"partner-left","reason":"silent"}'), LeaveRoom(ROOM, "silent")),
+    ),
     **{(State.CLOSED, kind): (State.CLOSED, NOTHING) for kind in INPUTS},
     (State.IDLE, Available): (State.WAITING, (Enqueue(waits(1)),)),
     (State.IDLE, Leave): (State.IDLE, NOTHING),
@@ -239,7 +250,17 @@ LEGAL: dict[tuple[State, type[Any]], tuple[State, Effects]] = {
     },
     **{
         (State.RESUMING, kind): (State.RESUMING, NOTHING)
-        for kind in (PartnerFound, TicketRefused, PartnerGone, *PARTNERS_NETWORK, Identified, TokenExpired, Returned)
+        for kind in (
+            PartnerFound,
+            TicketRefused,
+            PartnerGone,
+            FellSilent,
+            Spoke,
+            *PARTNERS_NETWORK,
+            Identified,
+            TokenExpired,
+            Returned,
+        )
     },
     (State.RESUMING, TokenRefused): (State.RESUMING, (Refuse(BAD),)),
     (State.RESUMING, ResumeFailed): (
@@ -250,7 +271,17 @@ LEGAL: dict[tuple[State, type[Any]], tuple[State, Effects]] = {
     **{(State.AWAY, kind): (State.AWAY, NOTHING) for kind in CLIENT_MESSAGES},
     **{
         (State.AWAY, kind): (State.AWAY, NOTHING)
-        for kind in (PartnerFound, TicketRefused, Identified, TokenRefused, TokenExpired, Interrupted, ResumeFailed)
+        for kind in (
+            PartnerFound,
+            TicketRefused,
+            FellSilent,
+            Spoke,
+            Identified,
+            TokenRefused,
+            TokenExpired,
+            Interrupted,
+            ResumeFailed,
+        )
     },
     (State.AWAY, PartnerGone): (State.AWAY, sent(b'{"type":"partner-left","reason":"next"}')),
     (State.AWAY, Returned): (State.PAIRED, (TellBack(ROOM, lost=True),)),
@@ -463,7 +494,7 @@ def test_the_next_partner_gets_the_head_of_this_client() -> None:
     assert client.ticket is not None
     client.receive(PartnerFound(client.ticket, RoomId("new"), ClientId("other"), initiator=False), NOW)
     (effect,) = client.receive(INPUTS[Offer], NOW)
-    assert isinstance(effect, Relay)
+    assert isinstance(effect, RelayOffer)
     assert effect.room == "new"
     assert json.loads(effect.text) == {"type": "offer", "from": "client", "sdp": "o"}
 

@@ -29,6 +29,7 @@ BAD: Mapping[str, tuple[str, ...]] = {
         *("wss://example.com", "https://*", "https://*.com", "https://example.com:0", "https://a.*.example.com"),
     ),
     "REQUEUE_ON_PARTNER_LEAVE": ("maybe", "2", "tru"),
+    "MATCH_ANSWER_SECONDS": ("x", "-1", "3601", "nan"),
     "REMATCH_DELAY_SECONDS": ("x", "-1", "3601", "nan", "inf", "1e3", "1,5"),
     "REDIS_URL": (
         *("x", "http://localhost", "redis://localhost:port", "redis://localhost/x", "redis://", "redis://:0"),
@@ -482,6 +483,7 @@ def test_every_setting_is_an_option(tmp_path: Path) -> None:
         "max-waiting-per-user": "3",
         "match-claims": "age,verified",
         "match-likes-seconds": "2.5",
+        "match-answer-seconds": "4",
         "resume-seconds": "7",
         "resume-secret": "r" * 16,
         "resume-max-away": "5",

@@ -1,0 +1,120 @@
+"""Watches those who are matched until they say something, by one timer, and lets nobody wait for who says nothing.
+
+Each instance watches its own clients; the partner hears of it by its own instance, as of anybody who leaves. Nothing of
+this is in the way of a message: whether a client has said something its count of messages tells.
+"""
+
+from collections.abc import Callable
+from typing import Final
+
+from twisted.internet.interfaces import IReactorTime
+
+from signald.clients.client import Client
+from signald.core.inputs import FellSilent, Input, Spoke
+from signald.core.silence import Silence, Verdict
+from signald.core.standing import State
+from signald.periodic import PeriodicService
+from signald.telemetry.counts import Counts
+from signald.telemetry.logs import ClientLog
+
+BEAT_S: Final = 0.5
+"""Seconds between two looks at those who owe something. Most have said it by the first."""
+
+
+class Vigil(PeriodicService):
+    """The clients that owe their partners a sign, and those that have given none.
+
+    Args:
+        clock: Calls the beats.
+        seconds: For how long a client may owe a sign; 0: for ever.
+        give: Lets a client's session receive something, and runs what it asks for.
+        running: Seconds for which this process has not stood still: nobody could be heard while it did.
+        counts: Where to count those who fall silent.
+    """
+
+    _log = ClientLog()
+
+    def __init__(
+        self,
+        clock: IReactorTime,
+        seconds: float,
+        give: Callable[[Client, Input], None],
+        running: Callable[[], float],
+        counts: Counts,
+    ) -> None:
+        super().__init__(clock, min(BEAT_S, seconds / 4) or BEAT_S, "the look at those who say nothing")
+        self._seconds = seconds
+        self._give = give
+        self._running = running
+        self._counts = counts
+        self._owing: dict[Client, None] = {}
+        self._silent: dict[Client, int] = {}
+
+    def __len__(self) -> int:
+        return len(self._owing) + len(self._silent)
+
+    def matched(self, client: Client, initiator: bool) -> None:
+        """A client was told of its partner, whom it owes an offer if it is the initiator."""
+        room = client.session.room
+        if not self._seconds or room is None:
+            return
+        silence = client.silence
+        if silence is None or silence.sent != client.messages:
+            silence = client.silence = Silence(client.messages, self._seconds)
+        silence.matched(room)
+        if initiator:
+            self._owe(client, silence, answer=False)
+
+    def offered(self, client: Client) -> None:
+        """An offer has reached a client; it owes an answer, unless it has said something already."""
+        silence = client.silence
+        if silence is not None and silence.sent == client.messages:
+            self._owe(client, silence, answer=True)
+
+    def forget(self, client: Client) -> None:
+        """A client is gone, or is here again on another connection: it owes nothing in the room that it has."""
+        client.silence = None
+        self._owing.pop(client, None)
+        self._silent.pop(client, None)
+
+    def _owe(self, client: Client, silence: Silence, *, answer: bool) -> None:
+        silence.owe(self._running(), answer=answer, pongs=client.pongs)
+        self._owing[client] = None
+
+    def _beat(self) -> None:
+        now = self._running()
+        for client in list(self._owing):
+            self._look_at(client, now)
+        for client, sent in list(self._silent.items()):
+            if client.messages != sent:
+                del self._silent[client]
+                self._give(client, Spoke())
+
+    def _look_at(self, client: Client, now: float) -> None:
+        session, silence = client.session, client.silence
+        if silence is None:
+            del self._owing[client]
+            return
+        excused = session.state is State.AWAY or session.partner_away
+        look = silence.look(session.room, client.messages, client.pongs, now, excused=excused)
+        if look is Verdict.ASK:
+            client.connection.ping()
+        elif look is Verdict.SIGN:
+            del self._owing[client]
+            if client.messages != silence.sent:
+                client.silence = None
+        elif look is Verdict.SILENT:
+            self._fall_silent(client)
+
+    def _fall_silent(self, client: Client) -> None:
+        room = client.session.room
+        self.forget(client)
+        if room is None:
+            return
+        self._counts.silent += 1
+        self._log.info(
+            "client {client} has said nothing since it was matched: its partner waits on", client=client.id, room=room
+        )
+        self._give(client, FellSilent(room))
+        if client.session.silent:
+            self._silent[client] = client.messages

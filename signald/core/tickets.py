@@ -1,0 +1,31 @@
+"""Rules for waiting: into the queue, out of it, and on in it with other wishes."""
+
+import msgspec
+
+from signald.core.effects import Effects, Enqueue, Withdraw
+from signald.core.standing import Standing, State
+
+
+def enqueue(who: Standing, now: float, *, avoiding: bool = False, since: float | None = None) -> Effects:
+    """Let a client wait; see `Standing.new_ticket`."""
+    who.ticket = who.new_ticket(now, avoiding=avoiding, since=since)
+    who.state = State.WAITING
+    return (Enqueue(who.ticket),)
+
+
+def withdraw(who: Standing) -> Effects:
+    """Let a client wait no longer, nor believe that it does."""
+    ticket, who.ticket = who.ticket, None
+    who.silent = False
+    who.state = State.IDLE
+    return (Withdraw(ticket),) if ticket else ()
+
+
+def file_anew(who: Standing) -> Effects:
+    """Let a client wait on with other wishes, in the same place."""
+    waits = who.ticket
+    if waits is None or waits.wish == who.wish:
+        return ()
+    who.tickets += 1
+    who.ticket = msgspec.structs.replace(waits, number=who.tickets, wish=who.wish)
+    return Withdraw(waits), Enqueue(who.ticket)
