@@ -35,6 +35,9 @@ export type MAX_REQUEST_ID_LENGTH = 64;
 /** An `id` that is a number; beyond it JavaScript cannot tell all numbers apart. */
 export type MAX_REQUEST_NUMBER = 9007199254740991;
 
+/** Characters of `browser`. */
+export type MAX_BROWSER_LENGTH = 64;
+
 /** Characters of a `pool`, of a key or value of `is`, `wants` and `avoids`, and of one of the `likes`. */
 export type MAX_WORD_LENGTH = 32;
 
@@ -91,6 +94,8 @@ export interface Available {
   likes?: string[];
   /** Seconds of waiting after which a key of `wants` and `avoids`, or `likes`, binds no more. */
   relax?: Record<string, number>;
+  /** Made at random and kept by a browser, for clients of `signald.v1`: two with the same one are matched with each other only if nobody else is there. Used for nothing else; it holds for the session. */
+  browser?: string;
   /** Asks for an answer, for clients of `signald.v1`: `ok` or `error` with the same `id`. */
   id?: string | number;
 }
@@ -154,6 +159,8 @@ export interface Next {
   likes?: string[];
   /** Seconds of waiting after which a key of `wants` and `avoids`, or `likes`, binds no more. */
   relax?: Record<string, number>;
+  /** Made at random and kept by a browser, for clients of `signald.v1`: two with the same one are matched with each other only if nobody else is there. Used for nothing else; it holds for the session. */
+  browser?: string;
   /** The room that is meant, for clients of `signald.v1`: if it is not the client's any more the message is dropped, for it crossed a change of partner. Without it the room of the moment. */
   roomId?: string | null;
   /** Asks for an answer, for clients of `signald.v1`: `ok` or `error` with the same `id`. */

@@ -11,5 +11,8 @@ UserId = NewType("UserId", str)
 RoomId = NewType("RoomId", str)
 """Two matched clients. Unique over all instances, never used again."""
 
+BrowserKey = NewType("BrowserKey", str)
+"""A browser, of which nobody knows more than that two clients are of one."""
+
 RequestId = str | int
 """How a client names a message of its own that is to be answered."""

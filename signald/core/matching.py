@@ -16,7 +16,7 @@ import msgspec
 from signald.core.blocks import Blocks
 from signald.core.classes import Class, Pool
 from signald.core.encounters import Party
-from signald.core.ids import ClientId, UserId
+from signald.core.ids import BrowserKey, ClientId, UserId
 from signald.core.line import Line, Stand
 from signald.core.messages import ErrorCode, ProtocolError
 from signald.core.wishes import NO_WISH, Side, Wish
@@ -45,10 +45,11 @@ class Ticket(msgspec.Struct, frozen=True, gc=False):
         number: Counts the stays of this client; with `client` it names the ticket.
         since: When the client became waiting; seconds, monotonic, of its own instance.
         avoid: The partners that the client met last, if it left one with ``next``; that one comes first.
-        avoid_until: Seconds; up to then they are not matched with each other again.
+        avoid_until: Seconds; up to then they are not matched with each other again, nor with clients of its browser.
         user: Whose client it is; None if nobody knows.
         wish: Whom it wants to meet; None if it is content with whoever comes.
         takes_data: Whether the client knows `data`.
+        browser: Where the client runs; None if nobody knows.
     """
 
     client: ClientId
@@ -59,6 +60,7 @@ class Ticket(msgspec.Struct, frozen=True, gc=False):
     user: UserId | None = None
     wish: Wish | None = None
     takes_data: bool = False
+    browser: BrowserKey | None = None
 
     def party(self) -> Party:
         """The client that waits, with its user."""
@@ -66,7 +68,13 @@ class Ticket(msgspec.Struct, frozen=True, gc=False):
 
     def avoids(self, other: "Ticket", now: float) -> bool:
         """Whether this client should not meet the other one yet."""
-        return other.client in self.avoid and now < self.avoid_until
+        if now >= self.avoid_until:
+            return False
+        return other.client in self.avoid or (self.browser is not None and self.browser == other.browser)
+
+    def is_choosy(self, now: float) -> bool:
+        """Whether it keeps away from somebody for a while."""
+        return now < self.avoid_until and (bool(self.avoid) or self.browser is not None)
 
     @property
     def pool(self) -> str:
@@ -84,13 +92,16 @@ class Ticket(msgspec.Struct, frozen=True, gc=False):
 
     def next_change(self, now: float) -> float | None:
         """When it may meet somebody more; None if nothing changes by itself."""
-        changes = [self.avoid_until] if self.avoid and self.avoid_until > now else []
+        changes = [self.avoid_until] if self.is_choosy(now) else []
         relaxes = None if self.wish is None else self.wish.next_change(self.since, now)
         return min(changes if relaxes is None else [*changes, relaxes], default=None)
 
 
 def compatible(one: Ticket, other: Ticket, now: float) -> bool:
-    """Whether two may be matched as persons: never a client or a user with itself, no quick rematch after ``next``."""
+    """Whether two may be matched as persons: never a client or a user with itself, no quick rematch after ``next``.
+
+    Two of one browser meet if nobody else came while the later of them waited that long.
+    """
     if one.client == other.client or (one.user is not None and one.user == other.user):
         return False
     return not one.avoids(other, now) and not other.avoids(one, now)

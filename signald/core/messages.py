@@ -52,6 +52,12 @@ MAX_REQUEST_ID_LENGTH: Final = 64
 MAX_REQUEST_NUMBER: Final = 2**53 - 1
 """An ``id`` that is a number; beyond it JavaScript cannot tell all numbers apart."""
 
+MIN_BROWSER_LENGTH: Final = 16
+"""Characters of ``browser``: of fewer two browsers might have the same."""
+
+MAX_BROWSER_LENGTH: Final = 64
+"""Characters of ``browser``."""
+
 MAX_WORD_LENGTH: Final = 32
 """Characters of a ``pool``, of a key or value of ``is``, ``wants`` and ``avoids``, and of one of the ``likes``."""
 
@@ -171,6 +177,24 @@ RequestName = (
 """Raw, for the same reason."""
 
 
+BrowserName = (
+    Annotated[
+        Raw,
+        Meta(
+            description="Made at random and kept by a browser, for clients of `signald.v1`: two with the same one are "
+            "matched with each other only if nobody else is there. Used for nothing else; it holds for the session.",
+            extra_json_schema={
+                "type": "string",
+                "minLength": MIN_BROWSER_LENGTH,
+                "maxLength": MAX_BROWSER_LENGTH,
+            },
+        ),
+    ]
+    | UnsetType
+)
+"""Raw, for the same reason."""
+
+
 class Auth(msgspec.Struct, tag="auth", gc=False):
     """Say who you are. No reply on success; a server that checks no tokens accepts any ``userId``."""
 
@@ -240,6 +264,7 @@ class Available(Wishes, tag="available", gc=False):
     Waiting already: nothing happens, or with fields these are the wishes from now on.
     """
 
+    browser: BrowserName = UNSET
     id: RequestName = UNSET
 
 
@@ -281,6 +306,7 @@ class Next(Wishes, tag="next", gc=False):
     Without fields that say whom to meet those of before hold.
     """
 
+    browser: BrowserName = UNSET
     roomId: RoomName = UNSET
     id: RequestName = UNSET
 

@@ -5,7 +5,7 @@ from typing import Any, Final
 import msgspec
 
 from signald.core.encounters import Encounter, Party
-from signald.core.ids import ClientId, RoomId, UserId
+from signald.core.ids import BrowserKey, ClientId, RoomId, UserId
 from signald.core.inputs import Identified
 from signald.core.matching import Ticket
 from signald.core.messages import ProtocolError, Wishes
@@ -50,6 +50,7 @@ class Parcel(msgspec.Struct, array_like=True, frozen=True, kw_only=True):
         facts: What its token tells of it.
         lately: Its last partners, newest first; of these its ticket avoids as many as it would now.
         partner_takes_data: Whether the partner's client knows `data`.
+        browser: Where it runs; None if it did not say.
     """
 
     client: ClientId
@@ -83,6 +84,7 @@ class Parcel(msgspec.Struct, array_like=True, frozen=True, kw_only=True):
     facts: Facts = ()
     lately: tuple[ClientId, ...] = ()
     partner_takes_data: bool = False
+    browser: BrowserKey | None = None
 
 
 def is_last(packed: Parcel, epoch: int, sent: int, received: int, nonce: str) -> bool:
@@ -124,6 +126,7 @@ def pack(session: Session, now: float, **more: Any) -> Parcel:
         facts=() if identity is None else identity.facts,
         lately=session.lately,
         partner_takes_data=session.partner_takes_data,
+        browser=session.browser,
         **more,
     )
 
@@ -144,13 +147,14 @@ def unpack(parcel: Parcel, policy: Policy, now: float) -> Session:
     if parcel.user is not None:
         session.identity = Identified(parcel.user, now + parcel.user_s, parcel.facts)
     session.bad_tokens, session.tickets, session.met = parcel.bad_tokens, parcel.tickets, parcel.met
+    session.browser, session.since = parcel.browser, now
     session.lately = parcel.lately or (() if parcel.partner is None else (parcel.partner,))
     _want(session, parcel.said)
     if session.stands is State.WAITING:
         since, until = now - parcel.waited_s, now + parcel.avoid_s
         avoid = () if parcel.avoid is None else (parcel.avoid, *_others(parcel))
-        user, wish = session.user, session.wish
-        session.shelved = Ticket(parcel.client, parcel.tickets, since, avoid, until, user, wish, takes_data=True)
+        who = session.user, session.wish, True, session.browser
+        session.shelved = Ticket(parcel.client, parcel.tickets, since, avoid, until, *who)
     return session
 
 

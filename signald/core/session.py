@@ -22,6 +22,7 @@ from typing import Any, Final
 from msgspec import UNSET, Raw
 
 from signald.core import absence, complaints, messages, proof, silence
+from signald.core.browsers import recognise
 from signald.core.effects import (
     Effects,
     LeaveRoom,
@@ -68,6 +69,7 @@ from signald.core.messages import (
     Report,
     Resume,
     Signal,
+    Wishes,
 )
 from signald.core.standing import AVOIDED_AT_MOST, EXPIRED, Policy, Standing, State
 from signald.core.tickets import enqueue, file_anew, withdraw
@@ -109,16 +111,19 @@ class Session(Standing):
 
     def _available(self, given: Available, now: float) -> Effects:
         self._need_identity(now)
-        self.want(given.wishes())
+        self._want(given, given.wishes())
         return enqueue(self, now)
 
     def _want_else(self, given: Available, now: float) -> Effects:
         """Who waits already wants to meet somebody else from now on; it has waited no shorter for that."""
-        said = given.wishes()
-        if said is None:
-            return _NOTHING
-        self.want(said)
+        self._want(given, given.wishes() or self.said)
         return file_anew(self)
+
+    def _want(self, given: Available | Next, said: Wishes | None) -> None:
+        """Take whom a client wants to meet, and its browser."""
+        browser = recognise(given.browser) if self.v1 and isinstance(given.browser, Raw) else self.browser
+        self.want(said)
+        self.browser = browser
 
     def _mean(self, given: Offer | Answer | Ice | Data | Next | Leave) -> None:
         """Let a message through that is about the room of the moment; old clients name none."""
@@ -182,9 +187,7 @@ class Session(Standing):
     def _next(self, given: Next, now: float) -> Effects:
         self._mean(given)
         self._need_identity(now)
-        said = given.wishes()
-        if said is not None:
-            self.want(said)
+        self._want(given, given.wishes() or self.said)
         return self._part("next") + enqueue(self, now, avoiding=True)
 
     def _partner_gone(self, given: PartnerGone, now: float) -> Effects:

@@ -9,7 +9,7 @@ from typing import Final
 import msgspec
 
 from signald.core.encounters import Encounter
-from signald.core.ids import ClientId, RoomId, UserId
+from signald.core.ids import BrowserKey, ClientId, RoomId, UserId
 from signald.core.inputs import Identified
 from signald.core.matching import Ticket
 from signald.core.messages import Common, ErrorCode, ProtocolError, Wishes
@@ -85,10 +85,12 @@ class Standing:
         said: Whom it wants to meet, in its words; None if it did not say.
         wish: The same, comparable; None for whoever comes.
         lately: The last partners, newest first, of one who says whom it wants to meet.
+        browser: Where it runs; None if it did not say.
     """
 
     __slots__ = (
         "bad_tokens",
+        "browser",
         "client",
         "identity",
         "lately",
@@ -129,6 +131,7 @@ class Standing:
         self.said: Wishes | None = None
         self.wish: Wish | None = None
         self.lately: tuple[ClientId, ...] = ()
+        self.browser: BrowserKey | None = None
 
     @property
     def user(self) -> UserId | None:
@@ -153,9 +156,10 @@ class Standing:
         avoid: tuple[ClientId, ...] = ()
         if avoiding:
             avoid = self.lately if self.wish is not None else self.lately[:1]
-        until = now + self.policy.rematch_delay_s if avoid else now
+        until = now + self.policy.rematch_delay_s if avoid or self.browser else now
         waits_since = now if since is None else since
-        return Ticket(self.client, self.tickets, waits_since, avoid, until, self.user, self.wish, self.v1)
+        who = self.user, self.wish, self.v1, self.browser
+        return Ticket(self.client, self.tickets, waits_since, avoid, until, *who)
 
     def want(self, said: Wishes | None) -> None:
         """Take what the client says of whom it wants to meet; None if it is content with whoever comes.

@@ -24,8 +24,8 @@ def withdraw(who: Standing) -> Effects:
 def file_anew(who: Standing) -> Effects:
     """Let a client wait on with other wishes, in the same place."""
     waits = who.ticket
-    if waits is None or waits.wish == who.wish:
+    if waits is None or (waits.wish == who.wish and waits.browser == who.browser):
         return ()
     who.tickets += 1
-    who.ticket = msgspec.structs.replace(waits, number=who.tickets, wish=who.wish)
+    who.ticket = msgspec.structs.replace(waits, number=who.tickets, wish=who.wish, browser=who.browser)
     return Withdraw(waits), Enqueue(who.ticket)

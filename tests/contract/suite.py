@@ -17,7 +17,7 @@ from signald.core import classes
 from signald.core.bans import Ban, BanKind
 from signald.core.blocks import BLOCKS_EACH
 from signald.core.encounters import Party
-from signald.core.ids import ClientId, RoomId, UserId
+from signald.core.ids import BrowserKey, ClientId, RoomId, UserId
 from signald.core.inputs import PartnerFound
 from signald.core.matching import Ticket
 from signald.core.messages import ErrorCode, Parting, ProtocolError, Wishes
@@ -217,15 +217,18 @@ class Brokers(TestCase):
         user: str | None = None,
         delay_s: float = REMATCH_DELAY_S,
         takes_data: bool = False,
+        browser: str | None = None,
         **wishes: Any,
     ) -> Ticket:
         """A client becomes waiting, and the store knows it."""
         self._numbers[client] = self._numbers.get(client, 0) + 1
         now = self.now()
         avoided = () if avoid is None else (ClientId(avoid),)
-        until = now + delay_s if avoid else now
+        until = now + delay_s if avoid or browser else now
         known = UserId(user) if user else None
         ticket = Ticket(ClientId(client), self._numbers[client], now, avoided, until, known, takes_data=takes_data)
+        if browser is not None:
+            ticket = msgspec.structs.replace(ticket, browser=BrowserKey(browser))
         if wishes:
             ticket = msgspec.structs.replace(ticket, wish=make_wish(Wishes(**wishes), (), Vocabulary()))
         self.events.tickets[client] = ticket
@@ -676,6 +679,22 @@ class BrokerContract(Brokers):
         self.leave("B")
         await self.events.until(lambda: len(self.events.left) == 2)
         self.assertEqual(self.events.left[1], ("a", again))
+
+    async def test_two_of_one_browser(self) -> None:
+        """Somebody who opens a second tab sees itself, though others wait; or who is alone never sees that it works."""
+        for name in ("a", "b"):
+            await self.enqueue(name, browser="firefox", delay_s=60)
+        await self.enqueue("C", browser="firefox", delay_s=60, likes=["x"], relax={"likes": 3600})
+        self.assertEqual(self.events.matches, [])
+        await self.enqueue("D", browser="chromium")
+        await self.paired("a", "D")
+        await self.enqueue("e", likes=["x"], relax={"likes": 3600})
+        await self.paired("C", "e")
+        await self.enqueue("F")
+        await self.paired("b", "F")
+        await self.enqueue("g", browser="firefox", delay_s=0.3)
+        await self.enqueue("H", browser="firefox", delay_s=0.3)
+        await self.paired("g", "H")
 
     async def test_who_owes_an_answer(self) -> None:
         """A page that hangs keeps its partner for ever, or one that nobody offered anything loses it."""

@@ -102,15 +102,17 @@ def _take_out(lines: dict[Filed, int], gone: Iterable[Filed]) -> None:
         lines.pop(filed, None)
 
 
-def _parts(ticket: str) -> tuple[str, str, list[str], str, list[str]]:
-    """Instance, client, whom it avoids, user, and what it likes."""
-    instance, client, _, avoid, user, likes, *_ = [*ticket.split("|"), "", ""]
-    return instance, client, avoid.split(","), user, likes.split(",") if likes else []
+def _parts(ticket: str) -> tuple[str, str, list[str], str, list[str], str]:
+    """Instance, client, whom it avoids, user, what it likes, and its browser."""
+    instance, client, _, avoid, user, likes, browser, *_ = [*ticket.split("|"), "", "", ""]
+    return instance, client, avoid.split(","), user, likes.split(",") if likes else [], browser
 
 
 def _apart(one: str, other: str, shunned: frozenset[str]) -> bool:
-    _, client, avoid, user, _ = _parts(one)
-    instance, their_client, their_avoid, their_user, _ = _parts(other)
+    _, client, avoid, user, _, browser = _parts(one)
+    instance, their_client, their_avoid, their_user, _, their_browser = _parts(other)
     if their_client == client or instance in shunned or (user and user == their_user):
+        return True
+    if browser and browser.rstrip("~") == their_browser.rstrip("~") and "~" in browser + their_browser:
         return True
     return their_client in avoid or client in their_avoid

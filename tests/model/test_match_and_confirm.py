@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 
 from signald.brokers.redis.access import Script
 from signald.brokers.redis.keys import Keys, class_of, file_ticket, forms, side_as_json
-from signald.core.ids import ClientId, UserId
+from signald.core.ids import BrowserKey, ClientId, UserId
 from signald.core.matching import Ticket
 from signald.core.messages import Available, Wishes
 from signald.core.wishes import NO_WISH, Side, Vocabulary, make_wish
@@ -143,9 +143,9 @@ wishes = st.none() | st.builds(
     likes=st.just([]) | st.lists(st.sampled_from("xyz"), max_size=3),
 )
 tickets = st.builds(
-    lambda instance, client, number, avoid, user, wish: (
+    lambda instance, client, number, avoid, user, wish, browser: (
         instance,
-        Ticket(ClientId(client), number, 0.0, tuple(map(ClientId, avoid)), 0.0, user, wish),
+        Ticket(ClientId(client), number, 0.0, tuple(map(ClientId, avoid)), 0.0, user, wish, browser=browser),
     ),
     st.sampled_from("ABC"),
     st.sampled_from("uvwxyz"),
@@ -153,6 +153,7 @@ tickets = st.builds(
     st.just([]) | st.lists(st.sampled_from("uv"), max_size=2, unique=True),
     st.none() | st.none() | st.just(UserId("ada")),
     wishes,
+    st.none() | st.sampled_from([BrowserKey("firefox"), BrowserKey("chromium")]),
 )
 KEYS = Keys("model:")
 

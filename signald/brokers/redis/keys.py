@@ -133,21 +133,26 @@ class Form(NamedTuple):
 
 
 def file_ticket(instance: str, ticket: Ticket, *, avoiding: bool) -> str:
-    """A ticket as it stands in a line: ``instance|client|number|avoid``, and ``|user|likes`` if there are any."""
+    """A ticket as it stands in a line: ``instance|client|number|avoid``, and ``|user|likes|browser`` if there are any.
+
+    A ``~`` behind the browser says that the ticket keeps away from others of it for now.
+    """
     # Of those who say nothing, tickets are read by instances of earlier versions, which know of one to be avoided.
     avoided = ticket.avoid if ticket.wish is not None else ticket.avoid[:1]
     words = [instance, ticket.client, str(ticket.number), ",".join(avoided) if avoiding else ""]
-    if ticket.user is not None or ticket.likes:
+    if ticket.user is not None or ticket.likes or ticket.browser is not None:
         words.append("" if ticket.user is None else _digest(ticket.user))
-    if ticket.likes:
+    if ticket.likes or ticket.browser is not None:
         words.append(",".join(map(digest_of_like, ticket.likes)))
+    if ticket.browser is not None:
+        words.append(ticket.browser + "~" * avoiding)
     return "|".join(words)
 
 
 def forms(instance: str, ticket: Ticket) -> list[Form]:
     """All ways in which a ticket may have been filed: in each class in which it ever is, avoiding somebody or not."""
     tickets = [file_ticket(instance, ticket, avoiding=False)]
-    if ticket.avoid:
+    if ticket.avoid or ticket.browser is not None:
         tickets.append(file_ticket(instance, ticket, avoiding=True))
     if ticket.wish is None:
         return [Form("", text) for text in tickets]

@@ -1,7 +1,8 @@
 -- What scripts about waiting tickets share; it stands before each of them.
 --
--- A ticket is `instance|client|number|avoid`, and `|user|likes` if there are any; what it avoids and what it likes is
--- separated by commas, user and likes are digests. It stands in the line of its class, and if it prefers its likes (then
+-- A ticket is `instance|client|number|avoid`, and `|user|likes|browser` if there are any; what it avoids and what it likes
+-- is separated by commas; user, likes and browser are digests, and a ~ behind the browser says that the ticket keeps away
+-- from others of it for now. It stands in the line of its class, and if it prefers its likes (then
 -- the name of the class ends in +) in one line for each of them and its class too. For each like, and for all, there is
 -- a set of heads: the classes by the place of the first in their line. The line of those who say nothing and name no
 -- pool has neither, for instances of earlier versions file tickets there and take them out.
@@ -22,8 +23,8 @@ local function parse(ticket)
     if not instance then
         return nil
     end
-    local avoid, user, likes = string.match(rest .. '||', '^([^|]*)|([^|]*)|([^|]*)')
-    return instance, client, avoid, user, likes
+    local avoid, user, likes, browser = string.match(rest .. '|||', '^([^|]*)|([^|]*)|([^|]*)|([^|]*)')
+    return instance, client, avoid, user, likes, browser
 end
 
 local function prefers(class)

@@ -75,17 +75,26 @@ local function has_blocked(by, whom)
     return false
 end
 
-local _, client, avoid, user, likes = parse(own)
+local _, client, avoid, user, _, browser = parse(own)
 local own_names = names(client, user)
 
 local function among(one, list)
     return list ~= '' and string.find(',' .. list .. ',', ',' .. one .. ',', 1, true) ~= nil
 end
 
-local function apart(instance, their_client, their_avoid, their_user)
+-- Whether two are of one browser, and one of them keeps away from others of it.
+local own_browser = string.gsub(browser, '~', '')
+local function share_browser(theirs)
+    if own_browser == '' or string.gsub(theirs, '~', '') ~= own_browser then
+        return false
+    end
+    return browser ~= own_browser or theirs ~= own_browser
+end
+
+local function apart(instance, their_client, their_avoid, their_user, their_browser)
     if their_client == client or shunned[instance] or (user ~= '' and their_user == user) then
         return true
-    elseif among(their_client, avoid) or among(client, their_avoid) then
+    elseif among(their_client, avoid) or among(client, their_avoid) or share_browser(their_browser) then
         return true
     end
     local their_names = names(their_client, their_user)
@@ -276,11 +285,11 @@ while found do
     if not seen[name] and not (reached_place and not is_behind(found)) then
         seen[name] = true
         looked, last = looked + 1, found
-        local instance, their_client, their_avoid, their_user, their_likes = parse(ticket)
+        local instance, their_client, their_avoid, their_user, their_likes, their_browser = parse(ticket)
         if instance == nil or not is_alive(instance) then
             take_out(line.class, ticket)
             line.from = line.from - 1
-        elseif not apart(instance, their_client, their_avoid, their_user) then
+        elseif not apart(instance, their_client, their_avoid, their_user, their_browser) then
             local shared = 0
             for like in string.gmatch(line.like and their_likes or '', '[^,]+') do
                 shared = shared + (own_likes[like] and 1 or 0)

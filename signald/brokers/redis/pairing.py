@@ -545,7 +545,7 @@ class Pairing:
         stay.sought_at = now
         ticket = stay.ticket
         stay.in_passing = in_passing
-        avoiding = bool(ticket.avoid) and now < ticket.avoid_until
+        avoiding = ticket.is_choosy(now)
         waited_s = max(0.0, now - ticket.since)
         self._outside.seek(ticket, Wanted(stay.place, waited_s, ticket.side(now), avoiding, reached))
 

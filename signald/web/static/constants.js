@@ -36,6 +36,9 @@ export const MAX_REQUEST_ID_LENGTH = 64;
 /** An `id` that is a number; beyond it JavaScript cannot tell all numbers apart. */
 export const MAX_REQUEST_NUMBER = 9007199254740991;
 
+/** Characters of `browser`. */
+export const MAX_BROWSER_LENGTH = 64;
+
 /** Characters of a `pool`, of a key or value of `is`, `wants` and `avoids`, and of one of the `likes`. */
 export const MAX_WORD_LENGTH = 32;
 

@@ -212,6 +212,9 @@
  * @property {string[] | undefined} [likes]  Interests: who shares some comes first.
  * @property {Record<string, number> | undefined} [relax]  Seconds of waiting after which a key of `wants` and
  *   `avoids`, or `likes`, binds no more.
+ * @property {string | undefined} [browser]  Made at random and kept by a browser, for clients of `signald.v1`: two
+ *   with the same one are matched with each other only if nobody else is there. Used for nothing else; it holds for
+ *   the session.
  * @property {string | number | undefined} [id]  Asks for an answer, for clients of `signald.v1`: `ok` or `error` with
  *   the same `id`.
  */
@@ -274,6 +277,9 @@
  * @property {string[] | undefined} [likes]  Interests: who shares some comes first.
  * @property {Record<string, number> | undefined} [relax]  Seconds of waiting after which a key of `wants` and
  *   `avoids`, or `likes`, binds no more.
+ * @property {string | undefined} [browser]  Made at random and kept by a browser, for clients of `signald.v1`: two
+ *   with the same one are matched with each other only if nobody else is there. Used for nothing else; it holds for
+ *   the session.
  * @property {string | undefined} [roomId]  The room that is meant, for clients of `signald.v1`: if it is not the
  *   client's any more the message is dropped, for it crossed a change of partner. Without it the room of the moment.
  * @property {string | number | undefined} [id]  Asks for an answer, for clients of `signald.v1`: `ok` or `error` with

@@ -8,7 +8,7 @@ from hypothesis.stateful import Bundle, RuleBasedStateMachine, consumes, invaria
 
 from signald.core.blocks import Blocks
 from signald.core.classes import IDLE_KEPT
-from signald.core.ids import ClientId, RoomId, UserId
+from signald.core.ids import BrowserKey, ClientId, RoomId, UserId
 from signald.core.matching import CANDIDATES, Queue, Ticket, compatible
 from signald.core.messages import Wishes
 from signald.core.rooms import Room, Rooms
@@ -75,6 +75,8 @@ class Everybody:
         for ticket, partner in ((one, other), (other, one)):
             if partner.client in ticket.avoid and now < ticket.avoid_until:
                 return True
+            if ticket.browser and ticket.browser == partner.browser and now < ticket.avoid_until:
+                return True
         names, others = one.party().names(), other.party().names()
         return any(
             (first in names and second in others) or (second in names and first in others)
@@ -129,12 +131,19 @@ class QueueModel(RuleBasedStateMachine):
         seconds=st.sampled_from([1.0, 5.0]),
         user=st.none() | st.none() | st.sampled_from([UserId("ada"), UserId("bob")]),
         wish=wishes,
+        browser=st.none() | st.sampled_from([BrowserKey("firefox"), BrowserKey("chromium")]),
     )
     def new(
-        self, client: ClientId, avoid: list[ClientId], seconds: float, user: UserId | None, wish: Wish | None
+        self,
+        client: ClientId,
+        avoid: list[ClientId],
+        seconds: float,
+        user: UserId | None,
+        wish: Wish | None,
+        browser: BrowserKey | None,
     ) -> Ticket:
         self.numbers += 1
-        return Ticket(client, self.numbers, self.now, tuple(avoid), self.now + seconds, user, wish)
+        return Ticket(client, self.numbers, self.now, tuple(avoid), self.now + seconds, user, wish, browser=browser)
 
     @rule(ticket=consumes(tickets))
     def serve(self, ticket: Ticket) -> None:
@@ -294,6 +303,25 @@ def test_compatible() -> None:
         assert compatible(avoiding, ticket("b"), now) is may
         assert compatible(ticket("b"), avoiding, now) is may
         assert compatible(avoiding, ticket("c"), now)
+
+
+def test_two_of_one_browser() -> None:
+    """Somebody who opens a second tab sees itself, though others wait; or who is alone never sees that it works."""
+    queue = Queue(Blocks(1e9))
+    first, second, later = (
+        Ticket(ClientId(name), 1, since, (), since + 3.0, browser=BrowserKey("firefox"))
+        for name, since in (("a", 0.0), ("b", 10.0), ("c", 11.0))
+    )
+    queue.add(first, 0.0)
+    assert queue.match(second, 10.0) is None, "the first one has waited long, the second one has not"
+    queue.add(second, 10.0)
+    assert queue.match(ticket("stranger"), 10.5) == first
+    assert queue.match(later, 11.0) is None
+    queue.add(later, 11.0)
+    assert queue.changed(13.0) == [first, second][1:]
+    assert queue.match(second, 13.0) is None, "the later one may not yet"
+    assert queue.changed(14.0) == [later]
+    assert queue.match(later, 14.0) == second
 
 
 def test_one_user_is_never_matched_with_itself() -> None:

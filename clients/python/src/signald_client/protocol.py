@@ -38,6 +38,9 @@ MAX_REQUEST_ID_LENGTH: Final = 64
 MAX_REQUEST_NUMBER: Final = 9007199254740991
 """An `id` that is a number; beyond it JavaScript cannot tell all numbers apart."""
 
+MAX_BROWSER_LENGTH: Final = 64
+"""Characters of `browser`."""
+
 MAX_WORD_LENGTH: Final = 32
 """Characters of a `pool`, of a key or value of `is`, `wants` and `avoids`, and of one of the `likes`."""
 
@@ -159,6 +162,9 @@ Available = TypedDict(
         "likes": NotRequired[list[str]],
         # Seconds of waiting after which a key of `wants` and `avoids`, or `likes`, binds no more.
         "relax": NotRequired[dict[str, float]],
+        # Made at random and kept by a browser, for clients of `signald.v1`: two with the same one are matched with each
+        # other only if nobody else is there. Used for nothing else; it holds for the session.
+        "browser": NotRequired[str],
         # Asks for an answer, for clients of `signald.v1`: `ok` or `error` with the same `id`.
         "id": NotRequired[str | int],
     },
@@ -237,6 +243,9 @@ Next = TypedDict(
         "likes": NotRequired[list[str]],
         # Seconds of waiting after which a key of `wants` and `avoids`, or `likes`, binds no more.
         "relax": NotRequired[dict[str, float]],
+        # Made at random and kept by a browser, for clients of `signald.v1`: two with the same one are matched with each
+        # other only if nobody else is there. Used for nothing else; it holds for the session.
+        "browser": NotRequired[str],
         # The room that is meant, for clients of `signald.v1`: if it is not the client's any more the message is
         # dropped, for it crossed a change of partner. Without it the room of the moment.
         "roomId": NotRequired[str | None],
@@ -440,9 +449,10 @@ class PartnerLeft(TypedDict):
     """The partner went. With REQUEUE_ON_PARTNER_LEAVE the client is waiting again already, else it is idle."""
 
     type: Literal["partner-left"]
-    # For clients of `signald.v1`: it said `next` or `leave`, is `gone` (closed, or did not come back), was `removed` by
-    # the server, or its server is `stopping`.
-    reason: NotRequired[Literal["gone", "leave", "next", "removed", "stopping"]]
+    # For clients of `signald.v1`: it said `next` or `leave`, is `gone` (closed, did not come back, or said nothing),
+    # was `removed` by the server, or its server is `stopping`. Or this client itself was `silent`, and does not wait
+    # until it says something.
+    reason: NotRequired[Literal["gone", "leave", "next", "removed", "silent", "stopping"]]
 
 
 class PartnerAway(TypedDict):
