@@ -51,6 +51,7 @@ class Lane:
         self._wanted: dict[int, int] = {}
         self._may_lead = leads
         self._leads = False
+        self._turned = False
         self._turn_of_reactor: Any = None
 
     def __getattr__(self, name: str) -> Any:
@@ -106,7 +107,8 @@ class Lane:
         """
         theirs = getattr(self._reactor, "_poller", None)
         turn = getattr(self._reactor, "doIteration", None)
-        if not self._may_lead or self._connections or not isinstance(theirs, select.epoll) or turn is None:
+        itself = getattr(turn, "__self__", None)  # something else may stand for it here
+        if not self._may_lead or self._connections or not isinstance(theirs, select.epoll) or itself is None:
             return
         self._reactor.callFromThread(lambda: None)
         if not select.select([theirs], [], [], 0)[0]:
@@ -114,12 +116,25 @@ class Lane:
             return
         self._poll.register(theirs, _READ)
         self._turn_of_reactor = turn
-        self._reactor.doIteration = self._turn
+        itself.doIteration = self._turn
+        self._reactor.callLater(0, self._reactor.callLater, 0, self._be_sure)
         self._reactor.addSystemEventTrigger("during", "shutdown", self.connectionLost, _REASONS[CONNECTION_LOST])
         self._leads = self._output.held = True
 
+    def _be_sure(self) -> None:
+        """Step back if a turn of the reactor went by without us: it would never hear of its clients."""
+        if self._turned:
+            return
+        self._log.warn("this reactor takes its turns in another way: clients and all else are polled apart")
+        self._leads = False
+        self._poll.unregister(self._reactor._poller)
+        self._output.release()
+        if self._connections:
+            self._reactor.addReader(self)
+
     def _turn(self, timeout: float | None) -> None:
         """Do what `ReactorBase.doIteration` does, for the connections too; seconds, None for as long as it takes."""
+        self._turned = True
         output = self._output
         output.write()  # what timers left
         ready = self._poll.poll(timeout, AT_ONCE)

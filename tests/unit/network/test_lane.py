@@ -41,8 +41,8 @@ class Lanes:
 
     leads = False
 
-    def __init__(self) -> None:
-        self.reactor: Any = self.make_reactor()
+    def __init__(self, reactor: Any = None) -> None:
+        self.reactor: Any = reactor or self.make_reactor()
         self.output = Output(self.reactor)
         self.lane = Lane(self.reactor, self.output, leads=True)
         self.others: list[socket.socket] = []
@@ -290,6 +290,42 @@ def test_a_reactor_that_waits_in_another_way_is_left_alone() -> None:
     assert reactor.doIteration == turn
     reactor._poller.close()
     waits_with.close()
+
+
+class StandIn:
+    """What stands for a reactor, as in a worker process."""
+
+    def __init__(self, reactor: Any) -> None:
+        self._reactor = reactor
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._reactor, name)
+
+
+def test_what_stands_for_a_reactor_is_looked_through() -> None:
+    """Workers accept clients and never read what they send."""
+    reactor: Any = EPollReactor()
+    turn = reactor.doIteration
+    lane = Lane(StandIn(reactor), Output(reactor), leads=True)
+    lane.start()
+    assert reactor.doIteration != turn
+    reactor._poller.close()
+
+
+def test_a_reactor_that_takes_other_turns_is_noticed() -> None:
+    """The same, should Twisted call something else than it does today."""
+    reactor: Any = EPollReactor()
+    turn = reactor.doIteration
+    lanes = LeadingLanes(reactor)
+    reactor.doIteration = turn
+    heard: list[bytes] = []
+    protocol: Any = lanes.connect().protocol
+    protocol.on_data = heard.append
+    lanes.others[0].sendall(b"x")
+    for _ in range(4):
+        lanes.turn()
+    assert heard == [b"x"]
+    lanes.end()
 
 
 def test_leading_can_be_turned_off() -> None:
