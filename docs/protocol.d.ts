@@ -439,12 +439,17 @@ export interface Wishes {
   relax?: Record<string, number>;
 }
 
-/** What the `code` of an `error` message can be. The connection stays open, but for repeated AUTH_FAILED. */
+/** What the `code` of an `error` message can be. The connection stays open, but for repeated AUTH_FAILED, and where a handshake is refused. */
 export type ErrorCode =
   | "INVALID_FORMAT"
   | "UNKNOWN_TYPE"
   | "NOT_PAIRED"
   | "PARTNER_CANNOT"
+  | "FULL"
+  | "STOPPING"
+  | "TOO_MANY"
+  | "TOO_MANY_OF_USER"
+  | "BANNED"
   | "ALREADY_PAIRED"
   | "RATE_LIMIT"
   | "AUTH_REQUIRED"

@@ -12,19 +12,18 @@ from twisted.internet.interfaces import IReactorTime
 from signald.brokers.interface import Broker, BrokerEvents
 from signald.clients.bulletins import Bulletins
 from signald.clients.client import Client, Connection, Identities, Nobody
-from signald.clients.ending import Ending, dismiss
+from signald.clients.ending import Ending
 from signald.clients.homes import Homes
+from signald.clients.newcomers import Newcomers
 from signald.clients.performing import Performer
 from signald.clients.resuming import Resuming, parting_by
 from signald.clients.terms import Terms
 from signald.clients.vigil import Vigil
 from signald.core import addresses, messages
 from signald.core.effects import (
-    POLICY_VIOLATION,
     FileReport,
 )
-from signald.core.farewells import FLOOD
-from signald.core.ids import ClientId, RequestId, RoomId, UserId
+from signald.core.ids import ClientId, RoomId, UserId
 from signald.core.inputs import (
     Disconnected,
     PartnerFound,
@@ -36,7 +35,7 @@ from signald.core.inputs import (
 )
 from signald.core.limits import MessageRate
 from signald.core.matching import Ticket
-from signald.core.messages import Auth, Crossed, ErrorCode, IceServer, Parting, ProtocolError, ResumeOffer
+from signald.core.messages import Crossed, ErrorCode, IceServer, Parting, ProtocolError, ResumeOffer
 from signald.core.session import Session
 from signald.core.standing import Policy, State
 from signald.limits.pace import Pace
@@ -45,7 +44,6 @@ from signald.telemetry.counts import Counts
 from signald.telemetry.lag import LoopLag
 from signald.telemetry.logs import ClientLog
 
-_RATE_LIMIT = ProtocolError(ErrorCode.RATE_LIMIT, "too many messages: this one was dropped")
 _DISCONNECTED = Disconnected()
 
 _TOKEN_EXPIRED = TokenExpired()
@@ -113,6 +111,7 @@ class Clients:
         performer = Performer(broker, clock, counts, ice_servers, identities, self._pace, report, ending)
         self._run, self._give, self._refuse = performer.run, performer.give, performer.refuse
         self._requests = performer.requests
+        self._newcomers = Newcomers(clock, self._identities, policy.auth, performer)
         self._ice_servers = ice_servers
         self.bulletins = Bulletins(clock, broker.crowds, performer.tell)
         performer.waits = self.bulletins.begin
@@ -154,22 +153,35 @@ class Clients:
 
     # --- from the wire ------------------------------------------------------------------------------------------------
 
-    def open(self, connection: Connection, address: str = "", *, v1: bool = False) -> Client:
-        """Make a client of a connection that is ready for messages, and tell it its id."""
+    def open(self, connection: Connection, address: str = "", *, v1: bool = False, token: str | None = None) -> Client:
+        """Make a client of a connection that is ready for messages, and tell it its id.
+
+        Args:
+            connection: The connection.
+            address: Of the client.
+            v1: Whether it speaks the protocol of today.
+            token: What its handshake brought: as if its first message were ``auth``.
+
+        Raises:
+            Refused: For its token; nothing was sent.
+        """
         name, now = self._new_client_id(), self._now()
         rate = MessageRate(self._rate, now, self._lost_s())
         client = Client(connection, Session(name, self.policy, v1=v1), rate, now, address)
-        self.add(client)
-        self._counts.clients += 1
         resume: ResumeOffer | UnsetType = UNSET
         if v1 and self.resuming is not None:
             self.resuming.begin(client)
             resume = self.resuming.offer(client)
+        known = None if token is None else self._newcomers.look(client, token)
+        self.add(client)
+        self._counts.clients += 1
         connection.send(messages.ready(name, self._ice_servers(name), resume))
         if self._log.shows_debug:
             self._log.debug(
                 "client {client} connected from {address}", client=name, address=self._show_address(address)
             )
+        if known is not None:
+            self._give(client, known)
         return client
 
     def add(self, client: Client) -> None:
@@ -181,7 +193,7 @@ class Clients:
         now = self._now()
         client.messages += 1
         if not client.rate.allows(now) and not client.rate.excuses(self._lost_s()):
-            self._too_many(client, self._requests.of(client, text))
+            self._requests.too_many(client, text)
             return
         try:
             message = self._parse(text)
@@ -203,21 +215,6 @@ class Clients:
                 client.rate.charge(PRICES[kind], now)
             self._run(client, effects)
 
-    def _too_many(self, client: Client, asked: RequestId | UnsetType = UNSET) -> None:
-        """Refuse a message above MAX_MSG_PER_SECOND: the one mistake that VIOLATIONS_PER_MINUTE counts.
-
-        One report too many is RATE_LIMIT too, but does not count: clients that share an address share the limit on
-        reports, and none of them should be closed or banned for what the others report.
-        """
-        self._refuse(client, _RATE_LIMIT, asked)
-        if not self._pace.forgives(client.id, client.address):
-            self._counts.violators += 1
-            dismiss(client, POLICY_VIOLATION, "too many messages above the rate limit", FLOOD)
-
-    def show_token(self, client: Client, token: str) -> None:
-        """Take the token of a client's handshake as if its first message were ``auth``."""
-        self._give(client, Auth(token=token))
-
     def token_expired(self, client: Client) -> None:
         """Tell a client's session that its token has expired."""
         self._give(client, _TOKEN_EXPIRED)
@@ -228,7 +225,7 @@ class Clients:
         if client.rate.allows(self._now()) or client.rate.excuses(self._lost_s()):
             self._refuse(client, ProtocolError(ErrorCode.INVALID_FORMAT, why))
         else:
-            self._too_many(client)
+            self._requests.too_many(client)
 
     def closed(self, client: Client, why: str, code: int | None = None) -> None:
         """Take note that a client's connection ended, or will at once; it may come back. Harmless when done twice.
@@ -314,6 +311,7 @@ class Clients:
         clients, self._clients = self._clients, {}
         if self._broker.parks:
             self._clients = {name: each for name, each in clients.items() if each.outbox is not None}
+        self._newcomers.stop()
         self._ending.begin(reason, len(clients))
         for client in clients.values():
             if client.session.state is not State.AWAY:

@@ -76,7 +76,7 @@ class Performer:
         self._pace = pace
         self._file = report
         self._ending = ending
-        self.requests = Requests(counts, self.tell, self.refuse)
+        self.requests = Requests(counts, pace, self.tell, self.refuse)
         self.resuming: Resuming | None = None
         """Knows which session a token names; None if no session goes on."""
         self.waits: Callable[[Client], None] = lambda client: None

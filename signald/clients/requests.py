@@ -5,16 +5,22 @@ looks for the session; what was said too early waits with it until it is known w
 """
 
 from collections.abc import Callable
+from typing import Final
 
 from msgspec import UNSET, UnsetType
 
 from signald.clients.client import Client
+from signald.clients.ending import dismiss
 from signald.core import messages
-from signald.core.effects import Effects, TellDone
+from signald.core.effects import POLICY_VIOLATION, Effects, TellDone
+from signald.core.farewells import FLOOD
 from signald.core.ids import RequestId
-from signald.core.messages import ClientMessage, Crossed, ProtocolError
+from signald.core.messages import ClientMessage, Crossed, ErrorCode, ProtocolError
 from signald.core.standing import State
+from signald.limits.pace import Pace
 from signald.telemetry.counts import Counts
+
+_RATE_LIMIT: Final = ProtocolError(ErrorCode.RATE_LIMIT, "too many messages: this one was dropped")
 
 
 class Requests:
@@ -22,6 +28,7 @@ class Requests:
 
     Args:
         counts: Where to count what happens.
+        pace: Knows who is to be closed for sending too much.
         tell: Sends a client a message.
         refuse: Tells a client of its mistake, in the message that it names so.
     """
@@ -29,10 +36,12 @@ class Requests:
     def __init__(
         self,
         counts: Counts,
+        pace: Pace,
         tell: Callable[[Client, bytes], None],
         refuse: Callable[[Client, ProtocolError, RequestId | UnsetType], None],
     ) -> None:
         self._counts = counts
+        self._pace = pace
         self._tell = tell
         self._refuse = refuse
 
@@ -64,6 +73,17 @@ class Requests:
             return ()
         client.asked = id
         return effects if session.state is State.RESUMING else (*effects, TellDone(id))
+
+    def too_many(self, client: Client, text: bytes = b"") -> None:
+        """Refuse a message above MAX_MSG_PER_SECOND: the one mistake that VIOLATIONS_PER_MINUTE counts.
+
+        One report too many is RATE_LIMIT too, but does not count: clients that share an address share the limit on
+        reports, and none of them should be closed or banned for what the others report.
+        """
+        self._refuse(client, _RATE_LIMIT, self.of(client, text))
+        if not self._pace.forgives(client.id, client.address):
+            self._counts.violators += 1
+            dismiss(client, POLICY_VIOLATION, "too many messages above the rate limit", FLOOD)
 
     def of(self, client: Client, text: bytes) -> RequestId | UnsetType:
         """What a client calls a message that could not be taken; UNSET if it wants no answer."""

@@ -22,6 +22,7 @@ from signald.core.inputs import Interrupted, ResumeFailed, Returned
 from signald.core.messages import ClientMessage, Parting, Resume, ResumeOffer
 from signald.core.outbox import Outbox
 from signald.core.passes import VERSION, Pass
+from signald.core.refusals import TOO_MANY_OF_USER
 from signald.core.standing import State
 from signald.periodic import Countdown
 from signald.telemetry.counts import Counts, Resumption
@@ -32,7 +33,7 @@ SUPERSEDED: Final = 4001
 
 SUPERSEDED_BY: Final = "the session goes on with another connection"
 
-ENDS: Final = frozenset((1000, 1001, 1002, 1003, 1005, 1007, 1008, 1009, 1010))
+ENDS: Final = frozenset((1000, 1001, 1002, 1003, 1005, 1007, 1008, 1009, 1010, TOO_MANY_OF_USER.close))
 """Close codes that end a session, whoever sent them: the client is done, or has broken a rule. With any other, and
 without one, the client may come back."""
 
@@ -361,7 +362,7 @@ class Resuming:
 
 def parting_by(code: int | None) -> Parting:
     """Why a client is gone whose connection was closed with this code; None for no close frame."""
-    return "removed" if code == POLICY_VIOLATION else "gone"
+    return "removed" if code in (POLICY_VIOLATION, TOO_MANY_OF_USER.close) else "gone"
 
 
 def is_last(client: Client, epoch: int, sent: int, received: int, nonce: str) -> bool:

@@ -9,7 +9,7 @@ from msgspec import UnsetType
 from signald.clients.client import Client
 from signald.core.ids import ClientId, UserId
 from signald.core.inputs import Input
-from signald.core.messages import ClientMessage, IceServer, Parting
+from signald.core.messages import ClientMessage, IceServer, Parting, ProtocolError
 from signald.core.outbox import Shelf
 from signald.core.passes import Passes
 from signald.core.standing import Policy
@@ -51,6 +51,10 @@ class Performing(Protocol):
     """Runs effects; see `signald.clients.performing.Performer`."""
 
     ice_servers: Callable[[ClientId], list[IceServer] | UnsetType]
+
+    def refuse(self, client: Client, problem: ProtocolError) -> None:
+        """Tell a client of its mistake."""
+        ...
 
     def give(self, client: Client, given: Input) -> None:
         """Let a session receive something, and run what it asks for."""

@@ -11,25 +11,23 @@ from twisted.logger import Logger
 
 from signald.clients.client import Client, Connection
 from signald.clients.ending import dismiss
+from signald.clients.newcomers import RESUME_WITHIN_S
 from signald.clients.questions import Asking, Kick, Seat, WhereIs, read
 from signald.core.effects import POLICY_VIOLATION
 from signald.core.farewells import TOO_MANY
 from signald.core.ids import ClientId, UserId
 from signald.core.inputs import Identified, TokenRefused
 from signald.core.limits import Overflow
+from signald.core.refusals import AUTH_FAILED, BANNED, TOO_MANY_OF_USER
 from signald.identity.tokens import AuthError, Identity
 from signald.periodic import Countdown, PeriodicService
 
 SWEEP_S: Final = 1.0
 """Seconds between two looks at what expires: how exactly the end of a token is kept."""
 
-RESUME_WITHIN_S: Final = 1.0
-"""A user's newest connection may have come to go on with the session of the oldest: that one is not closed before."""
-
 SETTLE_AGAIN_S: Final = 1.0
 """Other instances are asked about one user no more often than this, and once after each question."""
 
-_TOO_MANY: Final = "this user has too many connections already"
 _REPLACED: Final = "a newer connection of the same user takes its place"
 
 _Key = TypeVar("_Key")
@@ -45,7 +43,7 @@ class Users(PeriodicService):
         unix_time: Seconds since 1970.
         at_most: Connections of one user; 0 for any number.
         overflow: Whether the newest is refused or the oldest is closed.
-        banned: Whether a user may not come in.
+        ban_rest_s: For how long a user may not come in yet; seconds.
         ask: Puts a question to all instances; None if there are no others.
     """
 
@@ -59,7 +57,7 @@ class Users(PeriodicService):
         unix_time: Callable[[], float],
         at_most: int,
         overflow: Overflow,
-        banned: Callable[[UserId], bool] = lambda user: False,
+        ban_rest_s: Callable[[UserId], float] = lambda user: 0.0,
         ask: Asking | None = None,
     ) -> None:
         super().__init__(clock, SWEEP_S, "the sweep of tokens")
@@ -68,7 +66,7 @@ class Users(PeriodicService):
         self._unix_time = unix_time
         self._at_most = at_most
         self._overflow = overflow
-        self._banned = banned
+        self._ban_rest_s = ban_rest_s
         self._ask = ask
         self._expired: Callable[[Client], None] = lambda client: None
         self._known: dict[Client, Identified] = {}
@@ -98,13 +96,13 @@ class Users(PeriodicService):
         try:
             identity = self._verify(token, unix_time)
         except AuthError as error:
-            return TokenRefused(str(error), error.blame)
-        if self._banned(identity.user):
-            return TokenRefused("this user is banned")
+            return TokenRefused(str(error), error.blame, AUTH_FAILED if error.blame else None)
+        if rest_s := self._ban_rest_s(identity.user):
+            return TokenRefused("this user is banned", refusal=BANNED, rest_s=rest_s)
         others = [other for other in self._of_user.get(identity.user, ()) if other is not client]
         if 0 < self._at_most <= len(others):
             if self._overflow is Overflow.REFUSE:
-                return TokenRefused(_TOO_MANY)
+                return TokenRefused(TOO_MANY_OF_USER.message, refusal=TOO_MANY_OF_USER)
             self._replace(others)
         identified = Identified(identity.user, self._now() + identity.expires - unix_time, identity.facts)
         is_new = self._remember(client, identified)
@@ -148,7 +146,9 @@ class Users(PeriodicService):
         if len(seats) > self._at_most:
             refuse = self._overflow is Overflow.REFUSE
             too_many = sorted(seats, key=_by_coming, reverse=not refuse)[self._at_most :]
-            kicks = [ask(Kick(seat.client, _TOO_MANY if refuse else _REPLACED, TOO_MANY)) for seat in too_many]
+            kicks = [
+                ask(Kick(seat.client, TOO_MANY_OF_USER.message if refuse else _REPLACED, TOO_MANY)) for seat in too_many
+            ]
             await DeferredList([ensureDeferred(kick) for kick in kicks])
 
     def forget(self, client: Client) -> None:

@@ -5,6 +5,7 @@ import msgspec
 from signald.core.ids import ClientId, RoomId, UserId
 from signald.core.matching import Ticket
 from signald.core.messages import ClientMessage, Parting, ProtocolError
+from signald.core.refusals import Refusal
 from signald.core.wishes import Facts
 
 
@@ -68,10 +69,19 @@ class Identified(msgspec.Struct, frozen=True, gc=False):
 
 
 class TokenRefused(msgspec.Struct, frozen=True, gc=False):
-    """The client's token is not accepted; `blame` if it is the client's fault."""
+    """The client's token is not accepted.
+
+    Attributes:
+        why: For people.
+        blame: Whether it is the client's fault.
+        refusal: What that is for a newcomer; None if it may come in all the same.
+        rest_s: For how long its user is banned yet, if that is the reason; seconds.
+    """
 
     why: str
     blame: bool = True
+    refusal: Refusal | None = None
+    rest_s: float = 0.0
 
 
 class TokenExpired(msgspec.Struct, frozen=True, gc=False):

@@ -75,7 +75,10 @@ MAX_RELAX_S: Final = 3600
 
 
 class ErrorCode(StrEnum):
-    """What the ``code`` of an ``error`` message can be. The connection stays open, but for repeated AUTH_FAILED."""
+    """What the ``code`` of an ``error`` message can be.
+
+    The connection stays open, but for repeated AUTH_FAILED, and where a handshake is refused.
+    """
 
     INVALID_FORMAT = "INVALID_FORMAT"
     """Not JSON, not an object, a field missing or of the wrong type, too deeply nested, a binary frame."""
@@ -89,6 +92,21 @@ class ErrorCode(StrEnum):
 
     PARTNER_CANNOT = "PARTNER_CANNOT"
     """``data`` for a partner whose client does not know it: `matched` says so."""
+
+    FULL = "FULL"
+    """The handshake is refused: the server has no place for one more."""
+
+    STOPPING = "STOPPING"
+    """The handshake is refused: the server is about to stop."""
+
+    TOO_MANY = "TOO_MANY"
+    """The handshake is refused: there are too many connections, or handshakes in this second, of one address."""
+
+    TOO_MANY_OF_USER = "TOO_MANY_OF_USER"
+    """The handshake is refused: the user of its token has too many connections."""
+
+    BANNED = "BANNED"
+    """The handshake is refused: its address, or the user of its token, is banned."""
 
     ALREADY_PAIRED = "ALREADY_PAIRED"
     """``available`` while there is a partner; ``next`` or ``leave`` comes first."""

@@ -6,11 +6,11 @@ whose proxy names none, counts only towards the total.
 
 from collections import Counter
 from collections.abc import Callable
-from http import HTTPStatus
 from typing import Protocol
 
 from signald.core.addresses import household
 from signald.core.limits import Window
+from signald.core.refusals import BANNED, FULL, TOO_MANY, Refusal
 
 
 class BanList(Protocol):
@@ -63,11 +63,11 @@ class Admission:
         """Whether one has to go of those that are no WebSockets, as all open files are taken."""
         return others + self.connected > self._max_sockets
 
-    def enter(self, address: str) -> HTTPStatus | None:
+    def enter(self, address: str) -> Refusal | None:
         """Let a client of this address in, or refuse it.
 
         Returns:
-            None if it may come in; it is counted until `leave`. Otherwise the HTTP status of the refusal.
+            None if it may come in; it is counted until `leave`. Otherwise why not.
         """
         refusal = self._refusal(address)
         if refusal is None:
@@ -85,15 +85,15 @@ class Admission:
             if not self._addresses[home]:
                 del self._addresses[home]
 
-    def _refusal(self, address: str) -> HTTPStatus | None:
+    def _refusal(self, address: str) -> Refusal | None:
         if self.connected >= self.max_connections:
-            return HTTPStatus.SERVICE_UNAVAILABLE
+            return FULL
         if not address:
             return None
         if self._bans.holds_address(address):
-            return HTTPStatus.FORBIDDEN
+            return BANNED
         if self._handshakes.limit and not self._handshakes.allows(household(address), self._now()):
-            return HTTPStatus.TOO_MANY_REQUESTS
+            return TOO_MANY
         if self._per_address and self._addresses[household(address)] >= self._per_address:
-            return HTTPStatus.TOO_MANY_REQUESTS
+            return TOO_MANY
         return None

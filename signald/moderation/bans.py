@@ -68,12 +68,20 @@ class Bans:
         """Whether an address is banned now. Asked at each handshake: costs nothing while nobody is."""
         return bool(self._table) and self._find(BanKind.ADDRESS, household(address)) is not None
 
+    def address_rest_s(self, address: str) -> float:
+        """For how long an address is banned yet; seconds."""
+        return self._rest_of(self._find(BanKind.ADDRESS, household(address)))
+
+    def user_rest_s(self, user: UserId) -> float:
+        """For how long a user is banned yet; seconds."""
+        return self._rest_of(self._find(BanKind.USER, user))
+
     def holds_user(self, user: UserId) -> bool:
         """Whether a user is banned now."""
         return self._find(BanKind.USER, user) is not None
 
     def rest_s(self, ban: Ban) -> float:
-        """How long a ban lasts yet; seconds."""
+        """For how long a ban holds yet; seconds."""
         return max(0.0, ban.until - self._unix_time())
 
     def in_force(self) -> list[Ban]:
@@ -83,6 +91,9 @@ class Bans:
     def known(self) -> list[Ban]:
         """All that another instance should know."""
         return self._table.all(self._unix_time())
+
+    def _rest_of(self, ban: Ban | None) -> float:
+        return 0.0 if ban is None else self.rest_s(ban)
 
     def _find(self, kind: BanKind, key: str) -> Ban | None:
         return self._table.find(kind, key, self._unix_time())

@@ -10,6 +10,7 @@ The reason: where each read brings one small message, those turns cost as much a
 Everything else is Twisted's.
 """
 
+import socket
 from typing import Any
 
 from twisted.internet import tcp, unix
@@ -59,6 +60,22 @@ class Accepted(tcp.Server):
             self.disconnecting = True  # `doRead` does the rest
         else:
             super().loseConnection()
+
+    def half_close(self) -> bool:
+        """Say that nothing more comes, and read nothing more; gives whether that was done: not while bytes wait.
+
+        The peer can read what was sent, whatever it sends meanwhile; to close at once would answer that by a reset, at
+        which some drop what they have not read (RFC 2525 2.17). It ends with `loseConnection`.
+        """
+        if not self._is_idle():
+            return False
+        try:
+            self.socket.shutdown(socket.SHUT_WR)
+        except OSError:
+            return False
+        self.stopReading()
+        self._writeDisconnected = True
+        return True
 
     def _is_idle(self) -> bool:
         return self.producer is None and not (self.dataBuffer or self._tempDataBuffer or self.TLS)

@@ -8,6 +8,7 @@ here. So all requests meet the same checks, and what stands behind one before it
 import re
 import typing
 from collections.abc import Callable, Sequence
+from http import HTTPStatus
 from typing import Any
 
 from twisted.internet.interfaces import IAddress, IProtocolNegotiationFactory, ITCPTransport
@@ -18,9 +19,11 @@ from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from signald.core.addresses import Network, client_address, forwarded_for
+from signald.core.refusals import BANNED, FULL, TOO_MANY, Refusal
 from signald.limits.admission import Admission
 from signald.limits.deadlines import Overdue
 from signald.limits.door import REQUESTS, Door
+from signald.network.accepted import Accepted
 from signald.network.head import plain, without_empty_lines
 from signald.telemetry.counts import Counts
 
@@ -54,6 +57,10 @@ def _answer(status: bytes, text: bytes) -> bytes:
 
 
 _TOO_LARGE = _answer(b"431 Request Header Fields Too Large", b"the request's headers are too large")
+_STATUS = {
+    each.status: _answer(b"%d %b" % (each.status, HTTPStatus(each.status).phrase.encode()), b"try again later")
+    for each in (FULL, TOO_MANY, BANNED)
+}
 _NO_BODY = _answer(b"413 Content Too Large", b"requests with a body are not understood here")
 
 
@@ -112,6 +119,7 @@ class Front(Protocol):
     _log = Logger()
     _head = b""
     _idle = False
+    _parting = False
     _asked = 0
 
     def connectionMade(self) -> None:
@@ -153,8 +161,10 @@ class Front(Protocol):
         self.factory.door.left(self)
 
     def drop(self) -> None:
-        """Abort a connection that took too long (`Deadlines`); close one that only waits for another request."""
-        if self._idle:
+        """Abort a connection that took too long (`Deadlines`); close one that waits for nothing but another request."""
+        if self._parting:
+            self.transport.loseConnection()
+        elif self._idle:
             self._idle = False
             self.factory.door.ends(self)
             self.transport.loseConnection()
@@ -167,14 +177,27 @@ class Front(Protocol):
         address = client_address(getattr(peer, "host", ""), forwarded_for(head), self.factory.trusted)
         refusal = self.factory.admission.enter(address)
         if refusal is not None:
-            self.factory.counts.handshake_refused(refusal)
-            self._refuse(_answer(b"%d %b" % (refusal, refusal.phrase.encode()), b"try again later"))
+            self._turn_away(refusal, head, address)
             return
         websocket = self.factory.websockets(peer)
         websocket.address = address
         self.factory.door.left(self)
         self.factory.door.handshakes.begin(websocket)
         self._hand_over(websocket, data)
+
+    def _turn_away(self, refusal: Refusal, head: bytes, address: str) -> None:
+        self.factory.counts.handshake_refused(refusal.status)
+        answer = self.factory.turn_away(head, refusal, address)
+        if answer is None:
+            self._refuse(_STATUS[refusal.status])
+            return
+        self.factory.counts.turn_away(refusal)
+        self.transport.write(answer)
+        if isinstance(self.transport, Accepted) and self.transport.half_close():
+            self._parting = True
+            self.factory.door.parts(self)
+        else:
+            self.transport.loseConnection()
 
     def _ask(self, head: bytes, rest: bytes, *, stays: bool) -> None:
         self._asked += 1
@@ -215,6 +238,7 @@ class FrontFactory(Factory):
     Args:
         websockets: Makes the WebSocket side for a peer address; its `address` is set to the client's.
         web: Makes the HTTP side for a peer address.
+        turn_away: Makes the answer to a request head that is refused, for an address; None: the status will do.
         door: Bounds what has not become a WebSocket.
         admission: Says who may connect.
         counts: Where to count who is refused.
@@ -228,6 +252,7 @@ class FrontFactory(Factory):
         *,
         websockets: Callable[[IAddress], Addressed],
         web: Callable[[IAddress], Any],
+        turn_away: Callable[[bytes, Refusal, str], bytes | None],
         door: Door,
         admission: Admission,
         counts: Counts,
@@ -237,6 +262,7 @@ class FrontFactory(Factory):
         self.trusted = trusted
         self.websockets = websockets
         self.web = web
+        self.turn_away = turn_away
         self.door = door
         self.admission = admission
         self.counts = counts

@@ -6,6 +6,7 @@ from enum import StrEnum
 from typing import Final
 
 from signald.core.messages import Answer, Data, ErrorCode, Ice, Offer, message_type
+from signald.core.refusals import ALL, Refusal
 
 WAIT_BUCKETS_S: Final = (0.01, 0.1, 0.5, 1, 2, 5, 10, 30, 60, 300)
 """Upper bounds of the histogram of waiting times: from "at once" to "nobody there"."""
@@ -16,7 +17,7 @@ CALL_BUCKETS_S: Final = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0
 AWAY_BUCKETS_S: Final = (0.1, 0.25, 0.5, 1, 2, 5, 10, 20, 30, 60)
 """The same for the time without a connection: from a proxy that was restarted to the end of RESUME_SECONDS."""
 
-CLOSE_CODES: Final = frozenset((1000, 1001, 1002, 1003, 1005, 1006, 1007, 1008, 1009, 1011, 1012, 1013, 4001))
+CLOSE_CODES: Final = frozenset((1000, 1001, 1002, 1003, 1005, 1006, 1007, 1008, 1009, 1011, 1012, 1013, 4001, 4409))
 """Close codes that are counted apart (docs/protocol.md); others, made up by a client, must not become metrics."""
 
 
@@ -107,6 +108,7 @@ class Counts:
         "store_calls",
         "store_failures",
         "store_problems",
+        "turned_away",
         "violators",
         "waits",
     )
@@ -142,6 +144,8 @@ class Counts:
         """Clients that were closed because they broke the rate limit too often."""
         self.handshakes_refused: dict[int, int] = dict.fromkeys((400, 403, 429, 503), 0)
         """By the status of the response; only those that this program can give."""
+        self.turned_away: dict[ErrorCode, int] = {each.code: 0 for each in ALL if each.code}
+        """Clients of `signald.v1` that were told why they are not let in."""
         self.received_bytes = 0
         self.sent_bytes = 0
         self.waits = Histogram(WAIT_BUCKETS_S)
@@ -165,6 +169,11 @@ class Counts:
     def handshake_refused(self, status: int) -> None:
         """Count a handshake that got this status in place of 101."""
         self.handshakes_refused[status] = self.handshakes_refused.get(status, 0) + 1
+
+    def turn_away(self, refusal: Refusal) -> None:
+        """Count a client that is told why it is not let in."""
+        if refusal.code is not None:
+            self.turned_away[refusal.code] += 1
 
     def store_called(self, kind: str, seconds: float, *, answered: bool) -> None:
         """Count a call to the store that took this time. Not answered means lost, too late, or refused by the store."""

@@ -91,6 +91,7 @@ class Metrics(Collector):
         yield _counters("webhooks", "Reports that were posted to the operator.", "result", self._webhooks())
         yield _counters("drops", "Connections that were ended here.", "reason", counts.drops)
         yield _counters("handshakes_refused", "Handshakes refused.", "status", counts.handshakes_refused)
+        yield _counters("turned_away", "Clients told why they are not let in.", "code", counts.turned_away)
         yield _counters("relayed", "Messages relayed to partners.", "type", counts.relayed_by_type())
         yield _counters("errors", "Error messages sent to clients.", "code", counts.errors)
         closes = {str(code) if code else "other": count for code, count in counts.closes.items()}

@@ -9,11 +9,13 @@ from zope.interface import implementer
 from signald.clients.client import Client
 from signald.clients.clients import Clients
 from signald.core.messages import SUBPROTOCOL
+from signald.core.refusals import Refused
 from signald.limits.throttle import Throttle
 from signald.limits.turns import Turns
 from signald.telemetry.counts import Counts, Drop
 from signald.websocket.entrance import Entrance
 from signald.websocket.frames import Texts
+from signald.websocket.refusing import Refusing
 from signald.websocket.watch import Watch
 
 MAX_OUTPUT_BYTES: Final = 256 * 1024
@@ -35,6 +37,7 @@ class WebSockets(NamedTuple):
     Attributes:
         clients: Of this instance.
         entrance: Decides about handshakes.
+        refusing: Tells pages why they are not let in.
         watch: Ends what hangs.
         throttle: Slows down whoever sends too much.
         turns: Share the loop between addresses, while it is late.
@@ -44,6 +47,7 @@ class WebSockets(NamedTuple):
 
     clients: Clients
     entrance: Entrance
+    refusing: Refusing
     watch: Watch
     throttle: Throttle
     turns: Turns
@@ -80,6 +84,10 @@ class ClientConnection:
 
         def dataReceived(self, data: bytes) -> None:
             """See `Reader.dataReceived`; a base class of the subclasses may have it."""
+
+    def send(self, text: bytes) -> None:
+        """See `Connection.send`."""
+        raise NotImplementedError
 
     def close(self, code: int, reason: str) -> None:
         """See `Connection.close`; a client that does not answer in time is dropped."""
@@ -141,12 +149,21 @@ class ClientConnection:
             self.shared.watch.opened(self)
             self.transport.registerProducer(self, True)
             v1 = protocol == SUBPROTOCOL
-            self._client = self.shared.clients.open(self, self.address, v1=v1)  # type: ignore[arg-type]
+            clients = self.shared.clients
+            self._client = clients.open(self, self.address, v1=v1, token=token)  # type: ignore[arg-type]
             self.shared.watch.came(self._client)
-            if token is not None:
-                self.shared.clients.show_token(self._client, token)
+        except Refused as refused:
+            self._turn_away(refused)
         except Exception:
             self._failed()
+
+    def _turn_away(self, refused: Refused) -> None:
+        """The handshake is done, but only to say why this client is not let in."""
+        self.shared.watch.opened(self)
+        self.shared.counts.turn_away(refused.refusal)
+        for text in self.shared.refusing.words(refused):
+            self.send(text)
+        self.close(refused.refusal.close, refused.refusal.message)
 
     def _received(self, payload: bytes, *, binary: bool = False) -> None:
         """A whole message: unmasked, within the limit, and valid UTF-8 if it is text."""

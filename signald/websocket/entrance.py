@@ -4,20 +4,7 @@ from collections.abc import Iterable
 
 from signald.core import origins
 from signald.core.messages import SUBPROTOCOL
-
-
-class Refused(Exception):
-    """A handshake is not welcome.
-
-    Attributes:
-        status: Of the HTTP response.
-        reason: In words.
-    """
-
-    def __init__(self, status: int, reason: str) -> None:
-        super().__init__(status, reason)
-        self.status = status
-        self.reason = reason
+from signald.core.refusals import FOREIGN, STOPPING, Refused
 
 
 class Entrance:
@@ -35,6 +22,10 @@ class Entrance:
         """Refuse everybody from now on."""
         self._closed = True
 
+    def allows(self, origin: str | None) -> bool:
+        """Whether a page of this origin may connect; None for no header."""
+        return origins.allows(self._allowed_origins, origin)
+
     def accept(self, origin: str | None, protocols: Iterable[str]) -> str | None:
         """Decide about a handshake.
 
@@ -48,8 +39,8 @@ class Entrance:
         Raises:
             Refused: The origin is not allowed, or nobody is welcome any more.
         """
-        if not origins.allows(self._allowed_origins, origin):
-            raise Refused(403, "origin not allowed")
+        if not self.allows(origin):
+            raise Refused(FOREIGN)
         if self._closed:
-            raise Refused(503, "the server is going away")
+            raise Refused(STOPPING)
         return SUBPROTOCOL if SUBPROTOCOL in protocols else None

@@ -14,19 +14,20 @@ from twisted.internet.interfaces import IAddress
 from twisted.internet.protocol import connectionDone
 from twisted.python.failure import Failure
 
+from signald.core.messages import SUBPROTOCOL
+from signald.core.refusals import Refused
 from signald.network.front import hand_over
 from signald.network.output import Output
 from signald.websocket import bearer, handshake
 from signald.websocket.base import ClientConnection, WebSockets
-from signald.websocket.entrance import Refused
-from signald.websocket.frames import TEXT, frame, unmask
+from signald.websocket.frames import CLOSE, TEXT, frame, unmask
+from signald.websocket.refusing import is_told
 from signald.websocket.rfc6455 import WebSocketConnection
 
 # First byte of a control frame that is whole (FIN), without reserved bits, by opcode (RFC 6455 5.5).
-_CLOSE: Final = 0x88
 _PING: Final = 0x89
 _PONG: Final = 0x8A
-_TAKEN: Final = frozenset((TEXT, _CLOSE, _PING, _PONG))
+_TAKEN: Final = frozenset((TEXT, CLOSE, _PING, _PONG))
 
 _PING_FRAME: Final = b"\x89\x00"
 _HEAD_END: Final = b"\r\n\r\n"
@@ -199,8 +200,13 @@ class FastConnection(ClientConnection):
         if upgrade is not None:
             try:
                 protocol = self.shared.entrance.accept(upgrade.origin, upgrade.protocols)
-            except Refused:
-                pass  # Autobahn says so
+            except Refused as refused:
+                if is_told(refused, upgrade.protocols):
+                    self.shared.counts.handshake_refused(refused.refusal.status)
+                    self._write(handshake.answer(upgrade.key, SUBPROTOCOL))
+                    self._turn_away(refused)
+                    return rest
+                # else Autobahn says so
             else:
                 self._write(handshake.answer(upgrade.key, protocol))
                 self._opened(protocol, bearer.offered(upgrade.protocols) or bearer.in_query(upgrade.query))
@@ -221,7 +227,7 @@ class FastConnection(ClientConnection):
         return True
 
     def _send_close(self, payload: bytes) -> None:
-        self._write(bytes((_CLOSE, len(payload))) + payload)
+        self._write(bytes((CLOSE, len(payload))) + payload)
         self._closed = True
         self._closing(int.from_bytes(payload[:2], "big") if payload else None)
 

@@ -10,6 +10,9 @@ from typing import Final
 TEXT: Final = 0x81
 """First byte of a text frame that is whole (FIN), without reserved bits."""
 
+CLOSE: Final = 0x88
+"""The same of a close frame."""
+
 Texts = Callable[[bytes, int], tuple[list[bytes], int]]
 """See `texts`."""
 
@@ -38,6 +41,12 @@ def frame(text: bytes) -> bytes:
     if size < 65536:
         return b"\x81\x7e" + size.to_bytes(2, "big") + text
     return b"\x81\x7f" + size.to_bytes(8, "big") + text
+
+
+def close_frame(code: int, reason: str) -> bytes:
+    """Make a close frame as a server sends it; the reason has at most 123 bytes."""
+    payload = code.to_bytes(2, "big") + reason.encode()
+    return bytes((CLOSE, len(payload))) + payload
 
 
 def texts(data: bytes, at: int) -> tuple[list[bytes], int]:

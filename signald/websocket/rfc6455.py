@@ -13,10 +13,11 @@ from twisted.logger import Logger
 
 from signald import __version__
 from signald.clients.client import Client
-from signald.core.messages import MAX_MESSAGE_BYTES
+from signald.core.messages import MAX_MESSAGE_BYTES, SUBPROTOCOL
+from signald.core.refusals import Refused
 from signald.websocket import bearer
 from signald.websocket.base import ClientConnection, WebSockets
-from signald.websocket.entrance import Refused
+from signald.websocket.refusing import is_told
 
 TEXT: Final = 1
 BINARY: Final = 2
@@ -68,7 +69,7 @@ class WebSocketConnection(ClientConnection, WebSocketServerProtocol):  # type: i
         WebSocketServerProtocol.__init__(self)
         self._unread = b""
         self._token: str | None = None
-        self._refusal = ""  # why we refuse the handshake; empty if Autobahn does
+        self._refused: Refused | None = None  # why we let this client not in; None if Autobahn does not
 
     def adopt(self, client: Client | None, *, paused: bool, backlog: int, closing: bool) -> None:
         """Take over a connection whose handshake is done, as it stands between two frames.
@@ -135,12 +136,18 @@ class WebSocketConnection(ClientConnection, WebSocketServerProtocol):  # type: i
             self._token = bearer.offered(request.protocols) or next(iter(request.params.get("token", ())), None)
             return self.shared.entrance.accept(request.origin, request.protocols)
         except Refused as refused:
-            self._refusal = refused.reason
-            raise ConnectionDeny(refused.status, refused.reason) from None
+            self._refused = refused
+            if is_told(refused, request.protocols):
+                return SUBPROTOCOL
+            raise ConnectionDeny(refused.refusal.status, refused.message) from None
 
     def onOpen(self) -> None:
         """The handshake is done. Autobahn swallows what is raised in these, so they are met in the base."""
         token, self._token = self._token, None
+        if self._refused is not None:
+            self.shared.counts.handshake_refused(self._refused.refusal.status)
+            self._turn_away(self._refused)
+            return
         self._opened(self.websocket_protocol_in_use, token)
 
     def onMessage(self, payload: bytes, isBinary: bool) -> None:
@@ -159,7 +166,8 @@ class WebSocketConnection(ClientConnection, WebSocketServerProtocol):  # type: i
     def failHandshake(self, reason: str, code: int = 400, responseHeaders: Any = None) -> None:
         """Count a handshake that is refused, and say why without quoting it: all of them pass here."""
         self.shared.counts.handshake_refused(code)
-        super().failHandshake(self._refusal or without_request(reason, code), code, responseHeaders)
+        words = without_request(reason, code) if self._refused is None else self._refused.message
+        super().failHandshake(words, code, responseHeaders)
 
     def dropConnection(self, abort: bool = False) -> None:
         """Both close frames are there, or it failed: end, but let out what is written (`closings` ends what hangs)."""

@@ -56,6 +56,7 @@ from signald.websocket import frames
 from signald.websocket.base import WebSockets
 from signald.websocket.entrance import Entrance
 from signald.websocket.fast import FastConnection, MeteredConnection
+from signald.websocket.refusing import Refusing
 from signald.websocket.rfc6455 import WebSocketFactory
 from signald.websocket.watch import Watch
 from signald.wiring.limiting import Limits
@@ -250,7 +251,7 @@ def make_clients(
             unix_time=unix_time,
             at_most=chosen.identity.max_connections_per_user,
             overflow=chosen.identity.user_overflow,
-            banned=records.bans.holds_user,
+            ban_rest_s=records.bans.user_rest_s,
             ask=questions.ask if chosen.store.redis_url else None,
         )
         questions.on(WhereIs, users.seats)
@@ -291,7 +292,9 @@ def make_clients(
 # --- websocket --------------------------------------------------------------------------------------------------------
 
 
-def make_websockets(*, chosen: Settings, everybody: Everybody, limits: Limits, counts: Counts) -> WebSockets:
+def make_websockets(
+    *, chosen: Settings, everybody: Everybody, limits: Limits, bans: Bans, counts: Counts
+) -> WebSockets:
     """Make what all connections share."""
     watch = Watch(
         heartbeat=everybody.heartbeat,
@@ -301,9 +304,11 @@ def make_websockets(*, chosen: Settings, everybody: Everybody, limits: Limits, c
         turns=limits.turns,
         admission=limits.admission,
     )
+    entrance = Entrance(chosen.listening.allowed_origin)
     return WebSockets(
         clients=everybody.clients,
-        entrance=Entrance(chosen.listening.allowed_origin),
+        entrance=entrance,
+        refusing=Refusing(entrance, bans.address_rest_s, random.random),
         watch=watch,
         throttle=limits.throttle,
         turns=limits.turns,

@@ -120,7 +120,7 @@ def make_daemon(chosen: Settings, reactor: Any, unix_time: UnixTime = time.time)
         traces=records.traces,
         now=reactor.seconds,
     )
-    websockets = make_websockets(chosen=chosen, everybody=everybody, limits=limits, counts=counts)
+    websockets = make_websockets(chosen=chosen, everybody=everybody, limits=limits, bans=records.bans, counts=counts)
     metrics = make_metrics(
         chosen=chosen, broker=broker, clients=clients, limits=limits, records=records, lag=lag, counts=counts
     )
@@ -145,6 +145,7 @@ def make_daemon(chosen: Settings, reactor: Any, unix_time: UnixTime = time.time)
     front = FrontFactory(
         websockets=make_protocols(chosen=chosen, shared=websockets, reactor=reactor, output=output),
         web=site.buildProtocol,
+        turn_away=websockets.refusing.answer,
         door=limits.door,
         admission=limits.admission,
         counts=counts,
@@ -178,6 +179,7 @@ def make_daemon(chosen: Settings, reactor: Any, unix_time: UnixTime = time.time)
         limits.handshakes,
         limits.pages,
         limits.kept,
+        limits.parting,
         limits.closings,
         limits.throttle,
         limits.turns,

@@ -30,6 +30,10 @@ KEPT_S: Final = 15.0
 """Seconds that a connection waits for the next request: the parts of a page are asked for within one or two."""
 
 
+PARTING_S: Final = 1.0
+"""Seconds that a client has to read why it may not come in: what it sends meanwhile must not cut that off."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Limits:
     """How much anybody may use, and how long anything may take."""
@@ -41,6 +45,7 @@ class Limits:
     handshakes: Deadlines
     pages: Deadlines
     kept: Deadlines
+    parting: Deadlines
     closings: Deadlines
     door: Door
 
@@ -62,6 +67,7 @@ def make_limits(*, chosen: Settings, reactor: Any, bans: Bans, lag: LoopLag, cou
 
     handshakes = deadlines(limits.handshake_timeout_seconds, Drop.HANDSHAKE_TIMEOUT)
     pages, kept = deadlines(PAGE_TIMEOUT_S, Drop.PAGE_TIMEOUT), deadlines(KEPT_S, None)
+    parting = deadlines(PARTING_S, None)
     return Limits(
         admission=admission,
         pace=pace,
@@ -70,8 +76,9 @@ def make_limits(*, chosen: Settings, reactor: Any, bans: Bans, lag: LoopLag, cou
         handshakes=handshakes,
         pages=pages,
         kept=kept,
+        parting=parting,
         closings=deadlines(CLOSING_TIMEOUT_S, Drop.CLOSING_TIMEOUT),
-        door=Door(handshakes=handshakes, pages=pages, kept=kept, admission=admission),
+        door=Door(handshakes=handshakes, pages=pages, kept=kept, parting=parting, admission=admission),
     )
 
 

@@ -203,7 +203,7 @@ class AtTheHandshake(IdentityTest):
 
     def test_a_bad_one(self) -> None:
         """A page with an old token does not learn why it is not let in; or it gets in."""
-        for client in (self.connect(f"/ws?token={BAD}"), self.connect(protocols=["signald.v1", f"bearer.{BAD}"])):
+        for client in (self.connect(f"/ws?token={BAD}"), self.connect(protocols=[f"bearer.{BAD}"])):
             self.assertEqual(self.codes(client), ["ready", "AUTH_FAILED"])
             self.assertEqual(self.available(client), ["AUTH_REQUIRED"])
             client.send("auth", token=token("ada"))

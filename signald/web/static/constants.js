@@ -64,6 +64,16 @@ export const ErrorCode = Object.freeze({
   NOT_PAIRED: "NOT_PAIRED",
   /** `data` for a partner whose client does not know it: `matched` says so. */
   PARTNER_CANNOT: "PARTNER_CANNOT",
+  /** The handshake is refused: the server has no place for one more. */
+  FULL: "FULL",
+  /** The handshake is refused: the server is about to stop. */
+  STOPPING: "STOPPING",
+  /** The handshake is refused: there are too many connections, or handshakes in this second, of one address. */
+  TOO_MANY: "TOO_MANY",
+  /** The handshake is refused: the user of its token has too many connections. */
+  TOO_MANY_OF_USER: "TOO_MANY_OF_USER",
+  /** The handshake is refused: its address, or the user of its token, is banned. */
+  BANNED: "BANNED",
   /** `available` while there is a partner; `next` or `leave` comes first. */
   ALREADY_PAIRED: "ALREADY_PAIRED",
   /** More than MAX_MSG_PER_SECOND messages in a second, or too many reports or blocks; the message was dropped. */

@@ -346,6 +346,11 @@ def test_error_codes() -> None:
         "CROWDED",
         "RESUME_FAILED",
         "PARTNER_CANNOT",
+        "FULL",
+        "STOPPING",
+        "TOO_MANY",
+        "TOO_MANY_OF_USER",
+        "BANNED",
     }
 
 

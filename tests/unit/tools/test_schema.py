@@ -17,7 +17,7 @@ from signald.clients.bulletins import BULLETINS_S
 from signald.clients.client import Client
 from signald.clients.clients import Clients
 from signald.clients.questions import Questions
-from signald.core import classes, messages
+from signald.core import classes, messages, refusals
 from signald.core.effects import Enqueue, TakeUp, VerifyToken
 from signald.core.ids import ClientId, RoomId
 from signald.core.messages import CLIENT_MESSAGES, REFUSALS, SERVER_MESSAGES, ErrorCode, ProtocolError
@@ -27,6 +27,8 @@ from signald.moderation.bans import Bans
 from signald.moderation.operator import Moderation
 from signald.moderation.traces import Traces
 from signald.telemetry.counts import Counts
+from signald.websocket.entrance import Entrance
+from signald.websocket.refusing import Refusing
 from tests.support import node
 from tests.support.frames import TEXT
 from tests.support.memory import MemoryDaemon
@@ -240,6 +242,15 @@ def asking_story() -> list[dict[str, Any]]:
     return [json.loads(frame.payload) for frame in client.frames if frame.opcode == TEXT]
 
 
+def refused_story() -> list[dict[str, Any]]:
+    """What clients of today are sent that are not let in, for whatever reason."""
+    counts, entrance = Counts(), Entrance(frozenset())
+    refusing = Refusing(entrance, lambda address: 1.5, lambda: 0.5)
+    said = [text for each in refusals.ALL for text in refusing.words(refusals.Refused(each))]
+    assert set(counts.turned_away) == {json.loads(text)["code"] for text in said[::2]}
+    return [json.loads(text) for text in said]
+
+
 def last_story() -> list[dict[str, Any]]:
     """What two clients of today are sent who tell each other something, before the server stops."""
     daemon = MemoryDaemon()
@@ -303,6 +314,7 @@ def test_what_is_sent_is_what_the_schema_says() -> None:
     strict.receive(stranger, b'{"type":"auth","token":"t"}')
     strict.receive(strict.open(wires[0]), b'{"type":"resume","token":"t","received":0}')
     sent = wires[0].received + wires[1].received + resuming_story() + wishing_story() + asking_story() + last_story()
+    sent += refused_story()
     for message in sent:
         FROM_SERVER.validate(message)
         known = {name for of in SCHEMA["$defs"].values() for name in of.get("properties", {})}

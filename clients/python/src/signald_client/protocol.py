@@ -65,6 +65,16 @@ ErrorCode = Literal[
     "NOT_PAIRED",
     # `data` for a partner whose client does not know it: `matched` says so.
     "PARTNER_CANNOT",
+    # The handshake is refused: the server has no place for one more.
+    "FULL",
+    # The handshake is refused: the server is about to stop.
+    "STOPPING",
+    # The handshake is refused: there are too many connections, or handshakes in this second, of one address.
+    "TOO_MANY",
+    # The handshake is refused: the user of its token has too many connections.
+    "TOO_MANY_OF_USER",
+    # The handshake is refused: its address, or the user of its token, is banned.
+    "BANNED",
     # `available` while there is a partner; `next` or `leave` comes first.
     "ALREADY_PAIRED",
     # More than MAX_MSG_PER_SECOND messages in a second, or too many reports or blocks; the message was dropped.
@@ -82,7 +92,10 @@ ErrorCode = Literal[
     # client of its `ready`.
     "RESUME_FAILED",
 ]
-"""What the `code` of an `error` message can be. The connection stays open, but for repeated AUTH_FAILED."""
+"""What the `code` of an `error` message can be.
+
+The connection stays open, but for repeated AUTH_FAILED, and where a handshake is refused.
+"""
 
 
 class IceServer(TypedDict):

@@ -1,0 +1,73 @@
+"""Tells pages why they are not let in: what stands in a 101 and the frames behind it, in place of a status.
+
+It is as short as the status was: no client, no session, one write, and the connection is closed. Browsers show a page
+nothing of a refused handshake but that it failed, so it could not tell "full" from "banned".
+"""
+
+from collections.abc import Callable, Iterable
+from typing import Final
+
+from signald.core import messages
+from signald.core.messages import SUBPROTOCOL, ProtocolError
+from signald.core.refusals import ALL, BANNED, Refusal, Refused
+from signald.websocket import handshake
+from signald.websocket.entrance import Entrance
+from signald.websocket.frames import close_frame, frame
+
+_ASKS: Final = SUBPROTOCOL.encode()
+
+
+class Refusing:
+    """Makes what is said to clients of `signald.v1` that are not let in.
+
+    Args:
+        entrance: Knows which pages may know why.
+        ban_rest_s: How long an address is banned yet; seconds.
+        chance: A random number from 0 to 1 at each call.
+    """
+
+    def __init__(self, entrance: Entrance, ban_rest_s: Callable[[str], float], chance: Callable[[], float]) -> None:
+        self._entrance = entrance
+        self._ban_rest_s = ban_rest_s
+        self._chance = chance
+        self._frames = {
+            each.code: (frame(_error(Refused(each))), close_frame(each.close, each.message)) for each in ALL
+        }
+
+    def answer(self, head: bytes, refusal: Refusal, address: str) -> bytes | None:
+        """Make the whole answer to a handshake of an address.
+
+        Args:
+            head: Request line and headers, with the line's end.
+            refusal: Why it is refused.
+            address: The client's.
+
+        Returns:
+            None if the client gets the status: it asks for no `signald.v1`, or is a page of somebody else.
+        """
+        if _ASKS not in head:
+            return None
+        upgrade = handshake.read(head.rstrip())
+        if upgrade is None or SUBPROTOCOL not in upgrade.protocols or not self._entrance.allows(upgrade.origin):
+            return None
+        error, close = self._frames[refusal.code]
+        goodbye = self._goodbye(refusal, self._ban_rest_s(address) if refusal is BANNED else 0.0)
+        return handshake.answer(upgrade.key, SUBPROTOCOL) + error + frame(goodbye) + close
+
+    def words(self, refused: Refused) -> tuple[bytes, bytes]:
+        """Make the messages for a client whose handshake is done."""
+        return _error(refused), self._goodbye(refused.refusal, refused.rest_s)
+
+    def _goodbye(self, refusal: Refusal, rest_s: float) -> bytes:
+        farewell = refusal.farewell(self._chance(), rest_s)
+        return messages.goodbye(farewell.action, farewell.after_ms, farewell.reason)
+
+
+def is_told(refused: Refused, protocols: Iterable[str]) -> bool:
+    """Whether a client that offers these subprotocols is told why it is not let in; else it gets the status."""
+    return refused.refusal.code is not None and SUBPROTOCOL in protocols
+
+
+def _error(refused: Refused) -> bytes:
+    code = refused.refusal.code
+    return b"" if code is None else messages.error(ProtocolError(code, refused.message))
