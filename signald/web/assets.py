@@ -73,12 +73,21 @@ def read(folder: Traversable) -> Assets:
     texts = {path: file.read_text(encoding="utf-8") for path, file in _files(folder) if _ending(path) in TYPES}
     lasting: dict[str, Asset] = {}
 
-    def rename(found: re.Match[str]) -> str:
-        name = found[1]
-        asset = lasting.setdefault(name, _asset(name, _shortened(name, texts)))
-        return f"/static/{hashed(name, asset)}"
+    def address(name: str) -> str:
+        if name not in lasting:
+            lasting[name] = _asset(name, shortened(name))
+        return f"/static/{hashed(name, lasting[name])}"
 
-    index = _NAMED.sub(rename, _MARGIN.sub("", texts[INDEX]))
+    def shortened(name: str) -> str:
+        match _ending(name):
+            case "js":
+                return bundle(texts, name, address)
+            case "css":
+                return _MARGIN.sub("", _CSS_COMMENT.sub("", texts[name]))
+            case _:
+                return texts[name]
+
+    index = _NAMED.sub(lambda found: address(found[1]), _MARGIN.sub("", texts[INDEX]))
     files = {name: _asset(name, text) for name, text in texts.items()}
     return Assets(_asset(INDEX, index), files, lasting)
 
@@ -93,16 +102,6 @@ def unhashed(name: str) -> str | None:
     """The path without its hash; None if it has none."""
     found = _HASHED.fullmatch(name)
     return None if found is None else found[1] + found[2]
-
-
-def _shortened(name: str, texts: Mapping[str, str]) -> str:
-    match _ending(name):
-        case "js":
-            return bundle(texts, name)
-        case "css":
-            return _MARGIN.sub("", _CSS_COMMENT.sub("", texts[name]))
-        case _:
-            return texts[name]
 
 
 def _asset(name: str, text: str) -> Asset:

@@ -131,7 +131,11 @@ def test_mute_and_camera_off_take_effect(daemon: Daemon, open_page: Open) -> Non
     assert a.js(enabled) == [False, False]
     assert a.driver.find_element("id", "mute").get_attribute("aria-pressed") == "true"
     b.until(lambda: b.js(dark), "a dark picture of the partner")
+    b.until(lambda: b.text("headline") == "Their camera is off", "words in place of a dark picture")
+    assert b.text("muted") == "Their microphone is off"
+    assert not b.text("common")
     a.click("mute")
     a.click("camera-off")
     assert a.js(enabled) == [True, True]
     b.until(lambda: not b.js(dark), "the partner's picture again")
+    b.until(lambda: not b.text("muted") and not b.driver.find_element("id", "headline").is_displayed(), "no words")

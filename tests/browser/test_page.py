@@ -9,11 +9,24 @@ from .conftest import Daemon, Open, Page, in_call
 
 INPUTS = {"button", "textbox", "checkbox", "radio"}
 SIZES = [(390, 844), (320, 568), (844, 390), (740, 360), (820, 1180), (1280, 800)]
+IN_A_CALL = ["next", "leave", "mute", "camera-off", "report", "toggle-chat", "chat-text", "devices"]
+FINGER = 44
+"""Pixels: what is smaller is missed by a thumb (WCAG 2.2, 2.5.5)."""
 
 
 def _resize(page: Page, width: int, height: int) -> None:
     metrics = {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": width < 900}
     page.driver.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", metrics)
+
+
+def _loaded(page: Page) -> tuple[int, int, int]:
+    """How the page came: files over the network, bytes of them, connections made for it."""
+    script = """const [page] = performance.getEntriesByType("navigation");
+        return [page, ...performance.getEntriesByType("resource")]
+            .filter(({ name, transferSize }) => transferSize && !name.endsWith("/online"))
+            .map(({ transferSize, connectStart, connectEnd }) => [transferSize, connectEnd > connectStart]);"""
+    files = page.js(script)
+    return len(files), sum(size for size, _ in files), sum(new for _, new in files)
 
 
 def _accessible(page: Page) -> list[dict[str, Any]]:
@@ -66,10 +79,20 @@ def _control_names(page: Page) -> set[str]:
     return {node["name"]["value"] for node in controls}
 
 
-def test_changes_of_state_are_announced(daemon: Daemon, open_page: Open) -> None:
-    """Else a blind user does not learn that somebody is there."""
+def test_loads_little_and_says_what_happens(daemon: Daemon, open_page: Open) -> None:
+    """Else it takes seconds on a bad network, at each reload too; or a blind user does not learn who is there."""
     page = open_page()
+    page.driver.execute_cdp_cmd("Network.clearBrowserCache", {})
     page.open(daemon.url)
+    page.until(lambda: page.js("return performance.getEntriesByName(`${origin}/online`).length"), "all of the page")
+    files, size, connections = _loaded(page)
+    assert files <= 4
+    assert size <= 25_000
+    assert connections <= 2
+    page.driver.refresh()
+    files, size, _ = _loaded(page)
+    assert files == 1, "only the page itself is asked for again"
+    assert size < 1_000, "and its body is not sent"
     assert any(node["role"]["value"] == "status" for node in _accessible(page))
     assert page.text("status") == "Ready when you are"
     page.click("start")
@@ -121,7 +144,12 @@ def test_fits_every_screen(daemon: Daemon, open_page: Open) -> None:
         page.click("toggle-chat")
     for size in SIZES:
         _resize(page, *size)
-        _all_reachable(page, ["next", "leave", "mute", "camera-off", "report", "toggle-chat", "chat-text"], *size)
+        _all_reachable(
+            page, ["next", "leave", "mute", "camera-off", "report", "toggle-chat", "chat-text", "devices"], *size
+        )
+    page.click("devices")
+    _dialog_fits(page, "devices", ["devices-title", "camera", "microphone", "devices-close"])
+    page.click("devices-close")
     page.js("document.getElementById('report-dialog').showModal()")
     _dialog_fits(page, "report", ["report-title", "report-text", "report-cancel", "report-send"])
 
@@ -129,6 +157,7 @@ def test_fits_every_screen(daemon: Daemon, open_page: Open) -> None:
 def _dialog_fits(page: Page, name: str, controls: list[str]) -> None:
     for size in SIZES:
         _resize(page, *size)
+        _all_reachable(page, controls[-2:], *size)  # What ends it is in sight whatever else is.
         for control in controls:
             # On a small screen the dialog scrolls, but not sideways.
             page.js("document.getElementById(arguments[0]).scrollIntoView()", control)
@@ -145,6 +174,8 @@ def _all_reachable(page: Page, controls: list[str], width: int, height: int) -> 
         where = f"{control} at {width} x {height}: {box}"
         assert 0 <= box["left"] < box["right"] <= width, where
         assert 0 <= box["top"] < box["bottom"] <= height, where
+        if page.js("return document.getElementById(arguments[0]).matches('button, select, a')", control):
+            assert min(box["width"], box["height"]) >= FINGER - 0.01, f"too small: {where}"
         on_top = """const box = document.getElementById(arguments[0]).getBoundingClientRect();
             return document.elementFromPoint(box.x + box.width / 2, box.y + box.height / 2)
                 .closest("#" + arguments[0]) !== null"""

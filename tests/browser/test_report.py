@@ -1,6 +1,7 @@
 """Somebody misbehaves: the other reports it and never meets it again, the operator throws it out."""
 
 import re
+import signal
 from collections.abc import Callable
 
 from selenium.webdriver.common.action_chains import ActionChains
@@ -189,26 +190,30 @@ def test_a_refused_report_is_told(daemon_with: Moderated, open_page: Open) -> No
     b.reach("waiting")
 
 
-def test_a_report_after_a_lost_connection_is_told(daemon_with: Moderated, open_page: Open) -> None:
-    """Else the report reaches a server that has forgotten everybody, and the user is thanked for it."""
-    daemon, a, b = _moderated(daemon_with), open_page(), open_page()
+def test_a_report_after_the_server_has_forgotten_all(daemon_with: Moderated, open_page: Open) -> None:
+    """Else who is insulted after a crash of the server cannot report it, or meets the same one again at once."""
+    daemon, a, b = daemon_with(ADMIN_TOKEN=TOKEN, REMATCH_DELAY_SECONDS="600"), open_page(), open_page()
     a.expected_errors = b.expected_errors = ["WebSocket connection to .* failed", "ERR_CONNECTION_REFUSED"]
     a.start(daemon.url)
     b.start(daemon.url)
     a.write("before the report")
     b.receives("before the report")
     _open_report(a)
-    daemon.stop()
+    daemon.stop(signal.SIGKILL)
     daemon.start()
-    a.until(lambda: daemon.clients == 2, "both pages back at the server")
+    a.until(lambda: sorted(_clients(daemon).values()) == ["paired", "paired"], "the two in one room again")
     in_call(a, b)
-    assert not a.driver.find_element("id", "report").is_enabled()
+    assert b.messages("partner") == ["before the report"], "it is not the call of before"
+    a.until(lambda: a.driver.find_element("id", "report").is_enabled(), "a report that can be made")
     _choose(a, "nudity")
     a.click("report-send")
-    _notice(a, "not sent")
-    # The call ends even so. Nobody else is there, so the two meet again, and a new call has an empty chat.
-    b.until(lambda: not b.messages("partner"), "a new call")
-    in_call(a, b)
+    _notice(a, "Thank you")
+    daemon.wait_for("reports client")
+    a.until(lambda: sorted(_clients(daemon).values()) == ["waiting", "waiting"], "both look for somebody else")
+    # They look where everybody does, not in the room of two.
+    c = open_page()
+    c.start(daemon.url)
+    c.sees_partner()
 
 
 def test_who_is_thrown_out_is_told_and_stays_out(daemon_with: Moderated, open_page: Open) -> None:

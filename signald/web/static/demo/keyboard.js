@@ -4,7 +4,7 @@
  * @module keyboard
  */
 
-import { controls } from "./view.js";
+import { controls } from "./elements.js";
 
 /** @param {Record<string, () => void>} shortcuts  what each key does, by its code */
 export function listen(shortcuts) {

@@ -10,7 +10,9 @@
  * @property {string} problem  what is missing and what to do about it; empty when all is well
  */
 
-const CAMERA = { width: { ideal: 1280 }, height: { ideal: 720 }, facingMode: "user" };
+/** By their ids; empty: any. @typedef {{ camera?: string, microphone?: string }} Devices */
+
+const CAMERA = { width: { ideal: 1280 }, height: { ideal: 720 } };
 const SOUND = { echoCancellation: true, noiseSuppression: true };
 
 /** By the names of https://www.w3.org/TR/mediacapture-streams/#dom-mediadevices-getusermedia. */
@@ -25,25 +27,33 @@ const RECEIVE_ONLY = "You can see, hear and write to your partner meanwhile.";
 
 /**
  * Ask for camera and microphone; for one of them when there is not both.
+ *
+ * @param {Devices} devices  which ones, if they are there
  * @returns {Promise<LocalMedia>} never rejects
  */
-export async function openMedia() {
+export async function openMedia({ camera, microphone }) {
+  const video = { ...CAMERA, ...(camera ? { deviceId: camera } : { facingMode: "user" }) };
+  const audio = { ...SOUND, ...(microphone && { deviceId: microphone }) };
   if (!navigator.mediaDevices) return { stream: null, problem: `${INSECURE} ${RECEIVE_ONLY}` };
   try {
-    return { stream: await navigator.mediaDevices.getUserMedia({ video: CAMERA, audio: SOUND }), problem: "" };
+    return { stream: await navigator.mediaDevices.getUserMedia({ video, audio }), problem: "" };
   } catch (error) {
     const name = error instanceof DOMException ? error.name : "";
     // A refusal is a decision: asking for half of it at once would be a second prompt.
-    const partial = name === "NotAllowedError" ? null : await openOne();
+    const partial = name === "NotAllowedError" ? null : await openOne(video, audio);
     return partial ?? { stream: null, problem: `${REASONS.get(name) ?? OTHER_REASON} ${RECEIVE_ONLY}` };
   }
 }
 
-/** @returns {Promise<LocalMedia | null>} */
-async function openOne() {
+/**
+ * @param {MediaTrackConstraints} video
+ * @param {MediaTrackConstraints} audio
+ * @returns {Promise<LocalMedia | null>}
+ */
+async function openOne(video, audio) {
   const attempts = [
-    { constraints: { audio: SOUND }, problem: "Your camera did not start: your partner hears you, but cannot see you." },
-    { constraints: { video: CAMERA }, problem: "Your microphone did not start: your partner sees you, but cannot hear you." },
+    { constraints: { audio }, problem: "Your camera did not start: your partner hears you, but cannot see you." },
+    { constraints: { video }, problem: "Your microphone did not start: your partner sees you, but cannot hear you." },
   ];
   for (const { constraints, problem } of attempts) {
     try {

@@ -4,7 +4,8 @@
  * @module report
  */
 
-import * as view from "./view.js";
+import { allowReport, givenReport, showReport } from "./dialogs.js";
+import { showNotice } from "./view.js";
 
 /** @import { SignalingClient } from "../signaling.js" */
 
@@ -51,9 +52,15 @@ export class Reports {
 
   /** For the server this is a new client, which has met nobody. */
   beginAnew() {
-    if (this.#unconfirmed) view.showNotice(LOST);
+    if (this.#unconfirmed) showNotice(LOST);
     this.#unconfirmed = null;
-    this.#remember(null);
+    allowReport(false);
+  }
+
+  /** And now it has: the last one, who goes by another name. @param {string} partnerId */
+  metAgain(partnerId) {
+    const met = this.#lastMet ?? { partnerId, clientId: null };
+    this.#remember(Object.assign(met, { partnerId, clientId: this.#client.clientId }));
   }
 
   /** The user has left. */
@@ -66,21 +73,21 @@ export class Reports {
   open() {
     if (!this.#lastMet) return;
     this.#accused = this.#lastMet;
-    view.showReport();
+    showReport();
   }
 
   /** The user has said it. */
   send() {
     if (!this.#accused) return;
     const { partnerId, clientId } = this.#accused;
-    const { reason, text, block } = view.givenReport();
+    const { reason, text, block } = givenReport();
     if (this.#client.clientId === clientId && this.#client.report({ reason, text, partnerId })) {
       if (block) this.#client.block({ partnerId });
       // The server answers neither if all is well. Then the next answer is that to a ping.
       this.#client.ping();
       const thanks = `Thank you for your report.${block ? " You will not meet this person again." : ""}`;
       this.#unconfirmed = { about: this.#accused, thanks };
-    } else view.showNotice(NOT_SENT);
+    } else showNotice(NOT_SENT);
     this.#done(partnerId);
   }
 
@@ -93,7 +100,7 @@ export class Reports {
   refused(code) {
     if (!this.#unconfirmed) return false;
     this.#unconfirmed = null;
-    view.showNotice(REFUSED[code] ?? FAILED);
+    showNotice(REFUSED[code] ?? FAILED);
     return true;
   }
 
@@ -101,13 +108,13 @@ export class Reports {
     if (!this.#unconfirmed) return;
     const { about, thanks } = this.#unconfirmed;
     this.#unconfirmed = null;
-    view.showNotice(thanks);
+    showNotice(thanks);
     if (this.#lastMet === about) this.#remember(null); // Once is enough: the server takes no second report.
   }
 
   /** @param {Met | null} met */
   #remember(met) {
     this.#lastMet = met;
-    view.allowReport(met !== null);
+    allowReport(met !== null);
   }
 }

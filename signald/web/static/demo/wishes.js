@@ -5,7 +5,9 @@
  */
 
 import { MAX_LIKES, MAX_WORD_LENGTH } from "../constants.js";
-import * as view from "./view.js";
+import { closeWishes, givenWishes, LANGUAGES, refuseLikes, showWishes } from "./dialogs.js";
+import { controls } from "./elements.js";
+import { showChosen } from "./view.js";
 
 /** @import { Common, Wishes } from "../protocol.js" */
 
@@ -41,11 +43,11 @@ export class Choice {
     this.pool = [...named].slice(0, MAX_WORD_LENGTH).join("");
     this.#storage = storage;
     this.#chosen = this.#kept();
-    view.showChosen(this.#inWords());
-    const { choose, likes, wishesCancel, wishesForm } = view.controls;
+    showChosen(this.#inWords());
+    const { choose, likes, wishesCancel, wishesForm } = controls;
     choose.addEventListener("click", () => this.#ask());
     likes.addEventListener("input", () => this.#check());
-    wishesCancel.addEventListener("click", view.closeWishes);
+    wishesCancel.addEventListener("click", closeWishes);
     wishesForm.addEventListener("submit", () => this.#take());
   }
 
@@ -57,6 +59,11 @@ export class Choice {
     const ofLikes = likes.length && { likes };
     const relax = { ...(ofLanguages && { lang: SAME_LANGUAGE_S }), ...(ofLikes && { likes: SAME_INTEREST_S }) };
     return ofLanguages || ofLikes ? { ...ofLanguages, ...ofLikes, relax } : {};
+  }
+
+  /** The same, for whoever has said something else before. @returns {Wishes} */
+  get wishesAnew() {
+    return { likes: [], ...this.wishes };
   }
 
   /** Begin with what is chosen, whatever a server has said before. */
@@ -71,32 +78,32 @@ export class Choice {
 
   #ask() {
     const { likes, languages } = this.#chosen;
-    view.showWishes({ likes: likes.join(", "), languages });
+    showWishes({ likes: likes.join(", "), languages });
   }
 
   /** The user writes: is it too much? */
   #check() {
-    const likes = split(view.givenWishes().likes);
-    view.refuseLikes(likes.length > MAX_LIKES || likes.some((word) => [...word].length > MAX_WORD_LENGTH) ? TOO_MUCH : "");
+    const likes = split(givenWishes().likes);
+    refuseLikes(likes.length > MAX_LIKES || likes.some((word) => [...word].length > MAX_WORD_LENGTH) ? TOO_MUCH : "");
   }
 
   /** The user has chosen. */
   #take() {
-    const { likes, languages } = view.givenWishes();
+    const { likes, languages } = givenWishes();
     this.#chosen = { likes: split(likes), languages };
     try {
       this.#storage?.setItem(KEY, JSON.stringify(this.#chosen));
     } catch {
       // Full or forbidden: then it holds until the page is closed.
     }
-    view.showChosen(this.#inWords());
+    showChosen(this.#inWords());
   }
 
   /** @returns {Chosen} */
   #kept() {
     try {
       const { likes, languages } = JSON.parse(this.#storage?.getItem(KEY) ?? "{}");
-      return { likes: split(likes.join()), languages: [...languages].filter((code) => view.LANGUAGES.has(code)) };
+      return { likes: split(likes.join()), languages: [...languages].filter((code) => LANGUAGES.has(code)) };
     } catch {
       return NOTHING; // Not ours, or forbidden.
     }
@@ -104,7 +111,7 @@ export class Choice {
 
   #inWords() {
     const { likes, languages } = this.#chosen;
-    return [likes.join(", "), languages.map((code) => view.LANGUAGES.get(code)).join(", ")].filter(Boolean).join(" · ");
+    return [likes.join(", "), languages.map((code) => LANGUAGES.get(code)).join(", ")].filter(Boolean).join(" · ");
   }
 }
 
