@@ -7,7 +7,7 @@ PORT ?= 8080
 PARALLEL ?= -n 7 --dist loadfile --no-loadscope-reorder
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: run test test-image test-deb test-resume test-churn test-crowd test-store test-kits check lint types bench docs lock changelog dist deb system-packages clean
+.PHONY: run test test-image test-deb test-resume test-churn test-crowd test-axe test-store test-kits check lint types bench docs lock changelog dist deb system-packages clean
 
 run: $(VENV)/run
 	$(BIN)/twistd -n --pidfile= signald --port $(PORT)
@@ -27,6 +27,10 @@ test-resume: $(VENV)/dev system-packages
 # Churn with every fault, and with failovers of Sentinel: DURATION seconds each.
 test-churn: $(VENV)/dev system-packages
 	DURATION=$${DURATION:-300} CI=$(CI) $(BIN)/python -m pytest -s -m 'slow or not slow' tests/integration/test_churn.py $(ARGS)
+
+# The demo page in all views by axe-core, on small and large screens, dark and light: a minute and a half.
+test-axe: $(VENV)/dev system-packages
+	CI=$(CI) $(BIN)/python -m pytest -m slow tests/browser/test_accessible.py $(ARGS)
 
 # A crowd of one address beside a call of another: a quarter of a minute.
 test-crowd: $(VENV)/dev

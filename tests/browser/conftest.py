@@ -247,6 +247,12 @@ def in_call(*pages: Page) -> None:
         page.sees_partner()
 
 
+def resize(page: Page, width: int, height: int) -> None:
+    """Give the page the screen of another device."""
+    metrics = {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": width < 900}
+    page.driver.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", metrics)
+
+
 @pytest.fixture(scope="session")
 def _browsers() -> Iterator[Callable[[tuple[str, ...], int], Chrome]]:
     """Browsers by their flags, started once; each with a profile of its own."""
@@ -298,6 +304,7 @@ def open_page(_browsers: Callable[[tuple[str, ...], int], Chrome]) -> Iterator[O
     errors = [error for _, page in pages for error in page.errors()]
     for _, page in pages:
         page.driver.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
+        page.driver.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": []})
         page.driver.execute_cdp_cmd("Storage.clearDataForOrigin", {"origin": "*", "storageTypes": "local_storage"})
         page.end()
     assert not errors, f"errors in a page's console: {errors}"

@@ -1,0 +1,45 @@
+"""Whom the server does not let in is told so, and does not look at a search without end."""
+
+import time
+from collections.abc import Callable
+
+from tests.support.tokens import SECRET, sign
+
+from .conftest import Daemon, Open, Page
+
+NO_SOCKET = ["WebSocket connection to .* failed"]
+
+
+def _notice(page: Page, *words: str) -> None:
+    page.until(lambda: all(word in page.text("notice-text") for word in words), f"a notice with {words}")
+
+
+def test_who_must_log_in(daemon_with: Callable[..., Daemon], open_page: Open) -> None:
+    """Else a page of a server that asks for a token looks for somebody for ever, whatever site sent its user here."""
+    daemon, page = daemon_with(AUTH_MODE="required", JWT_SECRET=SECRET), open_page()
+    page.open(daemon.url)
+    page.click("start")
+    _notice(page, "wants to know who you are")
+    assert page.state == "idle"
+    page.open("about:blank")
+    page.open(f"{daemon.url}#token=no.good.one")
+    page.click("start")
+    _notice(page, "does not accept your login")
+    assert page.state == "idle"
+    page.open("about:blank")
+    page.open(f"{daemon.url}#token={sign({'sub': 'ada', 'exp': time.time() + 600})}")
+    assert page.js("return location.hash") == "", "a link that is copied would carry the login along"
+    page.click("start")
+    page.until(lambda: daemon.waiting == 1, "a user who waits")
+    page.reach("waiting")
+    assert not page.text("notice-text")
+
+
+def test_a_page_that_the_server_does_not_take(daemon_with: Callable[..., Daemon], open_page: Open) -> None:
+    """Else the operator who forgot an origin sees a server out of reach, and looks for it in the network."""
+    daemon, page = daemon_with(ALLOWED_ORIGIN="https://example.org"), open_page()
+    page.expected_errors = NO_SOCKET
+    page.open(daemon.url)
+    page.click("start")
+    page.until(lambda: "ALLOWED_ORIGIN" in page.text("explanation"), "a word about it")
+    assert page.state == "reconnecting"
