@@ -53,7 +53,11 @@ const MAX_TEXTS = 500;
  * @typedef {{ call: Call, roomId: string, attended: boolean, away: boolean, since: number }} Current
  */
 
-/** @extends {Emitter<{ change: ChatSnapshot }>} */
+/**
+ * `change`: there is something else to show; `data`: what the partner's page has sent with the client's `data()`.
+ *
+ * @extends {Emitter<{ change: ChatSnapshot, data: unknown }>}
+ */
 export class RandomChat extends Emitter {
   snapshot = IDLE;
   client;
@@ -98,6 +102,7 @@ export class RandomChat extends Emitter {
     on("offer", ({ from, sdp }) => this.#callOf(from)?.offer(sdp));
     on("answer", ({ from, sdp }) => this.#callOf(from)?.answer(sdp));
     on("ice", ({ from, candidate }) => this.#callOf(from)?.ice(candidate));
+    on("data", ({ from, data }) => this.#callOf(from)?.data(data) === false && this.emit("data", data));
     on("partner-away", () => {
       if (this.#current) this.#current.away = true;
       this.#waitForReload();

@@ -17,13 +17,13 @@ import { SignalingClient } from "./signaling.js";
 
 export { SignalingClient };
 
-/** @import { ReadyMessage, ResumedMessage, Wishes } from "./protocol.js" */
+/** @import { ErrorMessage, ReadyMessage, ResumedMessage, Wishes } from "./protocol.js" */
 /** @import { SignalingEvents, SignalingOptions } from "./types.js" */
 
 /**
  * idle: not asked to connect; connecting: for the first time, or as a new client; connected; resuming: the connection is
- * lost, and what is asked meanwhile is done when it is back; refused: thrown out, or replaced by another connection;
- * ended: by `close()`.
+ * lost, and what is asked meanwhile is done when it is back; refused: not let in, or thrown out, or replaced by another
+ * connection, and `refusal` says why; ended: by `close()`.
  * @typedef {"idle" | "connecting" | "connected" | "resuming" | "refused" | "ended"} ClientState
  */
 
@@ -38,30 +38,24 @@ export { SignalingClient };
 
 /** @typedef {SignalingEvents & { state: ClientState }} ClientEvents */
 
-/** What may be said to a request of each kind; an error that fits none is about a signal. */
-const REFUSALS = {
-  auth: "AUTH_FAILED",
-  available: "ALREADY_PAIRED AUTH_REQUIRED CROWDED",
-  next: "NOT_PAIRED AUTH_REQUIRED CROWDED",
-  leave: "",
-  report: "NOT_PAIRED UNKNOWN_TYPE",
-  block: "NOT_PAIRED UNKNOWN_TYPE",
-};
-const REFUSED_ALWAYS = "INVALID_FORMAT RATE_LIMIT ";
+/** @typedef {"auth" | "available" | "next" | "leave" | "report" | "block" | "data" | "settle"} Kind */
 
+/** Close code of a client that has had enough. */
+const END = 1000;
 /** A token is replaced so long before it ends. */
 const RENEW_BEFORE_MS = 60_000;
 /** Timers take no more than 31 bits. */
 const LONGEST_TIMER_MS = 2 ** 31 - 1;
 
-/** @typedef {{ number: number, refusals: string, settle: (error?: Error) => void }} Request */
+/** @typedef {(error?: Error) => void} Settle */
 
 /** What the server, or the loss of the connection to it, has to say to a request. */
 export class SignalingError extends Error {
   name = "SignalingError";
 
   /**
-   * @param {string} code  one of the server's error codes, or CLOSED: there is no session that could be asked
+   * @param {string} code  one of the server's error codes; CLOSED: there is no session that could be asked; LOST: the server has
+   *   had the request, and its answer was lost
    * @param {string} message
    */
   constructor(code, message) {
@@ -74,25 +68,31 @@ export class SignalingError extends Error {
 export class Client extends Emitter {
   /** @type {ClientState} */
   state = "idle";
-  /** Why the server does not want this client, while it is `refused`. @type {SignalingError | null} */
+  /**
+   * Why the server does not let this client in: for good while it is `refused`, else until it is let in.
+   *
+   * @type {(Error & { code?: string }) | null}
+   */
   refusal = null;
 
   #signaling;
   #getToken;
   #logger;
-  /** What the server has not dealt with yet, oldest first. @type {Request[]} */
-  #asked = [];
+  /** What the server has not answered yet, oldest first, by its id. @type {Map<number, Settle>} */
+  #asked = new Map();
   /** @type {Promise<ReadyMessage | ResumedMessage> | null} */
   #connected = null;
   /** What `connect()` waits for. @type {{ resolve: (message: ReadyMessage | ResumedMessage) => void, reject: (error: unknown) => void } | null} */
   #waiting = null;
+  /** Why it closes by itself. @type {Error | null} */
+  #failure = null;
   /** @type {ReturnType<typeof setTimeout> | undefined} */
   #renewal;
 
   /** @param {ClientOptions} [options] */
   constructor({ url, getToken, logger, ...options } = {}) {
     super();
-    const signaling = new SignalingClient(url, options);
+    const signaling = new SignalingClient(url, { ...options, rewait: !getToken });
     this.#signaling = signaling;
     this.#getToken = getToken;
     this.#logger = logger;
@@ -116,17 +116,18 @@ export class Client extends Emitter {
    *   refused, and if the client is closed or thrown out meanwhile
    */
   connect() {
-    this.#connected ??= heard((resolve, reject) => {
-      this.#waiting = { resolve, reject };
-      this.refusal = null;
-      this.#become("connecting");
-      try {
-        this.#signaling.connect();
-      } catch (error) {
-        this.#end("ended", error);
-      }
-    });
-    return this.#connected;
+    if (this.#connected) return this.#connected;
+    this.refusal = null;
+    /** @type {Promise<ReadyMessage | ResumedMessage>} */
+    const connected = new Promise((resolve, reject) => (this.#waiting = { resolve, reject }));
+    this.#connected = heard(connected);
+    this.#become("connecting");
+    try {
+      this.#signaling.connect();
+    } catch (error) {
+      this.#end("ended", error);
+    }
+    return connected;
   }
 
   /** Close for good; `connect()` starts again. */
@@ -139,31 +140,39 @@ export class Client extends Emitter {
     this.#signaling.check();
   }
 
-  // What the server takes without a word is done when it has dealt with it; what it refuses rejects with a SignalingError.
+  // Each is a promise: it resolves when the server has done it, and rejects with a SignalingError if it does not.
 
   /** Wait for a partner. @param {Wishes} [wishes]  whom to meet; without it whoever comes */
   available(wishes) {
-    return this.#ask("available", wishes ?? {});
+    return this.#request("available", wishes);
   }
 
   /** Leave the partner and wait for another. @param {Wishes} [wishes]  whom to meet; without it as before */
   next(wishes) {
-    return this.#ask("next", wishes ?? {});
+    return this.#request("next", wishes);
   }
 
   /** Leave the partner, or the queue, and stay connected. */
   leave() {
-    return this.#ask("leave", {});
+    return this.#request("leave");
   }
 
   /** Tell whoever runs the server of somebody. @param {Parameters<SignalingClient["report"]>[0]} report */
   report(report) {
-    return this.#ask("report", report);
+    return this.#request("report", report);
   }
 
   /** Never meet somebody again. @param {Parameters<SignalingClient["block"]>[0]} [whom] */
   block(whom) {
-    return this.#ask("block", whom ?? {});
+    return this.#request("block", whom);
+  }
+
+  /** Whatever the partner's page is to know, at most 16 KiB of JSON; its `data` event tells of it. @param {unknown} data */
+  data(data) {
+    if (this.#signaling.clientId && !this.#signaling.takesData) {
+      return heard(Promise.reject(new SignalingError("PARTNER_CANNOT", "there is no partner whose client knows data")));
+    }
+    return this.#request("data", data);
   }
 
   // To the partner; as call.js wants it.
@@ -184,16 +193,29 @@ export class Client extends Emitter {
   }
 
   /**
-   * @param {keyof typeof REFUSALS} kind
-   * @param {any} what
+   * @param {Kind} kind
+   * @param {any} [what]
+   */
+  #request(kind, what) {
+    return heard(
+      this.#ask(kind, what).catch(async (error) => {
+        if (error.code !== "AUTH_REQUIRED" || !this.#getToken) throw error;
+        await this.#identify(); // The token has ended, or the server has forgotten it.
+        return this.#ask(kind, what);
+      }),
+    );
+  }
+
+  /**
+   * @param {Kind} kind
+   * @param {any} [what]
    * @returns {Promise<void>}
    */
   #ask(kind, what) {
-    return heard((resolve, reject) => {
-      if (!this.#signaling[kind](what)) return reject(new SignalingError("CLOSED", "there is no session with the server"));
-      const settle = (/** @type {Error | undefined} */ error) => (error ? reject(error) : resolve());
-      this.#asked.push({ number: this.#signaling.sent, refusals: REFUSED_ALWAYS + REFUSALS[kind], settle });
-      this.#signaling.ping(); // Its answer comes when the request has been dealt with.
+    return new Promise((resolve, reject) => {
+      const id = this.#signaling[kind](what);
+      if (id) this.#asked.set(id, (error) => (error ? reject(error) : resolve()));
+      else reject(new SignalingError("CLOSED", "there is no session with the server"));
     });
   }
 
@@ -202,51 +224,55 @@ export class Client extends Emitter {
    * @param {any} detail
    */
   #told(type, detail) {
-    if (type === "pong") this.#confirmed();
+    if (type === "ready") return this.#enter(detail);
+    if (type === "resumed") return this.#return(detail);
+    if (type === "ok") this.#answered(detail.id);
     if (type === "error") this.#refused(detail);
-    if (type === "ready") {
-      this.#forsake("the session was lost");
-      void this.#enter(detail);
-    }
-    if (type === "resumed") {
-      if (detail.lost) this.#recount();
-      this.#arrive(detail);
-    }
     if (type === "close") this.#closed(detail);
     this.emit(type, detail);
   }
 
-  #confirmed() {
-    const { confirmed } = this.#signaling;
-    while (this.#asked[0] && this.#asked[0].number <= confirmed) this.#asked.shift()?.settle();
+  /** @param {number | undefined} id @param {Error} [error]  @returns {boolean} whether somebody has asked */
+  #answered(id = 0, error) {
+    const settle = this.#asked.get(id);
+    this.#asked.delete(id);
+    settle?.(error);
+    return settle !== undefined;
   }
 
-  /** Messages were lost, and their numbers begin anew: all that was asked has been dealt with when the next ping is. */
-  #recount() {
-    for (const request of this.#asked) request.number = this.#signaling.sent;
-    this.#signaling.ping();
-  }
-
-  /** @param {SignalingEvents["error"]} error */
-  #refused({ code, message }) {
-    const place = this.#asked.findIndex(({ refusals }) => refusals.includes(code));
-    if (place >= 0) this.#asked.splice(place, 1)[0]?.settle(new SignalingError(code, message));
+  /** @param {ErrorMessage} error */
+  #refused({ id, code, message }) {
+    if (this.#answered(/** @type {number | undefined} */ (id), new SignalingError(code, message))) return;
+    // Nobody has asked: the token of one who waits has ended. It waits on with another.
+    if (code === "AUTH_REQUIRED" && this.#getToken) {
+      const { wishes } = this.#signaling;
+      this.#identify().then(() => this.#signaling.available(wishes), () => {});
+    }
   }
 
   /** A new client says who it is before it counts as connected. @param {SignalingEvents["ready"]} ready */
-  async #enter(ready) {
-    try {
-      await this.#identify();
-    } catch (error) {
-      if (this.#waiting && this.clientId === ready.clientId) {
-        this.#end("ended", error);
-        this.close();
-      }
+  #enter(ready) {
+    this.#forsake("the session was lost");
+    if (!this.#getToken) return this.#arrive("ready", ready);
+    const enter = (/** @type {(Error & { code?: string }) | undefined} */ error) => {
+      if (this.clientId !== ready.clientId) return;
+      // Whose token cannot be had just now, on the way back, is asked again later.
+      if (error && (this.#waiting || error.code === "AUTH_FAILED")) return this.#giveUp(error);
+      if (ready.before === "waiting") this.#signaling.available(this.#signaling.wishes);
+      this.#arrive("ready", ready);
+    };
+    this.#identify().then(() => enter(undefined), enter);
+  }
+
+  /** @param {SignalingEvents["resumed"]} resumed */
+  #return(resumed) {
+    // Answers were lost: those that do not come before the answer to this will not come.
+    if (resumed.lost) {
+      const ids = [...this.#asked.keys()];
+      const lost = () => ids.forEach((id) => this.#answered(id, new SignalingError("LOST", "the answer was lost")));
+      this.#ask("settle").then(lost, () => {});
     }
-    if (!this.#connected || this.clientId !== ready.clientId) return;
-    // It may have waited again before it had said who it is.
-    if (ready.before === "waiting") this.#signaling.available(this.#signaling.wishes);
-    this.#arrive(ready);
+    this.#arrive("resumed", resumed);
   }
 
   /** Say who the user is, now and before that ends. */
@@ -268,21 +294,34 @@ export class Client extends Emitter {
     }
   }
 
-  /** @param {ReadyMessage | ResumedMessage} message */
-  #arrive(message) {
+  /**
+   * @template {"ready" | "resumed"} K
+   * @param {K} type
+   * @param {SignalingEvents[K]} message
+   */
+  #arrive(type, message) {
+    this.refusal = null;
     this.#become("connected");
     this.#waiting?.resolve(message);
     this.#waiting = null;
+    this.emit(type, /** @type {any} */ (message));
   }
 
   /** @param {SignalingEvents["close"]} detail */
-  #closed({ code, reason, willReconnect }) {
-    if (willReconnect) this.#become(this.clientId === null ? "connecting" : "resuming");
-    else {
-      const error = new SignalingError("CLOSED", reason || `closed with ${code}`);
-      if (code !== 1000) this.refusal = error;
-      this.#end(code === 1000 ? "ended" : "refused", error);
-    }
+  #closed({ code, reason, refusal, willReconnect }) {
+    if (refusal) this.refusal = new SignalingError(refusal.code, refusal.message);
+    if (willReconnect) return this.#become(this.clientId === null ? "connecting" : "resuming");
+    const wanted = code === END && !this.#failure;
+    const error = this.#failure ?? this.refusal ?? new SignalingError("CLOSED", reason || `closed with ${code}`);
+    this.#failure = null;
+    this.refusal = wanted ? null : error;
+    this.#end(wanted ? "ended" : "refused", error);
+  }
+
+  /** @param {Error} error */
+  #giveUp(error) {
+    this.#failure = error;
+    this.close();
   }
 
   /**
@@ -300,7 +339,9 @@ export class Client extends Emitter {
 
   /** Nobody will answer these any more. @param {string} why */
   #forsake(why) {
-    for (const { settle } of this.#asked.splice(0)) settle(new SignalingError("CLOSED", why));
+    const asked = [...this.#asked.values()];
+    this.#asked.clear();
+    for (const settle of asked) settle(new SignalingError("CLOSED", why));
   }
 
   /** @param {ClientState} state */
@@ -324,11 +365,9 @@ export function createClient(options) {
  * A promise that may be left alone: nobody has to hear that it was rejected, and Node does not end for it.
  *
  * @template T
- * @param {(resolve: (value: T) => void, reject: (error: unknown) => void) => void} run
- * @returns {Promise<T>}
+ * @param {Promise<T>} promise
  */
-function heard(run) {
-  const promise = new Promise(run);
+function heard(promise) {
   promise.catch(() => {});
   return promise;
 }

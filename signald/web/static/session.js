@@ -14,8 +14,13 @@
  */
 
 /**
- * The room that this client is in, as `matched` told.
- * @typedef {{ roomId: string, partnerId: string, initiator: boolean | undefined }} Room
+ * The room that this client is in, as `matched` told. `data`: whether the partner can be sent `data`.
+ * @typedef {{ roomId: string, partnerId: string, initiator: boolean | undefined, data: boolean }} Room
+ */
+
+/**
+ * What was so before a message that the server may refuse.
+ * @typedef {{ id: number, state: SessionState, room: Room | null, wishes: Wishes }} Before
  */
 
 /** A whole call is 15 to 30 messages: so many are never under way. */
@@ -26,8 +31,9 @@ const KEPT_CHARS = 256 * 1024;
 const ASK_AFTER_MESSAGES = 64;
 
 /** Those that are meant for the partner of the moment. Who leaves wants out of whatever there is by then. */
-const IN_ROOM = new Set(["offer", "answer", "ice", "next"]);
+const IN_ROOM = new Set(["offer", "answer", "ice", "data", "next"]);
 const SIGNALS = new Set(["offer", "answer", "ice"]);
+const UNANSWERED = new Set([...SIGNALS, "ping"]);
 const MOVES = new Set(["available", "next", "leave"]);
 
 /** Its fields are what a page keeps over a reload. */
@@ -44,8 +50,8 @@ export class Session {
   inherited = false;
   /** The number of the last message that was sent, or is kept to be. */
   sent = 0;
-  /** The number of the last message that the server has surely dealt with. */
-  confirmed = 0;
+  /** The last `id` that a message of this session was given; unlike the count above it never begins anew. */
+  asked = 0;
   received = 0;
 
   /** @type {ResumeGrant | null} */
@@ -54,10 +60,12 @@ export class Session {
   nonce = null;
   /** What `next` has left, as long as there is no other room: whoever presses it twice means this one. @type {string | null} */
   leftRoom = null;
+  /** Of the last `available` or `next`. @type {Before | null} */
+  before = null;
   /** When it began to wait, in ms since 1970. */
   waitsSince = 0;
   resumes;
-  /** The last ones sent, that the server may not have had. @type {{ type: string, text: string }[]} */
+  /** The last ones sent, that the server may not have had. @type {{ type: string, text: string, id: number }[]} */
   kept = [];
   /** Numbers of the pings that have not been answered. @type {number[]} */
   pings = [];
@@ -92,11 +100,16 @@ export class Session {
   send(message) {
     const { type, ...said } = message;
     const meant = IN_ROOM.has(type) ? this.room?.roomId ?? (type === "next" && this.leftRoom) : null;
-    const named = meant ? { ...message, roomId: meant } : message;
-    const text = JSON.stringify(named);
+    const id = (this.asked += 1);
+    const answered = !UNANSWERED.has(type) || "id" in message;
+    const text = JSON.stringify({ ...message, ...(meant && { roomId: meant }), ...(answered && { id }) });
     this.sent += 1;
-    this.#keep([...this.kept, { type, text }]);
+    this.#keep([...this.kept, { type, text, id }]);
     if (type === "ping") this.pings.push(this.sent);
+    if (type === "available" || type === "next") {
+      const { state, room, wishes } = this;
+      this.before = { id, state, room, wishes };
+    }
     const begins = type === "available" && this.state === "idle";
     // Those of before hold if nothing is said, but for who begins to wait; the server drops a second `next`.
     const counts = type === "next" ? this.room : type === "available" && !this.room;
@@ -116,8 +129,8 @@ export class Session {
     this.received += 1;
     switch (message.type) {
       case "matched": {
-        const { roomId, partnerId, initiator, resume } = message;
-        this.#move("paired", { roomId, partnerId, initiator });
+        const { roomId, partnerId, initiator, resume, data = false } = message;
+        this.#move("paired", { roomId, partnerId, initiator, data });
         if (resume) this.#accept(resume);
         break;
       }
@@ -125,13 +138,27 @@ export class Session {
         // A server that does not queue it again is rare, and a client of that one says `available` anyway.
         this.#move("waiting");
         break;
+      case "ok":
+        this.#hasHad(this.#numberOf(message.id));
+        break;
       case "error":
-        if (["AUTH_REQUIRED", "CROWDED"].includes(message.code) && this.state === "waiting") this.#move("idle");
-        if (message.code === "NOT_PAIRED") this.leftRoom = null; // The next one is to be refused too.
+        this.#hasHad(this.#numberOf(message.id));
+        this.#refused(message);
         break;
       case "pong":
-        this.#answered(this.pings.shift() ?? 0);
+        this.#hasHad(this.pings.shift() ?? 0);
     }
+  }
+
+  /** @param {ErrorMessage} error */
+  #refused({ id, code }) {
+    if (code === "NOT_PAIRED") this.leftRoom = null; // The next one is to be refused too.
+    const { before } = this;
+    if (before && id === before.id) {
+      this.wishes = before.wishes;
+      const gone = code === "NOT_PAIRED" || code === "CROWDED";
+      if (this.state === "waiting") this.#move(gone ? "idle" : before.state, gone ? null : before.room);
+    } else if (id === undefined && ["AUTH_REQUIRED", "CROWDED"].includes(code) && this.state === "waiting") this.#move("idle");
   }
 
   /** What to say first on a new connection. @returns {string} */
@@ -149,7 +176,7 @@ export class Session {
    * @param {ResumedMessage} message
    * @returns {{ again: string[], lost: boolean }} what to send again, and whether signals may be missing
    */
-  resumed({ received, lost, resume, state, roomId }) {
+  resumed({ received, lost, resume, state, roomId, data }) {
     const dropped = this.sent - this.kept.length;
     const missing = lost || received < dropped;
     let again = this.kept.slice(Math.max(0, received - dropped));
@@ -157,13 +184,14 @@ export class Session {
     if (missing || this.inherited) again = again.filter(({ type }) => !SIGNALS.has(type));
     this.inherited = false;
     this.sent = received + again.length;
-    this.confirmed = Math.min(this.confirmed, received);
     this.pings = this.pings.filter((number) => number <= received && !missing);
     again.forEach(({ type }, place) => type === "ping" && this.pings.push(received + place + 1));
     this.#keep(again);
     this.#accept(resume ?? null);
     // A partner that came or went meanwhile is told of by what follows; what this side has just said counts more.
-    if (!again.some(({ type }) => MOVES.has(type))) this.#move(state, this.room?.roomId === roomId ? this.room : null);
+    const room = this.room?.roomId === roomId ? this.room : null;
+    if (room) room.data = data ?? room.data;
+    if (!again.some(({ type }) => MOVES.has(type))) this.#move(state, room);
     return { again: again.map(({ text }) => text), lost: missing };
   }
 
@@ -205,14 +233,23 @@ export class Session {
     this.nonce = null;
   }
 
+  /**
+   * The number of the message that an answer is to.
+   *
+   * @param {number | string | undefined} id
+   */
+  #numberOf(id) {
+    const place = this.kept.findIndex((message) => message.id === id);
+    return place < 0 ? 0 : this.sent - this.kept.length + place + 1;
+  }
+
   /** @param {number} number  the server has had everything up to this one */
-  #answered(number) {
-    this.confirmed = Math.max(this.confirmed, number);
+  #hasHad(number) {
     const dropped = this.sent - this.kept.length;
     if (number > dropped) this.#keep(this.kept.slice(number - dropped));
   }
 
-  /** @param {{ type: string, text: string }[]} messages */
+  /** @param {{ type: string, text: string, id: number }[]} messages */
   #keep(messages) {
     let chars = messages.reduce((sum, { text }) => sum + text.length, 0);
     while (messages.length > KEPT_MESSAGES || chars > KEPT_CHARS) chars -= messages.shift()?.text.length ?? 0;

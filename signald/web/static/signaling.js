@@ -14,14 +14,14 @@
  */
 
 import { patienceMs, pauseMs } from "./backoff.js";
-import { Emitter } from "./events.js";
 import { Liveness } from "./liveness.js";
 import { defaultUrl, Shelf, watchPage } from "./page.js";
+import { Sender } from "./sender.js";
 import { Session } from "./session.js";
 
 /**
- * @import { BlockRequest, ClientMessage, ErrorMessage, ReadyMessage, ReportRequest, ResumedMessage, ServerMessage, SessionState,
- *   Wishes } from "./protocol.js"
+ * @import { ClientMessage, ErrorMessage, GoodbyeMessage, ReadyMessage, ResumedMessage, ServerMessage, SessionState, Wishes }
+ *   from "./protocol.js"
  */
 /** @import { SignalingEvents, SignalingOptions, Socket } from "./types.js" */
 
@@ -33,14 +33,18 @@ const HANDED_ON = new Set(
 /** A connection that lasted this long counts as good: the next loss starts the back-off anew. */
 const STABLE_AFTER_MS = 5_000;
 
+/** There was no closing handshake (RFC 6455 7.4.1). */
+const ABNORMAL = 1006;
+
 // Close codes of the server.
 /** It restarts, and another, or itself, is there in a moment. */
 const SERVICE_RESTART = 1012;
 /**
  * Thrown out, or replaced by a newer connection of the same user (1008) or session (4001). Such a client must not come
- * back by itself: two pages of one user would throw each other out for ever.
+ * back by itself: two pages of one user would throw each other out for ever. The others are refusals of the connection that
+ * will be the same the next time: no v1 client, a bad token, a ban, too many connections of one user.
  */
-const STAY_OUT = new Set([1008, 4001]);
+const STAY_OUT = new Set([1008, 4001, 4400, 4401, 4403, 4409]);
 
 // Close codes of the client: what the server then does with the session.
 const END = 1000;
@@ -54,21 +58,28 @@ const PAGE_UNLOADS = 4002;
  * ignored, as the protocol may grow. After a lost connection the session is resumed: `resumed` comes, then what was
  * missed, and what this side has said meanwhile is sent. If that cannot be, this is a new client, and `ready` comes.
  *
- * @extends {Emitter<SignalingEvents>}
+ * @extends {Sender<SignalingEvents>}
  */
-export class SignalingClient extends Emitter {
+export class SignalingClient extends Sender {
   #url;
   #protocols;
   #WebSocket;
   #shelf;
   #backoff;
   #resumes;
+  #rewaits;
   /** @type {Socket | null} */
   #socket = null;
   /** @type {Session | null} */
   #session;
   /** Whether the server has let the session in over the present socket. */
   #admitted = false;
+  /** What the server has said last over it. @type {ServerMessage | null} */
+  #last = null;
+  /** Why the server does not let it in. @type {ErrorMessage | null} */
+  #refusal = null;
+  /** What the client was whose session cannot be resumed. @type {{ state: SessionState, wishes: Wishes } | null} */
+  #before = null;
   /** What a new client would be called, while it is not yet known whether the session goes on. @type {ReadyMessage | null} */
   #ready = null;
   /** Whether the user of this class wants a connection. */
@@ -76,7 +87,7 @@ export class SignalingClient extends Emitter {
   #attempt = 0;
   /** Until the next attempt, then for this one to succeed, then for the connection to count as good. */
   #timer = /** @type {ReturnType<typeof setTimeout> | undefined} */ (undefined);
-  #liveness = new Liveness({ ask: () => this.ping(), lost: () => this.#lost(1006, "the server went silent") });
+  #liveness = new Liveness({ ask: () => this.ping(), lost: () => this.#lost(ABNORMAL, "the server went silent") });
   #unwatch = () => {};
 
   /**
@@ -85,12 +96,13 @@ export class SignalingClient extends Emitter {
    */
   constructor(url = defaultUrl(), options = {}) {
     super();
-    const { protocols = ["signald.v1"], WebSocket, storage = null, backoff = pauseMs, resume = true } = options;
+    const { protocols = ["signald.v1"], WebSocket, storage = null, backoff = pauseMs, resume = true, rewait = true } = options;
     this.#url = url;
     this.#protocols = protocols;
     this.#WebSocket = WebSocket;
     this.#backoff = backoff;
     this.#resumes = resume;
+    this.#rewaits = rewait;
     this.#shelf = new Shelf(storage, `signald ${url}`);
     this.#session = Session.parse(this.#shelf.inherit());
   }
@@ -115,14 +127,9 @@ export class SignalingClient extends Emitter {
     return this.#admitted;
   }
 
-  /** The number of the last message that was sent, or is kept to be. @returns {number} */
-  get sent() {
-    return this.#session?.sent ?? 0;
-  }
-
-  /** The number up to which the server has dealt with what was sent, as a `pong` has told. @returns {number} */
-  get confirmed() {
-    return this.#session?.confirmed ?? 0;
+  /** Whether the partner's client can be sent `data`. @returns {boolean} */
+  get takesData() {
+    return this.#session?.room?.data ?? false;
   }
 
   /** Whether `connect()` would go on with the session of the page that stood here before a reload. @returns {boolean} */
@@ -147,7 +154,7 @@ export class SignalingClient extends Emitter {
     this.#unwatch = watchPage({
       doubt: () => this.check(),
       online: () => this.#online(),
-      offline: () => this.#socket && this.#lost(1006, "offline"),
+      offline: () => this.#socket && this.#lost(ABNORMAL, "offline"),
       hide: () => this.#hide(),
       show: () => this.#show(),
     });
@@ -164,87 +171,25 @@ export class SignalingClient extends Emitter {
     else if (this.#wanted) this.#openSocket();
   }
 
-  // Each of these returns false, and drops the message, when there is no session that it could be for. While a session
-  // waits to be resumed it is kept, and sent then.
-
-  /** Say who you are. @param {{ userId?: string, token?: string }} [identity] */
-  auth(identity = {}) {
-    return this.#send({ ...identity, type: "auth" });
-  }
-
   /**
-   * Wait for a partner. Harmless while waiting already.
-   *
-   * @param {Wishes} [wishes]  whom to meet; without it whoever comes
-   */
-  available(wishes = {}) {
-    return this.#send({ ...wishes, type: "available" });
-  }
-
-  /** @param {string} sdp */
-  offer(sdp) {
-    return this.#send({ type: "offer", sdp });
-  }
-
-  /** @param {string} sdp */
-  answer(sdp) {
-    return this.#send({ type: "answer", sdp });
-  }
-
-  /** @param {RTCIceCandidateInit | null} candidate  an RTCIceCandidate will do; null ends the candidates */
-  ice(candidate) {
-    return this.#send({ type: "ice", candidate });
-  }
-
-  /**
-   * Leave the partner and wait for another; the server queues this client again.
-   *
-   * @param {Wishes} [wishes]  whom to meet; without it as before
-   */
-  next(wishes = {}) {
-    return this.#send({ ...wishes, type: "next" });
-  }
-
-  /** Leave the partner, or the queue, and stay connected. */
-  leave() {
-    return this.#send({ type: "leave" });
-  }
-
-  /**
-   * Tell whoever runs the server of the partner or, also when it is gone, of the last one. No reply on success.
-   *
-   * @param {Omit<ReportRequest, "type">} report  `reason`: a word of the page's choice, at
-   *   most 100 characters; `text`: what happened, in the user's words, at most 500; `partnerId`: whom it is about, as
-   *   in `matched`, since the next partner may come while the user still writes
-   */
-  report(report) {
-    return this.#send({ ...report, type: "report" });
-  }
-
-  /**
-   * Never meet the partner, or the last one, again. No reply on success. The call goes on: `next` or `leave` ends it.
-   *
-   * @param {Omit<BlockRequest, "type">} [whom]  as in `report`
-   */
-  block(whom = {}) {
-    return this.#send({ ...whom, type: "block" });
-  }
-
-  /** Ask for a `pong`. The client does so by itself to notice a dead connection. */
-  ping() {
-    return this.#send({ type: "ping" });
-  }
-
-  /**
+   * @override
    * @param {ClientMessage} message
-   * @returns {boolean}
+   * @returns {number | false}
+   * @protected
    */
-  #send(message) {
-    if (!this.#session || !(this.#admitted || this.#session.resumable)) return false;
-    const text = this.#session.send(message);
+  send(message) {
+    const session = this.#session;
+    if (!session || !(this.#admitted || session.resumable)) return false;
+    const text = session.send(message);
+    const id = session.asked;
     if (this.#admitted) this.#socket?.send(text);
-    if (this.#admitted && this.#session.full) this.ping();
-    return true;
+    if (this.#admitted && session.full) this.ping();
+    return id;
+  }
+
+  /** Ask for an `ok`, which comes when all that was said before has been dealt with. */
+  settle() {
+    return this.send({ type: "ping", id: 0 });
   }
 
   #openSocket() {
@@ -256,7 +201,7 @@ export class SignalingClient extends Emitter {
     this.#socket = socket;
     const withinMs = patienceMs(this.#attempt, this.#session?.resumable);
     clearTimeout(this.#timer);
-    this.#timer = setTimeout(() => this.#lost(1006, "no connection in time"), withinMs);
+    this.#timer = setTimeout(() => this.#lost(ABNORMAL, "no connection in time"), withinMs);
     // A socket that was given up may still speak: only the present one is heard.
     socket.onopen = () => {
       if (socket !== this.#socket) return;
@@ -288,6 +233,8 @@ export class SignalingClient extends Emitter {
     const session = this.#session;
     if (!message?.type || !session) return;
     this.#liveness.heard();
+    if (message.type === "goodbye" && this.#last?.type === "error") this.#refusal = this.#last;
+    this.#last = message;
     if (message.type === "ready") {
       if (this.#admitted) this.#begin(message);
       else this.#ready = message;
@@ -295,31 +242,41 @@ export class SignalingClient extends Emitter {
     }
     if (message.type === "resumed") return this.#resume(message);
     if (!this.#admitted) {
-      if (message.type === "error" && message.code === "RESUME_FAILED") this.#beginAgain(message);
+      if (message.type !== "error") return;
+      if (message.code === "RESUME_FAILED") this.#beginAgain(message);
+      else this.#refusal = message;
       return;
     }
+    if (!session.clientId && message.type === "error") this.#refusal = message;
     session.receive(message);
     if (HANDED_ON.has(message.type)) this.emit(message.type, /** @type {any} */ (message));
   }
 
-  /** @param {ReadyMessage & { before?: SessionState | undefined }} message */
+  /** @param {ReadyMessage} message */
   #begin(message) {
+    const { state: before, wishes } = this.#before ?? {};
+    this.#before = null;
     this.#session?.begin(message);
+    if (wishes && this.#session) this.#session.wishes = wishes;
     this.#settle();
-    this.emit("ready", message);
+    this.emit("ready", { ...message, before });
+    if (before === "waiting" && this.#rewaits && this.state === "idle") this.available(wishes);
   }
 
   /** The session is not to be had any more: this is a new client. @param {ErrorMessage} refusal */
   #beginAgain(refusal) {
-    const { state: before, wishes } = this;
-    const ready = this.#ready;
-    if (!ready) return;
+    if (!this.#ready) return;
+    this.#forget();
     this.#session = new Session({ resumes: this.#resumes });
-    this.#session.wishes = wishes;
     this.#session.receive(refusal);
     this.#admitted = true;
-    this.#begin({ ...ready, before });
-    if (before === "waiting" && this.state === "idle") this.available(wishes);
+    this.#begin(this.#ready);
+  }
+
+  /** The session is over, but not what its user wants. */
+  #forget() {
+    if (this.#session?.clientId) this.#before = { state: this.#session.state, wishes: this.#session.wishes };
+    this.#session = null;
   }
 
   /** @param {ResumedMessage} message */
@@ -335,6 +292,7 @@ export class SignalingClient extends Emitter {
 
   /** The connection is as it should be. */
   #settle() {
+    this.#refusal = null;
     clearTimeout(this.#timer);
     this.#timer = setTimeout(() => (this.#attempt = 0), STABLE_AFTER_MS);
     this.#liveness.start();
@@ -345,13 +303,26 @@ export class SignalingClient extends Emitter {
    * @param {string} reason
    */
   #lost(code, reason) {
-    if (STAY_OUT.has(code)) return this.#end(code, reason);
+    const goodbye = this.#goodbye(code);
+    if (goodbye ? goodbye.action === "stay-out" : STAY_OUT.has(code)) return this.#end(code, reason);
+    if (goodbye?.action === "reconnect" && this.#admitted) this.#forget(); // Else the session is not what was refused.
+    const refusal = this.#refusal;
     this.#drop(GO_ON_ELSEWHERE);
-    this.#attempt = code === SERVICE_RESTART ? 1 : this.#attempt + 1;
-    const delayMs = this.#backoff(this.#attempt, { resumable: this.#session?.resumable ?? false });
+    this.#attempt = code === SERVICE_RESTART || goodbye ? 1 : this.#attempt + 1;
+    const delayMs = goodbye?.afterMs ?? this.#backoff(this.#attempt, { resumable: this.#session?.resumable ?? false });
     this.#timer = setTimeout(() => this.#openSocket(), delayMs);
-    this.emit("close", { code, reason, willReconnect: true });
+    this.emit("close", { code, reason, refusal, willReconnect: true });
     if (this.#wanted) this.emit("reconnecting", { attempt: this.#attempt, delayMs });
+  }
+
+  /**
+   * What the server has asked for before it closed. One that comes late, after `resumed`, says nothing.
+   *
+   * @param {number} code
+   * @returns {GoodbyeMessage | null}
+   */
+  #goodbye(code) {
+    return code !== ABNORMAL && this.#last?.type === "goodbye" ? this.#last : null;
   }
 
   /**
@@ -363,10 +334,11 @@ export class SignalingClient extends Emitter {
   #end(code, reason) {
     this.#wanted = false;
     this.#unwatch();
+    const refusal = this.#refusal;
     this.#drop(END);
-    this.#session = null;
+    this.#session = this.#before = null;
     this.#shelf.take();
-    this.emit("close", { code, reason, willReconnect: false });
+    this.emit("close", { code, reason, refusal, willReconnect: false });
   }
 
   /** Have no socket. @param {number} code  what the server is told, if it still hears */
@@ -374,9 +346,9 @@ export class SignalingClient extends Emitter {
     const socket = this.#socket;
     clearTimeout(this.#timer);
     this.#liveness.stop();
-    this.#socket = this.#ready = null;
+    this.#socket = this.#ready = this.#last = this.#refusal = null;
     this.#admitted = false;
-    if (!this.#session?.resumable) this.#session = null;
+    if (!this.#session?.resumable) this.#forget();
     socket?.close(code);
   }
 
@@ -396,7 +368,7 @@ export class SignalingClient extends Emitter {
 
   /** The page was kept by the browser, and is shown again. */
   #show() {
-    if (!this.#shelf.usable || this.#socket) return;
+    if (!this.#shelf.usable || this.#socket) return this.check();
     this.#session = Session.parse(this.#shelf.take());
     this.#openSocket();
   }

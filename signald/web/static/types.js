@@ -13,8 +13,8 @@
  * Each event's name and its detail, which `on` hands to the listener.
  * @typedef {object} SignalingEvents
  * @property {{}} open  the WebSocket is open; `ready` or `resumed` follows
- * @property {{ code: number, reason: string, willReconnect: boolean }} close  `willReconnect` is false after `close()`,
- *   and when the server wants this client no more (codes 1008 and 4001)
+ * @property {{ code: number, reason: string, refusal: ErrorMessage | null, willReconnect: boolean }} close  `refusal`: why the
+ *   server has not let the client in; `willReconnect` is false after `close()`, and when the server wants this client no more
  * @property {{ attempt: number, delayMs: number }} reconnecting  the next attempt is made after delayMs
  * @property {ReadyMessage & { before?: SessionState | undefined }} ready  this is a new client. `before`: what the one before it was,
  *   if its session could not be resumed. One that waited waits again
@@ -52,6 +52,8 @@
  *   new call on `resumed`. One client for each URL and storage
  * @property {((attempt: number, how: { resumable: boolean }) => number) | undefined} [backoff]  ms until the next attempt, 1 for the first
  * @property {boolean | undefined} [resume]  false: be a new client after each lost connection
+ * @property {boolean | undefined} [rewait]  false: a new client whose session could not be resumed, and which waited, does not
+ *   wait again by itself
  */
 
 export {};

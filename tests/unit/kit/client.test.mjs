@@ -7,7 +7,6 @@ import { Clock, Server } from "./fakes.mjs";
 
 const READY = { type: "ready", clientId: "me", resume: { token: "t1", seconds: 30 } };
 const RESUMED = { type: "resumed", clientId: "me", state: "idle", received: 0, lost: false, resume: { token: "t2", seconds: 30 } };
-const PONG = { type: "pong" };
 
 let clock, server;
 
@@ -65,8 +64,7 @@ test("a request is done when the server has dealt with it, and not before", asyn
   const request = watch(client.available());
   await settled();
   assert.equal(request.state, "open");
-  assert.deepEqual(types(), ["available", "ping"]);
-  server.socket.say(PONG);
+  server.socket.ok();
   await settled();
   assert.equal(request.state, "done");
 });
@@ -76,11 +74,12 @@ test("a refusal meets the request that it is for, and no other", async () => {
   const leave = watch(client.leave());
   const report = watch(client.report({ reason: "spam" }));
   const available = watch(client.available());
-  server.socket.say(PONG, { type: "error", code: "NOT_PAIRED", message: "nobody" }, PONG, PONG);
+  server.socket.ok(1).refuse("NOT_PAIRED", "nobody").ok();
   await settled();
   assert.deepEqual([leave.state, report.state, available.state], ["done", "refused", "done"]);
   assert.ok(report.error instanceof SignalingError);
   assert.equal(report.code, "NOT_PAIRED");
+  assert.equal(report.error.message, "nobody");
 });
 
 test("what is asked while the connection is away is done when it is back", async () => {
@@ -91,30 +90,27 @@ test("what is asked while the connection is away is done when it is back", async
   clock.advance(4_000);
   server.socket.open().say({ ...READY, clientId: "other" }, RESUMED);
   assert.equal(client.state, "connected");
-  assert.deepEqual(types(), ["resume", "available", "ping"]);
-  server.socket.say(PONG);
+  assert.deepEqual(types(), ["resume", "available"]);
+  server.socket.ok();
   await settled();
   assert.equal(request.state, "done");
   assert.equal(client.clientId, "me");
 });
 
-test("a request outlives a loss of messages, and is done when the server has dealt with it", async () => {
+test("a request whose answer was lost with the connection does not leave its caller waiting", async () => {
   const client = await connected();
-  for (let i = 0; i < 5; i += 1) client.ice(null);
-  const request = watch(client.report({ reason: "spam" }));
+  const had = watch(client.report({ reason: "spam" }));
+  const asked = watch(client.block());
   server.socket.end();
   clock.advance(4_000);
-  server.socket.open().say({ ...READY, clientId: "other" }, { ...RESUMED, lost: true });
-  assert.deepEqual(types(), ["resume", "report", "ping", "ping"]);
+  // The server has had the first of them.
+  server.socket.open().say({ ...READY, clientId: "other" }, { ...RESUMED, received: 1, lost: true });
+  assert.deepEqual(types(), ["resume", "block", "ping"]);
   await settled();
-  assert.equal(request.state, "open");
-  server.socket.say(PONG);
+  assert.deepEqual([had.state, asked.state], ["open", "open"]);
+  server.socket.ok();
   await settled();
-  assert.equal(request.state, "done");
-  const next = watch(client.report({ reason: "spam" }));
-  server.socket.say(PONG);
-  await settled();
-  assert.equal(next.state, "open", "a request was done before its turn");
+  assert.deepEqual([had.code, asked.state], ["LOST", "done"]);
 });
 
 test("a session that is gone answers nobody, and its client waits again", async () => {
@@ -138,12 +134,13 @@ test("a client says who it is before it counts as connected, and again before th
   await settled();
   assert.deepEqual(server.socket.heard[0], { type: "auth", token: given[0] });
   assert.equal(ready.state, "open");
-  server.socket.say(PONG);
+  assert.equal(client.state, "connecting");
+  server.socket.ok();
   await settled();
   assert.equal(ready.state, "done");
   for (let second = 0; second < 545; second += 5) {
     clock.advance(5_000);
-    if (types().filter((type) => type === "ping").length) server.socket.say(PONG);
+    server.socket.say({ type: "pong" });
   }
   await settled();
   assert.equal(given.length, 2);
@@ -155,15 +152,15 @@ test("a new client that waited says who it is before it waits again", async () =
   const ready = client.connect();
   server.socket.open().say(READY);
   await settled();
-  server.socket.say(PONG);
+  server.socket.ok();
   await ready;
   void client.available({ wants: { verified: ["true"] } });
   server.socket.end();
   clock.advance(4_000);
   server.socket.open().say({ ...READY, clientId: "other" }, { type: "error", code: "RESUME_FAILED", message: "" });
-  server.socket.say({ type: "error", code: "AUTH_REQUIRED", message: "" });
   await settled();
-  server.socket.say(PONG);
+  assert.deepEqual(types(), ["resume", "auth"]);
+  server.socket.ok();
   await settled();
   const again = types().lastIndexOf("available");
   assert.ok(again > types().indexOf("auth"));
@@ -178,8 +175,9 @@ test("a token that is refused, or that cannot be had, ends the attempt, and says
   const refused = watch(client.connect());
   server.socket.open().say(READY);
   await settled();
-  server.socket.say({ type: "error", code: "AUTH_FAILED", message: "expired" });
+  server.socket.refuse("AUTH_FAILED", "expired");
   await settled();
+  assert.deepEqual([client.state, client.refusal.code], ["refused", "AUTH_FAILED"]);
   assert.equal(refused.code, "AUTH_FAILED");
   assert.equal(server.socket.closedWith, 1000);
   const without = make({ getToken: () => Promise.reject(new Error("no token for you")), logger });
@@ -187,9 +185,74 @@ test("a token that is refused, or that cannot be had, ends the attempt, and says
   server.socket.open().say(READY);
   await settled();
   assert.equal(failed.error.message, "no token for you");
-  assert.equal(without.state, "ended");
+  assert.deepEqual([without.state, without.refusal.message], ["refused", "no token for you"]);
   assert.equal(warned.length, 2);
   assert.equal(clock.timers, 0);
+});
+
+test("a token that the server does not take any more is replaced once, and nobody notices", async () => {
+  const given = [];
+  const client = make({ getToken: () => (given.push(token(600)), given.at(-1)) });
+  const ready = client.connect();
+  server.socket.open().say(READY);
+  await settled();
+  server.socket.ok();
+  await ready;
+  const request = watch(client.available());
+  server.socket.refuse("AUTH_REQUIRED");
+  await settled();
+  server.socket.ok(); // The new token.
+  await settled();
+  server.socket.ok();
+  await settled();
+  assert.equal(request.state, "done");
+  // It ends while the client waits: the server says so by itself.
+  server.socket.say({ type: "error", code: "AUTH_REQUIRED", message: "the token has expired" });
+  await settled();
+  server.socket.ok();
+  await settled();
+  assert.deepEqual(types(), ["auth", "available", "auth", "available", "auth", "available"]);
+  server.socket.ok();
+  const refused = watch(client.next());
+  for (const code of ["AUTH_REQUIRED", "AUTH_FAILED"]) {
+    server.socket.refuse(code);
+    await settled();
+  }
+  assert.equal(refused.code, "AUTH_FAILED");
+  assert.equal(given.length, 4);
+});
+
+test("a page can tell a server that is full from one that does not want it", async () => {
+  const client = make();
+  const ready = watch(client.connect());
+  server.socket.open().say({ type: "error", code: "FULL", message: "too many are here" }).end(4503, "full");
+  await settled();
+  assert.deepEqual([ready.state, client.state, client.refusal.code], ["open", "connecting", "FULL"]);
+  clock.advance(500);
+  server.socket.open().say({ type: "error", code: "BANNED", message: "until Sunday" }).end(4403, "banned");
+  await settled();
+  assert.deepEqual([ready.code, client.state, client.refusal.message], ["BANNED", "refused", "until Sunday"]);
+  clock.advance(60_000);
+  assert.equal(server.sockets.length, 2);
+  const again = client.connect();
+  server.socket.open().say(READY);
+  await again;
+  assert.equal(client.refusal, null);
+});
+
+test("data is not sent to a partner who would not understand it", async () => {
+  const client = await connected();
+  const told = [];
+  client.on("data", ({ data }) => told.push(data));
+  server.socket.say({ type: "matched", roomId: "r1", partnerId: "p1", initiator: true, data: false });
+  const refused = watch(client.data({ typing: true }));
+  server.socket.say({ type: "matched", roomId: "r2", partnerId: "p2", initiator: true, data: true });
+  const sent = watch(client.data({ typing: true }));
+  server.socket.ok().say({ type: "data", from: "p2", data: ["hello"] });
+  await settled();
+  assert.deepEqual([refused.code, sent.state], ["PARTNER_CANNOT", "done"]);
+  assert.deepEqual(server.socket.heard, [{ type: "data", data: { typing: true }, roomId: "r2" }]);
+  assert.deepEqual(told, [["hello"]]);
 });
 
 test("who is thrown out knows it, and may begin again", async () => {

@@ -4,6 +4,7 @@ import assert from "node:assert/strict";
 /** Takes the place of the runtime's timers and clock until `restore`. */
 export class Clock {
   #real = [setTimeout, clearTimeout, setInterval, clearInterval, Date.now];
+  #realNow = performance.now;
   #timers = new Map();
   #lastId = 0;
   now = 1_800_000_000_000;
@@ -17,12 +18,13 @@ export class Clock {
     globalThis.setTimeout = start(false);
     globalThis.setInterval = start(true);
     globalThis.clearTimeout = globalThis.clearInterval = (id) => void this.#timers.delete(id);
-    Date.now = () => this.now;
+    Date.now = performance.now = () => this.now;
   }
 
   restore() {
     [globalThis.setTimeout, globalThis.clearTimeout, globalThis.setInterval, globalThis.clearInterval, Date.now] =
       this.#real;
+    performance.now = this.#realNow;
   }
 
   get timers() {
@@ -58,7 +60,10 @@ export class Server {
     const { sockets } = this;
     this.WebSocket = class {
       readyState = 0;
+      /** What the client has said, without the ids that ask for an answer. */
       heard = [];
+      /** Those ids, of what has not been answered. */
+      asked = [];
       closedWith = undefined;
 
       constructor(url, protocols) {
@@ -69,7 +74,9 @@ export class Server {
 
       send(text) {
         assert.equal(this.readyState, 1, "sent on a socket that is not open");
-        this.heard.push(JSON.parse(text));
+        const { id, ...message } = JSON.parse(text);
+        this.heard.push(message);
+        if (id !== undefined) this.asked.push(id);
       }
 
       close(code) {
@@ -88,6 +95,17 @@ export class Server {
       say(...messages) {
         for (const message of messages) this.onmessage({ data: JSON.stringify(message) });
         return this;
+      }
+
+      /** Answer what was asked, oldest first: so many, or all. */
+      ok(count = this.asked.length) {
+        for (const id of this.asked.splice(0, count)) this.say({ type: "ok", id });
+        return this;
+      }
+
+      /** Refuse the oldest that was asked. */
+      refuse(code, message = "") {
+        return this.say({ type: "error", code, message, id: this.asked.shift() });
       }
 
       end(code = 1006, reason = "") {
@@ -136,5 +154,84 @@ export class Browser {
   tell(type, fields = {}) {
     const target = ["visibilitychange", "resume"].includes(type) ? this.document : this.#window;
     target.dispatchEvent(Object.assign(new Event(type), fields));
+  }
+}
+
+/** Peer connections that come about when a test says so. What browsers make of SDP is shown in browsers. */
+export class Peers {
+  made = [];
+
+  constructor() {
+    const { made } = this;
+    globalThis.RTCPeerConnection = class {
+      connectionState = "new";
+      signalingState = "stable";
+      channels = [];
+      localDescription = null;
+      remoteDescription = null;
+
+      constructor(config) {
+        this.config = config;
+        made.push(this);
+      }
+
+      createDataChannel(label) {
+        const channel = { label, readyState: "connecting", sent: [], send: (text) => channel.sent.push(text) };
+        this.channels.push(channel);
+        return channel;
+      }
+
+      addTrack(track) {
+        return { track, replaceTrack: async () => {} };
+      }
+
+      addTransceiver() {}
+      getTransceivers() {
+        return [];
+      }
+
+      async getStats() {
+        return new Map();
+      }
+
+      restartIce() {
+        this.restarted = true;
+      }
+
+      async setLocalDescription() {}
+
+      close() {
+        this.connectionState = "closed";
+      }
+
+      // What the network does.
+
+      become(state) {
+        this.connectionState = state;
+        this.onconnectionstatechange();
+      }
+
+      open() {
+        for (const channel of this.channels) {
+          channel.readyState = "open";
+          channel.onopen();
+        }
+      }
+
+      end() {
+        for (const channel of this.channels) {
+          channel.readyState = "closed";
+          channel.onclose?.();
+        }
+      }
+    };
+  }
+
+  get last() {
+    return this.made.at(-1);
+  }
+
+  leave() {
+    delete globalThis.RTCPeerConnection;
   }
 }

@@ -90,7 +90,7 @@ test("what the server has not had is sent again, once and in order", () => {
   client.ice({ candidate: "2" });
   client.ice({ candidate: "3" });
   server.socket.end();
-  assert.equal(client.ice({ candidate: "4" }), true);
+  assert.ok(client.ice({ candidate: "4" }));
   // It has had `available` and the offer.
   attempt().open().say(READY, { ...RESUMED, state: "paired", roomId: "r1", received: 2, resume: NEXT_TOKEN });
   assert.deepEqual(
@@ -249,7 +249,7 @@ test("who was in a call whose session is gone decides by itself, for the call ma
   socket.say({ ...READY, clientId: "new" }, REFUSED);
   assert.equal(last("ready").before, "paired");
   assert.equal(socket.heard.length, 1);
-  assert.equal(client.offer("1"), true);
+  assert.ok(client.offer("1"));
   assert.equal("roomId" in socket.heard[1], false, "a message for a room that is gone");
 });
 
@@ -289,7 +289,7 @@ test("Next pressed twice leaves one partner: the stranger who comes in between w
 test("Next pressed while the server is away is done when it is back", () => {
   inCall();
   server.socket.end();
-  assert.equal(client.next(), true);
+  assert.ok(client.next());
   attempt().open().say(READY, { ...RESUMED, state: "paired", roomId: "r1", partnerId: "p1", received: 1, resume: NEXT_TOKEN });
   assert.deepEqual(server.socket.heard.at(-1), { type: "next", roomId: "r1" });
   assert.equal(client.state, "waiting");
@@ -323,11 +323,90 @@ for (const code of [1008, 4001]) {
     server.socket.end(code, "told");
     clock.advance(60_000);
     assert.equal(server.sockets.length, 1);
-    assert.deepEqual(last("close"), { code, reason: "told", willReconnect: false });
+    assert.deepEqual(last("close"), { code, reason: "told", refusal: null, willReconnect: false });
     assert.equal(client.clientId, null);
     assert.equal(clock.timers, 0);
   });
 }
+
+test("a client whose wishes were refused does not take itself for one that waits", () => {
+  client.connect();
+  server.socket.open().say(READY);
+  client.available({ likes: "chess" });
+  assert.equal(client.state, "waiting");
+  server.socket.refuse("INVALID_FORMAT", "likes");
+  assert.equal(client.state, "idle");
+  assert.deepEqual(client.wishes, {});
+  client.available({ likes: ["chess"] });
+  server.socket.ok();
+  client.available({ likes: 7 }); // Waiting already: the wishes of before hold.
+  server.socket.refuse("INVALID_FORMAT", "likes");
+  assert.equal(client.state, "waiting");
+  assert.deepEqual(client.wishes, { likes: ["chess"] });
+  server.socket.say(MATCHED);
+  client.next({ likes: 7 });
+  server.socket.refuse("INVALID_FORMAT", "likes");
+  assert.equal(client.state, "paired");
+  client.next();
+  assert.deepEqual(server.socket.heard.at(-1), { type: "next", roomId: "r1" });
+  server.socket.refuse("NOT_PAIRED"); // The partner had just left.
+  assert.equal(client.state, "idle");
+});
+
+test("an answer that comes is a message that need not be kept, and one of before a reload is nobody's", () => {
+  inCall();
+  server.socket.ok();
+  client.report({ reason: "spam" });
+  const socket = reconnect();
+  socket.say(READY, { ...RESUMED, state: "paired", roomId: "r1", received: 1, resume: NEXT_TOKEN });
+  assert.deepEqual(socket.heard.slice(1), [{ type: "report", reason: "spam" }]);
+  assert.deepEqual(socket.asked, [2], "an id was given to two messages");
+  assert.equal(last("resumed").lost, false);
+});
+
+test("goodbye says when to be back, so that the clients of one server do not come all at once", () => {
+  inCall();
+  server.socket.say({ type: "goodbye", action: "resume", afterMs: 7_000, reason: "stopping" }).end(1012);
+  assert.equal(last("reconnecting").delayMs, 7_000);
+  clock.advance(6_990);
+  assert.equal(server.sockets.length, 1);
+  const socket = attempt().open();
+  assert.equal(socket.heard[0].type, "resume");
+  // It comes again, and nobody closes; then the network is lost.
+  socket.say(READY, { ...RESUMED, state: "paired", roomId: "r1", received: 1, resume: NEXT_TOKEN });
+  socket.say({ type: "goodbye", action: "stay-out", afterMs: 0, reason: "kicked" }).end();
+  assert.equal(last("close").willReconnect, true);
+  attempt().open().say(READY, { ...RESUMED, state: "paired", roomId: "r1", received: 1, resume: NEXT_TOKEN });
+  server.socket.say({ type: "goodbye", action: "stay-out", afterMs: 0, reason: "kicked" }).end(1008);
+  assert.equal(last("close").willReconnect, false);
+});
+
+test("who waited and is to come back as a new client waits again", () => {
+  client.connect();
+  server.socket.open().say(READY);
+  client.available({ likes: ["chess"] });
+  server.socket.say({ type: "goodbye", action: "reconnect", afterMs: 100, reason: "stopping" }).end(1001);
+  assert.equal(client.clientId, null);
+  const socket = attempt().open().say({ ...READY, clientId: "new" });
+  assert.equal(last("ready").before, "waiting");
+  assert.deepEqual(socket.heard, [{ type: "available", likes: ["chess"] }]);
+  assert.deepEqual(client.wishes, { likes: ["chess"] });
+});
+
+test("a server that is full is asked again, and one that does not want this client is not", () => {
+  client.connect();
+  server.socket.open().say({ type: "error", code: "FULL", message: "" }).end(4503, "full");
+  assert.deepEqual([last("close").willReconnect, last("close").refusal.code], [true, "FULL"]);
+  client.close();
+  for (const code of [4400, 4401, 4403, 4409]) {
+    const [refused] = make();
+    refused.connect();
+    server.socket.open().end(code);
+    const { length } = server.sockets;
+    clock.advance(60_000);
+    assert.equal(server.sockets.length - length, 0, `back after ${code}`);
+  }
+});
 
 test("after 1012 the client is back within half a second, whatever failed before", () => {
   client.connect();
