@@ -7,7 +7,7 @@ import signal
 import sys
 from typing import get_type_hints
 
-from bench import matching, procfs, runner, table
+from bench import matching, procfs, runner, slots, table
 from bench.errors import BenchError
 from bench.modes import MODES
 from bench.modes.base import Mode
@@ -33,6 +33,10 @@ def _parser() -> argparse.ArgumentParser:
         _add_options(modes.add_parser(mode.NAME, parents=[common], help=help_line, description=help_line), mode)
     queue = modes.add_parser("match", help="what a match costs by how many wait, in memory and in a store")
     queue.add_argument("--matches", type=int, default=2_000, help="matches for each figure")
+    side = modes.add_parser("slots", parents=[common], help="servers side by side, in turn, a second each: the ratios")
+    side.add_argument("--rows", default=",".join(slots.ROWS), help="which, with commas between")
+    side.add_argument("--servers", default=",".join(slots.PEERS), help="which, with commas; the first is the baseline")
+    side.add_argument("--slot-s", type=float, default=1.0, help="seconds of one turn")
     everything = modes.add_parser("all", parents=[common], help="the table: every mode at several sizes")
     everything.add_argument("--duration-s", type=float, default=4.0, help="timed period of each run, in seconds")
     return parser
@@ -71,7 +75,10 @@ def main() -> int:
     runner.pin(_core(arguments.client_core))
     try:
         procfs.set_priority(arguments.nice)
-        if arguments.mode == "all":
+        if arguments.mode == "slots":
+            names, rows = arguments.servers.split(","), arguments.rows.split(",")
+            slots.run(launcher, names, rows, arguments.rounds, arguments.slot_s)
+        elif arguments.mode == "all":
             table.run(launcher, servers, arguments.rounds, arguments.duration_s)
         else:
             mode = next(mode for mode in MODES if arguments.mode == mode.NAME)

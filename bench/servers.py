@@ -21,6 +21,9 @@ from bench.errors import BenchError
 
 _ROOT = Path(__file__).resolve().parent.parent
 _NODE_PEER = Path(__file__).resolve().parent / "peers" / "node"
+_GO_PEER = Path(__file__).resolve().parent / "peers" / "go"
+_GO_PATH = Path("/usr/share/gocode")
+_PICOWS_PEER = Path(__file__).resolve().parent / "peers" / "picows"
 _TWISTD = "from twisted.scripts.twistd import run; run()"  # the twistd of the given interpreter
 _START_TIMEOUT_S = 20.0
 _STOP_TIMEOUT_S = 10.0
@@ -123,6 +126,29 @@ class Launcher:
         if tls is not None:
             env |= {"TLS_KEY": str(tls.key), "TLS_CERT": str(tls.certificate)}
         with self._server([self.node, "server.js"], env, port, tls, _NODE_PEER) as target:
+            yield target
+
+    @contextmanager
+    def go_peer(self, settings: Mapping[str, str]) -> Iterator[Target]:
+        """Run the Go peer, built on Debian's packages of Go and gorilla/websocket."""
+        if shutil.which("go") is None or not _GO_PATH.is_dir():
+            raise BenchError("the Go peer needs golang-go and golang-github-gorilla-websocket-dev of Debian's")
+        with tempfile.TemporaryDirectory(prefix="bench-go-") as folder:
+            env = {**os.environ, "GO111MODULE": "off", "GOPATH": str(_GO_PATH), "GOCACHE": f"{folder}/cache"}
+            build = ["go", "build", "-o", f"{folder}/server", "server.go"]
+            subprocess.run(build, cwd=_GO_PEER, env=env, check=True, timeout=300)
+            port = free_port()
+            # One core is what it has, and what the others use.
+            env = {**settings, "PORT": str(port), "GOMAXPROCS": "1"}
+            with self._server([f"{folder}/server"], env, port, None, _GO_PEER) as target:
+                yield target
+
+    @contextmanager
+    def picows_peer(self, settings: Mapping[str, str]) -> Iterator[Target]:
+        """Run the picows peer."""
+        port = free_port()
+        env = {**settings, "PORT": str(port)}
+        with self._server([self.interpreter, "server.py"], env, port, None, _PICOWS_PEER) as target:
             yield target
 
     @contextmanager

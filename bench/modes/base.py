@@ -12,6 +12,15 @@ from bench.servers import Launcher, Target
 Start = Callable[[], AbstractContextManager[Target]]
 
 
+SETTINGS = {
+    "MAX_MSG_PER_SECOND": "1000000",
+    "LOG_LEVEL": "warn",  # the peers log nothing
+    "REQUEUE_ON_PARTNER_LEAVE": "false",
+    "DEMO": "false",
+}
+"""Environment variables of every server, unless a mode says otherwise."""
+
+
 def option(default: Any, text: str) -> Any:
     """Declare an option of a mode: a dataclass field and a command-line argument.
 
@@ -41,12 +50,7 @@ class Mode(ABC):
 
     def settings(self) -> dict[str, str]:
         """Environment variables that the workload asks of every server."""
-        return {
-            "MAX_MSG_PER_SECOND": "1000000",
-            "LOG_LEVEL": "warn",  # the peer logs nothing
-            "REQUEUE_ON_PARTNER_LEAVE": "false",
-            "DEMO": "false",
-        }
+        return dict(SETTINGS)
 
     def variants(self, launcher: Launcher, servers: tuple[str, ...]) -> dict[str, Start]:
         """Name what is run, in its order.

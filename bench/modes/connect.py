@@ -11,6 +11,34 @@ from bench.modes.base import Mode, option
 from bench.servers import Target
 
 
+class Visits:
+    """Connections to one server that are made and closed.
+
+    Attributes:
+        ended: how many.
+        stopping: whether to begin no more.
+        latencies: seconds until `ready`.
+    """
+
+    def __init__(self, crowd: Crowd, url: str) -> None:
+        """Connect nobody yet; each task that runs `work` makes one connection after the other."""
+        self.crowd = crowd
+        self._url = url
+        self.ended = 0
+        self.stopping = False
+        self.latencies = array("d")
+
+    async def work(self) -> None:
+        """Connect and close until it is time to stop."""
+        while not self.stopping:
+            client = Client(self.crowd)
+            began = time.perf_counter()
+            await self.crowd.open(client, self._url)
+            self.latencies.append(time.perf_counter() - began)
+            await self.crowd.close_all([client])
+            self.ended += 1
+
+
 @dataclass(frozen=True, kw_only=True)
 class Connect(Mode):
     """Handshakes: TCP, upgrade, `ready`, closing handshake."""
@@ -22,32 +50,18 @@ class Connect(Mode):
 
     async def run(self, target: Target) -> Figures:
         """Keep `concurrency` connections being made and closed."""
-        crowd = Crowd(target.ssl_context)
-        latencies = array("d")
-        done = 0
-        stopping = False
-
-        async def work() -> None:
-            nonlocal done
-            while not stopping:
-                client = Client(crowd)
-                began = time.perf_counter()
-                await crowd.open(client, target.url)
-                latencies.append(time.perf_counter() - began)
-                await crowd.close_all([client])
-                done += 1
-
+        visits = Visits(Crowd(target.ssl_context), target.url)
         async with asyncio.TaskGroup() as group:
             for _ in range(self.concurrency):
-                group.create_task(work())
+                group.create_task(visits.work())
             sample = await measure(
-                crowd,
+                visits.crowd,
                 target,
-                lambda: done,
+                lambda: visits.ended,
                 warmup_s=self.warmup_s,
                 duration_s=self.duration_s,
-                latencies=latencies,
+                latencies=visits.latencies,
             )
-            figures = {**sample.figures(), **percentiles(latencies, 50, 99)}
-            stopping = True
+            figures = {**sample.figures(), **percentiles(visits.latencies, 50, 99)}
+            visits.stopping = True
         return figures

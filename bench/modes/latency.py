@@ -59,7 +59,7 @@ class Latency(Relay):
             await drain(crowd, clients)
 
         lags = array("d")
-        sending = asyncio.create_task(self._send(clients, rate, lags))
+        sending = asyncio.create_task(offer_steadily(clients, rate, lags))
         sample = await measure(
             crowd, target, received, warmup_s=self.warmup_s, duration_s=self.duration_s, latencies=latencies
         )
@@ -78,16 +78,24 @@ class Latency(Relay):
             "lag_max_ms": lag["max_ms"],
         }
 
-    async def _send(self, clients: "Sequence[RelayClient]", rate: float, lags: "array[float]") -> None:
-        began = time.perf_counter()
-        turn = itertools.cycle(clients)
-        sent = 0
-        while True:
-            now = time.perf_counter()
-            while (due := began + sent / rate) <= now:
-                client = next(turn)
-                client.offer_one(due)
-                client.flush()
-                lags.append(time.perf_counter() - due)
-                sent += 1
-            await asyncio.sleep(0)
+
+async def offer_steadily(clients: "Sequence[RelayClient]", rate: float, lags: "array[float]") -> None:
+    """Send candidates at fixed times, each from the next client, until the task is cancelled.
+
+    Args:
+        clients: paired ones.
+        rate: candidates per second in all.
+        lags: where the seconds are put by which each was sent too late.
+    """
+    began = time.perf_counter()
+    turn = itertools.cycle(clients)
+    sent = 0
+    while True:
+        now = time.perf_counter()
+        while (due := began + sent / rate) <= now:
+            client = next(turn)
+            client.offer_one(due)
+            client.flush()
+            lags.append(time.perf_counter() - due)
+            sent += 1
+        await asyncio.sleep(0)

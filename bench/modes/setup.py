@@ -82,6 +82,39 @@ class _Caller(Client):
         self.over.set_result(None)
 
 
+class Calls:
+    """Calls on one server.
+
+    Attributes:
+        ended: sides of calls that are over: two for each call.
+        stopping: whether to begin no more.
+        latencies: seconds from the TCP connect to the last candidate received.
+    """
+
+    def __init__(self, crowd: Crowd, url: str, sdp_bytes: int, candidate_bytes: int) -> None:
+        """Make no call yet; each task that runs `work` makes one side of calls, one after the other."""
+        self.crowd = crowd
+        self._url = url
+        self._script = _Script(sdp_bytes, candidate_bytes)
+        self._begun = 0
+        self.ended = 0
+        self.stopping = False
+        self.latencies = array("d")
+
+    async def work(self) -> None:
+        """Make calls until it is time to stop."""
+        while not self.stopping or self._begun % 2:  # an odd one would wait for a partner for ever
+            self._begun += 1
+            caller = _Caller(self.crowd, self._script)
+            began = time.perf_counter()
+            await self.crowd.open(caller, self._url)
+            caller.send(AVAILABLE)
+            await self.crowd.wait(caller.over, "call")
+            self.latencies.append(caller.complete_at - began)
+            self.ended += 1
+            await self.crowd.close_all([caller])
+
+
 @dataclass(frozen=True, kw_only=True)
 class Setup(Mode):
     """Whole calls; the latency is a client's, from TCP connect to the last candidate received."""
@@ -95,36 +128,18 @@ class Setup(Mode):
 
     async def run(self, target: Target) -> Figures:
         """Keep `concurrency` calls going."""
-        crowd = Crowd(target.ssl_context)
-        script = _Script(self.sdp, self.size)
-        latencies = array("d")
-        begun = ended = 0
-        stopping = False
-
-        async def work() -> None:
-            nonlocal begun, ended
-            while not stopping or begun % 2:  # an odd one would wait for a partner for ever
-                begun += 1
-                caller = _Caller(crowd, script)
-                began = time.perf_counter()
-                await crowd.open(caller, target.url)
-                caller.send(AVAILABLE)
-                await crowd.wait(caller.over, "call")
-                latencies.append(caller.complete_at - began)
-                ended += 1
-                await crowd.close_all([caller])
-
+        calls = Calls(Crowd(target.ssl_context), target.url, self.sdp, self.size)
         async with asyncio.TaskGroup() as group:
             for _ in range(2 * self.concurrency):
-                group.create_task(work())
+                group.create_task(calls.work())
             sample = await measure(
-                crowd,
+                calls.crowd,
                 target,
-                lambda: ended // 2,
+                lambda: calls.ended // 2,
                 warmup_s=self.warmup_s,
                 duration_s=self.duration_s,
-                latencies=latencies,
+                latencies=calls.latencies,
             )
-            figures = {**sample.figures(), **percentiles(latencies, 50, 99)}
-            stopping = True
+            figures = {**sample.figures(), **percentiles(calls.latencies, 50, 99)}
+            calls.stopping = True
         return figures
