@@ -50,13 +50,13 @@ class Call:
         self.texts: list[str] = []
         self.connected = asyncio.Event()
         self._tracks = tracks
-        self._text_came: Callable[[Call, str], None] | None = None
+        self._text_came: Callable[[Call, str], object] | None = None
         self._channels: list[RTCDataChannel] = []
         self._readers: set[asyncio.Task[None]] = set()
         self._partner = ""
         self._pc = self._connect()
 
-    def on_text(self, came: Callable[["Call", str], None]) -> None:
+    def on_text(self, came: Callable[["Call", str], object]) -> None:
         """Have each text of the partner told to a function."""
         self._text_came = came
 
