@@ -18,7 +18,7 @@ pytestmark = pytest.mark.slow
 def _bot(daemon: Daemon) -> Iterator["subprocess.Popen[str]"]:
     """The example, as it stands in the README, that calls whoever is there."""
     url = f"ws://127.0.0.1:{daemon.port}/ws"
-    command = [installed(), KIT / "examples" / "bot.py", url]
+    command = [str(installed()), str(KIT / "examples" / "bot.py"), url]
     bot = subprocess.Popen(command, env=environment(), stdout=subprocess.PIPE, text=True)
     assert bot.stdout is not None
     try:

@@ -126,7 +126,7 @@ def test_two_bots_see_and_hear_each_other(options: list[str]) -> None:
     bots = []
     with DaemonProcess() as daemon:
         for more in ([], options):
-            command = [installed(), KIT / "examples" / "bot.py", f"ws://127.0.0.1:{daemon.port}/ws", *more]
+            command = [str(installed()), str(KIT / "examples" / "bot.py"), f"ws://127.0.0.1:{daemon.port}/ws", *more]
             bots.append(subprocess.Popen(command, env=environment(), stdout=subprocess.PIPE, text=True))
         try:
             for bot in bots:
