@@ -3,6 +3,7 @@
 import gzip
 import os
 import re
+import shutil
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -10,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.daemon import DaemonProcess, environment
-from tests.support.node import installed, modules, packed, run
+from tests.support.node import KIT, installed, modules, packed, program, run
 from tests.support.proxy import Proxy
 from tests.support.tokens import SECRET, sign
 
@@ -57,6 +58,20 @@ b.on("offer", async ({ sdp }) => {
 });
 """
 
+ASKS_ECHO = """
+import { createClient } from "@signald/client";
+import WebSocket from "ws";
+
+const client = createClient({ url: process.argv[2], WebSocket });
+client.on("data", ({ data }) => {
+  console.log(JSON.stringify(data));
+  client.close();
+});
+client.on("matched", () => client.data({ hello: ["there"] }));
+await client.connect();
+await client.available({ pool: "echo" });
+"""
+
 WITH_TOKEN = """
 import { createClient } from "@signald/client";
 
@@ -71,7 +86,7 @@ client.close();
 TYPED = """
 import { createClient, type ClientState } from "@signald/client";
 import { Call } from "@signald/client/call";
-import { ErrorCode, MAX_REPORT_LENGTH, type ServerMessage } from "@signald/client/protocol";
+import { ErrorCode, MAX_REPORT_LENGTH, type OkMessage, type ServerMessage } from "@signald/client/protocol";
 
 const client = createClient({ url: "wss://example.org/ws", getToken: async () => "token", logger: console });
 const stop: () => void = client.on("state", (state: ClientState) => console.log(state.toUpperCase()), { once: true });
@@ -84,7 +99,7 @@ client.on("resumed", ({ lost, initiator }) => console.log(lost === true, initiat
 client.on("mached", () => {});
 // @ts-expect-error: a report has a reason
 void client.report({});
-const asked: Promise<void> = client.available({ is: { lang: ["en"] }, likes: ["chess"], relax: { likes: 10 } });
+const asked: Promise<OkMessage> = client.available({ is: { lang: ["en"] }, likes: ["chess"], relax: { likes: 10 } });
 client.on("waiting", ({ seconds, atLeast }) => console.log(seconds + atLeast));
 // @ts-expect-error: likes are a list
 void client.next({ likes: "chess" });
@@ -92,15 +107,17 @@ export const read = (message: ServerMessage): string => (message.type === "ready
 const limit: number = MAX_REPORT_LENGTH, code: "RATE_LIMIT" | string = ErrorCode.RATE_LIMIT;
 console.log(limit, code);
 stop();
-await asked;
+client.on("data", ({ data }: { data: unknown }) => console.log(data));
+console.log((await asked).stale === true, client.refusal?.code);
+// @ts-expect-error: no message of that type
+void client.request({ type: "availabel" });
 """
 
 
 @pytest.fixture(scope="module")
 def app(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """An empty project with the package in it."""
-    project = installed(packed(tmp_path_factory.mktemp("packed")), tmp_path_factory.mktemp("app"))
-    yield project
+    yield installed(packed(tmp_path_factory.mktemp("packed")), tmp_path_factory.mktemp("app"), "ws")
 
 
 def test_it_works_in_node(app: Path) -> None:
@@ -120,6 +137,23 @@ def test_it_works_in_node(app: Path) -> None:
         assert running.wait(PATIENCE_S) == 0
     expected = ["true", "cut", "resumed paired false true", "said while away", "left 1", "ended ended"]
     assert said == expected
+
+
+def test_the_example_in_node(app: Path) -> None:
+    """Else whoever begins with Node 20, which has no WebSocket, begins with something that does not work."""
+    shutil.copy(KIT / "examples" / "node" / "echo.mjs", app)
+    (app / "asks.mjs").write_text(ASKS_ECHO)
+    with DaemonProcess() as daemon:
+        url = f"ws://127.0.0.1:{daemon.port}/ws"
+        command = [program("node"), "echo.mjs", url]
+        with subprocess.Popen(command, cwd=app, env=environment(), stdout=subprocess.PIPE, text=True) as echo:
+            try:
+                assert echo.stdout is not None
+                assert echo.stdout.readline().startswith("waiting as ")
+                assert run(app, "node", "asks.mjs", url) == '{"hello":["there"]}\n'
+                assert echo.stdout.readline().startswith("met ")
+            finally:
+                echo.kill()
 
 
 def test_it_says_who_it_is(app: Path) -> None:

@@ -17,7 +17,9 @@ import { IDLE } from "../../../signald/web/static/snapshot.js";
 /** @import { ClientOptions } from "../../../signald/web/static/client.js" */
 /** @import { Media } from "../../../signald/web/static/devices.js" */
 /** @import { Wishes } from "../../../signald/web/static/protocol.js" */
-/** @import { ChatSnapshot } from "../../../signald/web/static/snapshot.js" */
+
+/** @typedef {import("../../../signald/web/static/snapshot.js").ChatSnapshot} ChatSnapshot */
+/** @typedef {import("../../../signald/web/static/snapshot.js").ChatState} ChatState */
 
 /**
  * Those of createClient and of RandomChat. What counts is what the component said that was mounted first, but for

@@ -14,6 +14,7 @@ import { Call } from "./call.js";
 import { Devices } from "./devices.js";
 import { Emitter } from "./events.js";
 import { Shelf } from "./page.js";
+import { Search } from "./search.js";
 import { IDLE } from "./snapshot.js";
 
 export { Call };
@@ -22,20 +23,12 @@ export { Call };
 /** @import { Client } from "./client.js" */
 /** @import { Kind, Media } from "./devices.js" */
 /** @import { Common, Wishes } from "./protocol.js" */
-/** @import { ChatSnapshot, ChatState, Partner } from "./snapshot.js" */
 
-/**
- * @typedef {object} ChatOptions
- * @property {Client} client
- * @property {Media} [media]  `{ audio: true, video: true }` if not given
- * @property {RTCConfiguration} [rtcConfig]  such as `{ iceTransportPolicy: "relay" }`
- * @property {boolean} [autoNext]  whether to look for somebody else when the partner has left or could not be reached
- * @property {Wishes | undefined} [wishes]  whom to meet
- * @property {Storage | null} [storage]  the client's, if it has one: what is switched off is so after a reload too
- */
+/** @typedef {import("./snapshot.js").ChatOptions} ChatOptions */
+/** @typedef {import("./snapshot.js").ChatSnapshot} ChatSnapshot */
+/** @typedef {import("./snapshot.js").ChatState} ChatState */
+/** @typedef {import("./snapshot.js").Partner} Partner */
 
-/** After a message that the server dropped for coming too fast. */
-const RATE_LIMIT_PAUSE_MS = 1_000;
 /** For a partner whose page has closed the call: it is being loaded anew, or the partner is gone. */
 const RELOAD_WITHIN_MS = 10_000;
 /** For a gap in a call that cannot be mended, since the server no longer knows of it. */
@@ -64,6 +57,7 @@ export class RandomChat extends Emitter {
 
   #options;
   #offShelf;
+  #search;
   /** @type {Wishes | undefined} */
   #wishes;
   #devices = new Devices(() => this.#devicesChanged());
@@ -78,8 +72,6 @@ export class RandomChat extends Emitter {
   #reachTimer;
   /** @type {ReturnType<typeof setTimeout> | undefined} */
   #goneTimer;
-  /** @type {ReturnType<typeof setTimeout> | undefined} */
-  #lookTimer;
 
   /** @param {ChatOptions} options */
   constructor(options) {
@@ -88,6 +80,10 @@ export class RandomChat extends Emitter {
     this.client = client;
     this.#options = { autoNext: true, media: { audio: true, video: true }, ...options };
     this.#wishes = wishes;
+    this.#search = new Search(client, {
+      isOver: () => !this.#wanted || this.#current !== null,
+      refused: (error) => this.#stopFor(error),
+    });
     this.#offShelf = new Shelf(options.storage ?? null, "signald off");
     /** @type {Client["on"]} */
     const on = (type, listener) => client.on(type, listener, { signal: this.#ended.signal });
@@ -114,7 +110,7 @@ export class RandomChat extends Emitter {
       this.#mend(lost);
       this.#show();
     });
-    on("partner-left", () => this.#wanted && this.#partnerGone());
+    on("partner-left", () => this.#wanted && this.#partnerGone(false));
     on("close", ({ willReconnect }) => this.#wanted && willReconnect && this.#serverReached(false));
     on("state", (state) => {
       if (state === "refused" && this.#wanted) this.#stopFor(client.refusal ?? new Error("refused"));
@@ -147,7 +143,7 @@ export class RandomChat extends Emitter {
       this.#stopFor(/** @type {Error} */ (error));
       throw error;
     }
-    if (this.snapshot.state === "starting") void this.#look(false); // It was connected already.
+    if (this.snapshot.state === "starting") this.#look(false); // It was connected already.
     await opened;
   }
 
@@ -235,7 +231,7 @@ export class RandomChat extends Emitter {
     if (current && current.roomId === roomId) {
       current.away = away;
       this.#mend(lost);
-    } else if (current && lost) this.#partnerGone();
+    } else if (current && lost) this.#partnerGone(false);
     else if (!current && state === "paired" && roomId && partnerId) {
       // The page was loaded anew. A room that it has not heard of yet is told of by the `matched` that follows.
       const offers = initiator ?? (lost ? clientId < partnerId : undefined);
@@ -321,8 +317,8 @@ export class RandomChat extends Emitter {
     else this.#waitForReload();
   }
 
-  #partnerGone() {
-    const inRoom = this.#current?.attended ?? false;
+  /** @param {boolean} [inRoom]  whether the server still has this client in a room */
+  #partnerGone(inRoom = this.#current?.attended ?? false) {
     const hadPartner = this.#current !== null;
     this.#endCall();
     if (this.#options.autoNext || !hadPartner) return this.#look(inRoom);
@@ -336,23 +332,9 @@ export class RandomChat extends Emitter {
    *
    * @param {boolean} leaving  whether the server still has this client in a room
    */
-  async #look(leaving) {
-    clearTimeout(this.#lookTimer);
+  #look(leaving) {
     this.#show();
-    const wishes = this.#wishes;
-    try {
-      await (leaving ? this.client.next(wishes) : this.client.available(wishes));
-    } catch (error) {
-      if (this.#wanted && !this.#current) this.#lookAgain(/** @type {Error & { code?: string }} */ (error));
-    }
-  }
-
-  /** @param {Error & { code?: string }} error */
-  #lookAgain(error) {
-    if (error.code === "NOT_PAIRED") void this.#look(false); // The partner left just before.
-    else if (error.code === "ALREADY_PAIRED") void this.#look(true); // The server has a room that this side has left.
-    else if (error.code === "RATE_LIMIT") this.#lookTimer = setTimeout(() => void this.#look(false), RATE_LIMIT_PAUSE_MS);
-    else if (error.code !== "CLOSED") this.#stopFor(error); // After CLOSED comes `ready`, or `close`.
+    void this.#search.begin(leaving, this.#wishes);
   }
 
   // What becomes of it.
@@ -388,7 +370,7 @@ export class RandomChat extends Emitter {
     this.#wanted = this.#left = false;
     this.#endCall();
     this.#devices.close();
-    clearTimeout(this.#lookTimer);
+    this.#search.stop();
     clearTimeout(this.#reachTimer);
     this.#reachTimer = undefined;
   }

@@ -17,7 +17,7 @@ import { SignalingClient } from "./signaling.js";
 
 export { SignalingClient };
 
-/** @import { ErrorMessage, ReadyMessage, ResumedMessage, Wishes } from "./protocol.js" */
+/** @import { ClientMessage, ErrorMessage, OkMessage, ReadyMessage, ResumedMessage, Wishes } from "./protocol.js" */
 /** @import { SignalingEvents, SignalingOptions } from "./types.js" */
 
 /**
@@ -38,8 +38,6 @@ export { SignalingClient };
 
 /** @typedef {SignalingEvents & { state: ClientState }} ClientEvents */
 
-/** @typedef {"auth" | "available" | "next" | "leave" | "report" | "block" | "data" | "settle"} Kind */
-
 /** Close code of a client that has had enough. */
 const END = 1000;
 /** A token is replaced so long before it ends. */
@@ -47,7 +45,7 @@ const RENEW_BEFORE_MS = 60_000;
 /** Timers take no more than 31 bits. */
 const LONGEST_TIMER_MS = 2 ** 31 - 1;
 
-/** @typedef {(error?: Error) => void} Settle */
+/** @typedef {{ resolve: (answer: OkMessage) => void, reject: (error: Error) => void }} Request */
 
 /** What the server, or the loss of the connection to it, has to say to a request. */
 export class SignalingError extends Error {
@@ -78,7 +76,7 @@ export class Client extends Emitter {
   #signaling;
   #getToken;
   #logger;
-  /** What the server has not answered yet, oldest first, by its id. @type {Map<number, Settle>} */
+  /** What the server has not answered yet, oldest first, by its id. @type {Map<number | string, Request>} */
   #asked = new Map();
   /** @type {Promise<ReadyMessage | ResumedMessage> | null} */
   #connected = null;
@@ -140,31 +138,32 @@ export class Client extends Emitter {
     this.#signaling.check();
   }
 
-  // Each is a promise: it resolves when the server has done it, and rejects with a SignalingError if it does not.
+  // Each is a promise: it resolves when the server has done it, and rejects with a SignalingError if it does not. Nobody has to
+  // hear it.
 
   /** Wait for a partner. @param {Wishes} [wishes]  whom to meet; without it whoever comes */
   available(wishes) {
-    return this.#request("available", wishes);
+    return this.request({ ...wishes, type: "available" });
   }
 
   /** Leave the partner and wait for another. @param {Wishes} [wishes]  whom to meet; without it as before */
   next(wishes) {
-    return this.#request("next", wishes);
+    return this.request({ ...wishes, type: "next" });
   }
 
   /** Leave the partner, or the queue, and stay connected. */
   leave() {
-    return this.#request("leave");
+    return this.request({ type: "leave" });
   }
 
   /** Tell whoever runs the server of somebody. @param {Parameters<SignalingClient["report"]>[0]} report */
   report(report) {
-    return this.#request("report", report);
+    return this.request({ ...report, type: "report" });
   }
 
   /** Never meet somebody again. @param {Parameters<SignalingClient["block"]>[0]} [whom] */
   block(whom) {
-    return this.#request("block", whom);
+    return this.request({ ...whom, type: "block" });
   }
 
   /** Whatever the partner's page is to know, at most 16 KiB of JSON; its `data` event tells of it. @param {unknown} data */
@@ -172,7 +171,23 @@ export class Client extends Emitter {
     if (this.#signaling.clientId && !this.#signaling.takesData) {
       return heard(Promise.reject(new SignalingError("PARTNER_CANNOT", "there is no partner whose client knows data")));
     }
-    return this.#request("data", data);
+    return this.request({ type: "data", data });
+  }
+
+  /**
+   * Any other message of the protocol.
+   *
+   * @param {ClientMessage} message
+   * @returns {Promise<OkMessage>} `stale`: it was for a room that is over, and was dropped
+   */
+  request(message) {
+    return heard(
+      this.#ask(message).catch(async (error) => {
+        if (error.code !== "AUTH_REQUIRED" || !this.#getToken) throw error;
+        await this.#identify(); // The token has ended, or the server has forgotten it.
+        return this.#ask(message);
+      }),
+    );
   }
 
   // To the partner; as call.js wants it.
@@ -193,28 +208,13 @@ export class Client extends Emitter {
   }
 
   /**
-   * @param {Kind} kind
-   * @param {any} [what]
+   * @param {ClientMessage} message
+   * @returns {Promise<OkMessage>}
    */
-  #request(kind, what) {
-    return heard(
-      this.#ask(kind, what).catch(async (error) => {
-        if (error.code !== "AUTH_REQUIRED" || !this.#getToken) throw error;
-        await this.#identify(); // The token has ended, or the server has forgotten it.
-        return this.#ask(kind, what);
-      }),
-    );
-  }
-
-  /**
-   * @param {Kind} kind
-   * @param {any} [what]
-   * @returns {Promise<void>}
-   */
-  #ask(kind, what) {
+  #ask(message) {
     return new Promise((resolve, reject) => {
-      const id = this.#signaling[kind](what);
-      if (id) this.#asked.set(id, (error) => (error ? reject(error) : resolve()));
+      const id = this.#signaling.request(message);
+      if (id) this.#asked.set(id, { resolve, reject });
       else reject(new SignalingError("CLOSED", "there is no session with the server"));
     });
   }
@@ -226,23 +226,23 @@ export class Client extends Emitter {
   #told(type, detail) {
     if (type === "ready") return this.#enter(detail);
     if (type === "resumed") return this.#return(detail);
-    if (type === "ok") this.#answered(detail.id);
+    if (type === "ok") this.#take(detail.id)?.resolve(detail);
     if (type === "error") this.#refused(detail);
     if (type === "close") this.#closed(detail);
     this.emit(type, detail);
   }
 
-  /** @param {number | undefined} id @param {Error} [error]  @returns {boolean} whether somebody has asked */
-  #answered(id = 0, error) {
-    const settle = this.#asked.get(id);
+  /** Who waits for the answer with this id. @param {number | string} [id] */
+  #take(id = 0) {
+    const request = this.#asked.get(id);
     this.#asked.delete(id);
-    settle?.(error);
-    return settle !== undefined;
+    return request;
   }
 
   /** @param {ErrorMessage} error */
   #refused({ id, code, message }) {
-    if (this.#answered(/** @type {number | undefined} */ (id), new SignalingError(code, message))) return;
+    const request = this.#take(id);
+    if (request) return request.reject(new SignalingError(code, message));
     // Nobody has asked: the token of one who waits has ended. It waits on with another.
     if (code === "AUTH_REQUIRED" && this.#getToken) {
       const { wishes } = this.#signaling;
@@ -269,8 +269,8 @@ export class Client extends Emitter {
     // Answers were lost: those that do not come before the answer to this will not come.
     if (resumed.lost) {
       const ids = [...this.#asked.keys()];
-      const lost = () => ids.forEach((id) => this.#answered(id, new SignalingError("LOST", "the answer was lost")));
-      this.#ask("settle").then(lost, () => {});
+      const lost = () => ids.forEach((id) => this.#take(id)?.reject(new SignalingError("LOST", "the answer was lost")));
+      this.#ask({ type: "ping" }).then(lost, () => {});
     }
     this.#arrive("resumed", resumed);
   }
@@ -282,7 +282,7 @@ export class Client extends Emitter {
     let delayMs = RENEW_BEFORE_MS;
     try {
       const token = await this.#getToken();
-      await this.#ask("auth", { token });
+      await this.#ask({ type: "auth", token });
       delayMs = Math.max(delayMs, endOf(token) - Date.now() - RENEW_BEFORE_MS);
     } catch (error) {
       this.#logger?.warn("signald: no good token:", error);
@@ -339,9 +339,7 @@ export class Client extends Emitter {
 
   /** Nobody will answer these any more. @param {string} why */
   #forsake(why) {
-    const asked = [...this.#asked.values()];
-    this.#asked.clear();
-    for (const settle of asked) settle(new SignalingError("CLOSED", why));
+    for (const id of [...this.#asked.keys()]) this.#take(id)?.reject(new SignalingError("CLOSED", why));
   }
 
   /** @param {ClientState} state */

@@ -26,6 +26,15 @@ export class Sender extends Emitter {
     return false;
   }
 
+  /**
+   * Send any message, and have it answered by `ok` or `error`, whatever it is.
+   *
+   * @param {ClientMessage} message
+   */
+  request(message) {
+    return this.send({ ...message, id: 0 });
+  }
+
   /** Say who you are. @param {Omit<AuthRequest, "type" | "id">} [identity] */
   auth(identity = {}) {
     return this.send({ ...identity, type: "auth" });

@@ -135,8 +135,9 @@ export class Session {
         break;
       }
       case "partner-left":
-        // A server that does not queue it again is rare, and a client of that one says `available` anyway.
-        this.#move("waiting");
+        // A server that does not queue it again is rare, and a client of that one says `available` anyway. Who said nothing that
+        // was waited for is queued again with its next word.
+        this.#move(/** @type {string | undefined} */ (message.reason) === "silent" ? "idle" : "waiting");
         break;
       case "ok":
         this.#hasHad(this.#numberOf(message.id));

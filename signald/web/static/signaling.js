@@ -187,11 +187,6 @@ export class SignalingClient extends Sender {
     return id;
   }
 
-  /** Ask for an `ok`, which comes when all that was said before has been dealt with. */
-  settle() {
-    return this.send({ type: "ping", id: 0 });
-  }
-
   #openSocket() {
     if (this.#socket || !this.#wanted) return;
     const Class = this.#WebSocket ?? globalThis.WebSocket;

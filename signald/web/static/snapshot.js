@@ -1,11 +1,13 @@
 /**
- * What there is to show of a RandomChat.
+ * What a RandomChat is told, and what there is to show of it.
  *
  * @module snapshot
  */
 
 /** @import { Sending } from "./channels.js" */
-/** @import { Common } from "./protocol.js" */
+/** @import { Client } from "./client.js" */
+/** @import { Media } from "./devices.js" */
+/** @import { Common, Wishes } from "./protocol.js" */
 
 /**
  * idle: not started; starting: devices are asked for, the server is looked for; waiting: for a partner; matched: the call is
@@ -37,6 +39,16 @@
  * @property {boolean} canText
  * @property {Error | null} mediaError  why camera or microphone is missing: its `name` is one of getUserMedia's
  * @property {(Error & { code?: string }) | null} error  why it has stopped
+ */
+
+/**
+ * @typedef {object} ChatOptions
+ * @property {Client} client
+ * @property {Media} [media]  `{ audio: true, video: true }` if not given
+ * @property {RTCConfiguration} [rtcConfig]  such as `{ iceTransportPolicy: "relay" }`
+ * @property {boolean} [autoNext]  whether to look for somebody else when the partner has left or could not be reached
+ * @property {Wishes | undefined} [wishes]  whom to meet
+ * @property {Storage | null} [storage]  the client's, if it has one: what is switched off is so after a reload too
  */
 
 /** @type {ChatSnapshot} */

@@ -76,7 +76,7 @@ test("from Start to a call, and out of it again, nothing is left over", async ()
 test("who is left, or says Next, meets somebody else", async () => {
   await inCall();
   server.socket.say(LEFT);
-  assert.deepEqual([chat.snapshot.state, chat.snapshot.partner], ["waiting", null]);
+  assert.deepEqual([chat.snapshot.state, chat.snapshot.partner, types().at(-1)], ["waiting", null, "available"]);
   server.socket.say(matched(2));
   chat.next(); // The second click, of which the first met somebody.
   assert.equal(chat.snapshot.partner.id, "p2");

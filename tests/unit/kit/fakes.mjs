@@ -10,9 +10,9 @@ export class Clock {
   now = 1_800_000_000_000;
 
   constructor() {
-    const start = (repeats) => (run, ms) => {
+    const start = (repeats) => (run, ms, ...given) => {
       const id = (this.#lastId += 1);
-      this.#timers.set(id, { run, due: this.now + ms, every: repeats ? ms : undefined });
+      this.#timers.set(id, { run: () => run(...given), due: this.now + ms, every: repeats ? ms : undefined });
       return id;
     };
     globalThis.setTimeout = start(false);

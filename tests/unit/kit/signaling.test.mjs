@@ -394,10 +394,23 @@ test("who waited and is to come back as a new client waits again", () => {
 });
 
 test("a server that is full is asked again, and one that does not want this client is not", () => {
+  const full = [
+    { type: "error", code: "FULL", message: "" },
+    { type: "goodbye", action: "reconnect", afterMs: 5_000, reason: "full" },
+  ];
   client.connect();
-  server.socket.open().say({ type: "error", code: "FULL", message: "" }).end(4503, "full");
+  server.socket.open().say(...full).end(4503, "full");
   assert.deepEqual([last("close").willReconnect, last("close").refusal.code], [true, "FULL"]);
-  client.close();
+  assert.equal(last("reconnecting").delayMs, 5_000);
+  attempt().open().say(READY);
+  client.available();
+  server.socket.end();
+  attempt().open().say(...full).end(4503, "full"); // A session is not over because there is no place just now.
+  assert.equal(last("close").refusal.code, "FULL");
+  assert.equal(attempt().open().heard[0].type, "resume");
+  const many = { type: "error", code: "TOO_MANY_OF_USER", message: "" };
+  server.socket.say(READY, REFUSED, many, { type: "goodbye", action: "stay-out", afterMs: 0, reason: "too-many" }).end(4409);
+  assert.deepEqual([last("close").willReconnect, last("close").refusal.code], [false, "TOO_MANY_OF_USER"]);
   for (const code of [4400, 4401, 4403, 4409]) {
     const [refused] = make();
     refused.connect();
