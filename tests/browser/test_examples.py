@@ -171,6 +171,8 @@ def test_react(package: Path, daemon_with: Callable[..., Daemon], open_page: Ope
         press(a, "Start")
         for page in (a, b):
             sees_partner(page)
+        for page in (a, b):
+            press(page, "Go")
 
 
 def test_page(package: Path, daemon: Daemon, open_page: Open, tmp_path: Path) -> None:
