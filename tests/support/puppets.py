@@ -110,7 +110,7 @@ class PuppetActor:
         self._puppet.tell(self._name, do="connect", url=self._url, token=token)
         said = await self._wait("connected", "refused")
         if "refused" in said:
-            raise TurnedAway(**said["refused"])
+            raise TurnedAway(said["refused"])
         self.id = said["connected"]
 
     @property
@@ -145,6 +145,10 @@ class PuppetActor:
     async def drop(self) -> None:
         """Lose the connection."""
         self._proxy.refuse()
+        await self._wait("away")
+
+    async def part(self) -> None:
+        """Have the connection closed by the server, and get no other yet."""
         await self._wait("away")
 
     async def come_back(self) -> Message | None:

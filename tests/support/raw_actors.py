@@ -122,6 +122,13 @@ class SocketActor(RawActor):
         self.client.abort()
         self._away = True
 
+    async def part(self) -> None:
+        """Have the connection closed by the server."""
+        with suppress(Closed):
+            while True:
+                await self.more()
+        await self.drop()
+
     async def come_back(self) -> Message | None:
         """Have one again, and go on, or wait again."""
         before, self._away = self.client, False
@@ -214,8 +221,8 @@ class SocketStage:
     async def restart(self, actors: list[Any]) -> None:
         """The server ends and starts."""
         self._process.kill()
-        self._process.wait_exit()
         for actor in actors:
-            await actor.drop()
+            await actor.part()
+        await asyncio.to_thread(self._process.wait_exit)
         self._process.__exit__(None, None, None)
         self._process = self._started()

@@ -52,46 +52,48 @@ class Played {
 
   #told(detail, type) {
     if (type === "close") this.#closed(detail);
-    else if (type === "ready" && this.#id !== null) this.#say({ anew: (this.#id = detail.clientId) });
+    else if (type === "ready" && this.#id) this.#say({ anew: (this.#id = detail.clientId) });
     else if (type === "resumed") this.#say({ resumed: detail });
     else if (detail?.type === type) this.#say({ heard: detail });
   }
 
-  #closed({ code, willReconnect }) {
-    if (willReconnect) this.#say({ away: true });
-    else if (this.#id !== null && code !== 1000) this.#say({ closed: code });
+  #closed({ code, refusal, willReconnect }) {
+    if (this.#id === null && refusal) this.#refused(refusal.code, refusal.message);
+    else if (willReconnect) this.#say({ away: true });
+    else if (this.#id && code !== 1000) this.#say({ closed: code });
   }
 
   async connect({ url, token }) {
     this.#token = token;
-    const refused = new Promise((resolve) => {
-      const told = ({ code }) => resolve(code);
-      queueMicrotask(() => this.#client.on("close", told, { once: true }));
-    });
     try {
-      const { clientId } = await Promise.race([this.#open(url, "navigate"), refused.then((code) => Promise.reject({ closed: code }))]);
+      const { clientId } = await this.#open(url, "navigate");
       this.#id = clientId;
       this.#say({ connected: clientId });
-    } catch (error) {
-      this.#say({ refused: { error: this.#client.refusal?.code ?? error.code, code: error.closed ?? (await refused) } });
-      this.#client.close();
+    } catch ({ code, message }) {
+      this.#refused(code, message);
     }
   }
 
-  async say({ number, message: { type, ...fields } }) {
-    const client = this.#client;
-    const alone = { offer: "sdp", answer: "sdp", ice: "candidate", data: "data" }[type];
-    let message;
+  /** A client that is turned away for a while tries on; the story has seen enough. */
+  #refused(error, message) {
+    if (this.#id === "") return;
+    this.#id = "";
+    this.#say({ refused: error, message });
+    this.#client.close();
+  }
+
+  async say({ number, message }) {
+    let answer;
     try {
-      message = { type: "ok", ...(await client[type](alone ? fields[alone] : fields)) };
-    } catch (error) {
-      message = { type: "error", code: error.code, message: error.message };
+      answer = await this.#client.request(message);
+    } catch ({ code, message: why }) {
+      answer = { type: "error", code, message: why };
     }
-    this.#say({ answer: number, message });
+    this.#say({ answer: number, message: answer });
   }
 
   async quiet() {
-    await this.#client.ping();
+    await this.#client.request({ type: "ping" });
     this.#say({ quiet: true });
   }
 

@@ -7,11 +7,11 @@ from typing import Any
 
 from signald_client import Banned, Client, ClientState, Ended, Full, Refused, ThrownOut, TokenRefused, TooMany, connect
 
-REFUSALS: dict[type[Ended], tuple[str, int]] = {
-    TokenRefused: ("AUTH_FAILED", 4401),
-    Banned: ("BANNED", 4403),
-    TooMany: ("TOO_MANY", 4429),
-    Full: ("FULL", 4503),
+REFUSALS: dict[type[Ended], str] = {
+    TokenRefused: "AUTH_FAILED",
+    Banned: "BANNED",
+    TooMany: "TOO_MANY",
+    Full: "FULL",
 }
 
 
@@ -47,8 +47,7 @@ class Played:
         try:
             await self._client.__aenter__()
         except Ended as refused:
-            error, code = REFUSALS[type(refused)]
-            self.say(refused={"error": error, "code": code})
+            self.say(refused=REFUSALS[type(refused)], message=str(refused))
         else:
             self._id = self._client.client_id
             self.say(connected=self._id)

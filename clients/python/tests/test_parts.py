@@ -128,3 +128,44 @@ def test_ends_of_tokens() -> None:
     assert end_of(token(exp=5)) == 5
     for other in ("", "a", "a.b.c", token(), token(exp=None), token(exp="soon")):
         assert end_of(other) == math.inf
+
+
+def test_a_token_is_shown_anew_in_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Else who waits for long is thrown out of the queue; or a service that is away for a moment ends it."""
+
+    async def tell() -> None:
+        now = 1000.0
+        slept: list[float] = []
+        shown: list[str] = []
+        answers: list[str | OSError] = [token(exp=1600), OSError("away"), token(exp=1900)]
+        given = iter(answers)
+
+        def give() -> str:
+            new = next(given)
+            if isinstance(new, OSError):
+                raise new
+            return new
+
+        async def sleep(seconds: float) -> None:
+            nonlocal now
+            slept.append(seconds)
+            now += seconds
+            if len(slept) == 3:
+                raise asyncio.CancelledError
+
+        async def show(new: str) -> None:
+            shown.append(new)
+
+        monkeypatch.setattr(asyncio, "sleep", sleep)
+        tokens = Tokens(give, lambda: now)
+        await tokens.current()
+        with pytest.raises(asyncio.CancelledError):
+            await tokens.keep_fresh(show)
+        assert slept == [540.0, 60.0, 0.0]
+        assert shown == []
+        slept.clear()
+        with pytest.raises(asyncio.CancelledError):
+            await tokens.keep_fresh(show)
+        assert shown == [token(exp=1900)]
+
+    asyncio.run(tell())

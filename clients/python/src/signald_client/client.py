@@ -9,20 +9,16 @@ from types import TracebackType
 from typing import Any, Final, Literal, Self, TypeVar, cast
 
 from signald_client.backoff import pause_s
-from signald_client.errors import Closed, Ended, SessionLost, SignaldError, Unreachable, refused
+from signald_client.errors import Closed, Ended, SessionLost, SignaldError, Unreachable
 from signald_client.match import Match
 from signald_client.matches import Matches
-from signald_client.protocol import IceServer, Matched, Resumed, ServerMessage, Wishes
+from signald_client.protocol import IceServer, Resumed, ServerMessage, Wishes
+from signald_client.requests import Requests
 from signald_client.session import Session
 from signald_client.tokens import GetToken, Tokens
 from signald_client.upkeep import Upkeep
 
 ClientState = Literal["idle", "connecting", "connected", "resuming", "ended"]
-
-RENEW_AGAIN_S: Final = 60.0
-"""Until another attempt to renew a token."""
-
-LONGEST_SLEEP_S: Final = 86_400.0
 
 END: Final = 1000
 SUSPEND: Final = 4002
@@ -83,8 +79,7 @@ class Client:
             self, url, tokens=self._tokens, open_within_s=open_timeout, backoff=backoff, options=websocket
         )
         self._ready: Any = None
-        self._asked: dict[int, asyncio.Future[dict[str, Any]]] = {}
-        self._last_id = max((request.id for request in self._session.kept), default=0)
+        self._requests = Requests(max((request.id for request in self._session.kept), default=0))
         self._match: Match | None = None
         self._fresh: Match | None = None
         self._news = asyncio.Event()
@@ -104,7 +99,7 @@ class Client:
             await self.close()
             raise
         if self._tokens.wanted:
-            self._start(self._renew())
+            self._start(self._tokens.keep_fresh(self._show))
         return self
 
     async def __aexit__(
@@ -202,16 +197,14 @@ class Client:
         """
         if self._error is not None:
             raise self._error
-        self._last_id += 1
-        id = self._last_id
-        text = self._session.send(type, fields, id, time.time())
-        answer: asyncio.Future[dict[str, Any]] = asyncio.get_running_loop().create_future()
-        self._asked[id] = answer
-        self._upkeep.send(text)
+        id, answer = self._requests.new()
         try:
-            return await answer
-        finally:
-            self._asked.pop(id, None)
+            text = self._session.send(type, fields, id, time.time())
+        except BaseException:
+            answer.cancel()
+            raise
+        self._upkeep.send(text)
+        return await answer
 
     # --- for Matches --------------------------------------------------------------------------------------------------
 
@@ -271,7 +264,9 @@ class Client:
     def _take(self, kind: str, message: Any) -> None:
         current = self.current
         if kind in ("ok", "error"):
-            self._answered(kind, message)
+            if not self._requests.answer(message) and kind == "error":
+                _log.warning("%s: %s", message["code"], message["message"])
+                self._news.set()
         elif kind == "matched":
             if current is not None and current.room_id == message["roomId"]:
                 current.initiator = message["initiator"]  # It was met by a client before this one.
@@ -287,17 +282,6 @@ class Client:
             self._news.set()
         elif kind in ("partner-away", "partner-back") or message.get("from") == current.partner_id:
             current.hear(message)
-
-    def _answered(self, kind: str, message: Any) -> None:
-        asked = self._asked.pop(message.get("id"), None)
-        if asked is not None and not asked.done():
-            if kind == "ok":
-                asked.set_result(message)
-            else:
-                asked.set_exception(refused(message["code"], message["message"]))
-        elif kind == "error":
-            _log.warning("%s: %s", message["code"], message["message"])
-            self._news.set()
 
     def _begin(self, session: Session) -> None:
         """This is a new client. One that had waited waits again."""
@@ -318,12 +302,10 @@ class Client:
 
     def _resume(self, message: Any) -> None:
         again, lost, forsaken = self._session.resumed(message, time.time())
-        for id in forsaken:
-            if (asked := self._asked.pop(id, None)) is not None and not asked.done():
-                asked.set_exception(SessionLost("the server has lost what it had"))
+        self._requests.forsake(SessionLost("the server has lost what it had"), forsaken)
         room = message.get("roomId")
         if self._match is None and self._inherited and room is not None:
-            self._match = self._fresh = Match(self, _matched(message))
+            self._match = self._fresh = Match.of_resumed(self, message)
         # The match goes on, or what follows tells of its end, unless that was lost.
         if (match := self.current) is not None and match.room_id == room:
             match.hear(cast(Resumed, {**message, "lost": lost}))
@@ -355,19 +337,8 @@ class Client:
         else:
             self._end(lost.error)
 
-    async def _renew(self) -> None:
-        """Show a new token before the last one ends, until cancelled."""
-        while True:
-            await asyncio.sleep(min(max(0.0, self._tokens.renew_in_s), LONGEST_SLEEP_S))
-            if self._tokens.renew_in_s > 0:
-                continue
-            try:
-                await self.request("auth", token=await self._tokens.fresh())
-            except Ended:
-                return
-            except Exception as failure:  # whatever the caller's function raises: there is time for another attempt
-                _log.warning("no good token: %s", failure)
-                await asyncio.sleep(RENEW_AGAIN_S)
+    async def _show(self, token: str) -> None:
+        await self.request("auth", token=token)
 
     async def _close(self, code: int) -> None:
         self._end(Closed("closed"))
@@ -384,7 +355,7 @@ class Client:
         self._become("ended")
         if self._match is not None:
             self._match.end("closed")
-        self._forsake(self._error)
+        self._requests.forsake(self._error)
         self._news.set()
         if self._opened is not None and not self._opened.done():
             self._opened.set_exception(error)
@@ -393,25 +364,13 @@ class Client:
         """The session is gone."""
         if self._match is not None:
             self._match.end("lost")
-        self._forsake(SessionLost(why))
-
-    def _forsake(self, error: Exception) -> None:
-        """Nobody will answer what was asked."""
-        asked, self._asked = self._asked, {}
-        for each in asked.values():
-            if not each.done():
-                each.set_exception(error)
+        self._requests.forsake(SessionLost(why))
 
     def _become(self, state: ClientState) -> None:
         if self.state not in (state, "ended"):
             self.state = state
             _log.debug("%s", state)
             _tell(self._on_state, state)
-
-
-def _matched(resumed: Any) -> Matched:
-    """The match of a session that began before this client, who has not heard who should offer."""
-    return cast(Matched, {**resumed, "type": "matched", "initiator": False})
 
 
 def _tell(whom: Callable[[T], None] | None, what: T) -> None:

@@ -4,7 +4,7 @@ import asyncio
 import logging
 from collections import deque
 from collections.abc import AsyncIterator
-from typing import Any, Final, Protocol
+from typing import Any, Final, Protocol, Self, cast
 
 from signald_client.errors import NotPaired, SessionLost
 from signald_client.protocol import (
@@ -66,6 +66,11 @@ class Match:
         self.common: Common | None = matched.get("common")
         self.takes_data: bool = matched.get("data", False)
         self.ended: str | None = None
+
+    @classmethod
+    def of_resumed(cls, asks: Asks, resumed: Resumed) -> Self:
+        """The match of a session that began before this client, who has not heard which side should offer."""
+        return cls(asks, cast(Matched, {**resumed, "type": "matched", "initiator": False}))
 
     def __repr__(self) -> str:
         return f"<Match {self.room_id} with {self.partner_id}{f', {self.ended}' if self.ended else ''}>"

@@ -1,12 +1,16 @@
 """Tokens (JWT) that say who the user is: asked for when they are needed, and before they end."""
 
+import asyncio
 import base64
 import inspect
 import json
+import logging
 import math
 import time
 from collections.abc import Awaitable, Callable
 from typing import Any
+
+from signald_client.errors import Ended
 
 GetToken = Callable[[], str | Awaitable[str]]
 
@@ -15,6 +19,14 @@ RENEW_BEFORE_S = 60.0
 
 AT_LEAST_S = 1.0
 """Between two tokens, if each is about to end when it comes."""
+
+RENEW_AGAIN_S = 60.0
+"""Until another attempt to get one."""
+
+LONGEST_SLEEP_S = 86_400.0
+"""The loop takes no endless ones."""
+
+_log = logging.getLogger("signald_client")
 
 
 class Tokens:
@@ -53,6 +65,25 @@ class Tokens:
         self._token = token
         self._renew_at = max(end - RENEW_BEFORE_S, (now + end) / 2, now + AT_LEAST_S)
         return token
+
+    async def keep_fresh(self, show: Callable[[str], Awaitable[None]]) -> None:
+        """Get a new one before the last one ends, until cancelled.
+
+        Args:
+            show: Has it told to the server.
+        """
+        while True:
+            await asyncio.sleep(min(max(0.0, self.renew_in_s), LONGEST_SLEEP_S))
+            if self.renew_in_s > 0:
+                continue
+            try:
+                if (token := await self.fresh()) is not None:
+                    await show(token)
+            except Ended:
+                return
+            except Exception as failure:  # whatever the caller's function raises: there is time for another attempt
+                _log.warning("no good token: %s", failure)
+                await asyncio.sleep(RENEW_AGAIN_S)
 
     def forget(self) -> bool:
         """The server has refused the present one. Gives whether there was one."""
