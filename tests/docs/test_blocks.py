@@ -26,6 +26,7 @@ from signald.moderation.reports import ReportEvent
 from tests.docs import commands
 from tests.docs.desk import PATIENCE_S, Desk
 from tests.docs.page import PAGES, ROOT, Block, blocks
+from tests.support import node
 
 STATIC = ROOT / "signald" / "web" / "static"
 
@@ -148,6 +149,18 @@ def _module(block: Block, desk: Desk) -> None:
     assert checked.returncode == 0, checked.stderr
 
 
+def _component(block: Block, desk: Desk) -> None:
+    """A module with React's elements in it, which uses what the kit gives."""
+    source = desk.folder / "component.tsx"
+    source.write_text(block.text)
+    node.run(desk.folder, str(node.modules() / ".bin" / "esbuild"), source.name, "--outfile=component.js")
+    kit = (node.KIT / "src" / "react.js").read_text()
+    (imported,) = re.findall(r'import \{ (\w+) \} from "@signald/client/react"', block.text)
+    assert f"export function {imported}(" in kit
+    for name in re.search(rf"const \{{ ([\w, ]+) \}} = {imported}\(", block.text)[1].split(", "):  # type: ignore[index]
+        assert re.search(rf"\b{name}: \(|\*?\s@property .* {name}\b", kit + (STATIC / "snapshot.js").read_text()), name
+
+
 def _yaml(block: Block, desk: Desk) -> None:
     """Whether it is what a platform wants is looked at in tests/ops/test_deploy.py; here that its command starts."""
     document = yaml.safe_load(block.text)
@@ -204,6 +217,7 @@ _LANGUAGES: Mapping[str, Callable[[Block, Desk], None]] = {
     "sh settings": _settings,
     "text keys": _keys,
     "toml": _toml,
+    "tsx": _component,
     "yaml": _yaml,
 }
 """How a block of each language is checked. GitHub colours it by the first word and ignores the others."""
@@ -239,6 +253,7 @@ def test_block(block: Block, desk: Desk) -> None:
         ("json server", '{"type":"matched","roomId":"r","partnerId":"p"}\n'),
         ("html", '<script type="module">import { Caller } from "./call.js";</script>\n'),
         ("html", '<script type="module">const = 1;</script>\n'),
+        ("tsx", 'import { useRandomChat } from "@signald/client/react";\nconst { strat } = useRandomChat({});\n'),
         ("text keys", "webrtc:waiting  sorted set  instance|client|number|avoid\n"),
         ("", "anything\n"),
     ],

@@ -124,8 +124,14 @@ def _bench(code: str, page: Path, desk: Desk) -> None:
 def _script(code: str, page: Path, desk: Desk) -> None:
     """A method or a class of the modules that pages take along."""
     name = code.removeprefix("new ").partition("(")[0]
-    begin = "class " if code.startswith("new ") else r"  (async )?"
+    begin = "class " if code.startswith("new ") else r"  (async )?|function "
     assert re.search(rf"(?m){begin}{name}\b", names.scripts()), "no such thing in the modules"
+
+
+def _object(code: str, page: Path, desk: Desk) -> None:
+    """Options or fields as they stand in JavaScript."""
+    unknown = set(re.findall(r"[\w$]+(?![\w$\"])", code)) - set(re.findall(r"[\w$]+", names.scripts()))
+    assert not unknown, f"no such thing in the modules: {unknown}"
 
 
 def _refusal(code: str, page: Path, desk: Desk) -> None:
@@ -161,7 +167,7 @@ KINDS: Sequence[Kind] = (
     (r"test_\w+(\.py)?", _test),
     (r"Signald[A-Z]\w+", _alert),
     (rf"[\w./@-]+\.{_FILES}|(signald|tests|docs|bench|ops|systemd|tools)/\S*|/etc/\S+", _file),
-    (r"new (Call|SignalingClient)\(.*", _script),
+    (r"new (Call|RandomChat|SignalingClient)\(.*|createClient\(.*", _script),
     (r"signald(\.\w+)+|[A-Za-z_]+(\.\w+)*\.[A-Za-z_]+(\(.*\))?", _dotted),
     (r"[A-Z][A-Z0-9]*(_[A-Z0-9]+)+", _constant),
     (r"\{.*|\"\w+\": .*", _json),
@@ -173,6 +179,8 @@ KINDS: Sequence[Kind] = (
 def _check(code: str, page: Path, desk: Desk) -> None:
     if page.name == "client.md" and re.fullmatch(r"\w+\([^()]*\)", code):
         return _script(code, page, desk)
+    if page.name == "client.md" and re.fullmatch(r"\{ .* \}", code):
+        return _object(code, page, desk)
     for pattern, check in KINDS:
         if re.fullmatch(pattern, code):
             return check(code, page, desk)
