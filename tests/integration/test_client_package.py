@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.book import Book, by_settings, javascript_puppet
 from tests.support.daemon import DaemonProcess, environment
 from tests.support.node import KIT, installed, modules, packed, program, run
 from tests.support.proxy import Proxy
@@ -154,6 +155,13 @@ def test_the_example_in_node(app: Path) -> None:
                 assert echo.stdout.readline().startswith("met ")
             finally:
                 echo.kill()
+
+
+@pytest.mark.slow
+def test_every_story_comes_true(app: Path) -> None:
+    """Else what is published breaks what its users rely on, or the server's own word."""
+    with Book(javascript_puppet(app / "node_modules" / "@signald" / "client" / "dist" / "client.js")) as book:
+        assert book.tell_all(story for _, story in by_settings()) == []
 
 
 def test_it_says_who_it_is(app: Path) -> None:

@@ -1,4 +1,4 @@
-"""The stories that every client is held to, by raw sockets and by the Python kit, with real daemons.
+"""The stories that every client is held to, by raw sockets and by both kits, with real daemons.
 
 All of them are told by hand to a daemon in memory, too (`tests/protocol/test_stories.py`). Those that need a daemon of
 their own are told to the packages of the kits alone, by ``make test-kits``.
@@ -9,12 +9,13 @@ from typing import Any
 
 import pytest
 
-from tests.support.book import Book, by_settings, python_puppet
+from tests.support.book import Book, by_settings, javascript_puppet, python_puppet
 from tests.support.stories import Story
 
 MAKE: dict[str, Callable[[], Book]] = {
     "raw": Book,
     "python": lambda: Book(python_puppet()),
+    "javascript": lambda: Book(javascript_puppet()),
 }
 
 CHEAP = [(theme, story) for theme, story in by_settings() if not {"settings", "slow"} & story.keys()]

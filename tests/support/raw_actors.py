@@ -11,7 +11,7 @@ from tests.support.daemon import DaemonProcess
 from tests.support.frames import close_frame
 from tests.support.operator import TOKEN, Operator
 from tests.support.ports import free_port
-from tests.support.stories import Message, left_out
+from tests.support.stories import Message, TurnedAway, left_out
 
 OPERATED = {"ADMIN_TOKEN": TOKEN}
 
@@ -187,7 +187,13 @@ class SocketStage:
         """A client connects."""
         modern = comes.get("speaks") != "first"
         bearer = [f"bearer.{comes['token']}"] if "token" in comes else []
-        return SocketActor(self, self.client(*bearer) if modern else self._keep(Client(self.port)), modern=modern)
+        try:
+            client = self.client(*bearer) if modern else self._keep(Client(self.port))
+        except AssertionError as refused:
+            if not isinstance(refused.args[0], dict):
+                raise
+            raise TurnedAway(refused.args[0]["code"]) from None
+        return SocketActor(self, client, modern=modern)
 
     def client(self, *bearer: str) -> Client:
         """A connection of today."""

@@ -102,7 +102,7 @@ export class Session {
     const meant = IN_ROOM.has(type) ? this.room?.roomId ?? (type === "next" && this.leftRoom) : null;
     const id = (this.asked += 1);
     const answered = !UNANSWERED.has(type) || "id" in message;
-    const text = JSON.stringify({ ...message, ...(meant && { roomId: meant }), ...(answered && { id }) });
+    const text = JSON.stringify({ ...(meant && { roomId: meant }), ...message, ...(answered && { id }) });
     this.sent += 1;
     this.#keep([...this.kept, { type, text, id }]);
     if (type === "ping") this.pings.push(this.sent);

@@ -197,9 +197,11 @@ export class SignalingClient extends Sender {
     const withinMs = patienceMs(this.#attempt, this.#session?.resumable);
     clearTimeout(this.#timer);
     this.#timer = setTimeout(() => this.#lost(ABNORMAL, "no connection in time"), withinMs);
+    let opened = false;
     // A socket that was given up may still speak: only the present one is heard.
     socket.onopen = () => {
       if (socket !== this.#socket) return;
+      opened = true;
       if (this.#session?.resumable) socket.send(this.#session.resume());
       else {
         this.#session = new Session({ resumes: this.#resumes });
@@ -213,7 +215,10 @@ export class SignalingClient extends Sender {
     socket.onclose = (/** @type {{ code: number, reason: string }} */ event) => {
       if (socket === this.#socket) this.#lost(event.code, event.reason);
     };
-    socket.onerror = () => {}; // `close` follows. Without a listener Node's `ws` ends the process.
+    // `close` follows, but for a connection that never came about in Node 20. Without a listener `ws` ends the process.
+    socket.onerror = () => {
+      if (socket === this.#socket && !opened) this.#lost(ABNORMAL, "no connection");
+    };
   }
 
   /** @param {unknown} data */

@@ -108,6 +108,12 @@ export class Server {
         return this.say({ type: "error", code, message, id: this.asked.shift() });
       }
 
+      /** It never came about; Node 20 says no more than that. */
+      fail() {
+        this.readyState = 3;
+        this.onerror({});
+      }
+
       end(code = 1006, reason = "") {
         this.readyState = 3;
         this.onclose({ code, reason });

@@ -84,6 +84,24 @@ test("a lost connection is resumed with the newest token, before anything else i
   assert.equal(again.heard[0].token, "t3");
 });
 
+test("an attempt that fails is over at once, also where nothing but an error tells of it", () => {
+  inCall();
+  server.socket.end();
+  const [failed, before] = [attempt(), clock.now];
+  failed.fail();
+  attempt().open();
+  assert.ok(clock.now - before < 4_500, "it waited for an attempt that was over");
+  failed.end(); // As browsers say, too.
+  server.socket.onerror({}); // Its `close` follows, with a code.
+  assert.equal(names().filter((name) => name === "close").length, 2);
+});
+
+test("a message may name another room than the one of the moment", () => {
+  inCall();
+  client.request({ type: "next", roomId: "r0" });
+  assert.equal(server.socket.heard.at(-1).roomId, "r0");
+});
+
 test("what the server has not had is sent again, once and in order", () => {
   inCall();
   client.offer("1");
