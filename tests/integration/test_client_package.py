@@ -84,6 +84,15 @@ await createClient({ url, getToken: () => bad }).connect().catch(({ code }) => c
 client.close();
 """
 
+RENDERED = """
+import { useRandomChat } from "@signald/client/react";
+import { createElement } from "react";
+import { renderToString } from "react-dom/server";
+
+const Chat = () => createElement("p", null, useRandomChat({ getToken: () => "token", storage: null }).state);
+console.log(renderToString(createElement(Chat)));
+"""
+
 TYPED = """
 import { createClient, type ClientState } from "@signald/client";
 import { Call } from "@signald/client/call";
@@ -118,7 +127,9 @@ void client.request({ type: "availabel" });
 @pytest.fixture(scope="module")
 def app(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """An empty project with the package in it."""
-    yield installed(packed(tmp_path_factory.mktemp("packed")), tmp_path_factory.mktemp("app"), "ws")
+    yield installed(
+        packed(tmp_path_factory.mktemp("packed")), tmp_path_factory.mktemp("app"), "ws", "react", "react-dom"
+    )
 
 
 def test_it_works_in_node(app: Path) -> None:
@@ -171,6 +182,12 @@ def test_it_says_who_it_is(app: Path) -> None:
     with DaemonProcess(variables={"AUTH_MODE": "required", "JWT_SECRET": SECRET}) as daemon:
         url = f"ws://127.0.0.1:{daemon.port}/ws"
         assert run(app, "node", "--experimental-websocket", "token.mjs", url, *tokens) == "AUTH_FAILED\n"
+
+
+def test_react_renders_on_a_server(app: Path) -> None:
+    """Else Next.js and others, where a component is rendered without a browser, cannot use the hook."""
+    (app / "render.mjs").write_text(RENDERED)
+    assert run(app, "node", "render.mjs") == "<p>idle</p>\n"
 
 
 def test_its_types_are_strict(app: Path) -> None:

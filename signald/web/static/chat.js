@@ -183,8 +183,8 @@ export class RandomChat extends Emitter {
   }
 
   /** Ask for camera and microphone again, as after a refusal; or for others. @param {Media} [media] */
-  async retryMedia(media = this.#options.media ?? null) {
-    if (this.#wanted) await this.#devices.open(media);
+  async retryMedia(media = this.#options.media) {
+    if (this.#wanted) await this.#devices.open(media ?? null);
   }
 
   /**
@@ -260,7 +260,10 @@ export class RandomChat extends Emitter {
     call.on("state", (state) => isCurrent() && this.#callChanged(state));
     call.on("media", (remoteStream) => isCurrent() && this.#set({ remoteStream }));
     call.on("text", (text) => isCurrent() && this.#addText("partner", text));
-    call.on("sending", (sending) => isCurrent() && this.#setPartner({ sending }));
+    call.on("sending", (sending) => {
+      const { partner } = this.snapshot;
+      if (isCurrent() && partner) this.#set({ partner: { ...partner, sending } });
+    });
     call.on("channel", (open) => isCurrent() && this.#channelChanged(open));
     const partner = { id: partnerId, sending: { audio: true, video: true }, common: common ?? null };
     this.#set({ partner, texts: again ? this.snapshot.texts : [] });
@@ -353,9 +356,9 @@ export class RandomChat extends Emitter {
   }
 
   #devicesChanged() {
-    const { stream, problem, on } = this.#devices;
-    this.#current?.call.setStream(stream);
-    this.#set({ localStream: stream, mediaError: problem, sending: on });
+    const { stream: localStream, problem: mediaError, on: sending } = this.#devices;
+    this.#current?.call.setStream(localStream);
+    this.#set({ localStream, mediaError, sending });
   }
 
   /** @param {Error & { code?: string }} error */
@@ -378,8 +381,7 @@ export class RandomChat extends Emitter {
   #hide() {
     this.#endCall();
     this.#devices.close();
-    const { audio, video } = this.#devices.on;
-    this.#offShelf.put(JSON.stringify([...(audio ? [] : ["audio"]), ...(video ? [] : ["video"])]));
+    this.#offShelf.put(JSON.stringify(this.#devices.off));
   }
 
   #endCall() {
@@ -394,11 +396,6 @@ export class RandomChat extends Emitter {
   /** @param {"me" | "partner"} from @param {string} text */
   #addText(from, text) {
     this.#set({ texts: [...this.snapshot.texts, { from, text }].slice(-MAX_TEXTS) });
-  }
-
-  /** @param {Partial<Partner>} changed */
-  #setPartner(changed) {
-    if (this.snapshot.partner) this.#set({ partner: { ...this.snapshot.partner, ...changed } });
   }
 
   /** @param {Partial<ChatSnapshot>} changed */

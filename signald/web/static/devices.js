@@ -45,6 +45,11 @@ export class Devices {
     return { audio: !this.#off.has("audio"), video: !this.#off.has("video") };
   }
 
+  /** @returns {Kind[]} */
+  get off() {
+    return [...this.#off];
+  }
+
   /**
    * Ask for what is to be sent; for half of it when there is not both. Never rejects: see `problem`.
    *

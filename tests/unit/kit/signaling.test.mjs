@@ -661,6 +661,18 @@ test("a reload goes on with the session, and the signals of the call before are 
   });
 });
 
+test("a page that the browser kept is checked when it is shown again, also without a storage", () => {
+  inBrowser((browser) => {
+    inCall();
+    browser.tell("pagehide");
+    browser.tell("pageshow", { persisted: true });
+    assert.deepEqual(server.socket.heard.at(-1), { type: "ping" });
+    clock.advance(3_500);
+    attempt();
+    assert.equal(server.sockets.length, 2);
+  });
+});
+
 test("a second tab, a copy of the first, does not take the first one's session", () => {
   inBrowser((browser, options) => {
     inCall(options);
