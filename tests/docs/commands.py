@@ -6,6 +6,7 @@ import re
 import shlex
 import subprocess
 import sys
+import tomllib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
@@ -157,8 +158,12 @@ def _pip(variables: Mapping[str, str], words: Words, desk: Desk) -> None:
     assert words[0] == "install"
     if "-r" in words:
         assert (ROOT / words[words.index("-r") + 1]).is_file()
-    for extra in re.findall(r"\[(\w+)\]", " ".join(words)):
-        assert extra in (importlib.metadata.metadata("signald").get_all("Provides-Extra") or ())
+    for name, extra in re.findall(r"([\w.-]+)\[(\w+)\]", " ".join(words)):
+        if name == "signald-client":
+            project = tomllib.loads((ROOT / "clients" / "python" / "pyproject.toml").read_text())["project"]
+            assert extra in project["optional-dependencies"]
+        else:
+            assert extra in (importlib.metadata.metadata("signald").get_all("Provides-Extra") or ())
 
 
 def _systemctl(variables: Mapping[str, str], words: Words, desk: Desk) -> None:

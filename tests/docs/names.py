@@ -12,7 +12,7 @@ from signald.core.messages import ErrorCode
 from signald.settings.settings import SETTINGS
 from tests.docs.page import ROOT
 
-CODE = ("signald", "bench", "tools", "tests")
+CODE = ("signald", "bench", "tools", "tests", "clients/python/src")
 
 
 @cache
@@ -26,7 +26,18 @@ def sources() -> dict[Path, ast.Module]:
 @cache
 def files() -> frozenset[str]:
     """Names of all files of the project, without their folders."""
-    folders = ("signald", "bench", "tools", "tests", "docs", "ops", "systemd", "requirements", "newsfragments")
+    folders = (
+        "signald",
+        "bench",
+        "tools",
+        "tests",
+        "docs",
+        "ops",
+        "systemd",
+        "requirements",
+        "newsfragments",
+        "clients",
+    )
     inside = (path for folder in folders for path in (ROOT / folder).rglob("*") if "node_modules" not in path.parts)
     return frozenset(path.name for path in (*inside, *ROOT.iterdir()))
 

@@ -1,5 +1,6 @@
 """Every code block of the documentation: run, or read by what will read it."""
 
+import ast
 import configparser
 import json
 import re
@@ -29,6 +30,7 @@ from tests.docs.page import PAGES, ROOT, Block, blocks
 from tests.support import node
 
 STATIC = ROOT / "signald" / "web" / "static"
+PYTHON_KIT = ROOT / "clients" / "python" / "src"
 
 TYPES = {kind.__struct_config__.tag for kind in (*get_args(ClientMessage), *get_args(ServerMessage))}
 """Of all messages."""
@@ -84,6 +86,16 @@ def _report(block: Block, desk: Desk) -> None:
     # Every field is shown, and in the words that are sent.
     assert json.loads(msgspec.json.encode(report)) == json.loads(block.text)
     assert {*json.loads(block.text)} == {"type", *(field.encode_name for field in msgspec.structs.fields(ReportEvent))}
+
+
+def _python(block: Block, desk: Desk) -> None:
+    """A program that can be read, and imports what is there; `make test-kits` checks its types."""
+    for statement in ast.walk(ast.parse(block.text)):
+        if isinstance(statement, ast.ImportFrom) and (statement.module or "").startswith("signald_client"):
+            path = PYTHON_KIT / str(statement.module).replace(".", "/")
+            source = (path / "__init__.py" if path.is_dir() else path.with_suffix(".py")).read_text()
+            for name in statement.names:
+                assert re.search(rf"\b{name.name}\b", source), f"{statement.module} has no {name.name}"
 
 
 def _from_client(block: Block, desk: Desk) -> None:
@@ -212,6 +224,7 @@ _LANGUAGES: Mapping[str, Callable[[Block, Desk], None]] = {
     "json report": _report,
     "json server": _from_server,
     "mermaid": _diagram,
+    "python": _python,
     "sh": _shell,
     "sh operator": _operator,
     "sh settings": _settings,
@@ -254,6 +267,7 @@ def test_block(block: Block, desk: Desk) -> None:
         ("html", '<script type="module">import { Caller } from "./call.js";</script>\n'),
         ("html", '<script type="module">const = 1;</script>\n'),
         ("tsx", 'import { useRandomChat } from "@signald/client/react";\nconst { strat } = useRandomChat({});\n'),
+        ("python", "from signald_client import conect\n"),
         ("text keys", "webrtc:waiting  sorted set  instance|client|number|avoid\n"),
         ("", "anything\n"),
     ],

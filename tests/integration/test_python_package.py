@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.docs.page import ROOT, blocks
 from tests.support.book import Book, by_settings, python_puppet
 from tests.support.daemon import DaemonProcess, environment
 from tests.support.python_kit import KIT, built, installed, run
@@ -116,6 +117,12 @@ def test_its_types_are_strict(tmp_path: Path) -> None:
     told = {int(line.split(":")[1]) for line in ran.stdout.splitlines() if ": error: " in line}
     wrong = {number for number, line in enumerate(APP.splitlines(), 1) if "# error" in line}
     assert (told, ran.stderr) == (wrong, ""), ran.stdout
+    pages = (KIT / "README.md", ROOT / "docs" / "client.md")
+    programs = [block.text for page in pages for block in blocks(page) if block.language == "python"]
+    assert len(programs) == 4
+    for number, text in enumerate(programs):
+        (tmp_path / f"block{number}.py").write_text(text)
+    run(*mypy, *sorted(tmp_path.glob("block*.py")), folder=tmp_path)
     for version in ("3.11", "3.12", "3.13", "3.14"):
         run(*mypy, "--python-version", version, KIT / "src", KIT / "examples", folder=tmp_path)
 
