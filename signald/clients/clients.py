@@ -333,8 +333,8 @@ class Clients:
         paired = client.session.state is State.PAIRED
         if paired:
             now, ticket = self._now(), found.ticket
-            self._counts.waits.add(now - ticket.since)
-            self._counts.matches_relaxed += ticket.wish is not None and bool(ticket.wish.relaxed(ticket.since, now))
+            relaxed = ticket.wish is not None and bool(ticket.wish.relaxed(ticket.since, now))
+            self._counts.matched(ticket.pool, now - ticket.since, relaxed=relaxed)
         return paired
 
     def refused(self, ticket: Ticket, problem: ProtocolError) -> None:

@@ -354,6 +354,11 @@ class OperatorSettings(Group):
         secret=True,
     )
     public_metrics: bool = setting("false", values.switch, "Whether `/metrics` is on the public port too")
+    metrics_pools: tuple[str, ...] = setting(
+        "",
+        values.pools,
+        "Pools, comma-separated, that `/metrics` tells apart; all others are `other`, for clients make up pools",
+    )
     public_online: bool = setting("true", values.switch, "Whether `/online` says how many clients are here and wait")
     report_webhook_url: str = setting(
         "",

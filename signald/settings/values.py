@@ -198,13 +198,23 @@ def match_claims(text: str) -> tuple[str, ...]:
     return names
 
 
+def pools(text: str) -> tuple[str, ...]:
+    """Names of pools, comma-separated, each once, as they are compared."""
+    return tuple(dict.fromkeys(_folded(name) for name in text.split(","))) if text else ()
+
+
 def _word(text: str) -> str:
     """A word of matching, as it is compared."""
+    word = _folded(text)
+    if word == LIKES:
+        raise ValueError(f"must not have {LIKES} among its words: that is a field of its own")
+    return word
+
+
+def _folded(text: str) -> str:
     word = fold(text.strip())
     if not 0 < len(word) <= MAX_WORD_LENGTH or not word.isprintable():
         raise ValueError(f"must be words of 1 to {MAX_WORD_LENGTH} characters")
-    if word == LIKES:
-        raise ValueError(f"must not have {LIKES} among its words: that is a field of its own")
     return word
 
 

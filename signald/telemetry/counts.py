@@ -11,6 +11,9 @@ from signald.core.refusals import ALL, Refusal
 WAIT_BUCKETS_S: Final = (0.01, 0.1, 0.5, 1, 2, 5, 10, 30, 60, 300)
 """Upper bounds of the histogram of waiting times: from "at once" to "nobody there"."""
 
+OTHER_POOLS: Final = "other"
+"""How metrics call all pools that the operator did not name: clients make up pools, and must not make up metrics."""
+
 CALL_BUCKETS_S: Final = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2)
 """The same for answers of the store: from one in the same rack to the timeout of a call."""
 
@@ -81,6 +84,7 @@ class Counts:
     Args:
         store_calls: The kinds of calls to the store that will be counted.
         store_problems: The kinds of problems with it.
+        pools: Those that are counted apart, besides that of all who name none.
     """
 
     __slots__ = (
@@ -113,7 +117,9 @@ class Counts:
         "waits",
     )
 
-    def __init__(self, store_calls: Iterable[str] = (), store_problems: Iterable[str] = ()) -> None:
+    def __init__(
+        self, store_calls: Iterable[str] = (), store_problems: Iterable[str] = (), pools: Iterable[str] = ()
+    ) -> None:
         self.blocks = 0
         self.clients = 0
         self.reports = 0
@@ -148,10 +154,20 @@ class Counts:
         """Clients of `signald.v1` that were told why they are not let in."""
         self.received_bytes = 0
         self.sent_bytes = 0
-        self.waits = Histogram(WAIT_BUCKETS_S)
+        self.waits = {pool: Histogram(WAIT_BUCKETS_S) for pool in ("", *pools, OTHER_POOLS)}
+        """By pool: how long matched clients had waited."""
         self.store_calls = {kind: Histogram(CALL_BUCKETS_S) for kind in store_calls}
         self.store_failures = dict.fromkeys(self.store_calls, 0)
         self.store_problems = dict.fromkeys(store_problems, 0)
+
+    def pool(self, name: str) -> str:
+        """How a pool is called in metrics."""
+        return name if name in self.waits else OTHER_POOLS
+
+    def matched(self, pool: str, seconds: float, *, relaxed: bool) -> None:
+        """Count a client that was matched after so long; relaxed: some wish did not bind any more."""
+        self.waits[self.pool(pool)].add(seconds)
+        self.matches_relaxed += relaxed
 
     def closed(self, code: int | None) -> None:
         """Count a client that went; None if no close frame came or went (1006), as RFC 6455 7.1.5 says."""

@@ -71,7 +71,7 @@ class Metrics(Collector):
         )
         for name, meaning, value in self._gauges.read():
             yield GaugeMetricFamily(f"signald_{name}", meaning, value=value)
-        yield GaugeMetricFamily("signald_waiting", "Clients of this instance that wait.", value=self._broker.waiting)
+        yield self._waiting()
         yield GaugeMetricFamily("signald_rooms", "Rooms with a client of this instance.", value=self._broker.rooms)
         yield from self._store()
         yield _counter("clients", "Clients that have connected.", counts.clients)
@@ -103,9 +103,20 @@ class Metrics(Collector):
         absences = HistogramMetricFamily("signald_away_seconds", "How long clients that came back had been away.")
         absences.add_metric([], _buckets(counts.absences), counts.absences.seconds)
         yield absences
-        waits = HistogramMetricFamily("signald_match_wait_seconds", "How long matched clients had waited.")
-        waits.add_metric([], _buckets(counts.waits), counts.waits.seconds)
+        meaning = "How long matched clients had waited, by pool."
+        waits = HistogramMetricFamily("signald_match_wait_seconds", meaning, labels=["pool"])
+        for pool, seconds in counts.waits.items():
+            waits.add_metric([pool], _buckets(seconds), seconds.seconds)
         yield waits
+
+    def _waiting(self) -> Metric:
+        waiting = dict.fromkeys(self._counts.waits, 0)
+        for pool, tickets in self._broker.crowds().tickets.items():
+            waiting[self._counts.pool(pool)] += tickets
+        family = GaugeMetricFamily("signald_waiting", "Clients of this instance that wait, by pool.", labels=["pool"])
+        for pool, tickets in waiting.items():
+            family.add_metric([pool], tickets)
+        return family
 
     def _store(self) -> Iterable[Metric]:
         reachable, held = self._broker.store_reachable, self._broker.held_bytes

@@ -80,7 +80,7 @@ def make_daemon(chosen: Settings, reactor: Any, unix_time: UnixTime = time.time)
     Raises:
         SettingsError: An endpoint, a key or a certificate is no good.
     """
-    counts = Counts(CALLS, [problem.word for problem in PROBLEMS])
+    counts = Counts(CALLS, [problem.word for problem in PROBLEMS], chosen.operator.metrics_pools)
     lag = LoopLag(reactor)
     boot = secrets.token_hex(8)
     common_time = CommonTime(reactor.seconds, unix_time())

@@ -36,13 +36,13 @@ class Scrapes(MemoryTest):
         before = scrape(daemon)
         self.assertEqual(before["signald_connected"], 2)
         self.assertEqual(before["signald_rooms"], 1)
-        self.assertEqual(before["signald_waiting"], 0)
+        self.assertEqual(before["signald_waiting{pool=}"], 0)
         self.assertEqual(before["signald_relayed_total{type=offer}"], 1)
         self.assertEqual(before["signald_relayed_total{type=answer}"], 1)
         self.assertEqual(before["signald_relayed_total{type=ice}"], 3)
         self.assertEqual(before["signald_errors_total{code=ALREADY_PAIRED}"], 1)
         self.assertEqual(before["signald_errors_total{code=INVALID_FORMAT}"], 1)
-        self.assertEqual(before["signald_match_wait_seconds_count"], 2)
+        self.assertEqual(before["signald_match_wait_seconds_count{pool=}"], 2)
         self.assertGreater(before["signald_received_bytes_total"], 200)
         self.assertGreater(before["signald_sent_bytes_total"], 200)
         one.close(1000)
@@ -50,8 +50,23 @@ class Scrapes(MemoryTest):
         after = scrape(daemon)
         self.assertEqual(after["signald_connected"], 1)
         self.assertEqual(after["signald_closes_total{code=1000}"], 1)
-        self.assertEqual(after["signald_waiting"], 1)
+        self.assertEqual(after["signald_waiting{pool=}"], 1)
         self.assertEqual(after["signald_clients_total"], 2)
+
+    def test_pools_that_the_operator_names(self) -> None:
+        """Nobody sees that people wait for long in one pool; or whoever makes up pools fills the monitoring."""
+        daemon = self.start(PUBLIC_METRICS="true", METRICS_POOLS="Video, chess")
+        for pool in ("VIDEO", "video", "chess", "made up", "another", "another"):
+            daemon.modern().send("available", pool=pool)
+            daemon.advance(3.0)
+        daemon.pair()
+        after = scrape(daemon)
+        waiting = {pool: after[f"signald_waiting{{pool={pool}}}"] for pool in ("", "video", "chess", "other")}
+        self.assertEqual(waiting, {"": 0, "video": 0, "chess": 1, "other": 1})
+        matched = {name: after[f"signald_match_wait_seconds_count{{pool={name}}}"] for name in waiting}
+        self.assertEqual(matched, {"": 2, "video": 2, "chess": 0, "other": 2})
+        self.assertEqual(after["signald_match_wait_seconds_sum{pool=video}"], 3.0)
+        self.assertEqual(len([name for name in after if name.startswith("signald_waiting{")]), 4)
 
     def test_labels_are_bounded(self) -> None:
         """A client that closes with codes of its own would fill the memory of the monitoring."""

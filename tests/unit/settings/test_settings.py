@@ -21,6 +21,7 @@ BAD: Mapping[str, tuple[str, ...]] = {
     "LISTEN": ("8080", "tcp:8080 nonsense", "tcp:99999", "tcp6:-1", "tcp:x", "ssl:99999:privateKey=k"),
     "ADMIN_LISTEN": ("9100", "x", "tcp:99999", "tcp:port=65536"),
     "PUBLIC_METRICS": ("maybe",),
+    "METRICS_POOLS": (",", "video,", "x" * 33, "a\nb"),
     "PUBLIC_ONLINE": ("maybe",),
     "WORKERS": ("0", "257", "x", "-1"),
     "ALLOWED_ORIGIN": (
@@ -498,6 +499,7 @@ def test_every_setting_is_an_option(tmp_path: Path) -> None:
         "admin-listen": "tcp:9100",
         "workers": "2",
         "public-metrics": "true",
+        "metrics-pools": "video,text",
         "public-online": "false",
         "debug": "true",
     }
