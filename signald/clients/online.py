@@ -1,10 +1,12 @@
 """Counts who is here and who waits, over all instances, for whoever shows it on a page."""
 
-from itertools import islice
+from collections.abc import Mapping, Sequence
+from itertools import chain, islice
 from typing import Any, Final, NamedTuple
 
 from twisted.internet.defer import Deferred, succeed
 from twisted.internet.interfaces import IReactorTime
+from twisted.python.failure import Failure
 
 from signald.brokers.interface import Broker
 from signald.clients.clients import Clients
@@ -53,7 +55,7 @@ class Online:
         questions.on(HowMany, self._here)
 
     def count(self, pool: str | None = None) -> "Deferred[Said]":
-        """What ``/online`` says of a pool, or of everybody."""
+        """What ``/online`` says of a pool, or of everybody. Fails if an instance answers what cannot be read."""
         known = self._known.get(pool)
         if known is not None and self._clock.seconds() < known.until:
             return succeed(known.said)
@@ -65,26 +67,41 @@ class Online:
 
     async def _ask(self) -> None:
         self._busy = True
-        while self._asking:
-            asking = {pool: self._asking.pop(pool) for pool in list(islice(self._asking, POOLS_AT_ONCE))}
-            pools = [pool for pool in asking if pool is not None]
-            answers = await self._questions.ask(HowMany(pools))
-            counts = list(read(answers, Headcount))
-            complete = answers.reached_all and not silent(answers)
-            now = self._clock.seconds()
-            self._known = {pool: known for pool, known in self._known.items() if now < known.until}
-            for pool, waiting in asking.items():
-                if pool is None:
-                    numbers = [(each.online, each.waiting) for each in counts]
-                else:
-                    place = pools.index(pool)
-                    numbers = [each.pools[place] for each in counts if each.pools]
-                online, wait = (sum(each) for each in zip((0, 0), *numbers, strict=True))
-                said = {"online": online, "waiting": wait, "complete": complete}
-                self._known[pool] = _Known(said, now + FRESH_S)
-                for answer in waiting:
-                    answer.callback(said)
-        self._busy = False
+        try:
+            while self._asking:
+                asking = {pool: self._asking.pop(pool) for pool in list(islice(self._asking, POOLS_AT_ONCE))}
+                try:
+                    found = await self._ask_about(list(asking))
+                except Exception:
+                    failure = Failure()
+                    for answer in chain.from_iterable(asking.values()):
+                        answer.errback(failure)
+                    continue
+                for pool, waiting in asking.items():
+                    for answer in waiting:
+                        answer.callback(found[pool])
+        finally:
+            self._busy = False
+
+    async def _ask_about(self, wanted: Sequence[str | None]) -> Mapping[str | None, Said]:
+        """Ask all instances, and remember what they say."""
+        pools = [pool for pool in wanted if pool is not None]
+        answers = await self._questions.ask(HowMany(pools))
+        counts = list(read(answers, Headcount))
+        complete = answers.reached_all and not silent(answers)
+        now = self._clock.seconds()
+        self._known = {pool: known for pool, known in self._known.items() if now < known.until}
+        found: dict[str | None, Said] = {}
+        for pool in wanted:
+            if pool is None:
+                numbers = [(each.online, each.waiting) for each in counts]
+            else:
+                place = pools.index(pool)
+                numbers = [each.pools[place] for each in counts if each.pools]
+            online, wait = (sum(each) for each in zip((0, 0), *numbers, strict=True))
+            found[pool] = {"online": online, "waiting": wait, "complete": complete}
+            self._known[pool] = _Known(found[pool], now + FRESH_S)
+        return found
 
     def _here(self, asked: HowMany) -> Headcount:
         here = Headcount(len(self._clients) + self._clients.away, self._broker.waiting)

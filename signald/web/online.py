@@ -5,6 +5,8 @@ from typing import Any, Final
 
 import msgspec
 from twisted.internet.defer import Deferred
+from twisted.logger import Logger
+from twisted.python.failure import Failure
 from twisted.web.server import NOT_DONE_YET, Request
 
 from signald.core import origins
@@ -26,6 +28,8 @@ class OnlinePage(Page):
         count: Gives what is said of a pool, or of everybody.
         allowed_origins: Normalised; empty allows all.
     """
+
+    _log = Logger()
 
     def __init__(
         self, count: "Callable[[str | None], Deferred[dict[str, Any]]]", allowed_origins: frozenset[str]
@@ -54,12 +58,19 @@ class OnlinePage(Page):
         gone: list[object] = []
         request.notifyFinish().addErrback(gone.append)
 
-        def answer(counted: dict[str, Any]) -> None:
+        def answer(said: dict[str, Any]) -> None:
             if not gone:
-                body = msgspec.json.encode(counted) + b"\n"
+                body = msgspec.json.encode(said) + b"\n"
                 request.setHeader(b"content-length", b"%d" % len(body))
                 request.write(body)
                 request.finish()
 
-        self._count(None if pool is None else fold(pool)).addCallback(answer)
+        def fail(why: Failure) -> None:
+            self._log.failure("who is here", why)
+            request.setResponseCode(500, b"Internal Server Error")
+            request.setHeader(b"cache-control", b"no-store")
+            answer({"error": "it is not known who is here: see the log"})
+
+        counted = self._count(None if pool is None else fold(pool))
+        counted.addCallback(answer).addErrback(fail)
         return NOT_DONE_YET

@@ -3,6 +3,10 @@
 import json
 from typing import Any
 
+import msgspec
+
+from signald.brokers.interface import Answers
+from signald.brokers.memory import MemoryBroker
 from tests.support.frames import Response
 from tests.support.memory import MemoryDaemon, MemoryTest
 from tests.support.operator import TOKEN
@@ -60,6 +64,22 @@ class OnlineTest(MemoryTest):
         third.send("leave")
         daemon.advance(1.0)
         self.assertEqual(in_pool(daemon, "CHESS"), {"online": 2, "waiting": 0, "complete": True})
+
+    def test_an_answer_that_cannot_be_read(self) -> None:
+        """After one wrong answer of an instance no page ever shows again who is here, and each waits for ever."""
+
+        async def nonsense(broker: MemoryBroker, question: bytes) -> Answers:
+            return Answers({broker.instance: b'{"online":"many"}'})
+
+        daemon = self.start()
+        patched = self.patch(MemoryBroker, "ask", nonsense)
+        for path in ("/online", "/online?pool=chess"):
+            answer = ask(daemon, path=path)
+            self.assertEqual((answer.status, answer.headers["cache-control"]), (500, "no-store"))
+            self.assertIn("error", json.loads(answer.rest))
+        self.assertEqual(len(self.flushLoggedErrors(msgspec.ValidationError)), 2)
+        patched.restore()
+        self.assertEqual(json.loads(ask(daemon).rest), {"online": 0, "waiting": 0, "complete": True})
 
     def test_a_pool_without_end(self) -> None:
         """Whoever asks for names of megabytes makes all instances read them."""
