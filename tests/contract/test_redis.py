@@ -142,6 +142,7 @@ class Redis(OnRedis, suite.BrokerContract, suite.WishContract):
         """After a restart of the store, empty, somebody meets at once whom it has blocked a moment ago."""
         for by, whom in (("a", "b"), ("a", "C")):
             self.broker(by).block(Party(ClientId(by)), Party(ClientId(whom)))
+        await self.settle()  # else it is told once more
         await self._restart()
         for client in ("a", "b", "C"):
             await self.enqueue(client)
@@ -149,6 +150,29 @@ class Redis(OnRedis, suite.BrokerContract, suite.WishContract):
         self.assertNotIn("a", self.events.rooms)
         await self.enqueue("d")
         await self.paired("a", "d")
+
+    async def test_blocks_that_the_claimant_alone_knows(self) -> None:
+        """The same, if whoever was blocked has waited for longer, on an instance that never heard of it."""
+        ada, bob = Party(ClientId("a"), UserId("ada")), Party(ClientId("B"), UserId("bob"))
+        self.broker("a").block(ada, bob)
+        self.broker("c").block(Party(ClientId("c")), Party(ClientId("D")))
+        await self.settle()
+        await self._restart()
+        await self.enqueue("D")
+        await self.enqueue("c")
+        await self.until(lambda: len(self.waiting()) == 2)
+        self.assertEqual(self.events.asked, [])
+        await self.enqueue("e")
+        await self.paired("D", "e")
+        await self.enqueue("F")
+        await self.paired("c", "F")
+        await self.enqueue("B", user="bob")
+        await self.enqueue("a", user="ada")
+        await self.events.until(lambda: "B" in dict(self.events.left))  # its instance could not know better
+        self.assertNotIn("a", self.events.asked)
+        await self.until(lambda: len(self.waiting()) == 1)
+        await self.enqueue("G")
+        await self.paired("a", "G")
 
     async def test_bans_and_blocks_said_while_the_store_was_away(self) -> None:
         """A ban or a block during an outage would be forgotten, but for the instance on which it was said."""

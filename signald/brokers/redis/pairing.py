@@ -341,6 +341,9 @@ class Pairing:
                 self._seek(stay, now)
             else:
                 self._pair(other, stay, now)
+        elif self._must_not_meet(ticket.party(), Party(outcome.client)):
+            self._release(outcome, now)
+            self._seek(stay, now)
         else:
             deadline = now + CLAIM_TIMEOUT_S + CLAIM_TRIPS * self.trip_s
             claim = Pending(self._new_room_id(), outcome.instance, outcome.client, deadline)
@@ -439,6 +442,11 @@ class Pairing:
                 self._outside.send(instance, Left(confirm.room))
             return
         partner = stay.claim.partner
+        if self._must_not_meet(stay.ticket.party(), Party(partner, confirm.user)):
+            self._outside.send(instance, Left(confirm.room))
+            stay.claim = None
+            self._seek(stay, now)
+            return
         self._forget(stay)
         if stay.may_be_filed:
             self._outside.unfile(stay.ticket)
