@@ -13,7 +13,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, Final
 
@@ -94,6 +94,12 @@ class Store:
         return {each[1]: int(each[2]) for each in found if each}
 
 
+def _connected(path: Path) -> Store | None:
+    with suppress(FileNotFoundError, ConnectionRefusedError):
+        return Store(str(path))
+    return None
+
+
 @contextmanager
 def running_store() -> Iterator[Store]:
     """Run a redis-server."""
@@ -102,11 +108,11 @@ def running_store() -> Iterator[Store]:
         command = ["redis-server", "--port", "0", "--unixsocket", str(path), "--save", "", "--dir", folder]
         server = subprocess.Popen(command, stdout=subprocess.DEVNULL)
         try:
-            while not path.exists():
+            while (store := _connected(path)) is None:
                 if server.poll() is not None:
                     raise BenchError("redis-server does not run")
                 time.sleep(0.01)
-            yield Store(str(path))
+            yield store
         finally:
             server.terminate()
             server.wait()

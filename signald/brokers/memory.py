@@ -59,6 +59,7 @@ class MemoryBroker:
         self._blocks = Blocks(block_s)
         self._queue = Queue(self._blocks, per_user=waiting_per_user)
         self._rooms = Rooms()
+        self._stopped = False
         self._timer: IDelayedCall | None = None  # for the next who may meet somebody more
         # Rooms of the process before this one: those that wait for one of the two, and those that have ended since.
         self._missing: dict[RoomId, ClientId] = {}
@@ -72,6 +73,7 @@ class MemoryBroker:
 
     async def stop(self) -> None:
         """See `Broker.stop`."""
+        self._stopped = True
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
@@ -81,7 +83,8 @@ class MemoryBroker:
     def enqueue(self, ticket: Ticket) -> None:
         """See `Broker.enqueue`."""
         self._match(ticket)
-        self._schedule()
+        if self._timer is not None or self._queue.next_change() is not None:
+            self._schedule()
 
     def withdraw(self, ticket: Ticket) -> None:
         """See `Broker.withdraw`."""
@@ -227,7 +230,7 @@ class MemoryBroker:
 
     def _schedule(self) -> None:
         """Wake up when the next of those who wait may meet somebody more."""
-        due = self._queue.next_change()
+        due = None if self._stopped else self._queue.next_change()
         if self._timer is not None:
             if due is not None and due >= self._timer.getTime():
                 return

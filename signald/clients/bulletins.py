@@ -33,8 +33,8 @@ class Bulletins(PeriodicService):
         self._waiting: dict[Client, None] = {}
 
     def begin(self, client: Client) -> None:
-        """A client waits."""
-        if client.session.v1 and client.session.said is not None:
+        """A client waits that has said whom it wants to meet."""
+        if client.session.v1:
             self._waiting[client] = None
 
     def _beat(self) -> None:

@@ -80,7 +80,7 @@ class Performer:
         self.resuming: Resuming | None = None
         """Knows which session a token names; None if no session goes on."""
         self.waits: Callable[[Client], None] = lambda client: None
-        """Called with each client that waits."""
+        """Called with each client that waits and has said whom it wants to meet."""
         self.met: Callable[[Client, bool], None] = lambda client, initiator: None
         """Called with each client that was told of its partner, and whether it is the initiator."""
         self._pending: deque[tuple[Client, Sequence[Any]]] = deque()
@@ -196,7 +196,8 @@ class Performer:
 
     def _enqueue_now(self, client: Client, ticket: Ticket) -> None:
         if client.session.ticket == ticket:  # it may have left meanwhile
-            self.waits(client)
+            if client.session.said is not None:
+                self.waits(client)
             self._broker.enqueue(ticket)
 
     def _withdraw(self, client: Client, effect: Withdraw) -> None:

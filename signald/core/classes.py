@@ -64,13 +64,14 @@ class Class:
 class Pool:
     """The classes of one pool."""
 
-    __slots__ = ("_classes", "_free", "_idle", "_plain", "_slots", "_standing", "tickets")
+    __slots__ = ("_classes", "_free", "_idle", "_slots", "_standing", "plain", "tickets")
 
     def __init__(self) -> None:
-        self._plain = Class(NO_WISH, 0)
-        self._plain.meets = 1
+        self.plain = Class(NO_WISH, 0)
+        """The class of those who say nothing."""
+        self.plain.meets = 1
         self._classes: dict[Side, Class] = {}
-        self._slots: list[Class | None] = [self._plain]
+        self._slots: list[Class | None] = [self.plain]
         self._free: list[int] = []  # slots without a class
         self._standing = 0  # a bit for each class in which somebody waits
         self._idle: OrderedDict[int, None] = OrderedDict()  # slots in which nobody waits
@@ -93,7 +94,7 @@ class Pool:
 
     def place_for(self, side: Side) -> Class | None:
         """The class of a side; None if the pool has no place for it."""
-        found = self._plain if side is NO_WISH or side == NO_WISH else self._classes.get(side)
+        found = self.plain if side is NO_WISH or side == NO_WISH else self._classes.get(side)
         if found is not None:
             if found.slot in self._idle:  # it is needed: others are to be forgotten before it
                 self._idle.move_to_end(found.slot)
@@ -140,6 +141,8 @@ class Pool:
 
     def lines(self, of: Class, likes: Sequence[str]) -> list[Line]:
         """The lines in which those stand who may meet somebody of a class who likes this."""
+        if of.meets & self._standing == 1:
+            return [self.plain.line]  # nobody else is there: the rule where pages ask for nothing
         if not of.side.prefers:
             return [other.line for other in self._standing_in(of.meets)]
         lines = []
@@ -162,8 +165,9 @@ class Pool:
 
     def add(self, of: Class, stand: Stand) -> None:
         """Somebody waits in a class of this pool."""
-        if not of.line:
-            self._standing |= 1 << of.slot
+        bit = 1 << of.slot
+        if not self._standing & bit:
+            self._standing |= bit
             self._idle.pop(of.slot, None)
         of.add(stand)
         self.tickets += 1
@@ -174,6 +178,6 @@ class Pool:
         self.tickets -= 1
         if not of.line:
             self._standing &= ~(1 << of.slot)
-            if of is not self._plain:
+            if of is not self.plain:
                 self._idle[of.slot] = None
                 self._forget_idle()

@@ -50,9 +50,14 @@ class Line:
         if not pieces:
             pieces.append([stand])
             return
-        number = min(self._find(stand), len(pieces) - 1)
+        number = len(pieces) - 1
         piece = pieces[number]
-        insort(piece, stand)
+        if stand > piece[-1]:  # a newcomer: mostly it is one
+            piece.append(stand)
+        else:
+            number = min(self._find(stand), number)
+            piece = pieces[number]
+            insort(piece, stand)
         if len(piece) > 2 * CHUNK:
             pieces[number : number + 1] = [piece[:CHUNK], piece[CHUNK:]]
 
@@ -60,7 +65,7 @@ class Line:
         """Take a ticket out that stands there."""
         number = self._find(stand)
         piece = self._pieces[number]
-        del piece[bisect_left(piece, stand)]
+        del piece[0 if piece[0] is stand else bisect_left(piece, stand)]
         if not piece:
             del self._pieces[number]
 

@@ -92,9 +92,11 @@ class Ticket(msgspec.Struct, frozen=True, gc=False):
 
     def next_change(self, now: float) -> float | None:
         """When it may meet somebody more; None if nothing changes by itself."""
-        changes = [self.avoid_until] if self.is_choosy(now) else []
+        avoids = self.avoid_until if self.is_choosy(now) else None
         relaxes = None if self.wish is None else self.wish.next_change(self.since, now)
-        return min(changes if relaxes is None else [*changes, relaxes], default=None)
+        if avoids is None or relaxes is None:
+            return relaxes if avoids is None else avoids
+        return min(avoids, relaxes)
 
 
 def compatible(one: Ticket, other: Ticket, now: float) -> bool:
@@ -138,18 +140,8 @@ class Crowds(NamedTuple):
     classes: int
 
 
-class Position(NamedTuple):
-    """Where a ticket stands.
-
-    Attributes:
-        stand: In the lines of its class.
-        of: Its class.
-        pool: Its pool.
-    """
-
-    stand: Stand
-    of: Class
-    pool: Pool
+Position = tuple[Stand, Class, Pool]
+"""Where a ticket stands: in the lines of its class, which class that is, and in which pool."""
 
 
 class Queue:
@@ -192,11 +184,11 @@ class Queue:
 
     def __contains__(self, ticket: Ticket) -> bool:
         place = self._places.get(ticket.client)
-        return place is not None and place.stand[2] == ticket
+        return place is not None and place[0][2] == ticket
 
     def oldest(self) -> list[Ticket]:
         """All tickets, in order of place."""
-        return [stand[2] for stand in sorted(place.stand for place in self._places.values())]
+        return [stand[2] for stand in sorted(place[0] for place in self._places.values())]
 
     def crowds(self) -> Crowds:
         """How many wait where."""
@@ -218,16 +210,18 @@ class Queue:
         if user is not None and 0 < self._per_user <= self._of_user.get(user, 0):
             raise Crowded(TOO_MANY)
         pool = self._pool(ticket.pool)
-        of = pool.place_for(ticket.side(now))
+        plain = ticket.wish is None
+        of = pool.plain if plain else pool.place_for(ticket.side(now))
         if of is None:
             raise Crowded(CROWDED)
         if user is not None:
             self._of_user[user] = self._of_user.get(user, 0) + 1
         self._number += 1
         stand = (ticket.since, self._number, ticket)
-        self._places[ticket.client] = Position(stand, of, pool)
+        self._places[ticket.client] = (stand, of, pool)
         pool.add(of, stand)
-        self._await(ticket.next_change(now), stand)
+        if not plain or ticket.avoid or ticket.browser is not None:
+            self._await(ticket.next_change(now), stand)
         if self._stopped is not None and self._stopped[0] is ticket:
             self._go_on_later(ticket, self._stopped[1], now)
             self._stopped = None
@@ -235,7 +229,7 @@ class Queue:
     def withdraw(self, ticket: Ticket) -> bool:
         """Take a ticket out; false if it does not stand there (any more)."""
         place = self._places.get(ticket.client)
-        if place is None or place.stand[2] != ticket:
+        if place is None or place[0][2] != ticket:
             return False
         self._take_out(place)
         return True
@@ -249,7 +243,7 @@ class Queue:
         pool = self._pools.get(ticket.pool)
         if pool is None or not pool.tickets:
             return None
-        of = pool.find(ticket.side(now))
+        of = pool.plain if ticket.wish is None else pool.find(ticket.side(now))
         other = self._find(ticket, of, pool.lines(of, ticket.likes), now)
         if other is not None:
             self._take_out(self._places[other.client])
@@ -271,7 +265,7 @@ class Queue:
         while self._changes and self._changes[0][0] <= now:
             place = self._standing(heappop(self._changes))
             if place is not None:
-                stand = place.stand
+                stand = place[0]
                 changed[stand[1]] = stand
                 self._relax(place, now)
                 self._await(stand[2].next_change(now), stand)
@@ -290,7 +284,7 @@ class Queue:
         """Where the ticket stands that is to change; None if it is gone."""
         _, number, client = change
         place = self._places.get(client)
-        return place if place is not None and place.stand[1] == number else None
+        return place if place is not None and place[0][1] == number else None
 
     def _relax(self, place: Position, now: float) -> None:
         """Move a ticket to the class in which it is by now, if there is a place for that."""
@@ -305,7 +299,7 @@ class Queue:
         self._reached.pop(stand[2].client, None)
         pool.remove(of, stand)
         pool.add(other, stand)
-        self._places[stand[2].client] = Position(stand, other, pool)
+        self._places[stand[2].client] = (stand, other, pool)
 
     # --- inside -------------------------------------------------------------------------------------------------------
 
@@ -336,7 +330,7 @@ class Queue:
         prefers = of.side.prefers
         reached = self._reached.pop(ticket.client, None)
         if reached is None and not prefers:
-            first: Ticket = min(line.first for line in lines)[2]
+            first: Ticket = (lines[0].first if len(lines) == 1 else min(line.first for line in lines))[2]
             if self._may_meet(ticket, first, now):
                 return first
         behind = [line.behind(reached) for line in lines]
@@ -367,11 +361,11 @@ class Queue:
     def _go_on_later(self, ticket: Ticket, reached: Stand, now: float) -> None:
         """Let a search go on from where it stopped, when its ticket stands here."""
         place = self._places.get(ticket.client)
-        if place is None or place.stand[2] != ticket:
+        if place is None or place[0][2] != ticket:
             self._stopped = ticket, reached
             return
         self._reached[ticket.client] = reached
-        self._await(now + GO_ON_S, place.stand)
+        self._await(now + GO_ON_S, place[0])
 
     def _may_meet(self, one: Ticket, other: Ticket, now: float) -> bool:
         blocks = self._blocks
@@ -379,4 +373,4 @@ class Queue:
 
     def _shared(self, one: Ticket, other: Ticket) -> int:
         """How many likes two share who both prefer them."""
-        return len(set(one.likes).intersection(other.likes)) if self._places[other.client].of.side.prefers else 0
+        return len(set(one.likes).intersection(other.likes)) if self._places[other.client][1].side.prefers else 0

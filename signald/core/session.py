@@ -134,7 +134,7 @@ class Session(Standing):
     def _pair(self, given: PartnerFound, now: float) -> Effects:
         if given.ticket != self.ticket:
             return _NOTHING
-        common = self.common(given.ticket, given.likes, now)
+        common = None if self.said is None else self.common(given.ticket, given.likes, now)
         self.ticket = None
         self.since = given.ticket.since
         self.room = given.room

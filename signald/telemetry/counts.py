@@ -166,7 +166,7 @@ class Counts:
 
     def matched(self, pool: str, seconds: float, *, relaxed: bool) -> None:
         """Count a client that was matched after so long; relaxed: some wish did not bind any more."""
-        self.waits[self.pool(pool)].add(seconds)
+        (self.waits.get(pool) or self.waits[OTHER_POOLS]).add(seconds)
         self.matches_relaxed += relaxed
 
     def closed(self, code: int | None) -> None:

@@ -42,6 +42,9 @@ from signald.core.wishes import Side
 CLASSES_KNOWN: Final = 4_096
 """Classes of tickets whose names are kept, some 2 MB at the worst."""
 
+WORDS_KNOWN: Final = 4_096
+"""Pools and likes whose names in the store are kept, 1 MB: each search needs them, and most are of a few."""
+
 
 class Keys:
     """Builds the keys of one service.
@@ -92,7 +95,7 @@ class Keys:
 
     def pool(self, name: str) -> str:
         """What the keys of a pool begin with."""
-        return f"{self.pool_prefix}{_digest(name)}:"
+        return f"{self.pool_prefix}{_digest_of_word(name)}:"
 
     def lease(self, instance: str) -> str:
         """The lease of an instance."""
@@ -165,6 +168,7 @@ def class_of(side: Side) -> str:
     return _digest(side_as_json(side)) + ("+" if side.prefers else "")
 
 
+@lru_cache(CLASSES_KNOWN)
 def side_as_json(side: Side) -> str:
     """What tickets of a class are, want and avoid."""
     return msgspec.json.encode((side.is_, side.wants, side.avoids)).decode()
@@ -172,12 +176,15 @@ def side_as_json(side: Side) -> str:
 
 def digest_of_like(like: str) -> str:
     """Something that somebody likes, without separators, and not readable."""
-    return _digest(like)[:8]
+    return _digest_of_word(like)[:8]
 
 
 def _digest(text: str) -> str:
     """A user's name, or another text, for the store: of one length, without separators, and not readable there."""
     return base64.urlsafe_b64encode(hashlib.sha256(text.encode()).digest()[:15]).decode()
+
+
+_digest_of_word = lru_cache(WORDS_KNOWN)(_digest)
 
 
 def names(party: Party) -> list[str]:

@@ -19,12 +19,7 @@ local function parse(ticket)
     if string.find(ticket, '[^ -~]') then
         return nil -- no ticket has anything but ASCII
     end
-    local instance, client, rest = string.match(ticket, '^([^|]*)|([^|]*)|%d+|(.*)$')
-    if not instance then
-        return nil
-    end
-    local avoid, user, likes, browser = string.match(rest .. '|||', '^([^|]*)|([^|]*)|([^|]*)|([^|]*)')
-    return instance, client, avoid, user, likes, browser
+    return string.match(ticket, '^([^|]*)|([^|]*)|%d+|([^|]*)|?([^|]*)|?([^|]*)|?([^|]*)') -- what is not there is empty
 end
 
 local function prefers(class)

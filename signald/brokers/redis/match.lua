@@ -101,160 +101,195 @@ local function apart(instance, their_client, their_avoid, their_user, their_brow
     return has_blocked(own_names, their_names) or has_blocked(their_names, own_names)
 end
 
--- --- classes ---------------------------------------------------------------------------------------------------------
-
-local function shares(facts, key, values)
-    for _, fact in ipairs(facts) do
-        if fact[1] == key then
-            for _, one in ipairs(fact[2]) do
-                for _, other in ipairs(values) do
-                    if one == other then
-                        return true
-                    end
-                end
-            end
-        end
-    end
-    return false
-end
-
-local function content(one, other)
-    for _, want in ipairs(one[2]) do
-        if not shares(other[1], want[1], want[2]) then
-            return false
-        end
-    end
-    for _, avoided in ipairs(one[3]) do
-        if shares(other[1], avoided[1], avoided[2]) then
-            return false
-        end
-    end
-    return true
-end
-
-local may_meet, own_side = {}, nil
-local function find_out(others)
-    own_side = own_side or cjson.decode(side)
-    local flags = {}
-    for i, text in ipairs(redis.call('HMGET', sides, unpack(others))) do
-        local readable, their_side = pcall(cjson.decode, text or '')
-        may_meet[others[i]] = readable and content(own_side, their_side) and content(their_side, own_side)
-        if readable then
-            flags[#flags + 1] = others[i]
-            flags[#flags + 1] = may_meet[others[i]] and '1' or '0'
-        end
-    end
-    if flags[1] then
-        redis.call('HSET', meets, unpack(flags))
-        redis.call('EXPIRE', meets, MEETS_S)
-    end
-end
-
-local function look_up(classes, from)
-    local asked, unknown = {}, {}
-    for i = from, math.min(from + 2 * FLAGS - 2, #classes), 2 do
-        if may_meet[classes[i]] == nil then
-            asked[#asked + 1] = classes[i]
-        end
-    end
-    for i, flag in ipairs(redis.call('HMGET', meets, unpack(asked))) do
-        if flag then
-            may_meet[asked[i]] = flag == '1'
-        else
-            unknown[#unknown + 1] = asked[i]
-        end
-    end
-    if unknown[1] then
-        find_out(unknown)
-    end
-end
-
 -- --- lines, in order of place ----------------------------------------------------------------------------------------
 
-local reached_place, reached_ticket = string.match(reached, '^(%d+)|(.*)$')
+local reached_place, reached_ticket
+if reached ~= '' then
+    reached_place, reached_ticket = string.match(reached, '^(%d+)|(.*)$')
+end
 
-local open = {} -- lines of which somebody is looked at
+local own_likes = {}
+if prefers(class) then
+    for like in each_like(class, own) do
+        own_likes[like] = true
+    end
+end
+
 local function turn(line)
     line.page, line.at = redis.call('ZRANGE', line.key, line.from, line.from + PAGE - 1, 'WITHSCORES'), 1
     return line.page[1] ~= nil
 end
 
-local function begin(name, like)
-    local line = {key = line_of(name, like), class = name, like = like, from = 0}
-    if reached_place then
-        if redis.call('ZSCORE', line.key, reached_ticket) == reached_place then
-            line.from = redis.call('ZRANK', line.key, reached_ticket) + 1
-        else
-            line.from = redis.call('ZCOUNT', line.key, '-inf', '(' .. reached_place)
-        end
-    end
-    if turn(line) then
-        open[#open + 1] = line
-    elseif not reached_place and name ~= '' then
-        refresh(name, like)
-    end
-end
-
-local shelves = {}
-local function add_shelf(key, like, without)
-    local classes = redis.call('ZRANGE', key, 0, -1, 'WITHSCORES')
-    if classes[1] then
-        shelves[#shelves + 1] = {classes = classes, at = 1, like = like, without = without}
-    end
-end
-
--- Begin the lines whose first could come before a place, or if there is none the next one.
-local function begin_before(score)
-    local begun = false
-    for _, shelf in ipairs(shelves) do
-        local classes = shelf.classes
-        while shelf.at < #classes and (score == nil or tonumber(classes[shelf.at + 1]) <= score) do
-            local name = classes[shelf.at]
-            local other_shelf = shelf.without and prefers(name)
-            if may_meet[name] == nil and not other_shelf then
-                look_up(classes, shelf.at)
-            end
-            shelf.at = shelf.at + 2
-            if may_meet[name] and not other_shelf then
-                local before = #open
-                begin(name, shelf.like)
-                if #open > before then
-                    begun = true
-                    local first = tonumber(open[#open].page[2])
-                    score = score and math.min(score, first) or first
-                end
-            end
-        end
-    end
-    return begun
-end
-
-local function first_of_all()
-    local best
-    for _, line in ipairs(open) do
+-- The line of those who say nothing: all there is where nobody has wishes.
+local function plain_line()
+    local line = {key = queue, class = '', from = 0}
+    turn(line)
+    return function()
         if not line.page[line.at] and #line.page == 2 * PAGE then
             turn(line)
         end
-        if line.page[line.at] then
-            local score = tonumber(line.page[line.at + 1])
-            if not best or score < best.score or (score == best.score and line.page[line.at] < best.ticket) then
-                best = {line = line, ticket = line.page[line.at], score = score}
-            end
-        end
+        local ticket, score = line.page[line.at], line.page[line.at + 1]
+        line.at, line.from = line.at + 2, line.from + 1
+        return ticket and {line = line, ticket = ticket, score = tonumber(score)}
     end
-    return best
 end
 
-local function next_ticket()
-    local best = first_of_all()
-    if begin_before(best and best.score) then
-        best = first_of_all()
+-- All lines of those whom somebody of the ticket's class may meet.
+local function all_lines()
+    local function shares(facts, key, values)
+        for _, fact in ipairs(facts) do
+            if fact[1] == key then
+                for _, one in ipairs(fact[2]) do
+                    for _, other in ipairs(values) do
+                        if one == other then
+                            return true
+                        end
+                    end
+                end
+            end
+        end
+        return false
     end
-    if best then
-        local line = best.line
-        line.at, line.from = line.at + 2, line.from + 1
+
+    local function content(one, other)
+        for _, want in ipairs(one[2]) do
+            if not shares(other[1], want[1], want[2]) then
+                return false
+            end
+        end
+        for _, avoided in ipairs(one[3]) do
+            if shares(other[1], avoided[1], avoided[2]) then
+                return false
+            end
+        end
+        return true
     end
-    return best
+
+    local may_meet, own_side = {}, nil
+    local function find_out(others)
+        own_side = own_side or cjson.decode(side)
+        local flags = {}
+        for i, text in ipairs(redis.call('HMGET', sides, unpack(others))) do
+            local readable, their_side = pcall(cjson.decode, text or '')
+            may_meet[others[i]] = readable and content(own_side, their_side) and content(their_side, own_side)
+            if readable then
+                flags[#flags + 1] = others[i]
+                flags[#flags + 1] = may_meet[others[i]] and '1' or '0'
+            end
+        end
+        if flags[1] then
+            redis.call('HSET', meets, unpack(flags))
+            redis.call('EXPIRE', meets, MEETS_S)
+        end
+    end
+
+    local function look_up(classes, from)
+        local asked, unknown = {}, {}
+        for i = from, math.min(from + 2 * FLAGS - 2, #classes), 2 do
+            if may_meet[classes[i]] == nil then
+                asked[#asked + 1] = classes[i]
+            end
+        end
+        for i, flag in ipairs(redis.call('HMGET', meets, unpack(asked))) do
+            if flag then
+                may_meet[asked[i]] = flag == '1'
+            else
+                unknown[#unknown + 1] = asked[i]
+            end
+        end
+        if unknown[1] then
+            find_out(unknown)
+        end
+    end
+
+    local open = {} -- lines of which somebody is looked at
+
+    local function begin(name, like)
+        local line = {key = line_of(name, like), class = name, like = like, from = 0}
+        if reached_place then
+            if redis.call('ZSCORE', line.key, reached_ticket) == reached_place then
+                line.from = redis.call('ZRANK', line.key, reached_ticket) + 1
+            else
+                line.from = redis.call('ZCOUNT', line.key, '-inf', '(' .. reached_place)
+            end
+        end
+        if turn(line) then
+            open[#open + 1] = line
+        elseif not reached_place and name ~= '' then
+            refresh(name, like)
+        end
+    end
+
+    local shelves = {}
+    local function add_shelf(key, like, without)
+        local classes = redis.call('ZRANGE', key, 0, -1, 'WITHSCORES')
+        if classes[1] then
+            shelves[#shelves + 1] = {classes = classes, at = 1, like = like, without = without}
+        end
+    end
+
+    -- Begin the lines whose first could come before a place, or if there is none the next one.
+    local function begin_before(score)
+        local begun = false
+        for _, shelf in ipairs(shelves) do
+            local classes = shelf.classes
+            while shelf.at < #classes and (score == nil or tonumber(classes[shelf.at + 1]) <= score) do
+                local name = classes[shelf.at]
+                local other_shelf = shelf.without and prefers(name)
+                if may_meet[name] == nil and not other_shelf then
+                    look_up(classes, shelf.at)
+                end
+                shelf.at = shelf.at + 2
+                if may_meet[name] and not other_shelf then
+                    local before = #open
+                    begin(name, shelf.like)
+                    if #open > before then
+                        begun = true
+                        local first = tonumber(open[#open].page[2])
+                        score = score and math.min(score, first) or first
+                    end
+                end
+            end
+        end
+        return begun
+    end
+
+    local function first_of_all()
+        local best
+        for _, line in ipairs(open) do
+            if not line.page[line.at] and #line.page == 2 * PAGE then
+                turn(line)
+            end
+            if line.page[line.at] then
+                local score = tonumber(line.page[line.at + 1])
+                if not best or score < best.score or (score == best.score and line.page[line.at] < best.ticket) then
+                    best = {line = line, ticket = line.page[line.at], score = score}
+                end
+            end
+        end
+        return best
+    end
+
+    local function next_ticket()
+        local best = first_of_all()
+        if begin_before(best and best.score) then
+            best = first_of_all()
+        end
+        if best then
+            local line = best.line
+            line.at, line.from = line.at + 2, line.from + 1
+        end
+        return best
+    end
+
+    if ARGV[7] == '1' and (class == '' or #cjson.decode(side)[2] == 0) then
+        begin('')
+    end
+    add_shelf(heads, nil, prefers(class))
+    for like in pairs(own_likes) do
+        add_shelf(heads_of(like), like, false)
+    end
+    return next_ticket
 end
 
 local function is_behind(found)
@@ -264,26 +299,17 @@ end
 
 -- --- the search ------------------------------------------------------------------------------------------------------
 
-local own_likes = {}
-for like in each_like(class, own) do
-    own_likes[like] = true
-end
-
-if ARGV[7] == '1' and (class == '' or #cjson.decode(side)[2] == 0) then
-    begin('')
-end
-add_shelf(heads, nil, prefers(class))
-for like in pairs(own_likes) do
-    add_shelf(heads_of(like), like, false)
-end
-
+local plain = class == '' and reached == '' and redis.call('EXISTS', heads) == 0
+local next_ticket = plain and plain_line() or all_lines()
 local best, most, candidates, looked, seen, last = nil, -1, 0, 0, {}, nil
 local found = next_ticket()
 while found do
     local ticket, line = found.ticket, found.line
-    local name = line.class .. '|' .. ticket -- one who shares two likes stands in two lines
-    if not seen[name] and not (reached_place and not is_behind(found)) then
-        seen[name] = true
+    local twice = line.like and line.class .. '|' .. ticket -- one who shares two likes stands in two lines
+    if not (twice and seen[twice]) and not (reached_place and not is_behind(found)) then
+        if twice then
+            seen[twice] = true
+        end
         looked, last = looked + 1, found
         local instance, their_client, their_avoid, their_user, their_likes, their_browser = parse(ticket)
         if instance == nil or not is_alive(instance) then
@@ -291,8 +317,10 @@ while found do
             line.from = line.from - 1
         elseif not apart(instance, their_client, their_avoid, their_user, their_browser) then
             local shared = 0
-            for like in string.gmatch(line.like and their_likes or '', '[^,]+') do
-                shared = shared + (own_likes[like] and 1 or 0)
+            if line.like then
+                for like in string.gmatch(their_likes, '[^,]+') do
+                    shared = shared + (own_likes[like] and 1 or 0)
+                end
             end
             if shared > most then
                 best, most = found, shared

@@ -149,7 +149,8 @@ class Store:
         pool = self._keys.pool(ticket.pool)
         name = "" if plain else class_of(side)
         filed = file_ticket(self.instance, ticket, avoiding=wanted.avoiding)
-        former = [form for form in forms(self.instance, ticket) if form != (name, filed)]
+        several = not plain or ticket.avoid or ticket.browser is not None  # else there is but one form
+        former = [form for form in forms(self.instance, ticket) if form != (name, filed)] if several else []
         reply = await self._script(
             MATCH,
             [
