@@ -24,9 +24,10 @@ test-image: $(VENV)/dev
 test-resume: $(VENV)/dev system-packages
 	CI=$(CI) $(BIN)/python -m pytest -s -m 'slow or not slow' tests/integration/test_resume_churn.py tests/ops/test_resume.py $(ARGS)
 
-# Churn with every fault, and with failovers of Sentinel: DURATION seconds each.
+# Churn with every fault, with failovers of Sentinel, and of people with wishes: DURATION seconds each.
 test-churn: $(VENV)/dev system-packages
-	DURATION=$${DURATION:-300} CI=$(CI) $(BIN)/python -m pytest -s -m 'slow or not slow' tests/integration/test_churn.py $(ARGS)
+	DURATION=$${DURATION:-300} CI=$(CI) $(BIN)/python -m pytest -s -m 'slow or not slow' tests/integration/test_churn.py \
+		tests/integration/test_wishes_churn.py $(ARGS)
 
 # The demo page in all views by axe-core, on small and large screens, dark and light: a minute and a half.
 test-axe: $(VENV)/dev system-packages

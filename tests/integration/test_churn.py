@@ -51,7 +51,7 @@ def test_churn_of_failovers(tmp_path: Path) -> None:
 
 
 def _service(urls: list[str], folder: Path) -> Clocked:
-    return Clocked(urls, folder, REMATCH_DELAY_SECONDS=str(REMATCH_DELAY_S))
+    return Clocked(urls, folder, REMATCH_DELAY_SECONDS=str(REMATCH_DELAY_S), MATCH_ANSWER_SECONDS="0")
 
 
 def _run(churn: Churn) -> None:

@@ -11,6 +11,10 @@ from tests.support.service import Service, meet, met, talk
 from tests.support.stores import Cluster, Watched, cluster, watched
 from tests.support.waiting import until
 
+ENGLISH = {"pool": "p", "is": {"lang": ["en"]}, "wants": {"lang": ["en"]}, "likes": ["chess"]}
+POLISH = ENGLISH | {"is": {"lang": ["pl"]}}
+"""Two who do not meet."""
+
 
 @pytest.fixture
 def behind_sentinels(tmp_path: Path) -> Iterator[Watched]:
@@ -94,10 +98,12 @@ def test_sentinels_that_know_nothing(behind_sentinels: Watched) -> None:
 
 def test_a_cluster(nodes: Cluster, measured: Callable[[str, float], None]) -> None:
     """Instances on a cluster do not find each other; or a node that dies ends it."""
-    with Service(nodes.url, nodes.url) as service:
+    with Service(nodes.url, nodes.url) as service, service.client(0) as patient, service.client(1) as comes:
         with service.client(0) as one, service.client(1) as other:
             meet(one, other)
             talk(one, other)
+        patient.send("available", **ENGLISH)
+        assert patient.sync() == []
         owner = nodes.owner("{webrtc:}waiting")
         assert owner.keys("{webrtc:}instance:") == {"{webrtc:}instance:a", "{webrtc:}instance:b"}
         nodes.lose(owner)
@@ -106,6 +112,8 @@ def test_a_cluster(nodes: Cluster, measured: Callable[[str, float], None]) -> No
         until(lambda: nodes.owner("{webrtc:}waiting").is_running, "another node takes over")
         measured("joined the node that took over after it did", service.wait_joined())
         measured("joined it after the end of the old one", time.monotonic() - began)
+        comes.send("available", **ENGLISH)
+        met(patient, comes)
         with service.client(0) as one, service.client(1) as other:
             meet(one, other)
             talk(one, other)
@@ -113,10 +121,24 @@ def test_a_cluster(nodes: Cluster, measured: Callable[[str, float], None]) -> No
 
 def test_a_slot_that_moves(nodes: Cluster) -> None:
     """While the cluster is resharded, instances go on with the node that has the slot no longer."""
-    with Service(nodes.url, nodes.url) as service, service.client(0) as one, service.client(1) as other:
+    with (
+        Service(nodes.url, nodes.url) as service,
+        service.client(0) as one,
+        service.client(1) as other,
+        service.client(0) as english,
+        service.client(0) as polish,
+    ):
         meet(one, other)
+        for waits, wish in ((polish, POLISH), (english, ENGLISH)):
+            waits.send("available", **wish)
+            assert waits.sync() == []
+        until(lambda: len(nodes.owner("{webrtc:}waiting").keys("{webrtc:}pool:")) == 8, "both stand in the store")
         nodes.move("{webrtc:}waiting")
         talk(one, other)
         with service.client(0) as later, service.client(1) as last:
             meet(later, last)
             talk(later, last)
+        with service.client(1) as comes:
+            comes.send("available", **ENGLISH)
+            met(english, comes)
+        assert polish.sync() == []

@@ -94,6 +94,7 @@ class Alone:
                 "RESUME_SECONDS": str(RESUME_S),
                 "MAX_MSG_PER_SECOND": "100000",
                 "REMATCH_DELAY_SECONDS": "0.5",
+                "MATCH_ANSWER_SECONDS": "0",
             }
         )
 
@@ -233,6 +234,7 @@ def test_together(tmp_path: Path) -> None:
         swarm = Travellers(rng, 60, 20, resume_s=REFUSED_AFTER_S, vanishing=VANISHING)
         variables = {
             "REMATCH_DELAY_SECONDS": str(REMATCH_DELAY_S),
+            "MATCH_ANSWER_SECONDS": "0",
             "RESUME_SECONDS": str(RESUME_S),
             "RESUME_SECRET": "of all instances",
             "ADMIN_LISTEN": "tcp:0:interface=127.0.0.1",

@@ -151,36 +151,41 @@ class Churn:
             assert time.monotonic() - began < patience_s, self.swarm.with_diaries(f"after {patience_s} s: {wrong}")
             await asyncio.sleep(0.02)
         self.rests.append(time.monotonic() - began)
-        assert self.swarm.broken == []
+        assert not self.swarm.broken, "\n".join(self.swarm.broken)
         self.relays += check_relays(self.swarm.views)
         self.swarm.forget()
         await self._check_keys()
 
     async def _check_keys(self) -> None:
         """The store holds what lives, and of what died streams that expire; a moment later than the clients know."""
+        began = time.monotonic()
+        while wrong := await self._strange_keys() or await self._wrong_tickets():
+            assert time.monotonic() - began < GONE_WITHIN_S, wrong
+            await asyncio.sleep(0.1)
+
+    async def _strange_keys(self) -> set[str]:
+        """Keys of what does not live."""
         names = [instance.health()["instanceId"] for instance in self._service]
         live = {f"webrtc:{kind}:{name}" for kind in ("instance", "signal") for name in names}
-        live |= {"webrtc:waiting", "webrtc:instances", "webrtc:resume-key"}
-        began = time.monotonic()
-        while True:
-            keys = await self._lasting_keys()
-            tickets = await self._blocking(lambda: self._store.command("ZRANGE", "webrtc:waiting", 0, -1))
-            if keys <= live and len(tickets) <= 1:
-                return
-            assert time.monotonic() - began < GONE_WITHIN_S, (keys - live, tickets)
-            await asyncio.sleep(0.1)
+        return await self._lasting_keys() - live - {"webrtc:waiting", "webrtc:instances", "webrtc:resume-key"}
+
+    async def _wrong_tickets(self) -> object:
+        """What is wrong with those that stand in the store; nothing if all is right."""
+        tickets = await self._blocking(lambda: self._store.command("ZRANGE", "webrtc:waiting", 0, -1))
+        return tickets if len(tickets) > 1 else None
 
     async def _lasting_keys(self) -> set[str]:
         """All keys but those that go by themselves.
 
         These are streams of the dead, as who stops while the store is away cannot take its stream out, and what was
-        noted of sessions that changed their home.
+        noted of sessions that changed their home, or of classes.
         """
         found: set[str] = await self._blocking(self._store.keys)
         keys = {key for key in found if ":aside:" not in key}  # what is none of ours
         leases = {key.replace(":instance:", ":signal:") for key in keys if ":instance:" in key}
         going = {key for key in keys if ":signal:" in key and key not in leases}
         going |= {key for key in keys if key.startswith(("webrtc:taken:", "webrtc:parked", "webrtc:room:"))}
+        going |= {key for key in keys if ":meets:" in key}
         await self._blocking(lambda: self._check_expiry(going))
         return keys - going
 

@@ -39,6 +39,7 @@ _WORDS: dict[str, Callable[[State], tuple[State, str]]] = {
     "next": _paired_or("NOT_PAIRED", lambda state: WAITING),
     "leave": lambda state: (IDLE, ""),
     "ice": _paired_or("NOT_PAIRED", lambda state: state),
+    "block": lambda state: (state, ""),
     "ping": lambda state: (state, "pong"),
     "nonsense": lambda state: (state, "INVALID_FORMAT"),
     "unknown": lambda state: (state, "UNKNOWN_TYPE"),
@@ -200,20 +201,27 @@ def check_relays(views: dict[str, View]) -> int:
     return count
 
 
+def waiting(views: dict[str, View]) -> list[str]:
+    """Who waits, as far as that is certain."""
+    return [client for client, view in views.items() if view.gone_at is None and view.certain == WAITING]
+
+
 def check_pairs(views: dict[str, View]) -> str:
-    """At rest: partners agree, all that was said in their room was heard, and at most one client waits.
+    """At rest: all of `check_partners`, and at most one client waits."""
+    return check_partners(views) or (f"{waiting(views)} wait" if len(waiting(views)) > 1 else "")
+
+
+def check_partners(views: dict[str, View]) -> str:
+    """At rest: partners agree, and all that was said in their room was heard.
 
     Returns:
         What does not hold yet; empty if all does.
     """
     alive = {view.client: view for view in views.values() if view.gone_at is None}
-    waiting = []
     for view in alive.values():
         state = view.certain
         if state is None:
             return f"{view.client} may be in {view.states}"
-        if state.kind == "waiting":
-            waiting.append(view.client)
         if state.kind != "paired":
             continue
         partner = alive.get(state.partner)
@@ -224,4 +232,4 @@ def check_pairs(views: dict[str, View]) -> str:
         sure = [said.number for said in view.said.values() if said.certain and said.rooms == {state.room}]
         if not set(sure) <= set(partner.heard.get(state.room, ())):
             return f"{partner.client} has not heard all of {sure}"
-    return f"{waiting} wait" if len(waiting) > 1 else ""
+    return ""

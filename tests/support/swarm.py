@@ -4,6 +4,7 @@ import asyncio
 import json
 import random
 import time
+from collections.abc import Sequence
 from typing import Any
 
 from tests.support.frames import (
@@ -17,7 +18,7 @@ from tests.support.frames import (
     handshake,
     parse_response,
 )
-from tests.support.oracle import Broken, View, check_pairs
+from tests.support.oracle import Broken, Said, View, check_pairs
 
 TEXTS = {
     "available": b'{"type":"available"}',
@@ -30,12 +31,19 @@ TEXTS = {
 
 
 class SwarmClient(asyncio.Protocol):
-    """One client. It says one thing at a time and learns by a ping when that was handled."""
+    """One client. It says one thing at a time and learns by a ping when that was handled.
 
-    def __init__(self, swarm: "Swarm", instance: int) -> None:
+    Args:
+        swarm: All of them.
+        instance: To which it connects.
+        protocols: What it offers in its handshake.
+    """
+
+    def __init__(self, swarm: "Swarm", instance: int, protocols: Sequence[str] = ()) -> None:
         self.swarm = swarm
         self.instance = instance
         self.view: View | None = None
+        self._protocols = protocols
         self._head = b""
         self._upgraded = False
         self._reader = FrameReader()
@@ -49,9 +57,12 @@ class SwarmClient(asyncio.Protocol):
     def say(self, word: str) -> None:
         """Say a word of the oracle's list."""
         assert self.view is not None
-        said = self.view.say(word)
-        text = TEXTS[word] if said is None else b'{"type":"ice","candidate":{"candidate":"%d"}}' % said.number
+        text = self.text_of(word, self.view.say(word))
         self._transport.write(client_frame(TEXT, text) + client_frame(PING, b"handled"))
+
+    def text_of(self, word: str, said: Said | None) -> bytes:
+        """A message, as it goes out."""
+        return TEXTS[word] if said is None else b'{"type":"ice","candidate":{"candidate":"%d"}}' % said.number
 
     def go(self, *, politely: bool) -> None:
         """End the connection."""
@@ -64,7 +75,7 @@ class SwarmClient(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = transport
-        self._transport.write(handshake())
+        self._transport.write(handshake(protocols=self._protocols))
 
     def connection_lost(self, exc: Exception | None) -> None:
         self.swarm.gone(self)
@@ -81,16 +92,21 @@ class SwarmClient(asyncio.Protocol):
             if self not in self.swarm.clients:
                 return
             if frame.opcode == TEXT:
-                self._receive(json.loads(frame.payload))
+                self.receive(json.loads(frame.payload))
             elif frame.opcode == PING:
                 self._transport.write(client_frame(PONG, frame.payload))
             elif frame.opcode == PONG and self.view is not None:
-                self.swarm.judge(self.view.handled)
+                self.handled(self.view)
             elif frame.opcode == CLOSE:
                 self.swarm.gone(self)
                 self._transport.close()
 
-    def _receive(self, message: dict[str, Any]) -> None:
+    def handled(self, view: View) -> None:
+        """What it said last was handled."""
+        self.swarm.judge(view.handled)
+
+    def receive(self, message: dict[str, Any]) -> None:
+        """Take a message."""
         view, swarm = self.view, self.swarm
         kind = message["type"]
         if view is None:
@@ -146,10 +162,15 @@ class Swarm:
         if other is None:
             raise Broken(f"{view.client} is matched with {partner}, who never was")
         now = time.monotonic()
-        if other.gone_at is not None and now - other.gone_at > 5.0:
+        late_s = self.late_s()
+        if other.gone_at is not None and now - other.gone_at > late_s:
             self.late_matches += 1
-            if self.calm_since is not None and now - self.calm_since > 5.0:
+            if self.calm_since is not None and now - self.calm_since > late_s:
                 raise Broken(f"{view.client} is matched with {partner}, gone for {now - other.gone_at:.1f} s")
+
+    def late_s(self) -> float:
+        """Within how many seconds a claim ends that was on its way when a client went."""
+        return 5.0
 
     def gone(self, client: SwarmClient) -> None:
         """A client's connection has ended."""
@@ -165,7 +186,7 @@ class Swarm:
             if not self.ports:
                 return
             instance = self.rng.choice(sorted(self.ports))
-            client = SwarmClient(self, instance)
+            client = self.make(instance)
             self.clients.add(client)
             try:
                 async with asyncio.timeout(5):
@@ -176,6 +197,10 @@ class Swarm:
             except asyncio.CancelledError:
                 self.gone(client)
                 raise
+
+    def make(self, instance: int) -> SwarmClient:
+        """A client that is to connect to an instance."""
+        return SwarmClient(self, instance)
 
     def act(self, count: int) -> None:
         """Let some clients do something, legal or not."""

@@ -148,7 +148,9 @@ class Troubles(Churn):
         _, instance = self._victim()
         name = await self._blocking(lambda: instance.health()["instanceId"])
         keys = ("webrtc:waiting", "webrtc:instances", f"webrtc:instance:{name}", f"webrtc:signal:{name}")
-        key, (command, *words) = self._rng.choice(keys), self._rng.choice(FOREIGN)
+        key = self._rng.choice(keys)
+        # A text in place of a lease says that another process has this name: then it stays, and the name is left to it.
+        command, *words = self._rng.choice(FOREIGN[1:] if ":instance:" in key else FOREIGN)
         await self._command("EVAL", "redis.call('DEL', KEYS[1]) redis.call(unpack(ARGV))", 1, key, command, key, *words)
 
     def _killed(self) -> bool:
