@@ -55,6 +55,20 @@ def test_next_brings_someone_else(daemon: Daemon, open_page: Open) -> None:
     assert not alone.driver.find_element("id", "chat-text").is_enabled()
 
 
+def test_two_tabs_of_one_browser_are_no_company(daemon_with: Callable[..., Daemon], open_page: Open) -> None:
+    """Else who opens the page twice while somebody waits looks into its own camera."""
+    daemon, a, b, c = daemon_with("--rematch-delay-seconds", "600"), open_page(), open_page(), open_page()
+    a.start(daemon.url)
+    b.open(daemon.url)
+    name = a.js("return localStorage['signald browser']")
+    b.js("localStorage['signald browser'] = arguments[0]", name)
+    b.start(daemon.url)
+    b.until(lambda: daemon.waiting == 2, "two tabs that wait for somebody else")
+    c.start(daemon.url)
+    c.sees_partner()
+    assert sorted((a.state, b.state)) == ["connected", "waiting"]
+
+
 def test_next_pressed_twice_skips_nobody_unseen(daemon: Daemon, open_page: Open) -> None:
     """Else a double click throws away a stranger who was there for a moment, and who was waiting for long."""
     a, b, c = open_page(), open_page(), open_page()

@@ -3,6 +3,7 @@
 import time
 from collections.abc import Callable
 
+from tests.support.operator import TOKEN
 from tests.support.tokens import SECRET, sign
 
 from .conftest import Daemon, Open, Page
@@ -43,3 +44,18 @@ def test_a_page_that_the_server_does_not_take(daemon_with: Callable[..., Daemon]
     page.click("start")
     page.until(lambda: "ALLOWED_ORIGIN" in page.text("explanation"), "a word about it")
     assert page.state == "reconnecting"
+
+
+def test_who_is_banned_and_who_is_one_too_many(daemon_with: Callable[..., Daemon], open_page: Open) -> None:
+    """Else both see a server out of reach: one waits for ever, the other does not close the tab that is too many."""
+    daemon, a, b = daemon_with(ADMIN_TOKEN=TOKEN, MAX_CONNECTIONS_PER_ADDRESS="1"), open_page(), open_page()
+    a.start(daemon.url)
+    b.open(daemon.url)
+    b.click("start")
+    b.until(lambda: "Too many from your network" in b.text("explanation"), "why it is not let in")
+    assert b.state == "reconnecting"
+    ban = {"address": "127.0.0.1", "seconds": 600, "reason": "noise"}
+    assert daemon.operator().ask("POST", "/bans", ban)[0] == 201
+    _notice(b, "You are banned")
+    assert b.state == "idle"
+    a.reach("idle")

@@ -42,7 +42,8 @@ async function load() {
   const off = new Shelf(tab, "signald off");
   own.off = new Set(JSON.parse(off.inherit() ?? "[]"));
   const reports = new Reports(client, (partnerId) => strangers.meeting?.partnerId === partnerId && strangers.lookAgain());
-  const strangers = new Strangers({ client, Meeting, choice, reports, own, token: login, ended });
+  if (login) client.on("ready", () => client.auth({ token: login })); // Before anything else is asked.
+  const strangers = new Strangers({ client, Meeting, choice, reports, own, ended });
   talk = { client, reports, strangers, off };
   return talk;
 }

@@ -6,7 +6,7 @@
 
 import { Call } from "../call.js";
 
-/** @import { MatchedMessage } from "../protocol.js" */
+/** @import { AnswerMessage, DataMessage, IceMessage, MatchedMessage, OfferMessage } from "../protocol.js" */
 /** @import { SignalingClient } from "../signaling.js" */
 
 /**
@@ -27,6 +27,8 @@ import { Call } from "../call.js";
  *   over: (why: "left" | "failed") => void,
  * }} Told
  */
+
+/** @typedef {OfferMessage | AnswerMessage | IceMessage | DataMessage} Signal */
 
 /** For a partner whose page has closed the call: it is being loaded anew, or the partner is gone. */
 const RELOAD_WITHIN_MS = 10_000;
@@ -110,16 +112,12 @@ export class Meeting {
     return this.#call.sendText(text);
   }
 
-  // Signals of an earlier partner, late on their way, are not for this call.
-
-  /** @param {{ type: "offer" | "answer", from: string, sdp: import("../protocol.js").Sdp }} message */
-  description({ type, from, sdp }) {
-    if (from === this.partnerId) this.#call[type](sdp);
-  }
-
-  /** @param {import("../protocol.js").IceMessage} message */
-  ice({ from, candidate }) {
-    if (from === this.partnerId) this.#call.ice(candidate);
+  /** @param {Signal} message */
+  signal(message) {
+    if (message.from !== this.partnerId) return; // Of an earlier partner, late on its way.
+    if (message.type === "ice") this.#call.ice(message.candidate);
+    else if (message.type === "data") this.#call.data(message.data);
+    else this.#call[message.type](message.sdp);
   }
 
   // What the server says of it.
@@ -143,6 +141,7 @@ export class Meeting {
   partnerAway() {
     this.away = true;
     this.#waitForReload();
+    this.#told.changed();
   }
 
   /** @param {boolean} lost  whether signals may be missing */
@@ -150,6 +149,7 @@ export class Meeting {
     this.away = false;
     clearTimeout(this.#timer);
     this.mend(lost);
+    this.#told.changed();
   }
 
   /** Both are back. @param {boolean} lost  whether signals may be missing */

@@ -6,7 +6,6 @@
 
 /** By the close codes of docs/protocol.md: for good. @type {Record<number, string>} */
 const ENDED = {
-  4400: "The server does not understand this page. Load it anew.",
   4401: "The server does not accept your login.",
   4403: "You are banned from this server.",
   4409: "You have this page open too often already. Close another one, then press Start.",
@@ -30,8 +29,12 @@ const UNWELCOME =
  * @param {string} reason  the server's own words
  */
 export function whyEnded(code, reason) {
-  const words = ENDED[code] ?? "The server has ended your connection.";
-  return reason && !(code in ENDED) ? `The server has ended your connection: ${reason}` : words;
+  return ENDED[code] ?? `The server has ended your connection${reason && `: ${reason}`}`;
+}
+
+/** Whether there is no use in trying again. @param {number} code */
+export function isFinal(code) {
+  return code in ENDED;
 }
 
 /**

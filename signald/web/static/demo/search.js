@@ -4,9 +4,11 @@
  * @module search
  */
 
+import { browserName } from "./storage.js";
 import { showNotice } from "./view.js";
 
 /** @import { SignalingClient } from "../signaling.js" */
+/** @import { Wishes } from "../protocol.js" */
 /** @import { Choice } from "./wishes.js" */
 
 /** After a message that the server dropped for coming too fast. */
@@ -15,6 +17,7 @@ const RATE_LIMIT_PAUSE_MS = 1_000;
 export class Search {
   #client;
   #choice;
+  #browser = browserName();
   /** Whether the server looks in the room of two that it had forgotten, and nowhere else. */
   #apart = false;
 
@@ -31,7 +34,7 @@ export class Search {
   look() {
     if (this.#apart) this.#client.leave();
     this.#apart = false;
-    this.#client.available(this.#choice.wishes);
+    this.#ask(this.#choice.wishes);
   }
 
   /** Out of the room, to somebody else. */
@@ -48,7 +51,7 @@ export class Search {
    */
   lookForTheSame(roomId) {
     this.#apart = true;
-    this.#client.available({ pool: `again ${roomId}` });
+    this.#ask({ pool: `again ${roomId}` });
   }
 
   /**
@@ -69,5 +72,10 @@ export class Search {
     showNotice("This server cannot look for what you have chosen just now: you meet whoever is here.");
     this.look();
     return "";
+  }
+
+  /** @param {Wishes} wishes */
+  #ask(wishes) {
+    this.#client.available(Object.assign({ browser: this.#browser }, wishes));
   }
 }

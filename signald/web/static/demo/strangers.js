@@ -6,7 +6,7 @@
 
 import { progress } from "./progress.js";
 import { Reach } from "./reach.js";
-import { LOGIN, whyEnded } from "./refusals.js";
+import { isFinal, LOGIN, whyEnded } from "./refusals.js";
 import { Search } from "./search.js";
 import { addMessage, allowText, clearMessages } from "./texts.js";
 import * as view from "./view.js";
@@ -31,7 +31,6 @@ export class Strangers {
   #search;
   #reports;
   #own;
-  #token;
   #ended;
   /** Whether the user wants to talk to someone: between Start and Leave. */
   #wanted = false;
@@ -41,16 +40,14 @@ export class Strangers {
 
   /**
    * @param {{ client: SignalingClient, Meeting: typeof import("./meeting.js").Meeting, choice: Choice,
-   *   reports: Reports, own: Own, token: string | null, ended: (why: string) => void }} options  `token`: says who the user is;
-   *   `ended`: it cannot go on, and why
+   *   reports: Reports, own: Own, ended: (why: string) => void }} options  `ended`: it cannot go on, and why
    */
-  constructor({ client, Meeting, choice, reports, own, token, ended }) {
+  constructor({ client, Meeting, choice, reports, own, ended }) {
     this.#client = client;
     this.#Meeting = Meeting;
     this.#search = new Search(client, choice);
     this.#reports = reports;
     this.#own = own;
-    this.#token = token;
     this.#ended = ended;
     this.#listen();
   }
@@ -75,10 +72,9 @@ export class Strangers {
   /** Look for somebody else, now. */
   lookAgain() {
     if (!this.#wanted) return;
-    const inRoom = this.meeting?.attended;
-    this.endMeeting();
-    if (inRoom) this.#search.next();
+    if (this.meeting?.attended) this.#search.next();
     else this.#search.look();
+    this.endMeeting();
     this.show();
   }
 
@@ -103,22 +99,16 @@ export class Strangers {
     client.on("resumed", (message) => this.#wanted && this.#resumed(message));
     client.on("waiting", ({ seconds, atLeast }) => !this.meeting && view.showWait(seconds, atLeast));
     client.on("matched", (message) => this.#wanted && this.#matched(message));
-    client.on("offer", (message) => this.meeting?.description(message));
-    client.on("answer", (message) => this.meeting?.description(message));
-    client.on("ice", (message) => this.meeting?.ice(message));
+    for (const type of /** @type {const} */ (["offer", "answer", "ice", "data"])) {
+      client.on(type, (message) => this.meeting?.signal(message));
+    }
     client.on("partner-left", () => this.#wanted && this.#left());
-    client.on("partner-away", () => {
-      this.meeting?.partnerAway();
-      this.show();
-    });
-    client.on("partner-back", ({ lost }) => {
-      this.meeting?.partnerBack(lost);
-      this.show();
-    });
+    client.on("partner-away", () => this.meeting?.partnerAway());
+    client.on("partner-back", ({ lost }) => this.meeting?.partnerBack(lost));
     client.on("error", ({ code }) => this.#refused(code));
     client.on("close", ({ code, reason, willReconnect }) => {
       if (!this.#wanted) return;
-      if (willReconnect) void this.#reach.lost(code);
+      if (willReconnect && !isFinal(code)) void this.#reach.lost(code);
       else this.#ended(whyEnded(code, reason));
     });
   }
@@ -128,7 +118,6 @@ export class Strangers {
     this.#reach.back(true);
     this.#iceServers = iceServers;
     this.#reports.beginAnew();
-    if (this.#token) this.#client.auth({ token: this.#token });
     // Of what was before, the server knows nothing. A call that works goes on without it.
     if (this.meeting?.alive) {
       this.meeting.forgotten();
@@ -183,7 +172,10 @@ export class Strangers {
       sending: view.showSending,
       text: (text) => addMessage("partner", text),
       channel: allowText,
-      over: (why) => this.#giveUp(why),
+      over: (why) => {
+        addMessage("page", OVER[why]);
+        this.lookAgain();
+      },
     });
     this.#reports.met(room.partnerId);
     this.show();
@@ -195,12 +187,6 @@ export class Strangers {
     this.endMeeting();
     this.#search.look();
     this.show();
-  }
-
-  /** The partner is gone, or cannot be reached, whatever the server knows. @param {keyof typeof OVER} why */
-  #giveUp(why) {
-    addMessage("page", OVER[why]);
-    this.lookAgain();
   }
 
   /** @param {string} code */
