@@ -35,6 +35,18 @@ export type MAX_REQUEST_ID_LENGTH = 64;
 /** An `id` that is a number; beyond it JavaScript cannot tell all numbers apart. */
 export type MAX_REQUEST_NUMBER = 9007199254740991;
 
+/** Characters of `release` in an `outcome`. */
+export type MAX_RELEASE_LENGTH = 64;
+
+/** Milliseconds of `setupMs`; ten minutes are no set-up any more. */
+export type MAX_SETUP_MS = 600000;
+
+/** Milliseconds of `durationMs`: a week. */
+export type MAX_CALL_MS = 604800000;
+
+/** Milliseconds of `rttMs`. */
+export type MAX_RTT_MS = 60000;
+
 /** Characters of `browser`. */
 export type MAX_BROWSER_LENGTH = 64;
 
@@ -66,6 +78,7 @@ export type ClientMessage =
   | Ping
   | Report
   | Block
+  | Outcome
   | Resume;
 
 /** Say who you are. No reply on success; a server that checks no tokens accepts any `userId`. */
@@ -201,6 +214,31 @@ export interface Block {
   type: "block";
   /** Whom it is about, as in `matched`: the partner or the last one before; without it the partner, or if there is none the last one. */
   partnerId?: string | null;
+  /** Asks for an answer, for clients of `signald.v1`: `ok` or `error` with the same `id`. */
+  id?: string | number;
+}
+
+/** Tell the operator what became of the call in a room, once, also when it is over: one of the last eight. No reply on success; for the same room again nothing happens. */
+export interface Outcome {
+  type: "outcome";
+  /** Which room, as in `matched`. */
+  roomId: string;
+  /** Whether media or data ever came through; `untried` if one of the two left before that could be known. */
+  result: "connected" | "failed" | "untried";
+  /** Milliseconds from `matched` to the first media or data. */
+  setupMs?: number | null;
+  /** How the two reach each other: `relayed` by a TURN server. */
+  path?: "direct" | "relayed" | "unknown" | null;
+  /** Milliseconds for which media or data flowed. */
+  durationMs?: number | null;
+  /** Of this side's candidate in the pair that was used. */
+  candidateType?: "host" | "prflx" | "relay" | "srflx" | null;
+  /** Of the partner's packets, the share that was lost. */
+  loss?: number | null;
+  /** Milliseconds to the partner and back. */
+  rttMs?: number | null;
+  /** Of the page; counted apart if the operator has listed it (OUTCOME_RELEASES). */
+  release?: string | null;
   /** Asks for an answer, for clients of `signald.v1`: `ok` or `error` with the same `id`. */
   id?: string | number;
 }

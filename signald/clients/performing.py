@@ -15,6 +15,7 @@ from signald.clients.resuming import Resuming
 from signald.core import messages
 from signald.core.effects import (
     Close,
+    CountOutcome,
     Enqueue,
     FileReport,
     KeepApart,
@@ -98,6 +99,7 @@ class Performer:
             RelayOffer: self._relay_offer,
             LeaveRoom: self._leave,
             FileReport: self._file_report,
+            CountOutcome: self._count_outcome,
             KeepApart: self._keep_apart,
             TakeUp: self._take_up,
             Postpone: self._postpone,
@@ -221,6 +223,9 @@ class Performer:
         refusal = self._file(effect, client.address)
         if refusal:
             self.refuse(client, ProtocolError(ErrorCode.RATE_LIMIT, refusal), client.take_asked())
+
+    def _count_outcome(self, client: Client, effect: CountOutcome) -> None:
+        self._counts.outcomes.add(effect.outcome)
 
     def _keep_apart(self, client: Client, effect: KeepApart) -> None:
         if not self._pace.may_block(client.id, client.address):

@@ -8,7 +8,7 @@ from signald.core.encounters import Encounter, Party
 from signald.core.farewells import Farewell
 from signald.core.ids import ClientId, RequestId, RoomId
 from signald.core.matching import Ticket
-from signald.core.messages import ClientMessage, Common, Parting, ProtocolError, Resume
+from signald.core.messages import ClientMessage, Common, Outcome, Parting, ProtocolError, Resume
 
 POLICY_VIOLATION: Final = 1008
 """Close code for a client that does not keep to the rules (RFC 6455 7.4.1)."""
@@ -119,6 +119,12 @@ class FileReport(msgspec.Struct, frozen=True, gc=False):
     text: str
 
 
+class CountOutcome(msgspec.Struct, frozen=True, gc=False):
+    """Count what became of a call."""
+
+    outcome: Outcome
+
+
 class KeepApart(msgspec.Struct, frozen=True, gc=False):
     """The first has blocked the second: they are never to meet again."""
 
@@ -164,6 +170,7 @@ Effect = (
     | RelayOffer
     | LeaveRoom
     | FileReport
+    | CountOutcome
     | KeepApart
     | TakeUp
     | Postpone

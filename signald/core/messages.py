@@ -52,6 +52,18 @@ MAX_REQUEST_ID_LENGTH: Final = 64
 MAX_REQUEST_NUMBER: Final = 2**53 - 1
 """An ``id`` that is a number; beyond it JavaScript cannot tell all numbers apart."""
 
+MAX_RELEASE_LENGTH: Final = 64
+"""Characters of ``release`` in an ``outcome``."""
+
+MAX_SETUP_MS: Final = 600_000
+"""Milliseconds of ``setupMs``; ten minutes are no set-up any more."""
+
+MAX_CALL_MS: Final = 7 * 86_400_000
+"""Milliseconds of ``durationMs``: a week."""
+
+MAX_RTT_MS: Final = 60_000
+"""Milliseconds of ``rttMs``."""
+
 MIN_BROWSER_LENGTH: Final = 16
 """Characters of ``browser``: of fewer two browsers might have the same."""
 
@@ -88,7 +100,7 @@ class ErrorCode(StrEnum):
 
     NOT_PAIRED = "NOT_PAIRED"
     """``offer``, ``answer``, ``ice``, ``data`` or ``next`` without a partner; ``report`` or ``block`` of nobody who was
-    met."""
+    met, ``outcome`` of none of the last rooms."""
 
     PARTNER_CANNOT = "PARTNER_CANNOT"
     """``data`` for a partner whose client does not know it: `matched` says so."""
@@ -378,6 +390,72 @@ class Block(msgspec.Struct, tag="block", gc=False):
     id: RequestName = UNSET
 
 
+class Outcome(msgspec.Struct, tag="outcome", gc=False):
+    """Tell the operator what became of the call in a room, once, also when it is over: one of the last eight.
+
+    No reply on success; for the same room again nothing happens.
+    """
+
+    roomId: Annotated[str, Meta(max_length=MAX_CLIENT_ID_LENGTH, description="Which room, as in `matched`.")]
+    result: Annotated[
+        Literal["connected", "failed", "untried"],
+        Meta(
+            description="Whether media or data ever came through; `untried` if one of the two left before that could "
+            "be known."
+        ),
+    ]
+    setupMs: (
+        Annotated[
+            float, Meta(ge=0, le=MAX_SETUP_MS, description="Milliseconds from `matched` to the first media or data.")
+        ]
+        | UnsetType
+        | None
+    ) = UNSET
+    path: (
+        Annotated[
+            Literal["direct", "relayed", "unknown"],
+            Meta(description="How the two reach each other: `relayed` by a TURN server."),
+        ]
+        | UnsetType
+        | None
+    ) = UNSET
+    durationMs: (
+        Annotated[float, Meta(ge=0, le=MAX_CALL_MS, description="Milliseconds for which media or data flowed.")]
+        | UnsetType
+        | None
+    ) = UNSET
+    candidateType: (
+        Annotated[
+            Literal["host", "srflx", "prflx", "relay"],
+            Meta(description="Of this side's candidate in the pair that was used."),
+        ]
+        | UnsetType
+        | None
+    ) = UNSET
+    loss: (
+        Annotated[float, Meta(ge=0, le=1, description="Of the partner's packets, the share that was lost.")]
+        | UnsetType
+        | None
+    ) = UNSET
+    rttMs: (
+        Annotated[float, Meta(ge=0, le=MAX_RTT_MS, description="Milliseconds to the partner and back.")]
+        | UnsetType
+        | None
+    ) = UNSET
+    release: (
+        Annotated[
+            str,
+            Meta(
+                max_length=MAX_RELEASE_LENGTH,
+                description="Of the page; counted apart if the operator has listed it (OUTCOME_RELEASES).",
+            ),
+        ]
+        | UnsetType
+        | None
+    ) = UNSET
+    id: RequestName = UNSET
+
+
 class Resume(msgspec.Struct, tag="resume", gc=False):
     """Go on with a session whose connection was lost. The first message of a connection. Answered by ``resumed``."""
 
@@ -426,7 +504,7 @@ class Resume(msgspec.Struct, tag="resume", gc=False):
 
 
 Signal = Offer | Answer | Ice
-ClientMessage = Auth | Available | Offer | Answer | Ice | Data | Next | Leave | Ping | Report | Block | Resume
+ClientMessage = Auth | Available | Offer | Answer | Ice | Data | Next | Leave | Ping | Report | Block | Outcome | Resume
 
 REFUSALS: Final[Mapping[type[msgspec.Struct], tuple[ErrorCode, ...]]] = {
     Auth: (ErrorCode.AUTH_FAILED,),
@@ -438,6 +516,7 @@ REFUSALS: Final[Mapping[type[msgspec.Struct], tuple[ErrorCode, ...]]] = {
     Next: (ErrorCode.NOT_PAIRED, ErrorCode.AUTH_REQUIRED, ErrorCode.CROWDED),
     Report: (ErrorCode.NOT_PAIRED,),
     Block: (ErrorCode.NOT_PAIRED,),
+    Outcome: (ErrorCode.NOT_PAIRED,),
     Resume: (ErrorCode.RESUME_FAILED,),
 }
 """What a well-formed message brings in the wrong state. INVALID_FORMAT and RATE_LIMIT can follow any message."""
@@ -819,6 +898,7 @@ CLIENT_MESSAGES: Final[tuple[type[msgspec.Struct], ...]] = (
     Ping,
     Report,
     Block,
+    Outcome,
     Resume,
 )
 SERVER_MESSAGES: Final[tuple[type[msgspec.Struct], ...]] = (

@@ -51,6 +51,8 @@ class Parcel(msgspec.Struct, array_like=True, frozen=True, kw_only=True):
         lately: Its last partners, newest first; of these its ticket avoids as many as it would now.
         partner_takes_data: Whether the partner's client knows `data`.
         browser: Where it runs; None if it did not say.
+        rooms: Its last rooms, newest first.
+        judged: Those of which it has said what became of them.
     """
 
     client: ClientId
@@ -85,6 +87,8 @@ class Parcel(msgspec.Struct, array_like=True, frozen=True, kw_only=True):
     lately: tuple[ClientId, ...] = ()
     partner_takes_data: bool = False
     browser: BrowserKey | None = None
+    rooms: tuple[RoomId, ...] = ()
+    judged: tuple[RoomId, ...] = ()
 
 
 def is_last(packed: Parcel, epoch: int, sent: int, received: int, nonce: str) -> bool:
@@ -127,6 +131,8 @@ def pack(session: Session, now: float, **more: Any) -> Parcel:
         lately=session.lately,
         partner_takes_data=session.partner_takes_data,
         browser=session.browser,
+        rooms=session.rooms,
+        judged=session.judged,
         **more,
     )
 
@@ -148,6 +154,7 @@ def unpack(parcel: Parcel, policy: Policy, now: float) -> Session:
         session.identity = Identified(parcel.user, now + parcel.user_s, parcel.facts)
     session.bad_tokens, session.tickets, session.met = parcel.bad_tokens, parcel.tickets, parcel.met
     session.browser, session.since = parcel.browser, now
+    session.rooms, session.judged = parcel.rooms, parcel.judged
     session.lately = parcel.lately or (() if parcel.partner is None else (parcel.partner,))
     _want(session, parcel.said)
     if session.stands is State.WAITING:
@@ -204,6 +211,7 @@ def from_pass(
         user_s=said.user_until - unix_time,
         said=wishes,
         partner_takes_data=said.partner_takes_data,
+        rooms=() if said.room is None else (said.room,),
     )
 
 

@@ -21,7 +21,7 @@ from typing import Any, Final
 
 from msgspec import UNSET, Raw
 
-from signald.core import absence, complaints, messages, proof, silence
+from signald.core import absence, complaints, messages, outcomes, proof, silence
 from signald.core.browsers import recognise
 from signald.core.effects import (
     Effects,
@@ -63,6 +63,7 @@ from signald.core.messages import (
     Leave,
     Next,
     Offer,
+    Outcome,
     Parting,
     Ping,
     ProtocolError,
@@ -138,6 +139,7 @@ class Session(Standing):
         self.ticket = None
         self.since = given.ticket.since
         self.room = given.room
+        outcomes.enter(self, given.room)
         self.partner, self.partner_takes_data = given.partner, given.takes_data
         self.met = (Encounter(given.room, Party(given.partner, given.user)), *self.met[:1])
         self.lately = (given.partner,) if self.wish is None else (given.partner, *self.lately)[:AVOIDED_AT_MOST]
@@ -256,6 +258,7 @@ TRANSITIONS: Final[Mapping[State, Mapping[type[Any], _Rule]]] = {
         Ping: _S._pong,
         Report: complaints.report,
         Block: complaints.block,
+        Outcome: outcomes.outcome,
         Resume: absence.resume,
         PartnerFound: _S._ignore,
         TicketRefused: _S._ignore,
@@ -284,6 +287,7 @@ TRANSITIONS: Final[Mapping[State, Mapping[type[Any], _Rule]]] = {
         Ping: _S._pong,
         Report: complaints.report,
         Block: complaints.block,
+        Outcome: outcomes.outcome,
         Resume: absence.resume_too_late,
         PartnerFound: _S._pair,
         TicketRefused: _S._refused_ticket,
@@ -312,6 +316,7 @@ TRANSITIONS: Final[Mapping[State, Mapping[type[Any], _Rule]]] = {
         Ping: _S._pong,
         Report: complaints.report,
         Block: complaints.block,
+        Outcome: outcomes.outcome,
         Resume: absence.resume_too_late,
         PartnerFound: _S._ignore,
         TicketRefused: _S._ignore,

@@ -86,6 +86,8 @@ class Standing:
         wish: The same, comparable; None for whoever comes.
         lately: The last partners, newest first, of one who says whom it wants to meet.
         browser: Where it runs; None if it did not say.
+        rooms: Its last rooms, newest first.
+        judged: Those of which it has said what became of them.
     """
 
     __slots__ = (
@@ -93,6 +95,7 @@ class Standing:
         "browser",
         "client",
         "identity",
+        "judged",
         "lately",
         "met",
         "partner",
@@ -100,6 +103,7 @@ class Standing:
         "partner_takes_data",
         "policy",
         "room",
+        "rooms",
         "said",
         "shelved",
         "silent",
@@ -132,6 +136,8 @@ class Standing:
         self.wish: Wish | None = None
         self.lately: tuple[ClientId, ...] = ()
         self.browser: BrowserKey | None = None
+        self.rooms: tuple[RoomId, ...] = ()
+        self.judged: tuple[RoomId, ...] = ()
 
     @property
     def user(self) -> UserId | None:

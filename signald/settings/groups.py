@@ -142,9 +142,8 @@ class PairingSettings(Group):
     match_answer_seconds: float = setting(
         "8",
         values.seconds(0, 3600),
-        "How long one who is matched may say nothing of what it owes: the initiator a first message, the other an "
-        "answer to an offer; then its partner waits again in its old place, and it does not wait until it says "
-        "something; 0: for ever",
+        "How long one who is matched may owe a first message, or an answer to an offer; then its partner waits again in "
+        "its old place, and it does not wait until it says something; 0: for ever",
     )
     match_keys: Mapping[str, frozenset[str]] | None = setting(
         "",
@@ -260,9 +259,7 @@ class LimitsSettings(Group):
         "Time between two pings of a client; one that did not answer the last is dropped",
     )
     handshake_timeout_seconds: float = setting(
-        "10",
-        values.seconds(0.1, 3600),
-        "How long a connection may take to its first request; after that it is dropped",
+        "10", values.seconds(0.1, 3600), "How long a connection may take to its first request; after that it is dropped"
     )
 
 
@@ -359,6 +356,11 @@ class OperatorSettings(Group):
         values.pools,
         "Pools, comma-separated, that `/metrics` tells apart; all others are `other`, for clients make up pools",
     )
+    outcome_releases: tuple[str, ...] = setting(
+        "",
+        values.releases,
+        "Releases of the page, comma-separated, that `/metrics` tells apart in outcomes of calls; others are `other`",
+    )
     public_online: bool = setting("true", values.switch, "Whether `/online` says how many clients are here and wait")
     report_webhook_url: str = setting(
         "",
@@ -392,8 +394,6 @@ class LoggingSettings(Group):
         "info", values.one_of(logs.LEVELS), "The lowest level that is logged: `debug`, `info`, `warn`, `error`"
     )
     log_full_addresses: bool = setting(
-        "false",
-        values.switch,
-        "Whether the log shows whole addresses of clients; else their network, /24 or /48",
+        "false", values.switch, "Whether the log shows whole addresses of clients; else their network, /24 or /48"
     )
     debug: bool = setting("", values.switch, "Verbose logging: the same as LOG_LEVEL=debug")

@@ -13,9 +13,10 @@ from typing import Final, NamedTuple, TypeVar
 
 from signald.brokers.redis.url import StoreAddress, parse_url
 from signald.core import origins, urls
-from signald.core.messages import MAX_WORD_LENGTH
+from signald.core.messages import MAX_RELEASE_LENGTH, MAX_WORD_LENGTH
 from signald.core.wishes import LIKES, fold
 from signald.identity.signing_keys import HMAC, PUBLIC
+from signald.telemetry.outcomes import OTHER, RELEASES_AT_MOST, UNNAMED
 
 WORKER: Final = "{worker}"
 """Stands in an endpoint for the worker's number, where workers cannot or should not share it."""
@@ -201,6 +202,19 @@ def match_claims(text: str) -> tuple[str, ...]:
 def pools(text: str) -> tuple[str, ...]:
     """Names of pools, comma-separated, each once, as they are compared."""
     return tuple(dict.fromkeys(_folded(name) for name in text.split(","))) if text else ()
+
+
+def releases(text: str) -> tuple[str, ...]:
+    """Names of releases of a page, comma-separated."""
+    names = tuple(dict.fromkeys(name.strip() for name in text.split(","))) if text else ()
+    if len(names) > RELEASES_AT_MOST:
+        raise ValueError(f"must be at most {RELEASES_AT_MOST} names: each is counted apart")
+    for name in names:
+        if not 0 < len(name) <= MAX_RELEASE_LENGTH or not name.isprintable() or name in (OTHER, UNNAMED):
+            raise ValueError(
+                f"must be names of 1 to {MAX_RELEASE_LENGTH} printable characters, but {OTHER} and {UNNAMED}"
+            )
+    return names
 
 
 def _word(text: str) -> str:

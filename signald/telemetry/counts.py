@@ -1,12 +1,13 @@
 """Counts what has happened in this process since it started: plain numbers, cheap to raise."""
 
-from bisect import bisect_left
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from enum import StrEnum
 from typing import Final
 
 from signald.core.messages import Answer, Data, ErrorCode, Ice, Offer, message_type
 from signald.core.refusals import ALL, Refusal
+from signald.telemetry.histogram import Histogram
+from signald.telemetry.outcomes import Outcomes
 
 WAIT_BUCKETS_S: Final = (0.01, 0.1, 0.5, 1, 2, 5, 10, 30, 60, 300)
 """Upper bounds of the histogram of waiting times: from "at once" to "nobody there"."""
@@ -58,26 +59,6 @@ class Resumption(StrEnum):
     """There is no such session, or the token is not its last one: RESUME_FAILED."""
 
 
-class Histogram:
-    """Counts durations in buckets.
-
-    Args:
-        bounds_s: Upper bounds of the buckets in seconds, ascending; whatever is above the last has a bucket of its own.
-    """
-
-    __slots__ = ("bounds_s", "buckets", "seconds")
-
-    def __init__(self, bounds_s: Sequence[float]) -> None:
-        self.bounds_s = bounds_s
-        self.buckets = [0] * (len(bounds_s) + 1)
-        self.seconds = 0.0
-
-    def add(self, seconds: float) -> None:
-        """Count something that took this many seconds."""
-        self.seconds += seconds
-        self.buckets[bisect_left(self.bounds_s, seconds)] += 1
-
-
 class Counts:
     """Holds all counters. Attributes only ever grow.
 
@@ -85,6 +66,7 @@ class Counts:
         store_calls: The kinds of calls to the store that will be counted.
         store_problems: The kinds of problems with it.
         pools: Those that are counted apart, besides that of all who name none.
+        releases: Of the page, by which outcomes of calls are counted.
     """
 
     __slots__ = (
@@ -100,6 +82,7 @@ class Counts:
         "log_lines_dropped",
         "matches_delayed",
         "matches_relaxed",
+        "outcomes",
         "put_off",
         "received_bytes",
         "relayed",
@@ -118,8 +101,13 @@ class Counts:
     )
 
     def __init__(
-        self, store_calls: Iterable[str] = (), store_problems: Iterable[str] = (), pools: Iterable[str] = ()
+        self,
+        store_calls: Iterable[str] = (),
+        store_problems: Iterable[str] = (),
+        pools: Iterable[str] = (),
+        releases: Iterable[str] = (),
     ) -> None:
+        self.outcomes = Outcomes(releases)
         self.blocks = 0
         self.clients = 0
         self.reports = 0

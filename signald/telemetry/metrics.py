@@ -20,8 +20,9 @@ from prometheus_client.registry import Collector
 
 from signald import __version__
 from signald.brokers.interface import Broker
-from signald.telemetry.counts import Counts, Histogram
+from signald.telemetry.counts import Counts
 from signald.telemetry.gauges import Gauges
+from signald.telemetry.histogram import Histogram
 
 
 class Metrics(Collector):
@@ -100,14 +101,27 @@ class Metrics(Collector):
         yield _counter("resumes_lost", "Sessions that went on without something.", counts.resumed_lost)
         yield _counter("replayed", "Messages sent again to clients that were away.", counts.replayed)
         yield _counter("crossed", "Messages dropped since they crossed a change of partner.", counts.crossed)
-        absences = HistogramMetricFamily("signald_away_seconds", "How long clients that came back had been away.")
-        absences.add_metric([], _buckets(counts.absences), counts.absences.seconds)
-        yield absences
+        yield _histogram("away_seconds", "How long clients that came back had been away.", counts.absences)
         meaning = "How long matched clients had waited, by pool."
         waits = HistogramMetricFamily("signald_match_wait_seconds", meaning, labels=["pool"])
         for pool, seconds in counts.waits.items():
-            waits.add_metric([pool], _buckets(seconds), seconds.seconds)
+            waits.add_metric([pool], _buckets(seconds), seconds.total)
         yield waits
+        yield from self._outcomes()
+
+    def _outcomes(self) -> Iterable[Metric]:
+        outcomes = self._counts.outcomes
+        calls = CounterMetricFamily(
+            "signald_calls", "Calls that clients told the outcome of.", labels=["result", "path", "release"]
+        )
+        for labels, count in outcomes.calls.items():
+            calls.add_metric(labels, count)
+        yield calls
+        yield _counters("call_candidates", "Calls by the candidate that was used.", "type", outcomes.candidates)
+        yield _histogram("call_setup_seconds", "Time from the match to the first picture.", outcomes.setups)
+        yield _histogram("call_duration_seconds", "How long calls lasted.", outcomes.durations)
+        yield _histogram("call_round_trip_seconds", "Time to the partner and back.", outcomes.trips)
+        yield _histogram("call_loss_ratio", "Share of the partner's packets that were lost.", outcomes.losses)
 
     def _waiting(self) -> Metric:
         waiting = dict.fromkeys(self._counts.waits, 0)
@@ -126,7 +140,7 @@ class Metrics(Collector):
         yield GaugeMetricFamily("signald_held_relay_bytes", "Relays on their way to the store.", value=held)
         calls = HistogramMetricFamily("signald_store_call_seconds", "Time to the store's answer.", labels=["call"])
         for kind, answers in self._counts.store_calls.items():
-            calls.add_metric([kind], _buckets(answers), answers.seconds)
+            calls.add_metric([kind], _buckets(answers), answers.total)
         yield calls
         failures = self._counts.store_failures
         yield _counters("store_call_failures", "Calls that the store did not answer, or refused.", "call", failures)
@@ -134,10 +148,16 @@ class Metrics(Collector):
         yield _counters("store_problems", "Times that the store could not be used, by reason.", "problem", problems)
 
 
-def _buckets(durations: Histogram) -> list[tuple[str, float]]:
+def _buckets(values: Histogram) -> list[tuple[str, float]]:
     """Buckets as Prometheus has them: upper bound, and how many were not above it."""
-    bounds = (*(str(float(bound)) for bound in durations.bounds_s), "+Inf")
-    return list(zip(bounds, accumulate(durations.buckets), strict=True))
+    bounds = (*(str(float(bound)) for bound in values.bounds), "+Inf")
+    return list(zip(bounds, accumulate(values.buckets), strict=True))
+
+
+def _histogram(name: str, meaning: str, values: Histogram) -> Metric:
+    family = HistogramMetricFamily(f"signald_{name}", meaning)
+    family.add_metric([], _buckets(values), values.total)
+    return family
 
 
 def _counter(name: str, meaning: str, value: float) -> Metric:

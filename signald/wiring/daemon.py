@@ -80,7 +80,8 @@ def make_daemon(chosen: Settings, reactor: Any, unix_time: UnixTime = time.time)
     Raises:
         SettingsError: An endpoint, a key or a certificate is no good.
     """
-    counts = Counts(CALLS, [problem.word for problem in PROBLEMS], chosen.operator.metrics_pools)
+    told_apart = chosen.operator.metrics_pools, chosen.operator.outcome_releases
+    counts = Counts(CALLS, [problem.word for problem in PROBLEMS], *told_apart)
     lag = LoopLag(reactor)
     boot = secrets.token_hex(8)
     common_time = CommonTime(reactor.seconds, unix_time())

@@ -36,6 +36,18 @@ export const MAX_REQUEST_ID_LENGTH = 64;
 /** An `id` that is a number; beyond it JavaScript cannot tell all numbers apart. */
 export const MAX_REQUEST_NUMBER = 9007199254740991;
 
+/** Characters of `release` in an `outcome`. */
+export const MAX_RELEASE_LENGTH = 64;
+
+/** Milliseconds of `setupMs`; ten minutes are no set-up any more. */
+export const MAX_SETUP_MS = 600000;
+
+/** Milliseconds of `durationMs`: a week. */
+export const MAX_CALL_MS = 604800000;
+
+/** Milliseconds of `rttMs`. */
+export const MAX_RTT_MS = 60000;
+
 /** Characters of `browser`. */
 export const MAX_BROWSER_LENGTH = 64;
 
@@ -60,7 +72,7 @@ export const ErrorCode = Object.freeze({
   INVALID_FORMAT: "INVALID_FORMAT",
   /** `type` is a string, but no message type of section "client to server". */
   UNKNOWN_TYPE: "UNKNOWN_TYPE",
-  /** `offer`, `answer`, `ice`, `data` or `next` without a partner; `report` or `block` of nobody who was met. */
+  /** `offer`, `answer`, `ice`, `data` or `next` without a partner; `report` or `block` of nobody who was met, `outcome` of none of the last rooms. */
   NOT_PAIRED: "NOT_PAIRED",
   /** `data` for a partner whose client does not know it: `matched` says so. */
   PARTNER_CANNOT: "PARTNER_CANNOT",

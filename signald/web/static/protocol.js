@@ -327,6 +327,28 @@
  */
 
 /**
+ * Tell the operator what became of the call in a room, once, also when it is over: one of the last eight. No reply on
+ * success; for the same room again nothing happens.
+ * @typedef {object} OutcomeRequest
+ * @property {"outcome"} type
+ * @property {string} roomId  Which room, as in `matched`.
+ * @property {"connected" | "failed" | "untried"} result  Whether media or data ever came through; `untried` if one of
+ *   the two left before that could be known.
+ * @property {number | undefined} [setupMs]  Milliseconds from `matched` to the first media or data.
+ * @property {"direct" | "relayed" | "unknown" | undefined} [path]  How the two reach each other: `relayed` by a TURN
+ *   server.
+ * @property {number | undefined} [durationMs]  Milliseconds for which media or data flowed.
+ * @property {"host" | "prflx" | "relay" | "srflx" | undefined} [candidateType]  Of this side's candidate in the pair
+ *   that was used.
+ * @property {number | undefined} [loss]  Of the partner's packets, the share that was lost.
+ * @property {number | undefined} [rttMs]  Milliseconds to the partner and back.
+ * @property {string | undefined} [release]  Of the page; counted apart if the operator has listed it
+ *   (OUTCOME_RELEASES).
+ * @property {string | number | undefined} [id]  Asks for an answer, for clients of `signald.v1`: `ok` or `error` with
+ *   the same `id`.
+ */
+
+/**
  * Go on with a session whose connection was lost. The first message of a connection. Answered by `resumed`.
  * @typedef {object} ResumeRequest
  * @property {"resume"} type
@@ -345,7 +367,7 @@
 /**
  * What a client may send.
  * @typedef {AuthRequest | AvailableRequest | OfferRequest | AnswerRequest | IceRequest | DataRequest | NextRequest |
- *   LeaveRequest | PingRequest | ReportRequest | BlockRequest | ResumeRequest} ClientMessage
+ *   LeaveRequest | PingRequest | ReportRequest | BlockRequest | OutcomeRequest | ResumeRequest} ClientMessage
  */
 
 export * from "./constants.js";

@@ -10,6 +10,7 @@ from msgspec import Raw
 from signald.core import session
 from signald.core.effects import (
     Close,
+    CountOutcome,
     Effects,
     Enqueue,
     FileReport,
@@ -59,6 +60,7 @@ from signald.core.messages import (
     Leave,
     Next,
     Offer,
+    Outcome,
     Ping,
     ProtocolError,
     Report,
@@ -93,6 +95,7 @@ INPUTS: dict[type[Any], Any] = {
     Ping: Ping(),
     Report: Report("spam", "it sells things"),
     Block: Block(),
+    Outcome: Outcome(ROOM, "connected"),
     Resume: Resume("token", 7),
     PartnerFound: PartnerFound(waits(1), ROOM, PARTNER, initiator=True, takes_data=True),
     TicketRefused: TicketRefused(waits(1), CROWDED),
@@ -183,7 +186,7 @@ ILLEGAL: dict[tuple[State, type[Any]], ErrorCode] = {
     **{
         (state, kind): ErrorCode.NOT_PAIRED
         for state in (State.IDLE, State.WAITING)
-        for kind in (*RELAYED, Next, Report, Block)
+        for kind in (*RELAYED, Next, Report, Block, Outcome)
     },
     (State.PAIRED, Available): ErrorCode.ALREADY_PAIRED,
     **{(state, Resume): ErrorCode.RESUME_FAILED for state in (State.WAITING, State.PAIRED, State.RESUMING)},
@@ -224,6 +227,7 @@ LEGAL: dict[tuple[State, type[Any]], tuple[State, Effects]] = {
     ),
     (State.PAIRED, Leave): (State.IDLE, (LeaveRoom(ROOM, "leave"),)),
     (State.PAIRED, Report): (State.PAIRED, (FileReport(Party(CLIENT), MET, "spam", "it sells things"),)),
+    (State.PAIRED, Outcome): (State.PAIRED, (CountOutcome(INPUTS[Outcome]),)),
     (State.PAIRED, Block): (State.PAIRED, (KeepApart(Party(CLIENT), MET.partner),)),
     (State.PAIRED, PartnerFound): (State.PAIRED, NOTHING),
     (State.PAIRED, TicketRefused): (State.PAIRED, NOTHING),

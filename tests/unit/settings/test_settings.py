@@ -30,6 +30,7 @@ BAD: Mapping[str, tuple[str, ...]] = {
         *("wss://example.com", "https://*", "https://*.com", "https://example.com:0", "https://a.*.example.com"),
     ),
     "REQUEUE_ON_PARTNER_LEAVE": ("maybe", "2", "tru"),
+    "OUTCOME_RELEASES": ("a,,b", "x" * 65, "a\tb", "other", "none", ",".join(map(str, range(21)))),
     "MATCH_ANSWER_SECONDS": ("x", "-1", "3601", "nan"),
     "REMATCH_DELAY_SECONDS": ("x", "-1", "3601", "nan", "inf", "1e3", "1,5"),
     "REDIS_URL": (
@@ -485,6 +486,7 @@ def test_every_setting_is_an_option(tmp_path: Path) -> None:
         "match-claims": "age,verified",
         "match-likes-seconds": "2.5",
         "match-answer-seconds": "4",
+        "outcome-releases": "2026-11, beta",
         "resume-seconds": "7",
         "resume-secret": "r" * 16,
         "resume-max-away": "5",

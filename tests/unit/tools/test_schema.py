@@ -163,11 +163,14 @@ def test_refusals_are_those_of_the_session() -> None:
         "candidate": b"null",
         "token": "t",
         "reason": "spam",
+        "result": "failed",
         "received": 0,
         "data": b"1",
     }
+    rooms = {"outcome": {"roomId": "of others"}}
     for message in CLIENT_MESSAGES:
         fields = {name: required[name] for name in message.__struct_fields__ if name in required}
+        fields |= rooms.get(messages.message_type(message), {})
         refused = set()
         for state in State:
             for auth in AuthMode:

@@ -38,6 +38,18 @@ MAX_REQUEST_ID_LENGTH: Final = 64
 MAX_REQUEST_NUMBER: Final = 9007199254740991
 """An `id` that is a number; beyond it JavaScript cannot tell all numbers apart."""
 
+MAX_RELEASE_LENGTH: Final = 64
+"""Characters of `release` in an `outcome`."""
+
+MAX_SETUP_MS: Final = 600000
+"""Milliseconds of `setupMs`; ten minutes are no set-up any more."""
+
+MAX_CALL_MS: Final = 604800000
+"""Milliseconds of `durationMs`: a week."""
+
+MAX_RTT_MS: Final = 60000
+"""Milliseconds of `rttMs`."""
+
 MAX_BROWSER_LENGTH: Final = 64
 """Characters of `browser`."""
 
@@ -61,7 +73,8 @@ ErrorCode = Literal[
     "INVALID_FORMAT",
     # `type` is a string, but no message type of section "client to server".
     "UNKNOWN_TYPE",
-    # `offer`, `answer`, `ice`, `data` or `next` without a partner; `report` or `block` of nobody who was met.
+    # `offer`, `answer`, `ice`, `data` or `next` without a partner; `report` or `block` of nobody who was met, `outcome`
+    # of none of the last rooms.
     "NOT_PAIRED",
     # `data` for a partner whose client does not know it: `matched` says so.
     "PARTNER_CANNOT",
@@ -317,6 +330,35 @@ class Block(TypedDict):
     id: NotRequired[str | int]
 
 
+class Outcome(TypedDict):
+    """Tell the operator what became of the call in a room, once, also when it is over: one of the last eight.
+
+    No reply on success; for the same room again nothing happens.
+    """
+
+    type: Literal["outcome"]
+    # Which room, as in `matched`.
+    roomId: str
+    # Whether media or data ever came through; `untried` if one of the two left before that could be known.
+    result: Literal["connected", "failed", "untried"]
+    # Milliseconds from `matched` to the first media or data.
+    setupMs: NotRequired[float | None]
+    # How the two reach each other: `relayed` by a TURN server.
+    path: NotRequired[Literal["direct", "relayed", "unknown"] | None]
+    # Milliseconds for which media or data flowed.
+    durationMs: NotRequired[float | None]
+    # Of this side's candidate in the pair that was used.
+    candidateType: NotRequired[Literal["host", "prflx", "relay", "srflx"] | None]
+    # Of the partner's packets, the share that was lost.
+    loss: NotRequired[float | None]
+    # Milliseconds to the partner and back.
+    rttMs: NotRequired[float | None]
+    # Of the page; counted apart if the operator has listed it (OUTCOME_RELEASES).
+    release: NotRequired[str | None]
+    # Asks for an answer, for clients of `signald.v1`: `ok` or `error` with the same `id`.
+    id: NotRequired[str | int]
+
+
 class Resume(TypedDict):
     """Go on with a session whose connection was lost. The first message of a connection. Answered by `resumed`."""
 
@@ -538,6 +580,7 @@ ClientMessage = (
     | Ping
     | Report
     | Block
+    | Outcome
     | Resume
 )
 """What a client may send."""
