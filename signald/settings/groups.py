@@ -142,8 +142,8 @@ class PairingSettings(Group):
     match_answer_seconds: float = setting(
         "8",
         values.seconds(0, 3600),
-        "How long one who is matched may owe a first message, or an answer to an offer; then its partner waits again in "
-        "its old place, and it does not wait until it says something; 0: for ever",
+        "How long one who is matched may owe a first message, or an answer to an offer; then its partner waits again "
+        "in its old place, and it does not wait until it says something; 0: for ever",
     )
     match_keys: Mapping[str, frozenset[str]] | None = setting(
         "",
