@@ -11,7 +11,7 @@
 
 import { Channels, SENDING, sendingIn, sendingOf } from "./channels.js";
 import { Emitter } from "./events.js";
-import { Gauge } from "./measure.js";
+import { Gauge, watchPath } from "./measure.js";
 import { fingerprints, sdpText } from "./sdp.js";
 
 /** @import { Sending } from "./channels.js" */
@@ -42,6 +42,7 @@ import { fingerprints, sdpText } from "./sdp.js";
 /**
  * @typedef {object} CallEvents
  * @property {CallState} state
+ * @property {{}} path  the way to the partner is another one, as when this side or the other has changed its network
  * @property {MediaStream} media  the partner's picture and sound; again when a track is added
  * @property {boolean} channel  whether text can be sent
  * @property {string} text  a message from the partner: untrusted, show it as text only
@@ -72,8 +73,7 @@ export class Call extends Emitter {
   /** The certificates of the partner's peer connection, as fingerprints. @type {Set<string>} */
   #partnerKeys = new Set();
   #makingOffer = false;
-  /** Whether to leave the first offer to the partner. */
-  #holdOffer;
+  #holdOffer; // Whether to leave the first offer to the partner.
   /** Candidates that came before the description they belong to. @type {(RTCIceCandidateInit | null)[]} */
   #earlyCandidates = [];
   /** Signals are handled one after another. @type {Promise<void>} */
@@ -382,6 +382,7 @@ export class Call extends Emitter {
       clearTimeout(this.#deadline);
       clearTimeout(this.#restartTimer);
       this.#gauge.connected();
+      watchPath(this.#pc, () => this.emit("path", {}));
       this.#setState("connected");
     } else if ((connectionState === "disconnected" || connectionState === "failed") && this.state === "connected") {
       this.#expectConnection();

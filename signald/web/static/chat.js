@@ -111,9 +111,10 @@ export class RandomChat extends Emitter {
       this.#show();
     });
     on("partner-left", () => this.#wanted && this.#partnerGone(false));
-    on("close", ({ willReconnect }) => this.#wanted && willReconnect && this.#serverReached(false));
     on("state", (state) => {
-      if (state === "refused" && this.#wanted) this.#stopFor(client.refusal ?? new Error("refused"));
+      if (!this.#wanted) return;
+      if (state === "refused") this.#stopFor(client.refusal ?? new Error("refused"));
+      else this.#serverReached(state === "connected");
     });
     // Before the client hears of it and is gone. The camera's lamp goes out with the page, also when it is kept (bfcache).
     const early = { capture: true, signal: this.#ended.signal };
@@ -172,12 +173,12 @@ export class RandomChat extends Emitter {
     this.#ended.abort();
   }
 
-  /** Switch microphone (`audio`) or camera (`video`) on or off, and tell the partner. @param {Kind} kind @param {boolean} on */
+  /** Switch `audio` or `video` on or off, and tell the partner. @param {Kind} kind @param {boolean} on */
   turn(kind, on) {
     this.#devices.turn(kind, on);
   }
 
-  /** Use another camera or microphone. @param {Parameters<Devices["use"]>[0]} constraints */
+  /** Another camera or microphone. @param {Parameters<Devices["use"]>[0]} constraints */
   use(constraints) {
     return this.#devices.use(constraints);
   }
@@ -209,7 +210,6 @@ export class RandomChat extends Emitter {
   /** Of what was before, the server knows nothing. A call that works goes on without it. */
   #isNew() {
     if (!this.#wanted) return;
-    this.#serverReached(true);
     const current = this.#current;
     if (current && ["connected", "interrupted"].includes(current.call.state)) {
       current.attended = current.away = false;
@@ -225,7 +225,6 @@ export class RandomChat extends Emitter {
   /** @param {import("./types.js").SignalingEvents["resumed"]} message */
   #isBack({ roomId, partnerId, partner, lost, initiator, iceServers, clientId, state }) {
     if (!this.#wanted) return;
-    this.#serverReached(true);
     const current = this.#current;
     const away = partner === "away";
     if (current && current.roomId === roomId) {
@@ -258,6 +257,7 @@ export class RandomChat extends Emitter {
     this.#current = { call, roomId, attended: true, away, since: performance.now() };
     const isCurrent = () => call === this.#current?.call;
     call.on("state", (state) => isCurrent() && this.#callChanged(state));
+    call.on("path", () => this.client.check());
     call.on("media", (remoteStream) => isCurrent() && this.#set({ remoteStream }));
     call.on("text", (text) => isCurrent() && this.#addText("partner", text));
     call.on("sending", (sending) => {
@@ -289,13 +289,11 @@ export class RandomChat extends Emitter {
     if (current && !current.away && (lost || ["interrupted", "failed"].includes(current.call.state))) current.call.restart();
   }
 
-  /** @param {boolean} reached */
-  #serverReached(reached) {
-    if (reached) {
-      clearTimeout(this.#reachTimer);
-      this.#reachTimer = undefined;
-      if (!this.snapshot.reachable) this.#set({ reachable: true });
-    } else this.#reachTimer ??= setTimeout(() => this.#set({ reachable: false }), OUT_OF_REACH_AFTER_MS);
+  /** @param {boolean} reachable */
+  #serverReached(reachable) {
+    clearTimeout(this.#reachTimer);
+    if (reachable) this.#set({ reachable });
+    else this.#reachTimer = setTimeout(() => this.#set({ reachable }), OUT_OF_REACH_AFTER_MS);
   }
 
   // What the call says.
@@ -361,7 +359,7 @@ export class RandomChat extends Emitter {
     this.#set({ localStream, mediaError, sending });
   }
 
-  /** @param {Error & { code?: string }} error */
+  /** @param {Error} error */
   #stopFor(error) {
     if (!this.#wanted) return;
     this.#end();
@@ -375,7 +373,6 @@ export class RandomChat extends Emitter {
     this.#devices.close();
     this.#search.stop();
     clearTimeout(this.#reachTimer);
-    this.#reachTimer = undefined;
   }
 
   #hide() {

@@ -70,6 +70,17 @@ export class Gauge {
 }
 
 /**
+ * Tell of each change of the way to the partner. The call goes on then, and what went by the way before may be dead.
+ *
+ * @param {RTCPeerConnection} pc
+ * @param {() => void} changed
+ */
+export function watchPath(pc, changed) {
+  const ice = pc.sctp?.transport.iceTransport;
+  if (ice) ice.onselectedcandidatepairchange = changed;
+}
+
+/**
  * @param {RTCStatsReport} report
  * @returns {Measured}
  */

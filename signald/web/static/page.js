@@ -11,7 +11,7 @@
  *   offline: () => void,
  *   hide: () => void,
  *   show: () => void,
- * }} told  `doubt`: the page may have slept; `online`: there is a network, maybe another than before; `offline`: there is
+ * }} told  `doubt`: the page may have slept, or have another network; `online`: there is a network, maybe another than before; `offline`: there is
  *   none; `hide`: the page goes, by a reload, a link or a closed tab, and may come back; `show`: it is back as it was (bfcache)
  * @returns {() => void} call it to hear no more
  */
@@ -23,6 +23,9 @@ export function watchPage({ doubt, online, offline, hide, show }) {
   addEventListener("offline", offline, options);
   addEventListener("pagehide", hide, options);
   addEventListener("pageshow", ({ persisted }) => persisted && show(), options);
+  // Where browsers tell: another network, though there was one all the time.
+  const { connection } = /** @type {any} */ (globalThis.navigator ?? {});
+  connection?.addEventListener?.("change", doubt, options);
   document.addEventListener("resume", doubt, options);
   document.addEventListener("visibilitychange", () => document.visibilityState === "visible" && doubt(), options);
   return () => ended.abort();
