@@ -4,6 +4,7 @@ from typing import Final
 
 from signald.limits.admission import Admission
 from signald.limits.deadlines import Deadlines, Overdue
+from signald.limits.parting import Parting
 
 SPARED_S: Final = 1.0
 """For so many seconds nobody is dropped for silence: in a rush, requests are here that have not been read yet, and TLS
@@ -11,9 +12,6 @@ takes some round trips."""
 
 SPARED_AT_MOST: Final = 1_000
 """So many more than MAX_HALF_OPEN at most are spared: a flood of silent connections comes by thousands in a second."""
-
-PARTING_AT_MOST: Final = 256
-"""Of those that were told that they may not come in: in a flood a second's worth would take all open files."""
 
 REQUESTS: Final = 100
 """For one connection. A visit takes five; one that goes on and on has to begin anew, and to be let in, now and then."""
@@ -26,22 +24,22 @@ class Door:
         handshakes: Ends those that do not say in time what they want, and unfinished handshakes.
         pages: Ends those that do not take their answer in time.
         kept: Ends those that wait for another request of the same browser.
-        parting: Ends those that were told that they may not come in, and have read it by then.
+        parting: Those that were told that they may not come in, until they have read it.
         admission: Says how many there may be.
     """
 
     def __init__(
-        self, *, handshakes: Deadlines, pages: Deadlines, kept: Deadlines, parting: Deadlines, admission: Admission
+        self, *, handshakes: Deadlines, pages: Deadlines, kept: Deadlines, parting: Parting, admission: Admission
     ) -> None:
         self.handshakes = handshakes
         self._pages = pages
         self._kept = kept
-        self._parting = parting
+        self.parting = parting
         self._admission = admission
         self._closed = False
 
     def __len__(self) -> int:
-        return len(self.handshakes) + len(self._pages) + len(self._kept) + len(self._parting)
+        return len(self.handshakes) + len(self._pages) + len(self._kept) + len(self.parting)
 
     def came(self, connection: Overdue) -> None:
         """It was accepted, and has not said anything; another may have to go for it."""
@@ -52,7 +50,7 @@ class Door:
         ):
             half_open.drop_oldest()
         if self._admission.is_full(len(self)):
-            next(some for some in (self._parting, self._kept, half_open, self._pages) if len(some)).drop_oldest()
+            next(some for some in (self.parting, self._kept, half_open, self._pages) if len(some)).drop_oldest()
 
     def asks(self, connection: Overdue) -> None:
         """It wants a page, and has to take it in time."""
@@ -75,16 +73,9 @@ class Door:
         """It is closed; what was written before may be still on its way."""
         self._pages.begin(connection)
 
-    def parts(self, connection: Overdue) -> None:
-        """It was told that it may not come in, and is not read any more."""
-        self.handshakes.done(connection)
-        self._parting.begin(connection)
-        if len(self._parting) > PARTING_AT_MOST:
-            self._parting.drop_oldest()
-
     def left(self, connection: Overdue) -> None:
         """It is gone, or is a WebSocket now."""
-        for some in (self.handshakes, self._pages, self._kept, self._parting):
+        for some in (self.handshakes, self._pages, self._kept):
             some.done(connection)
 
     def close(self) -> None:

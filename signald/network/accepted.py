@@ -10,6 +10,7 @@ The reason: where each read brings one small message, those turns cost as much a
 Everything else is Twisted's.
 """
 
+import os
 import socket
 from typing import Any
 
@@ -61,21 +62,22 @@ class Accepted(tcp.Server):
         else:
             super().loseConnection()
 
-    def half_close(self) -> bool:
-        """Say that nothing more comes, and read nothing more; gives whether that was done: not while bytes wait.
+    def part(self) -> int | None:
+        """End as by `loseConnection`, but leave the socket open for whoever reads what was written.
 
-        The peer can read what was sent, whatever it sends meanwhile; to close at once would answer that by a reset, at
-        which some drop what they have not read (RFC 2525 2.17). It ends with `loseConnection`.
+        Returns:
+            A file descriptor of the socket, to be closed later; None if it cannot be done now.
         """
-        if not self._is_idle():
-            return False
+        if not (self._reading and self.connected and self._is_idle()):
+            return None
         try:
             self.socket.shutdown(socket.SHUT_WR)
+            kept = os.dup(self.fileno())
         except OSError:
-            return False
-        self.stopReading()
-        self._writeDisconnected = True
-        return True
+            return None
+        self._shouldShutdown = False  # that would be for both descriptors
+        self.disconnecting = True  # `doRead` does the rest
+        return kept
 
     def _is_idle(self) -> bool:
         return self.producer is None and not (self.dataBuffer or self._tempDataBuffer or self.TLS)

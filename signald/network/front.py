@@ -119,7 +119,6 @@ class Front(Protocol):
     _log = Logger()
     _head = b""
     _idle = False
-    _parting = False
     _asked = 0
 
     def connectionMade(self) -> None:
@@ -152,7 +151,7 @@ class Front(Protocol):
         if has_body(lower):
             self._refuse(_NO_BODY)
         elif wants_websocket(said, lower):
-            self._enter(said + rest, said + b"\r\n")
+            self._enter(said + rest, said + b"\r\n", lower + b"\r\n")
         else:
             self._ask(said, rest, stays=rest == _END and may_stay(said, lower))
 
@@ -161,23 +160,21 @@ class Front(Protocol):
         self.factory.door.left(self)
 
     def drop(self) -> None:
-        """Abort a connection that took too long (`Deadlines`); close one that waits for nothing but another request."""
-        if self._parting:
-            self.transport.loseConnection()
-        elif self._idle:
+        """Abort a connection that took too long (`Deadlines`); close one that only waits for another request."""
+        if self._idle:
             self._idle = False
             self.factory.door.ends(self)
             self.transport.loseConnection()
         else:
             self.transport.abortConnection()
 
-    def _enter(self, data: bytes, head: bytes) -> None:
+    def _enter(self, data: bytes, head: bytes, lower: bytes) -> None:
         peer = self.transport.getPeer()
         # The client's own address, from the connection or from what a trusted proxy says.
         address = client_address(getattr(peer, "host", ""), forwarded_for(head), self.factory.trusted)
         refusal = self.factory.admission.enter(address)
         if refusal is not None:
-            self._turn_away(refusal, head, address)
+            self._turn_away(refusal, head, lower, address)
             return
         websocket = self.factory.websockets(peer)
         websocket.address = address
@@ -185,19 +182,21 @@ class Front(Protocol):
         self.factory.door.handshakes.begin(websocket)
         self._hand_over(websocket, data)
 
-    def _turn_away(self, refusal: Refusal, head: bytes, address: str) -> None:
+    def _turn_away(self, refusal: Refusal, head: bytes, lower: bytes, address: str) -> None:
         self.factory.counts.handshake_refused(refusal.status)
-        answer = self.factory.turn_away(head, refusal, address)
+        answer = self.factory.turn_away(head, lower, refusal, address)
         if answer is None:
             self._refuse(_STATUS[refusal.status])
             return
         self.factory.counts.turn_away(refusal)
         self.transport.write(answer)
-        if isinstance(self.transport, Accepted) and self.transport.half_close():
-            self._parting = True
-            self.factory.door.parts(self)
-        else:
+        parting, kept = self.factory.door.parting, None
+        if parting.has_room and isinstance(self.transport, Accepted):
+            kept = self.transport.part()
+        if kept is None:
             self.transport.loseConnection()
+        else:
+            parting.keep(kept)
 
     def _ask(self, head: bytes, rest: bytes, *, stays: bool) -> None:
         self._asked += 1
@@ -238,7 +237,8 @@ class FrontFactory(Factory):
     Args:
         websockets: Makes the WebSocket side for a peer address; its `address` is set to the client's.
         web: Makes the HTTP side for a peer address.
-        turn_away: Makes the answer to a request head that is refused, for an address; None: the status will do.
+        turn_away: Makes the answer to a request head, which comes in lower case too, that is refused for an address;
+            None if the status will do.
         door: Bounds what has not become a WebSocket.
         admission: Says who may connect.
         counts: Where to count who is refused.
@@ -252,7 +252,7 @@ class FrontFactory(Factory):
         *,
         websockets: Callable[[IAddress], Addressed],
         web: Callable[[IAddress], Any],
-        turn_away: Callable[[bytes, Refusal, str], bytes | None],
+        turn_away: Callable[[bytes, bytes, Refusal, str], bytes | None],
         door: Door,
         admission: Admission,
         counts: Counts,

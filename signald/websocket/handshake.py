@@ -59,7 +59,7 @@ def read(head: bytes) -> Upgrade | None:
         headers[b"upgrade"].lower() != b"websocket"
         or headers[b"sec-websocket-version"] != b"13"
         or not _UPGRADE.search(headers[b"connection"])
-        or not _is_key(key)
+        or not is_key(key)
         or not head.isascii()
         or not _HOST.fullmatch(headers[b"host"])
     ):
@@ -75,7 +75,8 @@ def read(head: bytes) -> Upgrade | None:
     return Upgrade(key, None if origin is None else origin.decode("ascii"), protocols, query.decode("ascii"))
 
 
-def _is_key(key: bytes) -> bool:
+def is_key(key: bytes) -> bool:
+    """Whether a ``Sec-WebSocket-Key`` is one: 16 bytes in base64."""
     try:
         return len(key) == 24 and len(binascii.a2b_base64(key, strict_mode=True)) == 16
     except binascii.Error:

@@ -34,25 +34,29 @@ class Refusing:
             each.code: (frame(_error(Refused(each))), close_frame(each.close, each.message)) for each in ALL
         }
 
-    def answer(self, head: bytes, refusal: Refusal, address: str) -> bytes | None:
+    def answer(self, head: bytes, lower: bytes, refusal: Refusal, address: str) -> bytes | None:
         """Make the whole answer to a handshake of an address.
 
         Args:
-            head: Request line and headers, with the line's end.
+            head: Request line and headers, with the last line's end.
+            lower: The same in lower case.
             refusal: Why it is refused.
             address: The client's.
 
         Returns:
             None if the client gets the status: it asks for no `signald.v1`, or is a page of somebody else.
         """
-        if _ASKS not in head:
+        if _ASKS not in lower or _header(head, lower, b"\r\nsec-websocket-version:") != b"13":
             return None
-        upgrade = handshake.read(head.rstrip())
-        if upgrade is None or SUBPROTOCOL not in upgrade.protocols or not self._entrance.allows(upgrade.origin):
+        key, origin = _header(head, lower, b"\r\nsec-websocket-key:"), _header(head, lower, b"\r\norigin:")
+        protocols = _header(head, lower, b"\r\nsec-websocket-protocol:")
+        if not (key and protocols and handshake.is_key(key) and _ASKS in map(bytes.strip, protocols.split(b","))):
+            return None
+        if not self._entrance.allows(None if origin is None else origin.decode("latin-1")):
             return None
         error, close = self._frames[refusal.code]
         goodbye = self._goodbye(refusal, self._ban_rest_s(address) if refusal is BANNED else 0.0)
-        return handshake.answer(upgrade.key, SUBPROTOCOL) + error + frame(goodbye) + close
+        return handshake.answer(key, SUBPROTOCOL) + error + frame(goodbye) + close
 
     def words(self, refused: Refused) -> tuple[bytes, bytes]:
         """Make the messages for a client whose handshake is done."""
@@ -66,6 +70,18 @@ class Refusing:
 def is_told(refused: Refused, protocols: Iterable[str]) -> bool:
     """Whether a client that offers these subprotocols is told why it is not let in; else it gets the status."""
     return refused.refusal.code is not None and SUBPROTOCOL in protocols
+
+
+def _header(head: bytes, lower: bytes, name: bytes) -> bytes | None:
+    """The value of the first header that begins so; None if it is not there.
+
+    To look for the few that matter costs a third of reading them all, and whoever refuses many has no time.
+    """
+    at = lower.find(name)
+    if at < 0:
+        return None
+    start = at + len(name)
+    return head[start : head.index(b"\r\n", start)].strip()
 
 
 def _error(refused: Refused) -> bytes:

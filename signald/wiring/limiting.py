@@ -8,6 +8,7 @@ from signald.limits.admission import Admission
 from signald.limits.deadlines import Deadlines
 from signald.limits.door import Door
 from signald.limits.pace import Pace
+from signald.limits.parting import Parting
 from signald.limits.throttle import Throttle
 from signald.limits.turns import Turns
 from signald.moderation.bans import Bans
@@ -30,10 +31,6 @@ KEPT_S: Final = 15.0
 """Seconds that a connection waits for the next request: the parts of a page are asked for within one or two."""
 
 
-PARTING_S: Final = 1.0
-"""Seconds that a client has to read why it may not come in: what it sends meanwhile must not cut that off."""
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Limits:
     """How much anybody may use, and how long anything may take."""
@@ -45,7 +42,7 @@ class Limits:
     handshakes: Deadlines
     pages: Deadlines
     kept: Deadlines
-    parting: Deadlines
+    parting: Parting
     closings: Deadlines
     door: Door
 
@@ -67,7 +64,7 @@ def make_limits(*, chosen: Settings, reactor: Any, bans: Bans, lag: LoopLag, cou
 
     handshakes = deadlines(limits.handshake_timeout_seconds, Drop.HANDSHAKE_TIMEOUT)
     pages, kept = deadlines(PAGE_TIMEOUT_S, Drop.PAGE_TIMEOUT), deadlines(KEPT_S, None)
-    parting = deadlines(PARTING_S, None)
+    parting = Parting(reactor)
     return Limits(
         admission=admission,
         pace=pace,
