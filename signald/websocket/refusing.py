@@ -5,6 +5,7 @@ nothing of a refused handshake but that it failed, so it could not tell "full" f
 """
 
 from collections.abc import Callable, Iterable
+from itertools import cycle
 from typing import Final
 
 from signald.core import messages
@@ -15,6 +16,9 @@ from signald.websocket.entrance import Entrance
 from signald.websocket.frames import close_frame, frame
 
 _ASKS: Final = SUBPROTOCOL.encode()
+
+MOMENTS: Final = 64
+"""Answers that are made beforehand for each reason, each with another time to come again: they are given in turn."""
 
 
 class Refusing:
@@ -30,9 +34,7 @@ class Refusing:
         self._entrance = entrance
         self._ban_rest_s = ban_rest_s
         self._chance = chance
-        self._frames = {
-            each.code: (frame(_error(Refused(each))), close_frame(each.close, each.message)) for each in ALL
-        }
+        self._behind = {each.code: cycle([self._frames(Refused(each)) for _ in range(MOMENTS)]) for each in ALL}
 
     def answer(self, head: bytes, lower: bytes, refusal: Refusal, address: str) -> bytes | None:
         """Make the whole answer to a handshake of an address.
@@ -54,17 +56,22 @@ class Refusing:
             return None
         if not self._entrance.allows(None if origin is None else origin.decode("latin-1")):
             return None
-        error, close = self._frames[refusal.code]
-        goodbye = self._goodbye(refusal, self._ban_rest_s(address) if refusal is BANNED else 0.0)
-        return handshake.answer(key, SUBPROTOCOL) + error + frame(goodbye) + close
+        if refusal is BANNED:
+            behind = self._frames(Refused(refusal, rest_s=self._ban_rest_s(address)))
+        else:
+            behind = next(self._behind[refusal.code])
+        return handshake.answer(key, SUBPROTOCOL) + behind
 
     def words(self, refused: Refused) -> tuple[bytes, bytes]:
         """Make the messages for a client whose handshake is done."""
-        return _error(refused), self._goodbye(refused.refusal, refused.rest_s)
+        code, farewell = refused.refusal.code, refused.refusal.farewell(self._chance(), refused.rest_s)
+        error = b"" if code is None else messages.error(ProtocolError(code, refused.message))
+        return error, messages.goodbye(farewell.action, farewell.after_ms, farewell.reason)
 
-    def _goodbye(self, refusal: Refusal, rest_s: float) -> bytes:
-        farewell = refusal.farewell(self._chance(), rest_s)
-        return messages.goodbye(farewell.action, farewell.after_ms, farewell.reason)
+    def _frames(self, refused: Refused) -> bytes:
+        """Make what follows the handshake."""
+        close = close_frame(refused.refusal.close, refused.refusal.message)
+        return b"".join((*map(frame, self.words(refused)), close))
 
 
 def is_told(refused: Refused, protocols: Iterable[str]) -> bool:
@@ -82,8 +89,3 @@ def _header(head: bytes, lower: bytes, name: bytes) -> bytes | None:
         return None
     start = at + len(name)
     return head[start : head.index(b"\r\n", start)].strip()
-
-
-def _error(refused: Refused) -> bytes:
-    code = refused.refusal.code
-    return b"" if code is None else messages.error(ProtocolError(code, refused.message))

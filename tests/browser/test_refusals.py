@@ -8,6 +8,15 @@ from tests.support.tokens import SECRET, sign
 
 from .conftest import Daemon, Open, Page
 
+KNOCK = """
+const [protocols, done] = arguments;
+const told = [], socket = new WebSocket(location.origin.replace("http", "ws") + "/ws", protocols);
+socket.onopen = () => { for (let n = 0; n < 20; n++) socket.send('{"type":"ping"}'); };
+socket.onmessage = ({ data }) => { const { type, code } = JSON.parse(data); told.push(code ?? type); };
+socket.onclose = ({ code, reason }) => done([...told, code, reason]);
+"""
+"""A page that speaks as soon as it may, and tells what it was told until the end of its connection."""
+
 NO_SOCKET = ["WebSocket connection to .* failed"]
 
 
@@ -59,3 +68,24 @@ def test_who_is_banned_and_who_is_one_too_many(daemon_with: Callable[..., Daemon
     _notice(b, "You are banned")
     assert b.state == "idle"
     a.reach("idle")
+
+
+def test_what_a_page_sees_of_a_refusal(daemon_with: Callable[..., Daemon], open_page: Open) -> None:
+    """Else a browser hides from every page why it is not let in: full, banned and a bad token are one code, 1006."""
+    daemon = daemon_with(AUTH_MODE="optional", JWT_SECRET=SECRET, MAX_CONNECTIONS="1", ADMIN_TOKEN=TOKEN)
+    page = open_page()
+    page.open(daemon.url)
+
+    def knock(*protocols: str) -> list[object]:
+        told: list[object] = page.driver.execute_async_script(KNOCK, ["signald.v1", *protocols])
+        return told
+
+    token = knock("bearer.no.good.one")
+    assert (token[:3], len(token)) == (["AUTH_FAILED", "goodbye", 4401], 4), token
+    page.js("window.held = new WebSocket(location.origin.replace('http', 'ws') + '/ws', ['signald.v1'])")
+    page.until(lambda: daemon.clients == 1, "the only place taken")
+    assert knock() == ["FULL", "goodbye", 4503, "the server is full"]
+    page.js("window.held.close()")
+    page.until(lambda: daemon.clients == 0, "the place free again")
+    assert daemon.operator().ask("POST", "/bans", {"address": "127.0.0.1", "seconds": 60})[0] == 201
+    assert knock() == ["BANNED", "goodbye", 4403, "banned"]

@@ -1,5 +1,6 @@
 """Accepted connections, on real sockets and a reactor that only tests turn."""
 
+import os
 import socket
 from collections.abc import Iterator
 from typing import Any
@@ -173,3 +174,38 @@ def test_the_other_end_is_gone(wire: Wire) -> None:
     wire.transport.write(b"too")
     assert wire.wants_to_write
     assert isinstance(wire.transport.doWrite(), Exception)
+
+
+def test_last_words_are_read_by_who_speaks_on(wire: Wire) -> None:
+    """A page is not told why it is turned away, since it said something in that moment."""
+    kept: list[int | None] = []
+
+    def turn_away(data: bytes) -> None:
+        wire.transport.write(b"full")
+        kept.append(wire.transport.part())
+
+    wire.protocol.on_data = turn_away
+    assert wire.read() is CONNECTION_DONE
+    wire.transport.connectionLost(Failure(CONNECTION_DONE))
+    assert wire.protocol.lost == [ConnectionDone]
+    wire.other.sendall(b"heard by nobody")
+    assert (wire.other.recv(10), wire.other.recv(10)) == (b"full", b"")
+    (descriptor,) = kept
+    assert descriptor is not None
+    os.close(descriptor)
+    with pytest.raises(ConnectionError):
+        wire.other.sendall(b"gone")
+
+
+def test_last_words_that_are_still_to_be_written(wire: Wire) -> None:
+    """What found no room is cut off."""
+    wire.protocol.on_data = lambda data: wire.transport.write(MUCH)
+    assert wire.read() is None
+    assert wire.transport.part() is None
+    wire.protocol.on_data = lambda data: assert_none(wire.transport.part())
+    wire.read()
+    assert wire.take(len(MUCH)) == MUCH
+
+
+def assert_none(part: int | None) -> None:
+    assert part is None
