@@ -20,22 +20,16 @@ SOON_S = 0.01
 class MemoryActor(RawActor):
     """One client of a daemon in memory."""
 
-    def __init__(self, stage: "MemoryStage", client: MemoryClient, *, modern: bool) -> None:
-        super().__init__(modern=modern)
-        self._stage = stage
-        self.client = client
-        self.id = client.id
-        self._away = False
+    client: MemoryClient
 
-    async def say(self, message: Message) -> str:
-        """Send a message, now or when the connection is back."""
-        said, full = self.compose(message)
+    def __init__(self, stage: "MemoryStage", client: MemoryClient, *, modern: bool) -> None:
+        super().__init__(client, modern=modern)
+        self._stage = stage
+
+    def write(self, text: bytes) -> None:
+        """Send a message as it stands."""
         self._stage.daemon.advance(SOON_S)
-        if self._away:
-            self.client.sent.append(json.dumps(full).encode())
-        else:
-            self.client.text(json.dumps(full))
-        return said
+        self.client.text(text)
 
     async def quiet(self) -> None:
         """Have heard what has come."""
@@ -55,11 +49,11 @@ class MemoryActor(RawActor):
         """Lose the connection."""
         await self.quiet()
         self.client.vanish()
-        self._away = True
+        self.away = True
 
     async def come_back(self) -> Message | None:
         """Have one again, and go on, or wait again."""
-        self._away = False
+        self.away = False
         if not self.client.token:
             self.client = self._stage.daemon.modern()
             self.id = self.client.id

@@ -23,11 +23,15 @@ class RawActor:
     """What is the same over any wire: who has said what, and what is an answer.
 
     Args:
+        client: Its connection; another one after each loss.
         modern: Whether it speaks `signald.v1`.
     """
 
-    def __init__(self, *, modern: bool) -> None:
+    def __init__(self, client: Any, *, modern: bool) -> None:
+        self.client = client
         self.modern = modern
+        self.id: str = client.id
+        self.away = False
         self.heard: list[Message] = []
         self.goodbye: Message | None = None
         self._answers: dict[str, Message] = {}
@@ -35,16 +39,24 @@ class RawActor:
         self._waits: Message | None = None
         """With what it began to wait."""
 
-    def compose(self, message: Message) -> tuple[str, Message]:
-        """A message with an id, as it is said."""
+    async def say(self, message: Message) -> str:
+        """Send a message, with an id, now or when the connection is back; gives the id."""
         if message["type"] == "available":
             self._waits = message
         elif message["type"] == "leave":
             self._waits = None
-        if not self.modern:
-            return "", message
         self._said += 1
-        return f"n{self._said}", {**message, "id": f"n{self._said}"}
+        id = f"n{self._said}"
+        text = json.dumps({**message, "id": id} if self.modern else message).encode()
+        if self.away:
+            self.client.sent.append(text)
+        else:
+            self.write(text)
+        return id
+
+    def write(self, text: bytes) -> None:
+        """Send a message as it stands."""
+        raise NotImplementedError
 
     def sort(self, message: Message) -> None:
         """Something came."""
@@ -92,21 +104,15 @@ class RawActor:
 class SocketActor(RawActor):
     """One client of a real daemon."""
 
-    def __init__(self, stage: "SocketStage", client: Client, *, modern: bool) -> None:
-        super().__init__(modern=modern)
-        self._stage = stage
-        self.client = client
-        self.id = client.id
-        self._away = False
+    client: Client
 
-    async def say(self, message: Message) -> str:
-        """Send a message, now or when the connection is back."""
-        said, full = self.compose(message)
-        if self._away:
-            self.client.sent.append(json.dumps(full).encode())
-        else:
-            self.client.send_text(json.dumps(full).encode())
-        return said
+    def __init__(self, stage: "SocketStage", client: Client, *, modern: bool) -> None:
+        super().__init__(client, modern=modern)
+        self._stage = stage
+
+    def write(self, text: bytes) -> None:
+        """Send a message as it stands."""
+        self.client.send_text(text)
 
     async def quiet(self) -> None:
         """Have heard what has come."""
@@ -120,7 +126,7 @@ class SocketActor(RawActor):
     async def drop(self) -> None:
         """Lose the connection."""
         self.client.abort()
-        self._away = True
+        self.away = True
 
     async def part(self) -> None:
         """Have the connection closed by the server."""
@@ -131,7 +137,7 @@ class SocketActor(RawActor):
 
     async def come_back(self) -> Message | None:
         """Have one again, and go on, or wait again."""
-        before, self._away = self.client, False
+        before, self.away = self.client, False
         self.client = self._stage.client()
         if before.token:
             answer = self.client.resume(before)

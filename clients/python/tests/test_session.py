@@ -126,3 +126,11 @@ def test_what_json_has_no_words_for_is_refused_and_not_counted(value: Any) -> No
     with pytest.raises((TypeError, ValueError)):
         session.send("data", {"data": value}, 9, 0.0)
     assert session.sent == 3
+
+
+@pytest.mark.parametrize(("reason", "state"), [("next", "waiting"), ("silent", "idle")])
+def test_who_was_silent_does_not_wait(reason: str, state: str) -> None:
+    """Else a bot that was too slow for one partner believes that it waits for another."""
+    session = calling()
+    session.receive({"type": "partner-left", "reason": reason}, 0.0)
+    assert (session.state, session.asked) == (state, False)

@@ -50,9 +50,9 @@ class Match:
         ice_servers: For the RTCPeerConnection.
         common: What the wishes of both had in common, if this side had any.
         takes_data: Whether the partner's client knows `data`.
-        ended: Why it is over: the server's reason (``next``, ``leave``, ``gone``, ``removed``, ``stopping``),
-            ``left`` if this side went, ``lost`` if the session could not be resumed, ``closed`` with the client. None
-            while it goes on.
+        ended: Why it is over: the server's reason (``next``, ``leave``, ``gone``, ``removed``, ``stopping``, and
+            ``silent`` if this side has said nothing in time), ``left`` if this side went, ``lost`` if the session could
+            not be resumed, ``closed`` with the client. None while it goes on.
     """
 
     def __init__(self, asks: Asks, matched: Matched) -> None:

@@ -120,7 +120,8 @@ class Session:
                 if "resume" in message and self.grant is not None:
                     self._accept(message["resume"])
             case "partner-left":
-                self._move("waiting", now)
+                # Who was silent is idle until it says something.
+                self._move("idle" if message.get("reason") == "silent" else "waiting", now)
                 self.asked = False
             case "ok" | "error":
                 self._answer(message.get("id"))
