@@ -1,6 +1,6 @@
 """``python -m tools.schema``: makes everything that describes the protocol and the settings to others.
 
-The one source is `signald.core.messages`, and for the settings `signald.settings.groups`. From it come the JSON Schema,
+The one source is `signald.core.messages`, and for the settings `signald.settings`. From it come the JSON Schema,
 the AsyncAPI document, the TypeScript types, the constants and types of both kits, the Debian package's file of
 settings, and the tables between markers in the Markdown files, whose prose is written by hand. With ``--check`` nothing
 is written, and what is stale is named.

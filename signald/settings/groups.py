@@ -1,5 +1,7 @@
 """Lists every setting, once, by theme: its name, its default, what it may be and what it means.
 
+Those for whoever runs the service are in `signald.settings.operating`.
+
 From these fields come the environment variables, the options of ``twistd signald`` (`signald.settings.options`) and the
 README's tables (`tools.schema`).
 """
@@ -334,55 +336,6 @@ class IdentitySettings(Group):
             )
         if keys != ["jwt_secret"] and self.jwt_algorithms & HMAC.keys():
             raise SettingsError(f"JWT_ALGORITHMS: {', '.join(HMAC)} are for JWT_SECRET, not for public keys")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class OperatorSettings(Group):
-    """The operator's own endpoint, metrics, moderation and reports."""
-
-    admin_listen: tuple[str, ...] = many(
-        values.endpoint,
-        "Endpoints for the operator alone, with `/metrics`; `{worker}` stands for the worker's number",
-    )
-    admin_token: str = setting(
-        "",
-        values.bearer_token(16),
-        "Whoever shows it on ADMIN_LISTEN may list, kick and ban clients; empty: nobody may",
-        secret=True,
-    )
-    public_metrics: bool = setting("false", values.switch, "Whether `/metrics` is on the public port too")
-    metrics_pools: tuple[str, ...] = setting(
-        "",
-        values.pools,
-        "Pools, comma-separated, that `/metrics` tells apart; all others are `other`, for clients make up pools",
-    )
-    outcome_releases: tuple[str, ...] = setting(
-        "",
-        values.releases,
-        "Releases of the page, comma-separated, that `/metrics` tells apart in outcomes of calls; others are `other`",
-    )
-    public_online: bool = setting("true", values.switch, "Whether `/online` says how many clients are here and wait")
-    report_webhook_url: str = setting(
-        "",
-        values.https_url,
-        "`https://` URL to which each `report` of a client is posted; empty: reports are in the log alone",
-        secret=True,
-    )
-    report_webhook_secret: bytes = setting(
-        "",
-        values.webhook_secret,
-        "What posts to REPORT_WEBHOOK_URL are signed with, as Standard Webhooks says: `whsec_` and base64, or any text",
-        secret=True,
-    )
-
-    def check(self) -> None:
-        """See `Group.check`."""
-        if self.report_webhook_url and not self.report_webhook_secret:
-            raise SettingsError("REPORT_WEBHOOK_URL: set REPORT_WEBHOOK_SECRET too, or nobody knows who posts there")
-        if self.report_webhook_secret and not self.report_webhook_url:
-            raise SettingsError("REPORT_WEBHOOK_SECRET: set REPORT_WEBHOOK_URL too")
-        if self.admin_token and not self.admin_listen:
-            raise SettingsError("ADMIN_TOKEN: set ADMIN_LISTEN too, the endpoint on which it is shown")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -11,12 +11,12 @@ from signald.settings.groups import (
     LimitsSettings,
     ListeningSettings,
     LoggingSettings,
-    OperatorSettings,
     PairingSettings,
     ProcessSettings,
     ResumingSettings,
     StoreSettings,
 )
+from signald.settings.operating import OperatorSettings
 from signald.settings.setting import Group, Setting, SettingsError, settings_of
 from signald.settings.values import WORKER, Spot, place
 

@@ -45,7 +45,8 @@ from signald.network.front import Addressed
 from signald.network.lane import Lane
 from signald.network.output import Output
 from signald.process.life import Life
-from signald.settings.groups import IdentitySettings, OperatorSettings
+from signald.settings.groups import IdentitySettings
+from signald.settings.operating import OperatorSettings
 from signald.settings.setting import SettingsError
 from signald.settings.settings import Settings
 from signald.telemetry.counts import Counts
