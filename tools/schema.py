@@ -322,7 +322,7 @@ def _message_rows(of: Iterable[type[msgspec.Struct]], *, fields: bool) -> Iterat
         for field, part in schema["properties"].items():
             if field == "type" or (field == "id" and message in CLIENT_MESSAGES):
                 continue
-            kind = _ts_type(part).replace("unknown", "any JSON value").replace("ErrorCode", "code")
+            kind = re.sub(r'\bunknown\b(?!")', "any JSON value", _ts_type(part)).replace("ErrorCode", "code")
             optional = "" if field in schema["required"] else "?"
             listed.append(f"`{field}{optional}`: {kind}. {_description(part)}" if fields else f"`{field}{optional}`")
         yield [f"`{message_type(message)}`", ("<br>" if fields else ", ").join(listed), schema["description"]]

@@ -1,5 +1,6 @@
 """The examples of the JavaScript kit, each with the package as it would be published: `make test-kits`."""
 
+import re
 import shutil
 import subprocess
 from collections.abc import Callable, Iterator
@@ -103,6 +104,14 @@ def _answers(url: str) -> bool:
         return False
 
 
+def calls(daemon: Daemon) -> int:
+    """How many have told the operator of a call that came about, without a server between the two."""
+    with urlopen(f"{daemon.url}metrics", timeout=30) as metrics:  # noqa: S310 - our own
+        found = re.findall(r"(?m)^signald_calls_total\{(.*)\} (\d+)", metrics.read().decode())
+    of = ('path="direct"', 'result="connected"')
+    return sum(int(count) for labels, count in found if all(label in labels for label in of))
+
+
 def open_counted(page: Page, url: str) -> None:
     page.driver.execute_cdp_cmd("Page.addScriptToEvaluateOnNewDocument", {"source": COUNT})
     page.expected_errors = ["favicon"]
@@ -174,8 +183,9 @@ def test_react(package: Path, daemon_with: Callable[..., Daemon], open_page: Ope
             press(page, "Go")
 
 
-def test_page(package: Path, daemon: Daemon, open_page: Open, tmp_path: Path) -> None:
-    """Else a page without a build cannot use the package."""
+def test_page(package: Path, daemon_with: Callable[..., Daemon], open_page: Open, tmp_path: Path) -> None:
+    """Else a page without a build cannot use the package, or its operator never hears whether calls come about."""
+    daemon = daemon_with("--public-metrics", "true")
     with ExitStack() as running:
         url = running.enter_context(files(project("page", package, tmp_path)))
         pages = [open_page(), open_page()]
@@ -186,4 +196,6 @@ def test_page(package: Path, daemon: Daemon, open_page: Open, tmp_path: Path) ->
             sees_partner(page)
         pages[0].click("leave")
         shows(pages[1], "waiting")
+        # Both have told what became of the call.
+        pages[1].until(lambda: calls(daemon) >= 2, "two outcomes")
         pages[1].click("leave")

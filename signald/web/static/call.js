@@ -35,8 +35,11 @@ import { fingerprints, sdpText } from "./sdp.js";
  * @property {boolean} [again]  the partner's side of this call may be up already, as after a reload of this page: offer at
  *   once, whoever the initiator is
  * @property {{ offer: (sdp: string) => unknown, answer: (sdp: string) => unknown,
- *   ice: (candidate: RTCIceCandidate) => unknown, data?: (data: object) => unknown }} send  how to reach the partner; a client fits.
- *   `data`: for what is muted while there is no channel yet
+ *   ice: (candidate: RTCIceCandidate) => unknown, data?: (data: object) => unknown,
+ *   outcome?: (outcome: Outcome & { roomId: string, release?: string | undefined }) => unknown }} send  how to reach the partner; a
+ *   client fits. `data`: for what is muted while there is no channel yet; `outcome`: for whoever runs the server
+ * @property {string | undefined} [roomId]  of this call: for `outcome`, which is told when the call is over
+ * @property {string | undefined} [release]  the page's version, for `outcome`
  */
 
 /**
@@ -68,6 +71,7 @@ export class Call extends Emitter {
   #config;
   #send;
   #initiator;
+  #tellOutcome;
   /** @type {MediaStream | null} */
   #stream;
   /** The certificates of the partner's peer connection, as fingerprints. @type {Set<string>} */
@@ -84,7 +88,7 @@ export class Call extends Emitter {
     ready: () => this.announce(),
     sending: (sending) => this.emit("sending", sending),
   });
-  /** What carries sound, and what picture. @type {Map<string, RTCRtpSender>} */
+  /** By the kind of what they carry. @type {Map<string, RTCRtpSender>} */
   #senders = new Map();
   #ended = new AbortController();
   #gauge = new Gauge(() => this.#pc.getStats());
@@ -96,8 +100,9 @@ export class Call extends Emitter {
   #restartTimer;
 
   /** @param {CallOptions} options */
-  constructor({ initiator, stream = null, iceServers = [], rtcConfig, again = false, send }) {
+  constructor({ initiator, stream = null, iceServers = [], rtcConfig, again = false, send, roomId, release }) {
     super();
+    this.#tellOutcome = () => roomId && send.outcome?.({ roomId, ...this.outcome, release });
     this.#initiator = initiator;
     this.#stream = stream;
     // max-bundle: one set of candidates, not one each for sound, picture and text, stays under the server's rate limit.
@@ -108,7 +113,6 @@ export class Call extends Emitter {
     if (this.#holdOffer) this.#offerTimer = setTimeout(() => this.#stopHolding(), FIRST_OFFER_WITHIN_MS);
     else this.#receiveBoth();
     this.#expectConnection();
-    // What both sides take for granted need not be said.
     if (Object.values(sendingOf(stream)).includes(false)) this.announce();
   }
 
@@ -123,10 +127,7 @@ export class Call extends Emitter {
     this.announce();
   }
 
-  /**
-   * Tell the partner what of microphone and camera is on: to be called when a track was enabled or disabled. Unplugged
-   * ones are told of by themselves.
-   */
+  /** Tell the partner what is on, after a track was enabled or disabled. Unplugged ones are told of by themselves. */
   announce() {
     const sending = sendingOf(this.#stream);
     if (this.state !== "closed" && !this.#channels.announce(sending)) this.#send.data?.({ [SENDING]: sending });
@@ -196,10 +197,7 @@ export class Call extends Emitter {
     });
   }
 
-  /**
-   * Negotiate anew, since signals may have been lost, or the way to the partner: to be called on both sides. Picture and
-   * sound go on meanwhile.
-   */
+  /** Negotiate anew, on both sides, since signals or the way to the partner may be lost. Picture and sound go on. */
   restart() {
     if (this.state === "closed") return;
     if (this.state !== "connected") this.#expectConnection();
@@ -221,6 +219,7 @@ export class Call extends Emitter {
   /** End the call on this side. */
   close() {
     if (this.state === "closed") return;
+    this.#tellOutcome();
     this.#setState("closed");
     clearTimeout(this.#deadline);
     clearTimeout(this.#offerTimer);

@@ -249,9 +249,9 @@ export class RandomChat extends Emitter {
    *   common?: Common | undefined, again?: boolean, away?: boolean }} room
    */
   #begin({ roomId, partnerId, initiator, iceServers, common, again = false, away = false }) {
-    const { rtcConfig } = this.#options;
+    const { rtcConfig, release } = this.#options;
     const call = new Call({
-      ...{ initiator, iceServers, again, stream: this.#devices.stream, send: this.client },
+      ...{ initiator, iceServers, again, stream: this.#devices.stream, send: this.client, roomId, release },
       ...(rtcConfig && { rtcConfig }),
     });
     this.#current = { call, roomId, attended: true, away, since: performance.now() };
@@ -296,8 +296,6 @@ export class RandomChat extends Emitter {
     else this.#reachTimer = setTimeout(() => this.#set({ reachable }), OUT_OF_REACH_AFTER_MS);
   }
 
-  // What the call says.
-
   /** @param {CallState} state */
   #callChanged(state) {
     const current = /** @type {Current} */ (this.#current);
@@ -337,8 +335,6 @@ export class RandomChat extends Emitter {
     this.#show();
     void this.#search.begin(leaving, this.#wishes);
   }
-
-  // What becomes of it.
 
   #show() {
     const current = this.#current;

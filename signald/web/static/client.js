@@ -174,6 +174,11 @@ export class Client extends Emitter {
     return this.request({ type: "data", data });
   }
 
+  /** Tell whoever runs the server what became of a call; `Call` does it. @param {Parameters<SignalingClient["outcome"]>[0]} outcome */
+  outcome(outcome) {
+    return this.request({ ...outcome, type: "outcome" });
+  }
+
   /**
    * Any other message of the protocol.
    *

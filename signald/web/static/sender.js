@@ -6,7 +6,7 @@
 
 import { Emitter } from "./events.js";
 
-/** @import { AuthRequest, BlockRequest, ClientMessage, ReportRequest, Wishes } from "./protocol.js" */
+/** @import { AuthRequest, BlockRequest, ClientMessage, OutcomeRequest, ReportRequest, Wishes } from "./protocol.js" */
 
 /**
  * Each method gives the number of its message, which is the `id` in the server's answer to it: an `ok`, or an `error`. Or false,
@@ -101,6 +101,11 @@ export class Sender extends Emitter {
    */
   block(whom = {}) {
     return this.send({ ...whom, type: "block" });
+  }
+
+  /** Tell whoever runs the server what became of a call; `Call` does it. @param {Omit<OutcomeRequest, "type" | "id">} outcome */
+  outcome(outcome) {
+    return this.send({ ...outcome, type: "outcome" });
   }
 
   /** Ask for a `pong`. The client does so by itself to notice a dead connection. */

@@ -98,7 +98,8 @@ export class Session {
    * @returns {string} as it goes over the wire
    */
   send(message) {
-    const { type, ...said } = message;
+    // `browser` is no wish.
+    const { type, browser: _, ...said } = /** @type {ClientMessage & { browser?: string }} */ (message);
     const meant = IN_ROOM.has(type) ? this.room?.roomId ?? (type === "next" && this.leftRoom) : null;
     const id = (this.asked += 1);
     const answered = !UNANSWERED.has(type) || "id" in message;

@@ -68,6 +68,7 @@ export class SignalingClient extends Sender {
   #backoff;
   #resumes;
   #rewaits;
+  #browser;
   /** @type {Socket | null} */
   #socket = null;
   /** @type {Session | null} */
@@ -96,13 +97,15 @@ export class SignalingClient extends Sender {
    */
   constructor(url = defaultUrl(), options = {}) {
     super();
-    const { protocols = ["signald.v1"], WebSocket, storage = null, backoff = pauseMs, resume = true, rewait = true } = options;
+    const { protocols = ["signald.v1"], WebSocket, storage = null, backoff = pauseMs } = options;
+    const { resume = true, rewait = true, browser } = options;
     this.#url = url;
     this.#protocols = protocols;
     this.#WebSocket = WebSocket;
     this.#backoff = backoff;
     this.#resumes = resume;
     this.#rewaits = rewait;
+    this.#browser = browser;
     this.#shelf = new Shelf(storage, `signald ${url}`);
     this.#session = Session.parse(this.#shelf.inherit());
   }
@@ -180,7 +183,8 @@ export class SignalingClient extends Sender {
   send(message) {
     const session = this.#session;
     if (!session || !(this.#admitted || session.resumable)) return false;
-    const text = session.send(message);
+    const looks = message.type === "available" || message.type === "next";
+    const text = session.send(looks && this.#browser ? { browser: this.#browser, ...message } : message);
     const id = session.asked;
     if (this.#admitted) this.#socket?.send(text);
     if (this.#admitted && session.full) this.ping();

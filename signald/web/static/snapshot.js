@@ -48,6 +48,7 @@
  * @property {RTCConfiguration} [rtcConfig]  such as `{ iceTransportPolicy: "relay" }`
  * @property {boolean} [autoNext]  whether to look for somebody else when the partner has left or could not be reached
  * @property {Wishes | undefined} [wishes]  whom to meet
+ * @property {string | undefined} [release]  the page's version, told with what became of calls
  * @property {Storage | null} [storage]  the client's, if it has one: what is switched off is so after a reload too
  */
 

@@ -52,6 +52,8 @@
  *   new call on `resumed`. One client for each URL and storage
  * @property {((attempt: number, how: { resumable: boolean }) => number) | undefined} [backoff]  ms until the next attempt, 1 for the first
  * @property {boolean | undefined} [resume]  false: be a new client after each lost connection
+ * @property {string | undefined} [browser]  a name for this browser, made at random and kept in it, 16 to 64 characters: two
+ *   clients with the same one, such as two tabs, meet only if nobody else is there
  * @property {boolean | undefined} [rewait]  false: a new client whose session could not be resumed, and which waited, does not
  *   wait again by itself
  */

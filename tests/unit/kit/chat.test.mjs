@@ -58,7 +58,7 @@ afterEach(() => {
 });
 
 test("from Start to a call, and out of it again, nothing is left over", async () => {
-  await inCall({ rtcConfig: { iceTransportPolicy: "relay" } });
+  await inCall({ rtcConfig: { iceTransportPolicy: "relay" }, release: "7" });
   assert.deepEqual(types(), ["available", "data"]);
   assert.deepEqual(server.socket.heard[0].likes, ["chess"]);
   assert.equal(peers.last.config.iceTransportPolicy, "relay");
@@ -68,7 +68,10 @@ test("from Start to a call, and out of it again, nothing is left over", async ()
   assert.deepEqual(chat.snapshot.texts, [{ from: "me", text: "hello" }, { from: "partner", text: "hi" }]);
   chat.stop();
   assert.equal(chat.snapshot.state, "idle");
-  assert.deepEqual(types().slice(2), ["leave"]);
+  assert.deepEqual(types().slice(2), ["outcome", "leave"]);
+  const { setupMs, durationMs, ...outcome } = server.socket.heard[2];
+  const told = { type: "outcome", roomId: "r1", result: "connected", path: "unknown", release: "7" };
+  assert.deepEqual([outcome, setupMs, durationMs], [told, 0, 1_000]);
   assert.deepEqual([server.socket.closedWith, peers.last.connectionState, client.state], [1000, "closed", "ended"]);
   assert.equal(clock.timers, 0);
 });

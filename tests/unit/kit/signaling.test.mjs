@@ -371,6 +371,17 @@ test("a client whose wishes were refused does not take itself for one that waits
   assert.equal(client.state, "idle");
 });
 
+test("two tabs of a browser tell the server so with every search, and that is no wish", () => {
+  [client, events] = make({ browser: "of-this-browser-1" });
+  client.connect();
+  server.socket.open().say(READY);
+  client.available({ likes: ["chess"] });
+  server.socket.say(MATCHED);
+  client.next();
+  assert.deepEqual(server.socket.heard.map(({ browser }) => browser), ["of-this-browser-1", "of-this-browser-1"]);
+  assert.deepEqual(client.wishes, { likes: ["chess"] });
+});
+
 test("an answer that comes is a message that need not be kept, and one of before a reload is nobody's", () => {
   inCall();
   server.socket.ok();

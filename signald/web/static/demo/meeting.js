@@ -68,7 +68,7 @@ export class Meeting {
     this.roomId = roomId;
     this.partnerId = partnerId;
     this.away = away;
-    const call = new Call({ initiator, stream, iceServers, again, send: client });
+    const call = new Call({ initiator, stream, iceServers, again, send: client, roomId });
     this.#call = call;
     call.on("state", () => this.#changed());
     call.on("channel", (open) => this.#channel(open));
