@@ -1,8 +1,10 @@
 """The Python package, as others get it: built, installed in an empty environment, and used from there."""
 
+import re
 import subprocess
 import sys
 import tarfile
+import urllib.request
 import zipfile
 from pathlib import Path
 
@@ -12,6 +14,7 @@ from tests.docs.page import ROOT, blocks
 from tests.support.book import Book, by_settings, python_puppet
 from tests.support.daemon import DaemonProcess, environment
 from tests.support.python_kit import KIT, built, installed, run
+from tests.support.waiting import PATIENCE_S, until
 
 pytestmark = pytest.mark.slow
 
@@ -129,9 +132,9 @@ def test_its_types_are_strict(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("options", [[], ["--echo"]])
 def test_two_bots_see_and_hear_each_other(options: list[str]) -> None:
-    """Else a bot is no partner: it answers, and shows nothing."""
+    """Else a bot is no partner: it answers, and shows nothing. And nobody hears what became of its calls."""
     bots = []
-    with DaemonProcess() as daemon:
+    with DaemonProcess(variables={"ADMIN_LISTEN": "tcp:0:interface=127.0.0.1"}, ready=2) as daemon:
         for more in ([], options):
             command = [str(installed()), str(KIT / "examples" / "bot.py"), f"ws://127.0.0.1:{daemon.port}/ws", *more]
             bots.append(subprocess.Popen(command, env=environment(), stdout=subprocess.PIPE, text=True))
@@ -142,10 +145,21 @@ def test_two_bots_see_and_hear_each_other(options: list[str]) -> None:
                 assert bot.stdout.readline().startswith("connected with ")
                 while not all(int(count) >= 30 for count in _counts(bot.stdout.readline())):
                     pass
+            bots[0].terminate()
+            assert bots[0].wait(PATIENCE_S) == 0
+            metrics = f"http://127.0.0.1:{daemon.ports[1]}/metrics"
+            until(lambda: _connected(metrics) == 2, "both have told of it")
         finally:
             for bot in bots:
                 bot.kill()
                 bot.wait()
+
+
+def _connected(url: str) -> float:
+    """Calls that came about, as an operator sees them."""
+    with urllib.request.urlopen(url, timeout=PATIENCE_S) as response:  # noqa: S310 - our own
+        text = response.read().decode()
+    return sum(float(found) for found in re.findall(r'(?m)^signald_calls_total\{.*result="connected".*\} (\S+)$', text))
 
 
 def _counts(line: str) -> list[int]:

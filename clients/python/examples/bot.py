@@ -7,6 +7,7 @@ python bot.py wss://signald.example.org/ws
 import argparse
 import asyncio
 import logging
+import signal
 from contextlib import suppress
 
 from signald_client import connect
@@ -26,6 +27,9 @@ async def talk(call: Call) -> None:
 
 async def main() -> None:
     """Call until it is stopped."""
+    me = asyncio.current_task()
+    assert me is not None
+    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, me.cancel)
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("url", help="the server's WebSocket, such as wss://signald.example.org/ws")
     parser.add_argument("--token", help="who the bot is, where the server wants to know")
@@ -40,5 +44,5 @@ async def main() -> None:
 
 
 if __name__ == "__main__":
-    with suppress(KeyboardInterrupt):
+    with suppress(KeyboardInterrupt, asyncio.CancelledError):
         asyncio.run(main())

@@ -7,6 +7,7 @@ async with connect("wss://signald.example.org/ws") as client:
 import asyncio
 import logging
 import re
+import time
 from collections import Counter
 from collections.abc import Awaitable, Callable, Iterable
 from contextlib import suppress
@@ -25,11 +26,15 @@ from aiortc.mediastreams import MediaStreamError
 from aiortc.sdp import candidate_from_sdp
 
 from signald_client.client import Client
+from signald_client.errors import SignaldError
 from signald_client.film import Film, Tone
 from signald_client.match import Match
 from signald_client.protocol import Wishes
 
 _ICE_USER: Final = re.compile(r"^a=ice-ufrag:(.+?)\s*$", re.MULTILINE)
+
+TELL_WITHIN_S: Final = 2.0
+"""For the server to take what became of a call; a bot that ends, or has the next partner, does not wait for long."""
 
 _log = logging.getLogger("signald_client.bot")
 
@@ -49,6 +54,8 @@ class Call:
         self.frames: Counter[str] = Counter()
         self.texts: list[str] = []
         self.connected = asyncio.Event()
+        self._began = time.monotonic()
+        self._connected_at = 0.0
         self._tracks = tracks
         self._text_came: Callable[[Call, str], object] | None = None
         self._channels: list[RTCDataChannel] = []
@@ -80,7 +87,19 @@ class Call:
                     # A stranger's signal that makes no sense must not end the bot.
                     _log.warning("signal not used: %r", failure)
         finally:
+            failed = self._pc.connectionState == "failed"
             await self._disconnect()
+            with suppress(SignaldError, TimeoutError):
+                async with asyncio.timeout(TELL_WITHIN_S):
+                    await self._tell(failed=failed)
+
+    async def _tell(self, *, failed: bool) -> None:
+        """Tell the server what became of it."""
+        if not self.connected.is_set():
+            await self.match.outcome("failed" if failed else "untried")
+            return
+        took_s, lasted_s = self._connected_at - self._began, time.monotonic() - self._connected_at
+        await self.match.outcome("connected", setupMs=round(1000 * took_s), durationMs=round(1000 * lasted_s))
 
     async def _hear(self, message: Any) -> None:
         kind = message["type"]
@@ -143,7 +162,8 @@ class Call:
             self._read(relay.subscribe(track))
 
         def changed() -> None:
-            if pc.connectionState == "connected":
+            if pc.connectionState == "connected" and not self.connected.is_set():
+                self._connected_at = time.monotonic()
                 self.connected.set()
 
         pc.on("track", came)

@@ -4,7 +4,7 @@ import asyncio
 import logging
 from collections import deque
 from collections.abc import AsyncIterator
-from typing import Any, Final, Protocol, Self, cast
+from typing import Any, Final, Literal, Protocol, Self, cast
 
 from signald_client.errors import NotPaired, SessionLost
 from signald_client.protocol import (
@@ -129,12 +129,15 @@ class Match:
         """
         await self._asks.request("block", partnerId=self.partner_id)
 
-    async def outcome(self, result: str, **facts: Any) -> None:
-        """Tell the server what came of the call: ``connected``, ``failed`` or ``untried``, once, also after its end.
+    async def outcome(self, result: Literal["connected", "failed", "untried"], **facts: Any) -> None:
+        """Tell whoever runs the server what became of the call, once, also when it is over.
 
         Args:
-            result: What came of it.
-            facts: Any other fields of the message `outcome`.
+            result: Whether media or data ever came through; ``untried`` if somebody left before that could be known.
+            facts: Any other fields of `protocol.Outcome`.
+
+        Raises:
+            NotPaired: It is too long ago: eight matches lie between.
         """
         await self._asks.request("outcome", roomId=self.room_id, result=result, **facts)
 
