@@ -422,7 +422,7 @@ export interface Error {
 /** The server closes this connection now. To clients of `signald.v1` alone. */
 export interface Goodbye {
   type: "goodbye";
-  /** `resume`: connect again and go on with this session; `reconnect`: connect again, as a new client; `stay-out`: do not, unless somebody asks for it. */
+  /** `resume`: connect again and go on with this session; `reconnect`: connect again, as a new client unless a session can be resumed; `stay-out`: do not, unless somebody asks for it. */
   action: "reconnect" | "resume" | "stay-out";
   /** When, in ms from now: another moment for each client. With `stay-out`: not before; 0 if no time is known after which it would help. */
   afterMs: number;
@@ -484,7 +484,6 @@ export type ErrorCode =
   | "NOT_PAIRED"
   | "PARTNER_CANNOT"
   | "FULL"
-  | "STOPPING"
   | "TOO_MANY"
   | "TOO_MANY_OF_USER"
   | "BANNED"

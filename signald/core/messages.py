@@ -108,9 +108,6 @@ class ErrorCode(StrEnum):
     FULL = "FULL"
     """The handshake is refused: the server has no place for one more."""
 
-    STOPPING = "STOPPING"
-    """The handshake is refused: the server is about to stop."""
-
     TOO_MANY = "TOO_MANY"
     """The handshake is refused: there are too many connections, or handshakes in this second, of one address."""
 
@@ -705,7 +702,7 @@ class Goodbye(msgspec.Struct, tag="goodbye"):
         Action,
         Meta(
             description="`resume`: connect again and go on with this session; `reconnect`: connect again, as a new "
-            "client; `stay-out`: do not, unless somebody asks for it."
+            "client unless a session can be resumed; `stay-out`: do not, unless somebody asks for it."
         ),
     ]
     afterMs: Annotated[

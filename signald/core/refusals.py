@@ -62,8 +62,10 @@ class Refused(Exception):
 FOREIGN: Final = Refusal(403, "origin not allowed")
 """A page of somebody else: whatever it were told could be read there."""
 
+STOPPING: Final = Refusal(503, "the server is going away")
+"""A balancer that sees the status lets another instance have the client, which notices nothing."""
+
 FULL: Final = Refusal(503, "the server is full", ErrorCode.FULL, 4503, "reconnect", "full", 5.0, 30.0)
-STOPPING: Final = Refusal(503, "the server is going away", ErrorCode.STOPPING, 4503, "reconnect", "stopping", 0.5, 2.5)
 TOO_MANY: Final = Refusal(
     429, "too many connections from this address", ErrorCode.TOO_MANY, 4429, "reconnect", "too-many", 2.0, 12.0
 )
@@ -73,5 +75,5 @@ TOO_MANY_OF_USER: Final = Refusal(
     409, "this user has too many connections already", ErrorCode.TOO_MANY_OF_USER, 4409, "stay-out", "too-many"
 )
 
-ALL: Final = (FULL, STOPPING, TOO_MANY, BANNED, AUTH_FAILED, TOO_MANY_OF_USER)
+ALL: Final = (FULL, TOO_MANY, BANNED, AUTH_FAILED, TOO_MANY_OF_USER)
 """Those that pages are told."""

@@ -14,14 +14,12 @@ from twisted.internet.interfaces import IAddress
 from twisted.internet.protocol import connectionDone
 from twisted.python.failure import Failure
 
-from signald.core.messages import SUBPROTOCOL
 from signald.core.refusals import Refused
 from signald.network.front import hand_over
 from signald.network.output import Output
 from signald.websocket import bearer, handshake
 from signald.websocket.base import ClientConnection, WebSockets
 from signald.websocket.frames import CLOSE, TEXT, frame, unmask
-from signald.websocket.refusing import is_told
 from signald.websocket.rfc6455 import WebSocketConnection
 
 # First byte of a control frame that is whole (FIN), without reserved bits, by opcode (RFC 6455 5.5).
@@ -200,13 +198,8 @@ class FastConnection(ClientConnection):
         if upgrade is not None:
             try:
                 protocol = self.shared.entrance.accept(upgrade.origin, upgrade.protocols)
-            except Refused as refused:
-                if is_told(refused, upgrade.protocols):
-                    self.shared.counts.handshake_refused(refused.refusal.status)
-                    self._write(handshake.answer(upgrade.key, SUBPROTOCOL))
-                    self._turn_away(refused)
-                    return rest
-                # else Autobahn says so
+            except Refused:
+                pass  # Autobahn says so
             else:
                 self._write(handshake.answer(upgrade.key, protocol))
                 self._opened(protocol, bearer.offered(upgrade.protocols) or bearer.in_query(upgrade.query))

@@ -4,7 +4,7 @@ It is as short as the status was: no client, no session, one write, and the conn
 nothing of a refused handshake but that it failed, so it could not tell "full" from "banned".
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from itertools import cycle
 from typing import Final
 
@@ -72,11 +72,6 @@ class Refusing:
         """Make what follows the handshake."""
         close = close_frame(refused.refusal.close, refused.refusal.message)
         return b"".join((*map(frame, self.words(refused)), close))
-
-
-def is_told(refused: Refused, protocols: Iterable[str]) -> bool:
-    """Whether a client that offers these subprotocols is told why it is not let in; else it gets the status."""
-    return refused.refusal.code is not None and SUBPROTOCOL in protocols
 
 
 def _header(head: bytes, lower: bytes, name: bytes) -> bytes | None:

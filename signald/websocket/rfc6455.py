@@ -13,11 +13,10 @@ from twisted.logger import Logger
 
 from signald import __version__
 from signald.clients.client import Client
-from signald.core.messages import MAX_MESSAGE_BYTES, SUBPROTOCOL
+from signald.core.messages import MAX_MESSAGE_BYTES
 from signald.core.refusals import Refused
 from signald.websocket import bearer
 from signald.websocket.base import ClientConnection, WebSockets
-from signald.websocket.refusing import is_told
 
 TEXT: Final = 1
 BINARY: Final = 2
@@ -137,17 +136,11 @@ class WebSocketConnection(ClientConnection, WebSocketServerProtocol):  # type: i
             return self.shared.entrance.accept(request.origin, request.protocols)
         except Refused as refused:
             self._refused = refused
-            if is_told(refused, request.protocols):
-                return SUBPROTOCOL
             raise ConnectionDeny(refused.refusal.status, refused.message) from None
 
     def onOpen(self) -> None:
         """The handshake is done. Autobahn swallows what is raised in these, so they are met in the base."""
         token, self._token = self._token, None
-        if self._refused is not None:
-            self.shared.counts.handshake_refused(self._refused.refusal.status)
-            self._turn_away(self._refused)
-            return
         self._opened(self.websocket_protocol_in_use, token)
 
     def onMessage(self, payload: bytes, isBinary: bool) -> None:

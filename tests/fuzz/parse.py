@@ -11,19 +11,22 @@ from pathlib import Path
 from typing import Any
 
 import atheris
+from msgspec import UNSET
 
 with atheris.instrument_imports(include=["signald"]):
     from signald.core import messages
     from signald.core.ids import ClientId
 
-HEADS = messages.relay_heads(ClientId("x"))
-PAYLOADS = {messages.Offer: "sdp", messages.Answer: "sdp", messages.Ice: "candidate"}
+SENDER = ClientId("x")
+HEADS = messages.relay_heads(SENDER)
+PAYLOADS = {messages.Offer: "sdp", messages.Answer: "sdp", messages.Ice: "candidate", messages.Data: "data"}
 
 SEEDS = (
     b'{"type":"offer","sdp":"v=0\\r\\n"}',
     b'{"type":"ice","candidate":{"candidate":"","sdpMid":null,"n":1e400,"d":[[{}]]}}',
     b'{"type":"auth","userId":"\\ud800","token":null}',
-    b'{"type":"next"}',
+    b'{"type":"next","id":9007199254740991}',
+    b'{"type":"data","data":[1.50,"\\ud83d\\ude00"],"id":"a"}',
     b'{"type":"x"}',
     b'{"t\\u0079pe":"leave","type":"ping"}',
 )
@@ -54,13 +57,26 @@ TOKENS = [
         b'"t\\u0079pe":',
         b'"sdp":',
         b'"candidate":',
+        b'"data":',
+        b'"id":',
         b'"userId":',
         b'"token":',
         b'"from":',
         b'"x":',
         b'"":',
     ),
-    *(b'"offer"', b'"answer"', b'"ice"', b'"auth"', b'"available"', b'"next"', b'"leave"', b'"ping"', b'"off\\u0065r"'),
+    *(
+        b'"offer"',
+        b'"answer"',
+        b'"ice"',
+        b'"data"',
+        b'"auth"',
+        b'"available"',
+        b'"next"',
+        b'"leave"',
+        b'"ping"',
+        b'"off\\u0065r"',
+    ),
     *(
         b"null",
         b"true",
@@ -97,17 +113,35 @@ def test(data: bytes) -> None:
     try:
         text.decode()  # the caller of parse has checked it
         message = messages.parse(text)
-    except (UnicodeDecodeError, messages.ProtocolError):
+    except UnicodeDecodeError:
+        return
+    except messages.ProtocolError:
+        asked = messages.asked_by(text)
+        assert asked is UNSET or json.loads(text)["id"] == asked, text
         return
     known = json.loads(text)
+    _check_id(message.id, known.get("id"))
     assert messages.CLIENT_TYPES.__contains__(known["type"]), known
     assert messages.message_type(type(message)) == known["type"], known
     field = PAYLOADS.get(type(message))
     if field is not None:
-        out = json.loads(messages.relayed(HEADS, message))  # type: ignore[arg-type]
+        is_data = isinstance(message, messages.Data)
+        out = json.loads(messages.relayed_data(SENDER, message) if is_data else messages.relayed(HEADS, message))  # type: ignore[arg-type]
         assert set(out) == {"type", "from", field}, out
         assert out["from"] == "x"
         assert same(out[field], known[field]), (out, known)
+
+
+def _check_id(given: Any, known: Any) -> None:
+    """What is to be answered is answered as it was named, or refused."""
+    if given is UNSET:
+        return
+    try:
+        name = messages.request_id(given)
+    except messages.ProtocolError:
+        return
+    assert type(name) is type(known) and name == known, (name, known)
+    assert json.loads(messages.ok(name))["id"] == known
 
 
 def main() -> None:

@@ -103,6 +103,25 @@ class Messages(MemoryTest):
         (offer,) = self.partner.take()
         self.assertEqual(offer["from"], self.client.id)
 
+    def test_ids_that_cost(self) -> None:
+        """An id of many digits, or refusals that name it, would keep the processor busy, or come back in thousands."""
+        daemon = self.start(MAX_MSG_PER_SECOND="40")
+        client, partner = daemon.pair(modern=True)
+        for id in ("9" * (ROOM - 60), '"%s"' % ("x" * (ROOM - 60)), "[" * (ROOM // 2), '{"a":' * 5000):
+            began, before = time.process_time(), len(client.raw)
+            client.text(f'{{"type":"offer","sdp":"x","id":{id}}}')
+            self.assertLess(time.process_time() - began, COSTLY_S, id[:9])
+            self.assertEqual([told["code"] for told in client.take()], ["INVALID_FORMAT"], id[:9])
+            self.assertLess(len(client.raw) - before, 400)
+        flood = client_frame(TEXT, b'{"type":"ping","id":1,"x":"%b"}' % (b"\\n" * (ROOM // 3)))
+        began = time.process_time()
+        for _ in range(100):
+            client.write(flood)
+        self.assertLess(time.process_time() - began, 100 * COSTLY_S / 10)
+        told = client.take()
+        self.assertEqual(sum(each.get("id") == 1 for each in told), 100, "each is answered once, whatever it is")
+        self.assertEqual(partner.take(), [])
+
     def test_two_types(self) -> None:
         """A filter before signald would see another type than signald."""
         self.client.text('{"type":"ping","type":"offer","sdp":"x"}')

@@ -34,6 +34,7 @@ def good(answer: Message, *, partner: str = "here", lost: bool = False) -> None:
     """The answer to a `resume` that goes on with a call."""
     assert answer["type"] == "resumed", answer
     assert (answer["state"], answer["partner"], answer["lost"]) == ("paired", partner, lost), answer
+    assert answer["data"] is True, "what the partner knows comes along, wherever the session was"
 
 
 @pytest.mark.parametrize(("here", "there"), [(0, 0), (0, 1), (0, 2)])
@@ -53,6 +54,9 @@ def test_moves_to_another_instance(service: Service, measured: Note, here: int, 
     assert [again.expect("ice")["candidate"]["candidate"] for _ in range(20)] == [str(n) for n in range(20)]
     assert other.expect("partner-back")["lost"] is False
     talk(again, other)
+    again.send("data", data={"typing": True}, id="typing")
+    assert other.expect("data")["data"] == {"typing": True}
+    assert again.expect("ok")["id"] == "typing"
     # And back again, while the old connection still looks alive.
     home, answer = service.resume(0, again)
     good(answer)
@@ -92,6 +96,9 @@ def test_home_stops(service: Service, measured: Note) -> None:
     other.expect("partner-away")
     other.send("ice", candidate={"candidate": "meanwhile"})
     assert one.wait_closed() == 1012
+    goodbye = one.expect("goodbye")
+    assert (goodbye["action"], goodbye["reason"]) == ("resume", "stopping")
+    assert goodbye["afterMs"] <= 1, "two clients need no time to come back, and another instance is there"
     again, answer = service.resume(2, one)
     good(answer)
     measured("away while the home stopped", time.monotonic() - began)

@@ -52,7 +52,10 @@ class Instance:
         self.hears = True
         """Whether letters come from there: that is another connection."""
         self.pairing = Pairing(name, self, self, world.new_room_id, Blocks(3600.0))
-        self.sessions = {ClientId(client): Session(ClientId(client), Policy(rematch_delay_s=1.0)) for client in clients}
+        policy = Policy(rematch_delay_s=1.0)
+        self.sessions = {
+            ClientId(client): Session(ClientId(client), policy, v1=is_modern(client)) for client in clients
+        }
         self.commands: deque[Step] = deque()
         self.replies: deque[Step] = deque()
         self.outgoing: dict[str, Outgoing] = {}
@@ -115,6 +118,7 @@ class Instance:
         if session.ticket != found.ticket:
             return False
         assert found.partner != session.client, "matched with itself"
+        assert found.takes_data == is_modern(found.partner), f"{found.partner} is taken for what it is not"
         self.world.matched.append((session.client, found.partner))
         self.give(session, found)
         return session.state is State.PAIRED
@@ -149,6 +153,8 @@ class Instance:
         return True
 
     def partner_left(self, client: ClientId, room: RoomId, why: Parting = "gone") -> None:
+        if why in ("next", "leave"):
+            assert why in self.world.parted[room], f"{client} hears {why} of {room}, which nobody said"
         self.give(self.sessions[client], PartnerGone(room, why))
 
     def give(self, session: Session, given: Any) -> None:
@@ -168,7 +174,8 @@ class Instance:
         elif isinstance(effect, Withdraw):
             self.pairing.withdraw(effect.ticket, self.world.now)
         elif isinstance(effect, LeaveRoom):
-            self.pairing.leave(effect.room, session.client)
+            self.world.parted.setdefault(effect.room, set()).add(effect.why)
+            self.pairing.leave(effect.room, session.client, effect.why)
         elif isinstance(effect, Relay):
             key = f"{session.client} in {effect.room}"
             number = self.world.said.get(key, 0)
@@ -309,6 +316,7 @@ class World:
         self.leases: set[str] = set()
         self.streams: dict[str, list[bytes]] = {}
         self.said: dict[str, int] = {}
+        self.parted: dict[RoomId, set[Parting]] = {}
         self.matched: list[tuple[str, str]] = []
         self.instances = [Instance(self, "ABC"[number], own) for number, own in enumerate(clients)]
         for instance in self.instances:
@@ -545,6 +553,11 @@ class World:
         filed = {client for instance, client, _ in map(parse_ticket, texts) if instance in self.leases}
         assert filed == set(waiting), f"{filed} stand in the queue, {waiting} wait"
         assert not any(instance.pairing.held_bytes for _, instance in self.running())
+
+
+def is_modern(client: str) -> bool:
+    """Whether a client speaks the protocol of today: every other one does."""
+    return ord(client[-1]) % 2 == 1
 
 
 def _may_meet(one: Ticket, other: Ticket, now: float) -> bool:

@@ -78,8 +78,6 @@ export const ErrorCode = Object.freeze({
   PARTNER_CANNOT: "PARTNER_CANNOT",
   /** The handshake is refused: the server has no place for one more. */
   FULL: "FULL",
-  /** The handshake is refused: the server is about to stop. */
-  STOPPING: "STOPPING",
   /** The handshake is refused: there are too many connections, or handshakes in this second, of one address. */
   TOO_MANY: "TOO_MANY",
   /** The handshake is refused: the user of its token has too many connections. */

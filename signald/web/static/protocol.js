@@ -167,7 +167,8 @@
  * @typedef {object} GoodbyeMessage
  * @property {"goodbye"} type
  * @property {"reconnect" | "resume" | "stay-out"} action  `resume`: connect again and go on with this session;
- *   `reconnect`: connect again, as a new client; `stay-out`: do not, unless somebody asks for it.
+ *   `reconnect`: connect again, as a new client unless a session can be resumed; `stay-out`: do not, unless somebody
+ *   asks for it.
  * @property {number} afterMs  When, in ms from now: another moment for each client. With `stay-out`: not before; 0 if
  *   no time is known after which it would help.
  * @property {string} reason  `stopping`, `full`, `kicked`, `banned`, `too-many`, `bad-token`, `flood`; more words may

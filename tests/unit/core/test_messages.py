@@ -347,7 +347,6 @@ def test_error_codes() -> None:
         "RESUME_FAILED",
         "PARTNER_CANNOT",
         "FULL",
-        "STOPPING",
         "TOO_MANY",
         "TOO_MANY_OF_USER",
         "BANNED",

@@ -80,8 +80,6 @@ ErrorCode = Literal[
     "PARTNER_CANNOT",
     # The handshake is refused: the server has no place for one more.
     "FULL",
-    # The handshake is refused: the server is about to stop.
-    "STOPPING",
     # The handshake is refused: there are too many connections, or handshakes in this second, of one address.
     "TOO_MANY",
     # The handshake is refused: the user of its token has too many connections.
@@ -552,8 +550,8 @@ class Goodbye(TypedDict):
     """The server closes this connection now. To clients of `signald.v1` alone."""
 
     type: Literal["goodbye"]
-    # `resume`: connect again and go on with this session; `reconnect`: connect again, as a new client; `stay-out`: do
-    # not, unless somebody asks for it.
+    # `resume`: connect again and go on with this session; `reconnect`: connect again, as a new client unless a session
+    # can be resumed; `stay-out`: do not, unless somebody asks for it.
     action: Literal["reconnect", "resume", "stay-out"]
     # When, in ms from now: another moment for each client. With `stay-out`: not before; 0 if no time is known after
     # which it would help.

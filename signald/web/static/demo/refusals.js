@@ -14,7 +14,7 @@ const ENDED = {
 /** The same, while the page tries again. @type {Record<number, string>} */
 const FOR_NOW = {
   4429: "Too many from your network are here, or came at once. Trying again by itself.",
-  4503: "The server is full, or about to restart. Trying again by itself.",
+  4503: "The server is full. Trying again by itself.",
 };
 
 const NO_LOGIN =
