@@ -1,8 +1,10 @@
 """The queue against a list that anyone can understand, in which each search looks at every ticket."""
 
 import os
+import random
 
 import hypothesis.strategies as st
+import pytest
 from hypothesis import settings
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, consumes, invariant, rule
 
@@ -384,3 +386,61 @@ def test_what_somebody_makes_up_is_forgotten() -> None:
     assert len(queue._pools[""]._classes) <= 2 * (1 + IDLE_KEPT)
     found = queue.match(Ticket(ClientId("c"), 1, 0.0, wish=wish(is_={"k": ["u"]})), 0.0)
     assert found is not None and found.client == "a"
+
+
+@pytest.mark.slow
+def test_a_long_walk() -> None:
+    """The same as of the queue beside the list, so many steps that what is rare comes too (STEPS, SEED)."""
+    rng = random.Random(int(os.environ.get("SEED", "1")))  # noqa: S311 - to be repeated, not to be secret
+    done = 0
+    while done < STEPS:
+        model, tickets = QueueModel(), list[Ticket]()
+        for _ in range(min(1_000, STEPS - done)):
+            walk(model, tickets, rng)
+            done += 1
+    print(f"{done} steps")  # noqa: T201 - for -s
+
+
+def some_wish(rng: random.Random) -> Wish | None:
+    """The same as `wishes`, of this generator."""
+
+    def facts(share: float) -> dict[str, list[str]]:
+        return {key: rng.sample("uv", rng.choice([1, 2])) for key in "kl" if rng.random() < share}
+
+    if rng.random() < 0.3:
+        return None
+    return wish(
+        pool=rng.choice(["", "", "", "p"]),
+        is_=facts(0.5),
+        wants=facts(0.25),
+        avoids=facts(0.15),
+        likes=rng.sample("xyz", rng.choice([0, 0, 1, 2])),
+        relax={key: rng.choice([0.0, 1.0, 2.5]) for key in ("k", "l", "likes") if rng.random() < 0.3},
+    )
+
+
+def walk(model: QueueModel, tickets: list[Ticket], rng: random.Random) -> None:
+    """One step."""
+    choice = rng.random()
+    if choice < 0.35 or not tickets:
+        ticket = model.new(
+            rng.choice(CLIENTS),
+            rng.sample(CLIENTS, rng.choice([0, 0, 0, 1, 3])),
+            rng.choice([1.0, 5.0]),
+            rng.choice([None, None, UserId("ada"), UserId("bob")]),
+            some_wish(rng),
+            rng.choice([None, None, BrowserKey("firefox"), BrowserKey("chromium")]),
+        )
+        model.serve(ticket)
+        tickets.append(ticket)
+        del tickets[:-30]
+    elif choice < 0.8:
+        rng.choice([model.serve, model.file, model.withdraw, model.match])(rng.choice(tickets))
+    elif choice < 0.82:
+        model.block(rng.choice(tickets), rng.choice(tickets))
+    elif choice < 0.9:
+        model.serve_all()
+    else:
+        model.wait(rng.choice([0.5, 1.0, 4.0]))
+    model.same()
+    model.nobody_waits_in_vain()
