@@ -8,11 +8,12 @@ import json
 import re
 import shutil
 import socket
+import statistics
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, Final
@@ -25,14 +26,14 @@ from signald.brokers.redis.keys import Keys, class_of, file_ticket, side_as_json
 from signald.core.blocks import Blocks
 from signald.core.ids import ClientId
 from signald.core.matching import Queue, Ticket
-from signald.core.wishes import Side, Wish
+from signald.core.wishes import Wish
 
 WAITING: Final = (10, 1_000, 10_000, 100_000)
 CLASSES: Final = (1, 50, 500)
 HOST: Final = Wish(is_=(("role", ("host",)),))
 WANTS_HOST: Final = (("role", ("host",)),)
 NOW: Final = 1_000_000.0
-KEYS: Final = Keys("bench:")
+ROUNDS: Final = 25
 
 
 def guests(waiting: int, classes: int) -> list[Ticket]:
@@ -43,20 +44,27 @@ def guests(waiting: int, classes: int) -> list[Ticket]:
     ]
 
 
-def in_memory(waiting: int, classes: int, matches: int) -> dict[str, float]:
-    """Processor time of a match in this process, in µs."""
-    queue = Queue(Blocks(1e9))
-    for ticket in guests(waiting, classes):
-        queue.add(ticket, NOW)
-    host = Ticket(ClientId("host"), 1, NOW, wish=HOST)
-    since = float(waiting)
-    began = time.process_time()
-    for number in range(matches):
-        met = queue.match(host, NOW)
-        if met is None:
-            raise BenchError("nobody was found")
-        queue.add(Ticket(met.client, met.number + 1, since + number, wish=met.wish), NOW)
-    return {"us": round((time.process_time() - began) / matches * 1e6, 1)}
+class InMemory:
+    """A queue in this process in which so many wait, in so many classes."""
+
+    def __init__(self, waiting: int, classes: int) -> None:
+        self._queue = Queue(Blocks(1e9))
+        for ticket in guests(waiting, classes):
+            self._queue.add(ticket, NOW)
+        self._host = Ticket(ClientId("host"), 1, NOW, wish=HOST)
+        self._since = float(waiting)
+
+    def match(self, count: int) -> float:
+        """Processor time of a match in µs, of so many."""
+        queue, host = self._queue, self._host
+        began = time.process_time()
+        for _ in range(count):
+            met = queue.match(host, NOW)
+            if met is None:
+                raise BenchError("nobody was found")
+            self._since += 1
+            queue.add(Ticket(met.client, met.number + 1, self._since, wish=met.wish), NOW)
+        return (time.process_time() - began) / count * 1e6
 
 
 class Store:
@@ -118,48 +126,61 @@ def running_store() -> Iterator[Store]:
             server.wait()
 
 
-def in_store(waiting: int, classes: int, matches: int, store: Store) -> dict[str, float]:
-    """Of ``match.lua`` for a host, and for the guest who comes back: processor time of the store, and commands."""
-    store("FLUSHALL")
-    script = store("SCRIPT", "LOAD", MATCH.text)
-    store("SET", KEYS.lease("far"), "boot")
-    pool = KEYS.pool("")
-    tickets = guests(waiting, classes)
-    fill: list[tuple[Any, ...]] = [("SADD", KEYS.pools, pool)]
-    for ticket in tickets:
-        line = f"{pool}line:{class_of(ticket.side(NOW))}"
-        fill.append(("ZADD", line, int(ticket.since), file_ticket("far", ticket, avoiding=False)))
-    for ticket in tickets[:classes]:
-        side = ticket.side(NOW)
-        fill.append(("HSET", f"{pool}sides", class_of(side), side_as_json(side)))
-        fill.append(("ZADD", f"{pool}heads", int(ticket.since), class_of(side)))
-    for start in range(0, len(fill), 1_000):
-        store.send(fill[start : start + 1_000])
-    by_client = {ticket.client: ticket for ticket in tickets}
-    host = Ticket(ClientId("host"), 1, NOW, wish=HOST)
+class InStore:
+    """The lines of a store in which so many wait, in so many classes.
 
-    def search(ticket: Ticket, side: Side, place: float) -> list[bytes]:
-        name = class_of(side)
-        keys = (KEYS.waiting, KEYS.pools, f"{pool}heads", f"{pool}sides", f"{pool}meets:{name}")
+    A match is ``match.lua`` for a host, and for the guest who comes back.
+    """
+
+    def __init__(self, store: Store, waiting: int, classes: int) -> None:
+        self._store = store
+        self._keys = keys = Keys(f"bench:{classes}:{waiting}:")
+        self._script = store("SCRIPT", "LOAD", MATCH.text)
+        store("SET", keys.lease("far"), "boot")
+        pool = keys.pool("")
+        tickets = guests(waiting, classes)
+        fill: list[tuple[Any, ...]] = [("SADD", keys.pools, pool)]
+        for ticket in tickets:
+            line = f"{pool}line:{class_of(ticket.side(NOW))}"
+            fill.append(("ZADD", line, int(ticket.since), file_ticket("far", ticket, avoiding=False)))
+        for ticket in tickets[:classes]:
+            side = ticket.side(NOW)
+            fill.append(("HSET", f"{pool}sides", class_of(side), side_as_json(side)))
+            fill.append(("ZADD", f"{pool}heads", int(ticket.since), class_of(side)))
+        for start in range(0, len(fill), 1_000):
+            store.send(fill[start : start + 1_000])
+        self._by_client = {ticket.client: ticket for ticket in tickets}
+        self._since = float(waiting)
+        self._rounds(classes)  # who may meet whom is found out
+
+    def match(self, count: int) -> float:
+        """Processor time of the store for a match in µs, of so many."""
+        began = self._store.cpu_us()
+        self._rounds(count)
+        return (self._store.cpu_us() - began) / count
+
+    def commands(self, count: int) -> float:
+        """Commands in the scripts for a match, of so many."""
+        self._store("CONFIG", "RESETSTAT")
+        self._rounds(count)
+        calls = self._store.calls()
+        return sum(done for name, done in calls.items() if name not in ("config|resetstat", "evalsha")) / count
+
+    def _rounds(self, count: int) -> None:
+        host = Ticket(ClientId("host"), 1, NOW, wish=HOST)
+        for _ in range(count):
+            _, taken = self._search(host, NOW)
+            self._since += 1
+            self._search(self._by_client[ClientId(taken.split(b"|")[1].decode())], self._since)
+
+    def _search(self, ticket: Ticket, place: float) -> list[bytes]:
+        side, keys = ticket.side(NOW), self._keys
+        name, pool = class_of(side), keys.pool("")
+        named = (keys.waiting, keys.pools, f"{pool}heads", f"{pool}sides", f"{pool}meets:{name}")
         filed = file_ticket("far", ticket, avoiding=False)
-        words = (pool, filed, int(place), 0, name, side_as_json(side), "1", "", KEYS.lease_prefix, KEYS.blocks_prefix)
-        found: list[bytes] = store("EVALSHA", script, len(keys), *keys, *words, 1_000, 0)
+        words = (pool, filed, int(place), 0, name, side_as_json(side), "1", "", keys.lease_prefix, keys.blocks_prefix)
+        found: list[bytes] = self._store("EVALSHA", self._script, len(named), *named, *words, 1_000, 0)
         return found
-
-    def rounds(count: int, since: float) -> None:
-        for number in range(count):
-            _, taken = search(host, host.side(NOW), NOW)
-            met = by_client[ClientId(taken.split(b"|")[1].decode())]
-            search(met, met.side(NOW), since + number)
-
-    rounds(classes, waiting)  # who may meet whom is found out
-    store("CONFIG", "RESETSTAT")
-    began = store.cpu_us()
-    rounds(matches, waiting + classes)
-    spent_us = store.cpu_us() - began
-    calls = store.calls()
-    commands = sum(count for name, count in calls.items() if name not in ("info", "config|resetstat", "evalsha"))
-    return {"us": round(spent_us / matches, 1), "commands": round(commands / matches, 1)}
 
 
 def plain(matches: int) -> float:
@@ -180,11 +201,24 @@ def run(matches: int) -> None:
         sys.stdout.write(json.dumps({"mode": "match", **line}) + "\n")
 
     say(where="memory", waiting="whoever comes", us=plain(matches))
-    sizes = [(waiting, classes) for classes in CLASSES for waiting in WAITING if waiting >= classes]
-    for waiting, classes in sizes:
-        say(where="memory", classes=classes, waiting=waiting, **in_memory(waiting, classes, matches))
+    for classes in CLASSES:
+        sizes = [waiting for waiting in WAITING if waiting >= classes]
+        for waiting, us in compare({waiting: InMemory(waiting, classes) for waiting in sizes}, matches).items():
+            say(where="memory", classes=classes, waiting=waiting, us=us)
     if shutil.which("redis-server") is None:
         return
-    with running_store() as store:
-        for waiting, classes in sizes:
-            say(where="store", classes=classes, waiting=waiting, **in_store(waiting, classes, matches, store))
+    for classes in CLASSES:
+        with running_store() as store:
+            crowds = {waiting: InStore(store, waiting, classes) for waiting in WAITING if waiting >= classes}
+            for waiting, us in compare(crowds, matches).items():
+                commands = round(crowds[waiting].commands(matches // ROUNDS), 1)
+                say(where="store", classes=classes, waiting=waiting, us=us, commands=commands)
+
+
+def compare(crowds: Mapping[int, InMemory] | Mapping[int, InStore], matches: int) -> dict[int, float]:
+    """The median of each crowd's processor time for a match: all have their turn in each round, whatever else runs."""
+    figures: dict[int, list[float]] = {waiting: [] for waiting in crowds}
+    for _ in range(ROUNDS):
+        for waiting, crowd in crowds.items():
+            figures[waiting].append(crowd.match(matches // ROUNDS))
+    return {waiting: round(statistics.median(each), 1) for waiting, each in figures.items()}

@@ -157,6 +157,8 @@ class Wisher(SwarmClient):
         if kind == "waiting":
             self.crowd.judge(lambda: self._check_bulletin(message["seconds"], now))
             return
+        if kind == "goodbye":  # its instance stops
+            return
         code = message.get("code")
         if code == "RATE_LIMIT" and self.view is not None and self.view.word == "block":
             self._refused = True

@@ -26,7 +26,7 @@ local LOOKED_AT_MOST = 200 -- tickets; the heads of classes that may not be met 
 local CANDIDATES = 32 -- of so many who may be met, one who prefers its likes takes the one who shares most
 local PAGE = 10 -- tickets of one line that are read at once
 local FLAGS = 100 -- classes of which it is looked up at once whether they may be met
-local MEETS_S = 60 -- for which it is remembered: whoever makes up classes must not fill the store
+local MEETS_S = 60 -- for which it is remembered if nobody asks: whoever makes up classes must not fill the store
 
 local heads, sides, meets = KEYS[3], KEYS[4], KEYS[5]
 local own, class, side, reached = ARGV[2], ARGV[5], ARGV[6], ARGV[8]
@@ -199,6 +199,8 @@ local function all_lines()
         end
         if unknown[1] then
             find_out(unknown)
+        elseif from == 1 and #classes > 2 * FLAGS then
+            redis.call('EXPIRE', meets, MEETS_S) -- to find out anew whom of some hundred it may meet takes milliseconds
         end
     end
 

@@ -2,6 +2,7 @@
 
 import os
 import random
+from typing import Any
 
 import hypothesis.strategies as st
 import pytest
@@ -423,7 +424,7 @@ def walk(model: QueueModel, tickets: list[Ticket], rng: random.Random) -> None:
     """One step."""
     choice = rng.random()
     if choice < 0.35 or not tickets:
-        ticket = model.new(
+        ticket: Any = model.new(
             rng.choice(CLIENTS),
             rng.sample(CLIENTS, rng.choice([0, 0, 0, 1, 3])),
             rng.choice([1.0, 5.0]),
