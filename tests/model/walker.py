@@ -241,5 +241,5 @@ class Walker:
             view.relayed(message["from"], int(message["candidate"]["candidate"]))
         elif kind in ("partner-away", "partner-back"):
             view.partner_is(away=kind == "partner-away", lost=message.get("lost", False))
-        else:
+        elif kind != "goodbye":
             view.answered(str(message.get("code", kind)))

@@ -293,5 +293,5 @@ class Traveller:
             crowd.judge(lambda: view.relayed(message["from"], int(message["candidate"]["candidate"])))
         elif kind in ("partner-away", "partner-back"):
             crowd.judge(lambda: view.partner_is(away=kind == "partner-away", lost=message.get("lost", False)))
-        else:
+        elif kind != "goodbye":
             crowd.judge(lambda: view.answered(str(message.get("code", kind))))
