@@ -6,7 +6,7 @@ from signald.limits.admission import Admission
 from signald.limits.deadlines import Deadlines, Overdue
 from signald.limits.parting import Parting
 
-SPARED_S: Final = 1.0
+SPARED_S: Final = 3.0
 """For so many seconds nobody is dropped for silence: in a rush, requests are here that have not been read yet, and TLS
 takes some round trips."""
 

@@ -215,8 +215,8 @@ class LimitsSettings(Group):
     max_half_open: int = setting(
         "0",
         values.integer(0, 1_000_000_000),
-        "Connections that have not said within a second what they want; above it the oldest is dropped; 0: a quarter "
-        "of all",
+        "Connections that have not said in 3 s what they want; above it the oldest is dropped; 0: a quarter "
+        "of all, 200 at least",
     )
     max_connections_per_address: int = setting(
         "0",

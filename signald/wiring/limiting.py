@@ -21,6 +21,9 @@ from signald.telemetry.lag import LoopLag
 HALF_OPEN_SHARE: Final = 4
 """The part of all connections that may not have said yet what they want: one in so many."""
 
+HALF_OPEN_AT_LEAST: Final = 200
+"""But so many at least: a browser opens a socket or two more than it needs, and says nothing on them yet."""
+
 CLOSING_TIMEOUT_S: Final = 3.0
 """Seconds that a client may take to answer a close frame."""
 
@@ -86,7 +89,7 @@ def _make_admission(*, limits: LimitsSettings, room: int, bans: Bans, reactor: A
         bans,
         max_sockets=room + DOOR_FILES,
         max_connections=connections,
-        max_half_open=limits.max_half_open or max(1, connections // HALF_OPEN_SHARE),
+        max_half_open=limits.max_half_open or max(HALF_OPEN_AT_LEAST, connections // HALF_OPEN_SHARE),
         per_address=limits.max_connections_per_address,
         handshakes_per_second=limits.handshakes_per_address_per_second,
     )

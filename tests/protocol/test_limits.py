@@ -80,10 +80,10 @@ class Limits(MemoryTest):
         """Connections that say nothing would keep out those that do: the oldest goes, and the newest is served."""
         daemon = self.start(MAX_HALF_OPEN="3")
         silent = [daemon.connect() for _ in range(5)]
-        daemon.advance(0.5)
+        daemon.advance(1.5)
         self.assertEqual(self.status(daemon), 101)
         self.assertFalse(any(each.gone for each in silent), "what they want may be under way")
-        daemon.advance(0.5)
+        daemon.advance(1.5)
         self.assertEqual(self.status(daemon), 101)
         self.assertEqual([each.gone for each in silent], [True, True, True, False, False])
 
