@@ -12,6 +12,7 @@ import pytest
 
 from tests.support.client import Client, pair
 from tests.support.daemon import DaemonProcess
+from tests.support.frames import handshake
 from tests.support.waiting import PATIENCE_S
 
 
@@ -105,6 +106,20 @@ def _scan(port: int, *arguments: str) -> str:
         timeout=PATIENCE_S,
     )
     return done.stdout + done.stderr
+
+
+def test_pages_and_then_a_websocket_over_one_connection(daemon: DaemonProcess, authority: Authority) -> None:
+    """Over TLS, each file of the page would cost a handshake, or the second request of a connection never be heard."""
+    with _connect(daemon, authority) as connection, connection.makefile("rb") as answers:
+        for path in (b"/", b"/static/signaling.js"):
+            connection.sendall(b"GET %b HTTP/1.1\r\nHost: localhost\r\n\r\n" % path)
+            head = b"".join(iter(answers.readline, b"\r\n"))
+            assert head.startswith(b"HTTP/1.1 200")
+            length = re.search(rb"(?i)content-length: (\d+)", head)
+            assert length
+            assert len(answers.read(int(length[1]))) == int(length[1])
+        connection.sendall(handshake())
+        assert answers.readline().startswith(b"HTTP/1.1 101")
 
 
 def test_clients_meet_over_tls(daemon: DaemonProcess, authority: Authority) -> None:
