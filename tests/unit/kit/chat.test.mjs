@@ -93,6 +93,13 @@ test("who is left, or says Next, meets somebody else", async () => {
   assert.equal(chat.snapshot.state, "waiting");
 });
 
+test("who was taken for asleep says that it is not, and is queued again", async () => {
+  await inCall();
+  server.socket.say({ type: "partner-left", reason: "silent" });
+  assert.deepEqual([types().at(-1), chat.snapshot.state], ["available", "waiting"]);
+  assert.deepEqual(server.socket.heard.at(-1).likes, ["chess"]);
+});
+
 test("without autoNext nobody is met until the user wants it", async () => {
   await inCall({ autoNext: false });
   server.socket.say(LEFT);
