@@ -30,7 +30,7 @@ import { fingerprints, sdpText } from "./sdp.js";
  *   offered (glare) its offer stands: it is the "impolite" peer of the pattern
  * @property {MediaStream | null} [stream]  camera and microphone; without it this side receives only
  * @property {RTCIceServer[] | undefined} [iceServers]  as the server named them
- * @property {RTCConfiguration} [rtcConfig]  what else the RTCPeerConnection is to know, such as
+ * @property {RTCConfiguration | undefined} [rtcConfig]  what else the RTCPeerConnection is to know, such as
  *   `{ iceTransportPolicy: "relay" }`; its iceServers count more than the server's
  * @property {boolean} [again]  the partner's side of this call may be up already, as after a reload of this page: offer at
  *   once, whoever the initiator is
@@ -91,6 +91,7 @@ export class Call extends Emitter {
   /** By the kind of what they carry. @type {Map<string, RTCRtpSender>} */
   #senders = new Map();
   #ended = new AbortController();
+  #unplugged = () => this.announce();
   #gauge = new Gauge(() => this.#pc.getStats());
   /** @type {ReturnType<typeof setTimeout> | undefined} */
   #deadline;
@@ -262,7 +263,7 @@ export class Call extends Emitter {
       const sender = this.#senders.get(kind);
       if (sender) this.#handle(() => sender.replaceTrack(track));
       else if (stream && track) this.#senders.set(kind, this.#pc.addTrack(track, stream));
-      track?.addEventListener("ended", () => this.announce(), { signal: this.#ended.signal }); // Unplugged.
+      track?.addEventListener("ended", this.#unplugged, { signal: this.#ended.signal }); // Once, however often it is set.
     }
   }
 

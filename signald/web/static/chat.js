@@ -76,9 +76,9 @@ export class RandomChat extends Emitter {
   /** @param {ChatOptions} options */
   constructor(options) {
     super();
-    const { client, wishes } = options;
+    const { client, wishes, autoNext = true, media = { audio: true, video: true } } = options;
     this.client = client;
-    this.#options = { autoNext: true, media: { audio: true, video: true }, ...options };
+    this.#options = { ...options, autoNext, media };
     this.#wishes = wishes;
     this.#search = new Search(client, {
       isOver: () => !this.#wanted || this.#current !== null,
@@ -185,7 +185,7 @@ export class RandomChat extends Emitter {
 
   /** Ask for camera and microphone again, as after a refusal; or for others. @param {Media} [media] */
   async retryMedia(media = this.#options.media) {
-    if (this.#wanted) await this.#devices.open(media ?? null);
+    if (this.#wanted) await this.#devices.open(media);
   }
 
   /**

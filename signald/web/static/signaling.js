@@ -174,6 +174,11 @@ export class SignalingClient extends Sender {
     else if (this.#wanted) this.#openSocket();
   }
 
+  /** Nothing is sent to a partner whose client does not know it. @override @param {unknown} data */
+  data(data) {
+    return this.takesData && super.data(data);
+  }
+
   /**
    * @override
    * @param {ClientMessage} message

@@ -44,12 +44,12 @@
 /**
  * @typedef {object} ChatOptions
  * @property {Client} client
- * @property {Media} [media]  `{ audio: true, video: true }` if not given
- * @property {RTCConfiguration} [rtcConfig]  such as `{ iceTransportPolicy: "relay" }`
- * @property {boolean} [autoNext]  whether to look for somebody else when the partner has left or could not be reached
+ * @property {Media | undefined} [media]  `{ audio: true, video: true }` if not given
+ * @property {RTCConfiguration | undefined} [rtcConfig]  such as `{ iceTransportPolicy: "relay" }`
+ * @property {boolean | undefined} [autoNext]  whether to look for somebody else when the partner has left or could not be reached
  * @property {Wishes | undefined} [wishes]  whom to meet
  * @property {string | undefined} [release]  the page's version, told with what became of calls
- * @property {Storage | null} [storage]  the client's, if it has one: what is switched off is so after a reload too
+ * @property {Storage | null | undefined} [storage]  the client's, if it has one: what is switched off is so after a reload too
  */
 
 /** @type {ChatSnapshot} */

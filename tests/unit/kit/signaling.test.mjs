@@ -371,6 +371,14 @@ test("a client whose wishes were refused does not take itself for one that waits
   assert.equal(client.state, "idle");
 });
 
+test("a partner of before is not sent what only makes the server refuse it", () => {
+  inCall();
+  assert.equal(client.data({ typing: true }), false);
+  server.socket.say({ ...MATCHED, roomId: "r2", data: true });
+  assert.ok(client.data({ typing: true }));
+  assert.deepEqual(server.socket.heard.slice(1), [{ type: "data", data: { typing: true }, roomId: "r2" }]);
+});
+
 test("two tabs of a browser tell the server so with every search, and that is no wish", () => {
   [client, events] = make({ browser: "of-this-browser-1" });
   client.connect();
