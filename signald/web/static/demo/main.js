@@ -12,7 +12,7 @@ import { token } from "./login.js";
 import { showOnline } from "./online.js";
 import { Own } from "./own.js";
 import { Reports } from "./report.js";
-import { ofBrowser, ofTab } from "./storage.js";
+import { browserName, ofBrowser, ofTab } from "./storage.js";
 import { Strangers } from "./strangers.js";
 import { allowText, beginToWrite, clearMessages, onWritten, showChat, toggleChat } from "./texts.js";
 import * as view from "./view.js";
@@ -38,7 +38,7 @@ let wanted = false;
 async function load() {
   const { Meeting, Shelf, SignalingClient } = await import("./later.js");
   if (talk) return talk;
-  const client = new SignalingClient(undefined, { storage: tab });
+  const client = new SignalingClient(undefined, { storage: tab, browser: browserName() });
   const off = new Shelf(tab, "signald off");
   own.off = new Set(JSON.parse(off.inherit() ?? "[]"));
   const reports = new Reports(client, (partnerId) => strangers.meeting?.partnerId === partnerId && strangers.lookAgain());

@@ -32,11 +32,6 @@ export function whyEnded(code, reason) {
   return ENDED[code] ?? `The server has ended your connection${reason && `: ${reason}`}`;
 }
 
-/** Whether there is no use in trying again. @param {number} code */
-export function isFinal(code) {
-  return code in ENDED;
-}
-
 /**
  * The server will not have it just now.
  *

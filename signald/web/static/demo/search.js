@@ -4,11 +4,9 @@
  * @module search
  */
 
-import { browserName } from "./storage.js";
 import { showNotice } from "./view.js";
 
 /** @import { SignalingClient } from "../signaling.js" */
-/** @import { Wishes } from "../protocol.js" */
 /** @import { Choice } from "./wishes.js" */
 
 /** After a message that the server dropped for coming too fast. */
@@ -17,7 +15,6 @@ const RATE_LIMIT_PAUSE_MS = 1_000;
 export class Search {
   #client;
   #choice;
-  #browser = browserName();
   /** Whether the server looks in the room of two that it had forgotten, and nowhere else. */
   #apart = false;
 
@@ -34,7 +31,7 @@ export class Search {
   look() {
     if (this.#apart) this.#client.leave();
     this.#apart = false;
-    this.#ask(this.#choice.wishes);
+    this.#client.available(this.#choice.wishes);
   }
 
   /** Out of the room, to somebody else. */
@@ -51,7 +48,7 @@ export class Search {
    */
   lookForTheSame(roomId) {
     this.#apart = true;
-    this.#ask({ pool: `again ${roomId}` });
+    this.#client.available({ pool: `again ${roomId}` });
   }
 
   /**
@@ -72,10 +69,5 @@ export class Search {
     showNotice("This server cannot look for what you have chosen just now: you meet whoever is here.");
     this.look();
     return "";
-  }
-
-  /** @param {Wishes} wishes */
-  #ask(wishes) {
-    this.#client.available(Object.assign({ browser: this.#browser }, wishes));
   }
 }

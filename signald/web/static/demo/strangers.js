@@ -6,7 +6,7 @@
 
 import { progress } from "./progress.js";
 import { Reach } from "./reach.js";
-import { isFinal, LOGIN, whyEnded } from "./refusals.js";
+import { LOGIN, whyEnded } from "./refusals.js";
 import { Search } from "./search.js";
 import { addMessage, allowText, clearMessages } from "./texts.js";
 import * as view from "./view.js";
@@ -108,7 +108,7 @@ export class Strangers {
     client.on("error", ({ code }) => this.#refused(code));
     client.on("close", ({ code, reason, willReconnect }) => {
       if (!this.#wanted) return;
-      if (willReconnect && !isFinal(code)) void this.#reach.lost(code);
+      if (willReconnect) void this.#reach.lost(code);
       else this.#ended(whyEnded(code, reason));
     });
   }
