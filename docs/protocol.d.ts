@@ -32,8 +32,8 @@ export type MAX_NONCE_LENGTH = 64;
 /** Characters of the `id` of a message that is to be answered, if it is text. */
 export type MAX_REQUEST_ID_LENGTH = 64;
 
-/** An `id` that is a number; beyond it JavaScript cannot tell all numbers apart. */
-export type MAX_REQUEST_NUMBER = 9007199254740991;
+/** The greatest integer in a client's message: all implementations of JSON agree on it (RFC 8259 section 6). */
+export type MAX_INTEGER = 9007199254740991;
 
 /** Characters of `release` in an `outcome`. */
 export type MAX_RELEASE_LENGTH = 64;
@@ -252,6 +252,8 @@ export interface Resume {
   received: number;
   /** Made at random, and sent again with each attempt with the same token: an attempt whose answer was lost is answered again. */
   nonce?: string | null;
+  /** Greater with each attempt with the same `nonce`: one that is late does not take the session away from the one after it. */
+  attempt?: number | null;
   /** Seconds since `available`, if the client believes that it waits: its place, if nothing but the token is left of the session. */
   waited?: number | null;
   /** The fields of the last `available` or `next` that say whom to meet, if there were any: they hold on, if nothing but the token is left of the session. */

@@ -29,7 +29,7 @@ from signald.core.inputs import PartnerFound
 from signald.core.matching import Crowds, Ticket
 from signald.core.messages import Parting, ProtocolError
 from signald.core.parcel import Parcel
-from signald.core.passes import Pass
+from signald.core.passes import Attempt, Pass
 
 
 class BrokerEvents(Protocol):
@@ -80,18 +80,22 @@ class SessionEvents(Protocol):
     """What a broker asks the instance about its sessions that may change their home. None of these may raise."""
 
     def epochs(self) -> Sequence[tuple[ClientId, int]]:
-        """All of them, each with the number of times that it has changed its connection."""
+        """All of them, each with how often its connection was lost and it has gone on."""
         ...
 
     def epoch(self, client: ClientId) -> int:
         """The same for one of them; 0 for one that is not here."""
         ...
 
+    def attempt(self, client: ClientId) -> Attempt:
+        """The one by which one of them has last gone on."""
+        ...
+
     def room(self, client: ClientId) -> RoomId | None:
         """The room of one of them."""
         ...
 
-    def demanded(self, client: ClientId, epoch: int, sent: int, received: int, nonce: str) -> bool:
+    def demanded(self, client: ClientId, epoch: int, sent: int, received: int, attempt: Attempt) -> bool:
         """A client is on another instance, and shows a token that says this.
 
         Returns:
@@ -103,16 +107,17 @@ class SessionEvents(Protocol):
         """A session is no longer here, and nobody is told; None if it is not."""
         ...
 
-    def moved(self, client: ClientId, epoch: int, nonce: str = "") -> RoomId | None:
+    def moved(self, client: ClientId, epoch: int, attempt: Attempt, *, rival: bool) -> RoomId | None:
         """A session has a home of this epoch. If its epoch here is earlier it is no longer here, and nobody is told.
 
         Args:
             client: Whose session.
             epoch: Of the other home.
-            nonce: Of the wish for which it went there; for the same one the same epoch is enough.
+            attempt: The one by which it went there: in the same epoch the later one has it.
+            rival: Whether the other home has it in the same epoch, if that is not known.
 
         Returns:
-            The room that it had.
+            The room that it had, empty for none; None if it is not given up, or not here.
         """
         ...
 
@@ -199,7 +204,7 @@ class Half(NamedTuple):
         partner: The other one.
         partner_instance: Where the other one was; empty if nobody knows.
         unheard: What this one has said that the other has not heard.
-        nonce: Of the wish for which it comes; empty for none.
+        attempt: The one by which it comes.
     """
 
     room: RoomId
@@ -208,7 +213,7 @@ class Half(NamedTuple):
     partner: ClientId
     partner_instance: str
     unheard: tuple[bytes, ...] = ()
-    nonce: str = ""
+    attempt: Attempt = Attempt()
 
 
 class Broker(Protocol):
@@ -254,7 +259,7 @@ class Broker(Protocol):
         """A client has no connection for now; its partner gets `BrokerEvents.partner_away`."""
         ...
 
-    def back(self, room: RoomId, client: ClientId, *, lost: bool, epoch: int) -> None:
+    def back(self, room: RoomId, client: ClientId, *, lost: bool, epoch: int, attempt: Attempt) -> None:
         """A client goes on, in this epoch of its session; its partner gets `BrokerEvents.partner_back`."""
         ...
 
@@ -266,13 +271,13 @@ class Broker(Protocol):
         """Whether the key of resume tokens may be another one than a moment ago; waits for the store a little."""
         ...
 
-    async def fetch(self, said: Pass, received: int, nonce: str, wanted: Callable[[], bool]) -> Fetched:
+    async def fetch(self, said: Pass, received: int, attempt: Attempt, wanted: Callable[[], bool]) -> Fetched:
         """Make a session that is not here one of this instance. Ends in bounded time, and never fails.
 
         Args:
             said: What the client's token says.
             received: How many messages the client has had.
-            nonce: Of its wish; empty for none.
+            attempt: Which one this is.
             wanted: Whether the client still waits. One that does not may have it elsewhere: it is not taken from there.
         """
         ...

@@ -23,7 +23,7 @@ from signald.core.inputs import PartnerFound
 from signald.core.matching import Crowded, Crowds, Queue, Ticket
 from signald.core.messages import Parting
 from signald.core.parcel import Parcel
-from signald.core.passes import Pass
+from signald.core.passes import Attempt, Pass
 from signald.core.rooms import Room, Rooms
 from signald.periodic import Countdown
 
@@ -125,7 +125,7 @@ class MemoryBroker:
         if opened is not None:
             self._events.partner_away(opened.partner_of(client), room, seconds)
 
-    def back(self, room: RoomId, client: ClientId, *, lost: bool, epoch: int) -> None:
+    def back(self, room: RoomId, client: ClientId, *, lost: bool, epoch: int, attempt: Attempt) -> None:
         """See `Broker.back`."""
         opened = self._rooms.get(room)
         if opened is not None and room not in self._halves:
@@ -139,7 +139,7 @@ class MemoryBroker:
         """See `Broker.know_key`. There is nobody to agree with."""
         return False
 
-    async def fetch(self, said: Pass, received: int, nonce: str, wanted: Callable[[], bool]) -> Fetched:
+    async def fetch(self, said: Pass, received: int, attempt: Attempt, wanted: Callable[[], bool]) -> Fetched:
         """See `Broker.fetch`. Whoever had it is the process before this one."""
         return Fetched(Origin.RESTARTED)
 

@@ -8,6 +8,7 @@ from signald.core.ids import ClientId, RequestId
 from signald.core.inputs import Identified, TokenRefused
 from signald.core.limits import MessageRate
 from signald.core.outbox import Outbox
+from signald.core.passes import Attempt
 from signald.core.session import Session
 from signald.core.silence import Silence
 
@@ -47,12 +48,12 @@ class Client:
         "address",
         "answered",
         "asked",
+        "attempt",
         "beat",
         "connection",
         "epoch",
         "lost",
         "messages",
-        "nonce",
         "opened",
         "outbox",
         "pinged_s",
@@ -73,9 +74,9 @@ class Client:
         self.outbox: Outbox | None = None
         """What it was sent; None for a client whose session ends with its connection."""
         self.epoch = 0
-        """How often its session has gone on with another connection."""
-        self.nonce = ""
-        """Of its last wish to do so."""
+        """How often its connection was lost, and its session has gone on with another one."""
+        self.attempt = Attempt()
+        """The one by which it last has."""
         self.lost = False
         """Whether something was missing then; who did not hear of that return has to hear it at the next."""
         self.asked: RequestId | UnsetType = UNSET

@@ -16,7 +16,7 @@ from signald.core.inputs import PartnerGone, PartnerReturned
 from signald.core.messages import Resume
 from signald.core.outbox import Outbox
 from signald.core.parcel import Parcel
-from signald.core.passes import LIFE_S, Pass
+from signald.core.passes import LIFE_S, Attempt, Pass
 from signald.core.standing import State
 from signald.telemetry.counts import Resumption
 
@@ -62,15 +62,20 @@ class Homes:
         found = self._clients.find(client)
         return 0 if found is None else found.epoch
 
+    def attempt(self, client: ClientId) -> Attempt:
+        """See `SessionEvents.attempt`."""
+        found = self._clients.find(client)
+        return Attempt() if found is None else found.attempt
+
     def room(self, client: ClientId) -> RoomId | None:
         """See `SessionEvents.room`."""
         found = self._clients.find(client)
         return None if found is None else found.session.room
 
-    def demanded(self, client: ClientId, epoch: int, sent: int, received: int, nonce: str) -> bool:
+    def demanded(self, client: ClientId, epoch: int, sent: int, received: int, attempt: Attempt) -> bool:
         """See `SessionEvents.demanded`."""
         found = self._clients.find(client)
-        if found is None or not is_last(found, epoch, sent, received, nonce):
+        if found is None or not is_last(found, epoch, sent, received, attempt):
             return False
         if found.session.state is not State.AWAY:
             connection = found.connection
@@ -89,7 +94,7 @@ class Homes:
             found.session,
             now,
             epoch=found.epoch,
-            nonce=found.nonce,
+            attempt=found.attempt,
             received=found.messages,
             sent=outbox.sent,
             texts=outbox.texts,
@@ -104,67 +109,72 @@ class Homes:
         self._clients.vanish(found)
         return packed
 
-    def moved(self, client: ClientId, epoch: int, nonce: str = "") -> RoomId | None:
+    def moved(self, client: ClientId, epoch: int, attempt: Attempt, *, rival: bool) -> RoomId | None:
         """See `SessionEvents.moved`."""
         found = self._clients.find(client)
-        if found is None or found.epoch >= epoch + bool(nonce and nonce == found.nonce):
+        if found is None:
+            return None
+        yields = attempt.follows(found.attempt) or (rival and not found.attempt.follows(attempt))
+        if found.epoch >= epoch + yields:
             return None
         room, connection = found.session.room, found.connection
         connection.serve(None)
         self._clients.vanish(found)
         connection.close(SUPERSEDED, SUPERSEDED_BY)
-        return room
+        return room or RoomId("")
 
     # --- from another home --------------------------------------------------------------------------------------------
 
     async def fetch(self, newcomer: Client, said: Pass, wish: Resume) -> None:
-        """Look for a session that is not here."""
-        found = await self._broker.fetch(
-            said, wish.received, wish.nonce or "", lambda: newcomer.session.state is State.RESUMING
-        )
+        """Look for a session that is not here, and let the newcomer go on with it."""
+        found = await self._broker.fetch(said, wish.received, wish.which(), lambda: _waits(newcomer))
         here = self._clients.find(said.client)
-        if here is not None and newcomer.session.state is State.RESUMING:  # another attempt has brought it
+        if here is not None and _waits(newcomer):  # another attempt has brought it
             self._resuming.take(newcomer, here, said, wish)
             return
         packed = found.parcel or self._from_pass(found.origin, said, wish)
         if packed is None or not self._may_settle(newcomer, packed, said, wish):
             if packed is not None and found.claimed:
                 self._broker.put_back(packed)
-            if newcomer.session.state is State.RESUMING:
-                self._resuming.fail(newcomer)
+            self._fail(newcomer)
             return
-        client = self._settle(newcomer, packed, wish)
-        client.lost = packed.lost or (packed.lost_before and said.epoch < packed.epoch)
+        client = self._settle(newcomer, packed, said, wish)
         self._broker.settled(client.id, found)
+        await self._rejoin(client, packed)
+        if self._clients.find(client.id) is not client:  # it was thrown out, or is at home elsewhere
+            self._fail(newcomer)
+        elif not _waits(newcomer) or not self._clients.may_return(client, newcomer):
+            self._resuming.wait_for(client)
+            self._fail(newcomer)
+        else:
+            self._resuming.hand_over(newcomer, client)
+            client.lost |= client.outbox is not None and client.outbox.resume(wish.received)
+            away_s = self._terms.unix_time() - packed.away_since if packed.away_since else None
+            self._resuming.go_on(client, newcomer, away_s, Resumption(found.origin.value))
+
+    def _fail(self, newcomer: Client) -> None:
+        if _waits(newcomer):
+            self._resuming.fail(newcomer)
+
+    async def _rejoin(self, client: Client, packed: Parcel) -> None:
+        """Let a session that has come here go on in its room, if it has one."""
         session = client.session
-        if session.room is not None and session.partner is not None:
-            room, told_away = session.room, session.partner_away
-            session.partner_away = True  # until it is heard of
-            match await self._broker.rejoin(self._half(client, room, session.partner, packed)):
-                case Partner.HERE:  # if it was told otherwise, or will be by a message that it missed, it is told now
-                    session.partner_away &= told_away
-                    self._give(client, PartnerReturned(room, lost=False))
-                case Partner.GONE:
-                    self._give(client, PartnerGone(room))
-                case Partner.STALE:
-                    self._clients.vanish(client)
-                    if newcomer.session.state is State.RESUMING:
-                        self._resuming.fail(newcomer)
+        room, partner, told_away = session.room, session.partner, session.partner_away
+        if room is None or partner is None:
+            return
+        session.partner_away = True  # until it is heard of
+        half = Half(room, client.id, client.epoch, partner, packed.partner_instance, packed.unheard, client.attempt)
+        answer = await self._broker.rejoin(half)
         if self._clients.find(client.id) is not client:
             return  # it was thrown out meanwhile
-        if newcomer.session.state is not State.RESUMING or not self._clients.may_return(client, newcomer):
-            self._resuming.wait_for(client)
-            if newcomer.session.state is State.RESUMING:
-                self._resuming.fail(newcomer)
-            return
-        self._resuming.hand_over(newcomer, client)
-        client.lost |= client.outbox is not None and client.outbox.resume(wish.received)
-        away_s = self._terms.unix_time() - packed.away_since if packed.away_since else None
-        self._resuming.go_on(client, newcomer, away_s, Resumption(found.origin.value))
-
-    @staticmethod
-    def _half(client: Client, room: RoomId, partner: ClientId, packed: Parcel) -> Half:
-        return Half(room, client.id, client.epoch, partner, packed.partner_instance, packed.unheard, nonce=client.nonce)
+        match answer:
+            case Partner.HERE:  # if it was told otherwise, or will be by a message that it missed, it is told now
+                session.partner_away &= told_away
+                self._give(client, PartnerReturned(room, lost=False))
+            case Partner.GONE:
+                self._give(client, PartnerGone(room))
+            case Partner.STALE:
+                self._clients.vanish(client)
 
     def _from_pass(self, origin: Origin, said: Pass, wish: Resume) -> Parcel | None:
         """What is left of a session whose home is no more; None if it is too late for that."""
@@ -180,25 +190,31 @@ class Homes:
 
     def _may_settle(self, newcomer: Client, packed: Parcel, said: Pass, wish: Resume) -> bool:
         return (
-            newcomer.session.state is State.RESUMING
+            _waits(newcomer)
             and self._clients.find(said.client) is None
             and self._resuming.may_have(newcomer, packed.user)
-            and parcel.is_last(packed, said.epoch, said.sent, wish.received, wish.nonce or "")
+            and parcel.is_last(packed, said.epoch, said.sent, wish.received, wish.which())
         )
 
-    def _settle(self, newcomer: Client, packed: Parcel, wish: Resume) -> Client:
+    def _settle(self, newcomer: Client, packed: Parcel, said: Pass, wish: Resume) -> Client:
         """Make a session that was elsewhere one of this instance, away until its partner's instance knows it."""
         now = self._clock.seconds()
         session = parcel.unpack(packed, self._clients.policy, now)
         absent = Absent(self._clients)
         client = absent.client = Client(absent, session, newcomer.rate, now - packed.age_s, newcomer.address)
-        client.messages, client.epoch, client.nonce = packed.received, packed.epoch + 1, wish.nonce or ""
+        client.lost = packed.lost or (packed.lost_before and said.epoch < packed.epoch)
+        client.messages, client.epoch, client.attempt = packed.received, said.epoch + 1, wish.which()
         client.outbox = Outbox(self._terms.shelf, packed.sent)
         client.outbox.restore(packed.texts, packed.tokens)
         self._clients.add(client)
         if session.shelved is not None and packed.place is not None:
             self._broker.keep_place(session.shelved, packed.place)
         return client
+
+
+def _waits(newcomer: Client) -> bool:
+    """Whether a client still waits for its session."""
+    return newcomer.session.state is State.RESUMING
 
 
 def _conforms(homes: Homes) -> SessionEvents:

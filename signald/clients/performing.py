@@ -253,4 +253,4 @@ class Performer:
             self._broker.away(effect.room, client.id, self.resuming.seconds)
 
     def _tell_back(self, client: Client, effect: TellBack) -> None:
-        self._broker.back(effect.room, client.id, lost=effect.lost, epoch=client.epoch)
+        self._broker.back(effect.room, client.id, lost=effect.lost, epoch=client.epoch, attempt=client.attempt)

@@ -21,7 +21,7 @@ from signald.core.ids import UserId
 from signald.core.inputs import Interrupted, ResumeFailed, Returned
 from signald.core.messages import ClientMessage, Parting, Resume, ResumeOffer
 from signald.core.outbox import Outbox
-from signald.core.passes import VERSION, Pass
+from signald.core.passes import VERSION, Attempt, Pass
 from signald.core.refusals import TOO_MANY_OF_USER
 from signald.core.standing import State
 from signald.periodic import Countdown
@@ -258,7 +258,7 @@ class Resuming:
     def take(self, client: Client, here: Client, said: Pass, wish: Resume) -> None:
         """Let a newcomer go on with a session that is here, if the token is its last."""
         if self._is_good(client, here, said, wish):
-            self._take(client, here, wish, again=said.epoch < here.epoch)
+            self._take(client, here, said, wish)
         else:
             self.fail(client)
 
@@ -270,7 +270,7 @@ class Resuming:
 
     def _is_good(self, client: Client, here: Client, said: Pass, wish: Resume) -> bool:
         """Whether a token is the last one of a session that is here."""
-        last = is_last(here, said.epoch, said.sent, wish.received, wish.nonce or "")
+        last = is_last(here, said.epoch, said.sent, wish.received, wish.which())
         return last and self.may_have(client, here.session.user)
 
     def may_have(self, client: Client, user: UserId | None) -> bool:
@@ -280,22 +280,15 @@ class Resuming:
             return False
         return user is None or not self._terms.banned(user)
 
-    def _take(self, newcomer: Client, client: Client, wish: Resume, *, again: bool) -> None:
-        """Let a session that is here go on with the newcomer's connection; the newcomer is no more.
-
-        Args:
-            newcomer: Whose connection.
-            client: Whose session.
-            wish: What the newcomer has asked for.
-            again: Whether the session has gone on for this wish already, and its client did not hear of that.
-        """
+    def _take(self, newcomer: Client, client: Client, said: Pass, wish: Resume) -> None:
+        """Let a session that is here go on with the newcomer's connection; the newcomer is no more."""
         outbox, away_s, old = client.outbox, self.away_for(client), client.connection
         if outbox is None or not self._clients.may_return(client, newcomer):
             self.fail(newcomer)
             return
         self._away.end(client)
-        client.epoch += 1
-        client.nonce = wish.nonce or ""
+        again = said.epoch < client.epoch  # its client has not heard that it has gone on
+        client.epoch, client.attempt = said.epoch + 1, wish.which()
         old.serve(None)
         self.hand_over(newcomer, client)
         old.close(SUPERSEDED, SUPERSEDED_BY)
@@ -365,14 +358,14 @@ def parting_by(code: int | None) -> Parting:
     return "removed" if code in (POLICY_VIOLATION, TOO_MANY_OF_USER.close) else "gone"
 
 
-def is_last(client: Client, epoch: int, sent: int, received: int, nonce: str) -> bool:
+def is_last(client: Client, epoch: int, sent: int, received: int, attempt: Attempt) -> bool:
     """Whether a token, which says epoch and number, is the last that a client here can have."""
     if client.outbox is None:
         return False
     if epoch == client.epoch:
         return client.outbox.is_current(sent, received)
     # An attempt whose answer was lost is made again.
-    return epoch == client.epoch - 1 and bool(nonce) and nonce == client.nonce
+    return epoch == client.epoch - 1 and attempt.follows(client.attempt)
 
 
 def _conforms(absent: Absent) -> Connection:

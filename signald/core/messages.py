@@ -15,6 +15,7 @@ import msgspec
 from msgspec import UNSET, Meta, Raw, UnsetType
 
 from signald.core.ids import ClientId, RequestId, RoomId
+from signald.core.passes import Attempt
 
 SUBPROTOCOL: Final = "signald.v1"
 """A client that asks for this WebSocket subprotocol may be sent message types that the first protocol did not have."""
@@ -49,8 +50,8 @@ MAX_NONCE_LENGTH: Final = 64
 MAX_REQUEST_ID_LENGTH: Final = 64
 """Characters of the ``id`` of a message that is to be answered, if it is text."""
 
-MAX_REQUEST_NUMBER: Final = 2**53 - 1
-"""An ``id`` that is a number; beyond it JavaScript cannot tell all numbers apart."""
+MAX_INTEGER: Final = 2**53 - 1
+"""The greatest integer in a client's message: all implementations of JSON agree on it (RFC 8259 section 6)."""
 
 MAX_RELEASE_LENGTH: Final = 64
 """Characters of ``release`` in an ``outcome``."""
@@ -194,7 +195,7 @@ RequestName = (
             extra_json_schema={
                 "anyOf": [
                     {"type": "string", "minLength": 1, "maxLength": MAX_REQUEST_ID_LENGTH},
-                    {"type": "integer", "minimum": 0, "maximum": MAX_REQUEST_NUMBER},
+                    {"type": "integer", "minimum": 0, "maximum": MAX_INTEGER},
                 ]
             },
         ),
@@ -461,7 +462,11 @@ class Resume(msgspec.Struct, tag="resume", gc=False):
     ]
     received: Annotated[
         int,
-        Meta(ge=0, description="Messages had in this session, all types but `ready`, `resume` and `resumed`."),
+        Meta(
+            ge=0,
+            le=MAX_INTEGER,
+            description="Messages had in this session, all types but `ready`, `resume` and `resumed`.",
+        ),
     ]
     nonce: (
         Annotated[
@@ -470,6 +475,19 @@ class Resume(msgspec.Struct, tag="resume", gc=False):
                 max_length=MAX_NONCE_LENGTH,
                 description="Made at random, and sent again with each attempt with the same token: an attempt whose "
                 "answer was lost is answered again.",
+            ),
+        ]
+        | UnsetType
+        | None
+    ) = UNSET
+    attempt: (
+        Annotated[
+            int,
+            Meta(
+                ge=1,
+                le=MAX_INTEGER,
+                description="Greater with each attempt with the same `nonce`: one that is late does not take the "
+                "session away from the one after it.",
             ),
         ]
         | UnsetType
@@ -498,6 +516,10 @@ class Resume(msgspec.Struct, tag="resume", gc=False):
         | UnsetType
     ) = UNSET
     id: RequestName = UNSET
+
+    def which(self) -> Attempt:
+        """Which attempt this is."""
+        return Attempt(self.nonce or "", self.attempt or 0)
 
 
 Signal = Offer | Answer | Ice
@@ -669,7 +691,7 @@ class PartnerBack(msgspec.Struct, tag="partner-back"):
 
 
 _RequestText = Annotated[str, Meta(min_length=1, max_length=MAX_REQUEST_ID_LENGTH)]
-_RequestNumber = Annotated[int, Meta(ge=0, le=MAX_REQUEST_NUMBER)]
+_RequestNumber = Annotated[int, Meta(ge=0, le=MAX_INTEGER)]
 AnsweredId = Annotated[_RequestText | _RequestNumber, Meta(description="The `id` of the message that this answers.")]
 
 
@@ -827,8 +849,7 @@ def request_id(given: Raw) -> RequestId:
     except msgspec.MsgspecError:
         raise ProtocolError(
             ErrorCode.INVALID_FORMAT,
-            f"Expected `str` of 1 to {MAX_REQUEST_ID_LENGTH} characters or `int` from 0 to {MAX_REQUEST_NUMBER}"
-            " - at `$.id`",
+            f"Expected `str` of 1 to {MAX_REQUEST_ID_LENGTH} characters or `int` from 0 to {MAX_INTEGER} - at `$.id`",
         ) from None
 
 

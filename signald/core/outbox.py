@@ -4,6 +4,7 @@ What was sent before a WebSocket ping has arrived when its pong is here, since T
 the wire, and a client that is sent nothing keeps nothing. Messages are numbered from 1 in the order of sending.
 """
 
+from bisect import bisect_right
 from collections import deque
 from typing import Final
 
@@ -41,8 +42,8 @@ class Outbox:
         gone: The number up to which none is kept: they have arrived, or a bound was passed.
         arrived: The number up to which all have arrived.
         bytes: Kept now.
-        tokens: Numbers of the last messages that carried a resume token; `ready` and `resumed` do not count, and have
-            the number of the message before.
+        tokens: Numbers of the messages that carried a resume token, from the last one that has arrived on; `ready` and
+            `resumed` do not count, and have the number of the message before.
     """
 
     __slots__ = ("_marked", "_shelf", "_texts", "arrived", "bytes", "gone", "sent", "tokens")
@@ -135,6 +136,8 @@ class Outbox:
 
     def _arrive(self, number: int) -> None:
         self.arrived = number
+        if len(self.tokens) > 1:
+            self.tokens = self.tokens[max(0, bisect_right(self.tokens, number) - 1) :]
         self._drop(number - self.gone)
 
     def _shed(self) -> None:
@@ -160,5 +163,8 @@ class Outbox:
         self.gone += count
 
 
-TOKENS_KNOWN: Final = 8
-"""Tokens of one session that are told apart while it is not known which of them have arrived."""
+TOKENS_KNOWN: Final = 256
+"""Tokens of one session that are told apart while it is not known which of them have arrived.
+
+Each partner brings one, and who is behind a dead connection has as many as press `next` before that is noticed.
+"""

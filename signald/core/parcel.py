@@ -9,7 +9,7 @@ from signald.core.ids import BrowserKey, ClientId, RoomId, UserId
 from signald.core.inputs import Identified
 from signald.core.matching import Ticket
 from signald.core.messages import ProtocolError, Wishes
-from signald.core.passes import Pass
+from signald.core.passes import Attempt, Pass
 from signald.core.session import Session
 from signald.core.standing import AVOIDED_AT_MOST, Policy, State
 from signald.core.wishes import Facts
@@ -26,7 +26,7 @@ class Parcel(msgspec.Struct, array_like=True, frozen=True, kw_only=True):
         sent: Messages to the client.
         texts: The last of them, which may not have arrived.
         tokens: See `signald.core.outbox.Outbox`.
-        nonce: Of the resume that began this epoch; empty if there was none.
+        attempt: The one by which it has come to its last home.
         lost: Whether something may be missing already.
         lost_before: The same of its last return, for a client that did not hear of that one.
         room: Its room, if it has one.
@@ -62,7 +62,7 @@ class Parcel(msgspec.Struct, array_like=True, frozen=True, kw_only=True):
     sent: int
     texts: tuple[bytes, ...] = ()
     tokens: tuple[int, ...] = ()
-    nonce: str = ""
+    attempt: Attempt = Attempt()
     lost: bool = False
     lost_before: bool = False
     room: RoomId | None = None
@@ -91,10 +91,10 @@ class Parcel(msgspec.Struct, array_like=True, frozen=True, kw_only=True):
     judged: tuple[RoomId, ...] = ()
 
 
-def is_last(packed: Parcel, epoch: int, sent: int, received: int, nonce: str) -> bool:
+def is_last(packed: Parcel, epoch: int, sent: int, received: int, attempt: Attempt) -> bool:
     """Whether a token, which says epoch and number, is the last that the client of a packed session can have."""
     if epoch != packed.epoch:
-        return epoch == packed.epoch - 1 and bool(nonce) and nonce == packed.nonce
+        return epoch == packed.epoch - 1 and attempt.follows(packed.attempt)
     known = max(received, packed.sent - len(packed.texts))
     return sent in packed.tokens and not any(sent < later <= known for later in packed.tokens)
 

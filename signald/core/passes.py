@@ -9,7 +9,7 @@ import binascii
 import hashlib
 import hmac
 from base64 import urlsafe_b64decode, urlsafe_b64encode
-from typing import Final
+from typing import Final, NamedTuple
 
 import msgspec
 
@@ -59,6 +59,27 @@ class Pass(msgspec.Struct, array_like=True, frozen=True, gc=False):
     user: UserId | None = None
     user_until: float = 0.0
     partner_takes_data: bool = False
+
+
+class Attempt(NamedTuple):
+    """One attempt of a client to go on with its session. Of one whose answer was lost it makes another.
+
+    Attributes:
+        nonce: The same for all attempts after one loss, and known to nobody else; empty for none.
+        number: Greater for each of them; 0 if the client does not count them.
+    """
+
+    nonce: str = ""
+    number: int = 0
+
+    def follows(self, other: "Attempt") -> bool:
+        """Whether the client makes this one because it has not heard what came of the other."""
+        return bool(self.nonce) and self.nonce == other.nonce and (self.number > other.number or not self.number)
+
+    @property
+    def counted(self) -> "Attempt":
+        """This one, if it can be told from those before and after it; else none."""
+        return self if self.number else Attempt()
 
 
 class Passes:

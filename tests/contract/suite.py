@@ -21,6 +21,7 @@ from signald.core.ids import BrowserKey, ClientId, RoomId, UserId
 from signald.core.inputs import PartnerFound
 from signald.core.matching import Ticket
 from signald.core.messages import ErrorCode, Parting, ProtocolError, Wishes
+from signald.core.passes import Attempt
 from signald.core.wishes import Vocabulary, make_wish
 from tests.support.waiting import PATIENCE_S
 
@@ -551,11 +552,11 @@ class BrokerContract(Brokers):
         for one, other in (("a", "b"), ("a2", "B"), ("A", "b2"), ("A2", "B2")):
             room = await self.pair(one, other)
             self.broker(one).away(room, ClientId(one), 5.0)
-            self.broker(one).back(room, ClientId(one), lost=True, epoch=1)
+            self.broker(one).back(room, ClientId(one), lost=True, epoch=1, attempt=Attempt())
             await self.events.until(lambda other=other, room=room: len(self.news(other, room)) == 2)  # type: ignore[misc]
             self.assertEqual(self.news(other, room), [("away", 5.0), ("back", True)])
         self.broker("a").away(RoomId("unknown"), ClientId("a"), 5.0)
-        self.broker("a").back(RoomId("unknown"), ClientId("a"), lost=False, epoch=1)
+        self.broker("a").back(RoomId("unknown"), ClientId("a"), lost=False, epoch=1, attempt=Attempt())
         self.assertEqual(self.events.left, [])
 
     def news(self, client: str, room: RoomId) -> list[tuple[str, float | bool]]:

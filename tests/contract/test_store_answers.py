@@ -10,7 +10,7 @@ from signald.brokers.redis import mailbox
 from signald.brokers.redis.problems import PROBLEMS, UNREACHABLE
 from signald.core.bans import Ban, BanKind
 from signald.core.ids import ClientId, RoomId
-from signald.core.passes import Passes
+from signald.core.passes import VERSION, Attempt, Pass, Passes
 from tests.contract import suite
 from tests.contract.on_redis import OnRedis
 from tests.support.proxy import Proxy
@@ -146,9 +146,10 @@ class ForeignKeys(OnRedis):
         for name in ("parked:a:1", "taken:a"):
             self.store.command("SET", self.prefix + name, garbage, "EX", 60)
         self.store.command("HSET", f"{self.prefix}room:r", client, garbage, "B", b"garbage")
-        self.assertEqual(await parked.taken([(client, 1)]), [])
+        self.assertEqual(await parked.taken([(client, 1, Attempt())]), [])
         self.assertEqual(await parked.note(room, client, 1, ClientId("B")), "")
-        self.assertTrue((await parked.take(client, 1, "")).taken)
+        said = Pass(VERSION, client, 1, 0, 0, 0.0, "a", "boot")
+        self.assertTrue((await parked.take(said, Attempt())).taken)
         await self.pair("a", "B")
 
 

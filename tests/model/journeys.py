@@ -11,7 +11,9 @@ from tests.support.journeys import check_absences, check_farewells
 from tests.support.oracle import View, check_pairs, check_relays
 from tests.support.redis import Commands
 
-_HARMLESS = frozenset(("store", "reply", "say", "drop", "deafen", "ask", "ask twice"))
+_HARMLESS = frozenset(
+    ("store", "reply", "say", "drop", "deafen", "ask", "ask twice", "ask in vain", "ask late", "arrive")
+)
 
 QUARTERS = 4
 """Of a second, as the broker's tick has it."""
@@ -81,6 +83,8 @@ class Journeys:
             elif walker.line is None and not walker.asks:
                 steps += [("ask", at, number) for number in opened]
                 steps += [("ask twice", at, one, two) for one in opened for two in opened]
+                steps += [(how, at, number) for number in opened for how in ("ask in vain", "ask late")]
+            steps += [("arrive", at)] if walker.under_way else []
         return steps
 
     def faults(self) -> list[Step]:
@@ -162,6 +166,15 @@ class Journeys:
         self.walkers[at].ask(self._process(one))
         self.walkers[at].ask(self._process(two), again=False)
 
+    def _ask_in_vain(self, at: int, number: int) -> None:
+        self.walkers[at].ask_in_vain(self._process(number))
+
+    def _ask_late(self, at: int, number: int) -> None:
+        self.walkers[at].ask_late(self._process(number))
+
+    def _arrive(self, at: int) -> None:
+        self.walkers[at].arrive()
+
     def _empty(self) -> None:
         self.store.empty()
         for process in self.alive():
@@ -222,6 +235,7 @@ class Journeys:
         for walker in self.walkers:
             if walker.line is not None and not walker.line.transport.reads:
                 walker.drop()
+            walker.close_unheard()
         for second in range(60):
             self._bring_back(second)
             self.come_to_rest()

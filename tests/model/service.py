@@ -168,6 +168,7 @@ class Process(MemoryDaemon):
             "RESUME_SECONDS": str(RESUME_S),
             "RESUME_SECRET": "a secret of the model",
             "REMATCH_DELAY_SECONDS": "1",
+            "MATCH_ANSWER_SECONDS": "0",
             "MAX_MSG_PER_SECOND": "100000",
         } | variables
         with (

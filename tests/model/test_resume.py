@@ -48,6 +48,61 @@ def walk(world: Journeys, choices: list[tuple[int, int]], way: list[Step]) -> No
     world.check()
 
 
+REST: Step = ("rest",)
+
+ATTEMPTS: dict[str, list[Step]] = {
+    "late at another one, good at home": [("ask late", 0, 1), ("ask", 0, 0), REST, ("arrive", 0)],
+    "late at home, good at another one": [("ask late", 0, 0), ("ask", 0, 1), REST, ("arrive", 0)],
+    "late and good at others": [("ask late", 0, 1), ("ask", 0, 2), REST, ("arrive", 0)],
+    "late, lost again": [("ask late", 0, 2), ("ask", 0, 1), REST, ("drop", 0), ("arrive", 0), REST, ("ask", 0, 2)],
+    "late, alone": [
+        ("freeze store",),
+        ("ask late", 0, 1),
+        ("ask", 0, 0),
+        REST,
+        ("arrive", 0),
+        REST,
+        ("thaw store",),
+    ],
+    "in vain at home": [*[("ask in vain", 0, 0), REST] * 3, ("ask", 0, 0)],
+    "in vain at each": [("ask in vain", 0, 1), REST, ("ask in vain", 0, 2), REST, ("ask in vain", 0, 0), ("ask", 0, 1)],
+    "in vain at home, which dies": [("ask in vain", 0, 0), REST, ("kill", 0), ("ask", 0, 1)],
+    "in vain at another one, which dies": [("ask in vain", 0, 2), REST, ("kill", 2), ("ask", 0, 0)],
+    "in vain at one that stops": [("ask in vain", 0, 2), REST, ("stop", 2), REST, ("ask", 0, 0)],
+    "in vain at the partner": [
+        ("freeze store",),
+        ("ask in vain", 0, 1),
+        REST,
+        ("thaw store",),
+        ("ask", 0, 2),
+    ],
+    "in vain at one that freezes": [("ask in vain", 0, 2), REST, ("freeze", 2), ("ask", 0, 0), REST, ("thaw", 2)],
+    "both at once from one home": [("ask", 0, 1), REST, ("drop", 0), ("drop", 1), ("ask", 0, 0), ("ask", 1, 2)],
+    "both at once, the other first": [("ask", 0, 1), REST, ("drop", 0), ("drop", 1), ("ask", 1, 2), ("ask", 0, 0)],
+}
+"""Clients 0 and 1 are partners, at home on instances 0 and 1 of three; 0 has lost its connection."""
+
+
+@pytest.mark.parametrize("steps", ATTEMPTS.values(), ids=ATTEMPTS)
+def test_attempts(commands: Commands, steps: list[Step]) -> None:
+    """Whose network gets better step by step loses the call by the attempts that did not work."""
+    world = Journeys(commands, (1, 1, 0))
+    for at in (0, 1):
+        world.do(("say", at, "available"))
+    world.come_to_rest()
+    clients, before = set(world.views), [walker.view.certain for walker in world.walkers]
+    for step in [("drop", 0), *steps, REST]:
+        if step is not REST:
+            world.do(step)
+            continue
+        for _ in range(6):
+            world.come_to_rest()
+    assert [walker.view.certain if walker.here else None for walker in world.walkers] == before
+    world.mend()
+    world.check()
+    assert set(world.views) == clients
+
+
 @settings(
     max_examples=EXAMPLES,
     derandomize="EXAMPLES" not in os.environ,

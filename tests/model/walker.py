@@ -47,12 +47,17 @@ class Walker:
         self._words: list[str] = []
         self._nonce = ""
         self._nonces = 0
+        self._number = 0
         self._waiting_since: float | None = None
         self._lost_at = 0.0
         self._doubtful = False
         self.process = process
         self.line: MemoryClient | None = process.modern()
         self.attempts: list[Attempt] = []
+        self.under_way: list[tuple[MemoryClient, bytes]] = []
+        """What it has said of attempts that it has given up, and that has not arrived yet."""
+        self.unheard: list[MemoryClient] = []
+        """Connections of attempts whose answers it does not hear."""
         self.view = Journey(self.line.id)
         self._begin(self.line, self.line.token)
 
@@ -102,17 +107,51 @@ class Walker:
             process: Where.
             again: Whether this is the same wish as that of the attempt before; else somebody else's.
         """
-        if not again or not self._nonce:
+        if not again:
+            self._nonce, self._doubtful = "", True
+        attempt, wish = self._attempt(process)
+        self.attempts.append(attempt)
+        attempt.line.write(wish)
+
+    def ask_in_vain(self, process: Process) -> None:
+        """Ask for the session, and do not hear the answer."""
+        line, wish = self._unheard(process)
+        line.write(wish)
+
+    def ask_late(self, process: Process) -> None:
+        """Ask for the session, and give that up before it has arrived."""
+        self.under_way.append(self._unheard(process))
+
+    def arrive(self) -> None:
+        """An attempt that was given up arrives."""
+        line, wish = self.under_way.pop()
+        line.write(wish)
+
+    def close_unheard(self) -> None:
+        """The service notices that nobody listens there."""
+        unheard, self.unheard, self.under_way = self.unheard, [], []
+        for line in unheard:
+            line.transport.peer_lost()
+
+    def _unheard(self, process: Process) -> tuple[MemoryClient, bytes]:
+        attempt, wish = self._attempt(process)
+        attempt.line.transport.reads = False
+        self.unheard.append(attempt.line)
+        return attempt.line, wish
+
+    def _attempt(self, process: Process) -> tuple[Attempt, bytes]:
+        if not self._nonce:
             self._nonces += 1
-            self._doubtful = self._doubtful or not again
-        nonce = self._nonce = self._nonce if again and self._nonce else f"{self.view.client} {self._nonces}"
+            self._nonce = f"{self.view.client} {self._nonces}"
+        self._number += 1
         line = process.modern()
         line.take()
-        wish: dict[str, Any] = {"token": self._token, "received": self._received, "nonce": nonce}
+        wish: dict[str, Any] = {"token": self._token, "received": self._received}
+        wish |= {"nonce": self._nonce, "attempt": self._number}
         if self._waiting_since is not None:
             wish["waited"] = self._world.now - self._waiting_since
-        self.attempts.append(Attempt(line, process, self._world.now))
-        line.write(client_frame(TEXT, json.dumps({"type": "resume", **wish}).encode()))
+        text = json.dumps({"type": "resume", **wish}).encode()
+        return Attempt(line, process, self._world.now), client_frame(TEXT, text)
 
     def gone(self, process: Process) -> None:
         """A process is no more."""
@@ -239,6 +278,8 @@ class Walker:
             view.partner_left()
         elif kind == "ice":
             view.relayed(message["from"], int(message["candidate"]["candidate"]))
+        elif kind == "goodbye":
+            return  # the close that follows says as much
         elif kind in ("partner-away", "partner-back"):
             view.partner_is(away=kind == "partner-away", lost=message.get("lost", False))
         elif kind != "goodbye":

@@ -25,6 +25,7 @@ from signald.core.ids import ClientId, RoomId
 from signald.core.inputs import Disconnected, PartnerFound, PartnerGone
 from signald.core.matching import Ticket
 from signald.core.messages import Available, Ice, Leave, Next, Parting, ProtocolError
+from signald.core.passes import Attempt
 from signald.core.session import Session
 from signald.core.standing import Policy, State
 from signald.core.wishes import NO_WISH, Side, may_meet
@@ -99,7 +100,7 @@ class Instance:
     def block(self, by: Party, whom: Party) -> None:
         raise AssertionError("nobody blocks here")
 
-    def fence(self, client: ClientId, epoch: int, nonce: str) -> bool:
+    def fence(self, client: ClientId, epoch: int, attempt: Attempt) -> bool:
         """See `Outside.fence`."""
         return True
 

@@ -6,7 +6,7 @@ from typing import Any
 import jwt
 
 from signald.core import messages
-from signald.core.messages import CLIENT_MESSAGES, MAX_REQUEST_NUMBER
+from signald.core.messages import CLIENT_MESSAGES, MAX_INTEGER
 from tests.support.frames import TEXT, client_frame
 from tests.support.memory import STARTED_AT, MemoryClient, MemoryTest
 
@@ -21,8 +21,8 @@ NEEDED: dict[str, dict[str, Any]] = {
 }
 """Fields without which a message is none."""
 
-GOOD = ("a", "\u00e9" * 64, 0, MAX_REQUEST_NUMBER)
-BAD: tuple[Any, ...] = ("", "x" * 65, -1, MAX_REQUEST_NUMBER + 1, 1.5, True, None, [], {"id": 1})
+GOOD = ("a", "\u00e9" * 64, 0, MAX_INTEGER)
+BAD: tuple[Any, ...] = ("", "x" * 65, -1, MAX_INTEGER + 1, 1.5, True, None, [], {"id": 1})
 
 
 def frames_of(*said: dict[str, Any]) -> bytes:

@@ -236,9 +236,27 @@ class Resume(MemoryTest):
         lost.vanish()
         other.take()
         self.assertEqual(daemon.resume(one, nonce="another").messages[0]["code"], "RESUME_FAILED")
-        again = daemon.resume(one, nonce="n")
-        self.assertFalse(self.resumed(again)["lost"])
-        self.assertEqual(other.types(), ["partner-back"])
+        for _ in range(2):
+            again = daemon.resume(one, nonce="n")
+            self.assertFalse(self.resumed(again)["lost"])
+            self.assertEqual(other.types(), ["partner-back"])
+            again.vanish()
+            other.take()
+
+    def test_attempt_that_was_given_up(self) -> None:
+        """It arrives after the next one was good, and takes the call away from the person who is back in it."""
+        daemon, one, other = self.calling()
+        one.vanish()
+        back = daemon.resume(one, nonce="n", attempt=2)
+        self.resumed(back)
+        other.take()
+        for number in (1, 2):
+            late = daemon.resume(one, nonce="n", attempt=number)
+            self.assertEqual(late.messages[0]["code"], "RESUME_FAILED")
+        self.assertFalse(back.gone)
+        self.assertEqual(other.take(), [])
+        back.vanish()
+        self.resumed(daemon.resume(one, nonce="n", attempt=3))
 
     def test_match_that_was_not_heard(self) -> None:
         """The connection is lost just when a partner is found: the token in `matched` never came, and both lose."""

@@ -115,6 +115,9 @@ class Attacks(MemoryTest):
             {"received": -1},
             {"received": 1.5},
             {"received": None},
+            {"received": 2**53},
+            {"attempt": 0},
+            {"attempt": 2**53},
             {"token": 5},
             {"nonce": "n" * 65},
             {"waited": -1},
@@ -122,5 +125,5 @@ class Attacks(MemoryTest):
             client = daemon.modern()
             client.send("resume", **{"token": one.token, "received": one.received, **fields})
             self.assertEqual(client.take()[0]["code"], "INVALID_FORMAT", fields)
-        answer = daemon.resume(one, received=10**6).messages[0]
+        answer = daemon.resume(one, received=2**53 - 1).messages[0]
         self.assertEqual((answer["type"], answer["lost"]), ("resumed", True))

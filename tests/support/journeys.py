@@ -140,7 +140,7 @@ class Journey(View):
         self.states = {state}
 
     def _lose(self, rooms: set[str]) -> None:
-        self.lost_in |= rooms
+        self.lost_in |= dict.fromkeys(rooms, time.monotonic())
         for said in self.said.values():
             if said.rooms & rooms:
                 said.certain = False

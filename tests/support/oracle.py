@@ -4,6 +4,7 @@ A client's words and the server's cross on their way, so a view holds every stat
 that none of them allows is a broken promise.
 """
 
+import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import NamedTuple
@@ -56,6 +57,7 @@ class Said:
         number: Counts the sender's messages.
         rooms: In which rooms it may have been sent.
         certain: Whether it is known in which room it was sent: ``rooms`` then has that one.
+        at: When, in seconds, monotonic.
         anywhere: Whether it may have been in a room that its sender never heard of, since that news was lost.
     """
 
@@ -64,6 +66,7 @@ class Said:
     rooms: set[str]
     certain: bool = False
     anywhere: bool = False
+    at: float = field(default_factory=time.monotonic)
 
 
 @dataclass
@@ -81,7 +84,7 @@ class View:
         knew: The rooms that it was told of.
         left: The rooms that its own words may have ended.
         farewells: For each `partner-left`, the rooms and partners that it may be about.
-        lost_in: Rooms in which it was told that something may be missing.
+        lost_in: Rooms in which it was told that something may be missing, and when it last was.
     """
 
     client: str
@@ -94,7 +97,11 @@ class View:
     knew: set[str] = field(default_factory=set)
     left: set[str] = field(default_factory=set)
     farewells: list[set[tuple[str, str]]] = field(default_factory=list)
-    lost_in: set[str] = field(default_factory=set)
+    lost_in: dict[str, float] = field(default_factory=dict)
+
+    def must_have(self, said: Said, room: str) -> bool:
+        """Whether a message that was said in its room has to have come, or will come."""
+        return said.certain and said.at > self.lost_in.get(room, 0.0)
 
     @property
     def certain(self) -> State | None:
@@ -194,7 +201,7 @@ def check_relays(views: dict[str, View]) -> int:
             strange = set(heard) - {said.number for said in of_partner} - anywhere
             if strange or len({said.sender for said in of_partner}) > 1:
                 raise Broken(f"in room {room} {view.client} heard {strange}, which nobody said there")
-            sure = [said.number for said in of_partner if said.certain and said.number <= heard[-1]]
+            sure = [said.number for said in of_partner if said.number <= heard[-1] and view.must_have(said, room)]
             missed = set(sure) - set(heard)
             if missed:
                 raise Broken(f"{view.client} missed {missed} of room {room}, and heard {heard[-1]}")
@@ -227,9 +234,8 @@ def check_partners(views: dict[str, View]) -> str:
         partner = alive.get(state.partner)
         if partner is None or partner.certain != State("paired", state.room, view.client):
             return f"{view.client} is in {state}, its partner in {partner and partner.certain}"
-        if state.room in partner.lost_in:  # a client of the first protocol cannot be told
-            continue
-        sure = [said.number for said in view.said.values() if said.certain and said.rooms == {state.room}]
+        said_there = [said for said in view.said.values() if said.rooms == {state.room}]
+        sure = [said.number for said in said_there if partner.must_have(said, state.room)]
         if not set(sure) <= set(partner.heard.get(state.room, ())):
             return f"{partner.client} has not heard all of {sure}"
     return ""

@@ -39,6 +39,7 @@ class Traveller:
         self._certain = 0
         self._waiting_since: float | None = None
         self._nonce = ""
+        self._attempts = 0
         self._doubtful = False
         self._leaving = False
         self.twice = False
@@ -193,7 +194,9 @@ class Traveller:
 
         answered = asyncio.Event()
         line.heard = hear
-        wish = {"type": "resume", "token": self._token, "received": self._received, "nonce": nonce}
+        self._attempts += 1
+        wish = {"type": "resume", "token": self._token, "received": self._received}
+        wish |= {"nonce": nonce, "attempt": self._attempts}
         if self._waiting_since is not None:
             wish["waited"] = time.monotonic() - self._waiting_since
         line.send(client_frame(TEXT, json.dumps(wish).encode()))
@@ -291,6 +294,8 @@ class Traveller:
             crowd.judge(view.partner_left)
         elif kind == "ice":
             crowd.judge(lambda: view.relayed(message["from"], int(message["candidate"]["candidate"])))
+        elif kind == "goodbye":
+            return  # the close that follows says as much
         elif kind in ("partner-away", "partner-back"):
             crowd.judge(lambda: view.partner_is(away=kind == "partner-away", lost=message.get("lost", False)))
         elif kind != "goodbye":

@@ -45,7 +45,7 @@ from signald.core.ids import ClientId, RoomId
 from signald.core.matching import Crowds, Ticket
 from signald.core.messages import Parting
 from signald.core.parcel import Parcel
-from signald.core.passes import Pass, Passes
+from signald.core.passes import Attempt, Pass, Passes
 from signald.periodic import Periodic
 
 TICK_S: Final = 0.25
@@ -176,7 +176,7 @@ class RedisBroker:
             sought=lambda ticket, outcome, now: self._pairing.sought(ticket, outcome, now),
             send=self._send,
             block=self.block,
-            fence=lambda client, epoch, nonce: self._moving.fence(client, epoch, nonce),
+            fence=lambda client, epoch, attempt: self._moving.rivals.fence(client, epoch, attempt),
         )
         ids, boot, resume_s, per_user = self._new_room_id, self._boot, self._resume_s, self._waiting_per_user
         self._pairing = Pairing(self.instance, errands, events, ids, blocks, boot, resume_s, per_user)
@@ -271,9 +271,9 @@ class RedisBroker:
         """See `Broker.away`."""
         self._pairing.client_away(room, client, seconds)
 
-    def back(self, room: RoomId, client: ClientId, *, lost: bool, epoch: int) -> None:
+    def back(self, room: RoomId, client: ClientId, *, lost: bool, epoch: int, attempt: Attempt) -> None:
         """See `Broker.back`."""
-        self._pairing.client_back(room, client, lost=lost, epoch=epoch)
+        self._pairing.client_back(room, client, lost=lost, epoch=epoch, attempt=attempt)
 
     def partner_instance(self, room: RoomId) -> str:
         """See `Broker.partner_instance`."""
@@ -289,10 +289,10 @@ class RedisBroker:
             return False
         return await self._moving.reachable() and self._membership.knows_key
 
-    async def fetch(self, said: Pass, received: int, nonce: str, wanted: Callable[[], bool]) -> Fetched:
+    async def fetch(self, said: Pass, received: int, attempt: Attempt, wanted: Callable[[], bool]) -> Fetched:
         """See `Broker.fetch`."""
         try:
-            return await self._moving.fetch(said, received, nonce, wanted)
+            return await self._moving.fetch(said, received, attempt, wanted)
         except StoreUnavailable:
             return self._moving.unseen(said)
 
@@ -307,11 +307,11 @@ class RedisBroker:
 
     def settled(self, client: ClientId, found: Fetched) -> None:
         """See `Broker.settled`."""
-        self._moving.settled(client, found)
+        self._moving.rivals.settled(client, found)
 
     def overtaken(self, said: Pass) -> None:
         """See `Broker.overtaken`."""
-        self._moving.fence(said.client, said.epoch + 1, home=said.instance)
+        self._moving.rivals.give_up(said.client, said.epoch + 1, Attempt(), home=said.instance)
 
     def put_back(self, packed: Parcel) -> None:
         """See `Broker.put_back`."""
@@ -320,7 +320,7 @@ class RedisBroker:
     async def rejoin(self, half: Half) -> Partner:
         """See `Broker.rejoin`."""
         try:
-            return await self._moving.rejoin(half)
+            return await self._moving.partners.rejoin(half)
         except StoreUnavailable:
             return Partner.AWAY
 

@@ -11,6 +11,7 @@ from signald.brokers.redis.store import Store
 from signald.core.encounters import Party
 from signald.core.ids import ClientId
 from signald.core.matching import Ticket
+from signald.core.passes import Attempt
 
 SHUN_S: Final = 5.0
 """Seconds for which the tickets of an instance that did not answer a claim are left alone."""
@@ -36,7 +37,7 @@ class Errands:
         sought: Callable[[Ticket, Outcome, float], None],
         send: Callable[[str, Letter], None],
         block: Callable[[Party, Party], None],
-        fence: Callable[[ClientId, int, str], bool],
+        fence: Callable[[ClientId, int, Attempt], bool],
     ) -> None:
         self._store = store
         self._now = clock.seconds

@@ -14,6 +14,8 @@ from signald.brokers.redis.letters import Back, Held, Hold, Left, Moved, Rejoin,
 from signald.brokers.redis.outside import Outside
 from signald.brokers.redis.rooms import RemoteRoom, RemoteRooms
 from signald.core.ids import ClientId, RoomId
+from signald.core.messages import Parting
+from signald.core.passes import Attempt
 from signald.core.rooms import Room
 
 ELSEWHERE: Final = "elsewhere"
@@ -47,12 +49,19 @@ class Halves:
         self._boot = boot
         self._seconds = seconds
         self._until: OrderedDict[RoomId, float] = OrderedDict()
-        self._parted: OrderedDict[RoomId, tuple[float, str]] = OrderedDict()  # rooms whose client here has gone, where
+        self._now = 0.0
+        self._gone: OrderedDict[RoomId, tuple[float, dict[ClientId, str | None]]] = OrderedDict()
+        # Rooms whose clients have gone from here, and to which instance; empty if nobody knows, None if for good.
 
     def waiting_in(self, id: RoomId, client: ClientId) -> RemoteRoom | None:
         """A client's room, if it waits for the other half; else None."""
         room = self._remote.get(id)
         return room if room is not None and room.client == client and room.held is not None else None
+
+    def goes_on(self, id: RoomId, client: ClientId) -> bool:
+        """Whether a client's room has both halves: its partner may have found it first."""
+        room = self._remote.get(id)
+        return room is not None and room.client == client and room.held is None
 
     def waiting(self) -> list[RemoteRoom]:
         """The rooms whose other half has no home that is known."""
@@ -77,6 +86,7 @@ class Halves:
 
     def tick(self, now: float) -> None:
         """Time has passed: who did not come back in time is gone."""
+        self._now = now
         while self._until:
             id, until = next(iter(self._until.items()))
             if until > now:
@@ -84,12 +94,18 @@ class Halves:
             del self._until[id]
             room = self._remote.get(id)
             if room is not None and room.held is not None:
-                self.close(room)
-                if room.last_instance:
-                    self._outside.send(room.last_instance, Left(id))
+                self.end(room)
                 self._events.partner_left(room.client, id)
-        while self._parted and next(iter(self._parted.values()))[0] <= now:
-            self._parted.popitem(last=False)
+        while self._gone and next(iter(self._gone.values()))[0] <= now:
+            self._gone.popitem(last=False)
+
+    def end(self, room: RemoteRoom, why: Parting = "gone") -> None:
+        """A client of this instance is in a room no longer; its partner may be on its way."""
+        if room.held is not None:
+            self._note(room.id, room.client, None, self._now)
+        self.close(room)
+        if room.last_instance:
+            self._outside.send(room.last_instance, Left(room.id, why=why))
 
     def close(self, room: RemoteRoom) -> None:
         """Forget a room, and what it has kept."""
@@ -101,12 +117,20 @@ class Halves:
 
     # --- a client of this instance goes to another home ---------------------------------------------------------------
 
-    def part(self, id: RoomId, client: ClientId, now: float) -> RemoteRoom | None:
-        """Make a room of two clients of this instance one that waits for a client that goes; None if it is none."""
+    def part(self, id: RoomId, client: ClientId, now: float, seat: str = "") -> RemoteRoom | None:
+        """Make a room of two clients of this instance one that waits for a client that goes; None if it is none.
+
+        Args:
+            id: The room.
+            client: Who goes.
+            now: Seconds.
+            seat: To where, as ``instance/boot``, if that is known.
+        """
         local = self._local.pop(id, None)
         if local is None:
             return None
         room = RemoteRoom(id, local.partner_of(client), client, "", resumes=True)
+        room.was = seat
         self._remote.open(room)
         self.wait(room, now)
         return room
@@ -117,12 +141,14 @@ class Halves:
         Returns:
             What it has said that nobody has heard, and whether its partner has yet to hear that something was lost.
         """
-        self._parted.pop(id, None)
-        self._parted[id] = now + self._seconds, to
+        self._note(id, client, to, now)
         self._local.pop(id, None)
         room = self._remote.get(id)
         if room is None or room.client != client:
             return (), False
+        was, _, boot = room.was.partition("/")
+        if room.held is not None and was and boot != self._boot:
+            self._note(id, room.partner, was, now)
         unheard = tuple(room.held or ())
         self.close(room)
         return unheard, room.lost
@@ -133,13 +159,28 @@ class Halves:
         if room is not None and room.client == client:
             self.close(room)
 
-    def has_parted(self, id: RoomId) -> bool:
-        """Whether a client of this instance has gone elsewhere with this room."""
-        return id in self._parted
+    def _note(self, id: RoomId, client: ClientId, to: str | None, now: float) -> None:
+        _, went = self._gone.pop(id, (0.0, {}))
+        went[client] = to
+        self._gone[id] = now + self._seconds, went
 
-    def gone_to(self, id: RoomId) -> str:
-        """Where that was; empty if nobody knows, or if none has."""
-        return self._parted.get(id, (0.0, ""))[1]
+    def has_parted(self, id: RoomId) -> bool:
+        """Whether a client of this instance has gone with this room."""
+        return id in self._gone
+
+    def pass_on(self, letter: Left, *, by: str, instance: str) -> bool:
+        """Tell those who have gone from here that their room has ended; false if it is not known where they are.
+
+        Args:
+            letter: Which room.
+            by: Who says so.
+            instance: From whom this instance has heard it.
+        """
+        _, went = self._gone.pop(letter.room, (0.0, {}))
+        there = {to for to in went.values() if to} - {by, instance}
+        for to in there:
+            self._outside.send(to, Left(letter.room, by, letter.why))
+        return bool(there)
 
     def leave(self, id: RoomId, client: ClientId) -> None:
         """A client has left a room elsewhere, which knew nothing of it."""
@@ -147,9 +188,7 @@ class Halves:
         if local is not None:
             self._events.partner_left(local.partner_of(client), id)
         elif room is not None and room.client == client:
-            self.close(room)
-            if room.last_instance:
-                self._outside.send(room.last_instance, Left(id))
+            self.end(room)
 
     def instance_of(self, id: RoomId) -> str:
         """Where the partner in a room is; empty for nowhere, and here."""
@@ -179,7 +218,7 @@ class Halves:
         """
         room = self._remote.get(half.room)
         if room is not None and room.client == half.partner:
-            return Partner.STALE if _is_stale(room, half.epoch, half.nonce) else self._meet(room, half)
+            return Partner.STALE if _is_stale(room, half.epoch, half.attempt) else self._meet(room, half)
         opened = RemoteRoom(half.room, half.client, half.partner, "", resumes=True)
         opened.was = half.partner_instance
         opened.held = []
@@ -188,28 +227,40 @@ class Halves:
             self.keep(opened, text)
         self._until.pop(half.room, None)
         self._until[half.room] = now + self._seconds
-        self._parted.pop(half.room, None)
+        self._gone.pop(half.room, None)
         return None
 
     def rejoin(self, instance: str, letter: Rejoin, now: float) -> None:
         """The partner of a client of this instance has come to another one."""
-        if letter.room in self._local and self._outside.fence(letter.partner, letter.epoch, letter.nonce):
-            # Its home was this instance, which was too slow: that session is another's now.
-            self.part(letter.room, letter.partner, now)
         room = self._remote.get(letter.room)
-        if room is None or room.partner != letter.partner or _is_stale(room, letter.epoch, letter.nonce, instance):
-            restarted = bool(letter.boot) and letter.boot != self._boot
-            unknown = ELSEWHERE if restarted or letter.room in self._parted else Partner.GONE
-            known = unknown if room is None and letter.room not in self._local else Partner.STALE
-            self._outside.send(instance, Rejoined(letter.room, letter.partner, known, self.gone_to(letter.room)))
+        is_rival = room is not None and room.client == letter.partner
+        if is_rival or letter.room in self._local:
+            # The session that has come there is, or was, one of this instance, which was too slow.
+            if self._outside.fence(letter.partner, letter.epoch, letter.attempt):
+                self.part(letter.room, letter.partner, now)
+            room = self._remote.get(letter.room)
+        if room is None and letter.room not in self._local:
+            self._outside.send(instance, self._where_is(letter))
+            return
+        if room is None or room.partner != letter.partner or _is_stale(room, letter.epoch, letter.attempt, instance):
+            self._outside.send(instance, Rejoined(letter.room, letter.partner, Partner.STALE))
             return
         before, rival = room.instance, room.epoch == letter.epoch
-        room.epoch, room.nonce, room.resumes = letter.epoch, letter.nonce, True
+        if before not in ("", instance) and room.held is None:
+            room.lost = True  # what was said to the one before, which did not ask to hold it
+        room.epoch, room.attempt, room.resumes = letter.epoch, letter.attempt, True
         if before and before != instance:
-            self._outside.send(before, Moved(letter.partner, letter.epoch, rival, room.id))
+            self._outside.send(before, Moved(letter.partner, letter.epoch, rival, room.id, letter.attempt.counted))
         partner = Partner.HERE if self._events.is_here(room.client) else Partner.AWAY
         self._outside.send(instance, Rejoined(letter.room, letter.partner, partner.value))
         self._go_on(room, instance)
+
+    def _where_is(self, letter: Rejoin) -> Rejoined:
+        """What has become of a client that is not in this room here, if it ever was."""
+        _, went = self._gone.get(letter.room, (0.0, {}))
+        to = went.get(letter.client, "")
+        is_over = to is None or (not went and letter.boot == self._boot)
+        return Rejoined(letter.room, letter.partner, Partner.GONE if is_over else ELSEWHERE, to or "")
 
     def rejoined(self, instance: str, letter: Rejoined) -> None:
         """Another instance has the partner of one that came here."""
@@ -218,6 +269,10 @@ class Halves:
             return
         if letter.partner in (Partner.HERE, Partner.AWAY):
             self._go_on(room, instance)
+            if self._events.is_here(room.client):  # it did not wait for the answer
+                self._outside.send(instance, Back(room.id, lost=False))
+                if letter.partner == Partner.HERE:
+                    self._events.partner_back(room.client, room.id, False)
         elif letter.partner == Partner.GONE and room.held is not None:
             self.close(room)
             self._events.partner_left(room.client, room.id)
@@ -237,7 +292,8 @@ class Halves:
         """Both are here now."""
         held, lost = room.held or [], room.lost
         if room.instance:
-            self._outside.send(room.instance, Moved(half.client, half.epoch, room.epoch == half.epoch, room.id))
+            rival, attempt = room.epoch == half.epoch, half.attempt.counted
+            self._outside.send(room.instance, Moved(half.client, half.epoch, rival, room.id, attempt))
         self.close(room)
         self._local[room.id] = Room(room.id, half.partner, half.client)
         for text in held:
@@ -250,8 +306,8 @@ class Halves:
         return Partner.HERE if self._events.is_here(half.partner) else Partner.AWAY
 
 
-def _is_stale(room: RemoteRoom, epoch: int, nonce: str, instance: str | None = None) -> bool:
-    """Whether the partner in a room has gone on elsewhere in a later epoch, or in this one for another wish."""
+def _is_stale(room: RemoteRoom, epoch: int, attempt: Attempt, instance: str | None = None) -> bool:
+    """Whether the partner in a room has gone on elsewhere in a later epoch, or in this one by a later attempt."""
     if room.epoch != epoch or room.instance == instance:
         return room.epoch > epoch
-    return not nonce or nonce != room.nonce
+    return not attempt.follows(room.attempt)

@@ -18,7 +18,7 @@ What an operator sees there, with the default prefix::
     webrtc:blocks:<name>    sorted set   whom a client (c:…) or user (u:…) has blocked, by the time until when
     webrtc:blockers         sorted set   the clients (c:…) that have blocked somebody, by the time of the last block
     webrtc:parked:<client>:<epoch>  string   a session whose home has stopped, or gave it up
-    webrtc:taken:<client>   string       `epoch|instance/boot|nonce`: who has taken it from its home of that epoch
+    webrtc:taken:<client>   string       `epoch|instance/boot|attempt|nonce`: who took it, with a token of that epoch
     webrtc:parked-lately    string       says that there may be such sessions
     webrtc:room:<room>      hash         where the two of a room are whose sessions changed their home
     webrtc:resume-key       string       what resume tokens are signed with, without RESUME_SECRET

@@ -10,6 +10,7 @@ import msgspec
 
 from signald.core.bans import Ban
 from signald.core.ids import ClientId, RoomId, UserId
+from signald.core.passes import Attempt
 
 
 class Claim(msgspec.Struct, array_like=True, tag=1, frozen=True, gc=False):
@@ -134,6 +135,7 @@ class Back(msgspec.Struct, array_like=True, tag=14, frozen=True, gc=False):
     room: RoomId
     lost: bool
     epoch: int = 0
+    attempt: Attempt = Attempt()
 
 
 class Hold(msgspec.Struct, array_like=True, tag=15, frozen=True, gc=False):
@@ -160,14 +162,18 @@ class Demand(msgspec.Struct, array_like=True, tag=17, frozen=True, gc=False):
     epoch: int
     sent: int
     received: int
-    nonce: str
+    attempt: Attempt
 
 
 class Given(msgspec.Struct, array_like=True, tag=18, frozen=True, gc=False):
-    """To the demand of this number: whether the session is parked; else the token is not its last, or it has ended."""
+    """To the demand of this number: whether the session is parked; else the token is not its last, or it has ended.
+
+    `to`: where it has gone, as ``instance/boot``, if it is not here and that is known.
+    """
 
     number: int
     parked: bool
+    to: str = ""
 
 
 class Rejoin(msgspec.Struct, array_like=True, tag=19, frozen=True, gc=False):
@@ -179,8 +185,8 @@ class Rejoin(msgspec.Struct, array_like=True, tag=19, frozen=True, gc=False):
         epoch: Of the partner's session; a later one wins.
         partner: Who has come.
         boot: The boot id of the receiver when the partner was there; empty if nobody knows.
-        nonce: Of the wish for which the partner has come. It may have come to two instances for the same one, if it
-            did not hear of the first: then the second has it.
+        attempt: The one by which the partner has come. It may have come to two instances after the same loss, if it
+            did not hear of the first: then the later attempt has it.
     """
 
     room: RoomId
@@ -188,7 +194,7 @@ class Rejoin(msgspec.Struct, array_like=True, tag=19, frozen=True, gc=False):
     epoch: int
     partner: ClientId
     boot: str
-    nonce: str = ""
+    attempt: Attempt = Attempt()
 
 
 class Rejoined(msgspec.Struct, array_like=True, tag=20, frozen=True, gc=False):
@@ -210,14 +216,16 @@ class Moved(msgspec.Struct, array_like=True, tag=21, frozen=True, gc=False):
     Attributes:
         client: Whose session.
         epoch: Of that home.
-        rival: Whether that home has it even if the receiver has it in the same epoch.
+        rival: Whether that home has it even if the receiver has it in the same epoch, and not by a later attempt.
         room: Where the client is there; empty for in no room. If it is in another one here, that room has ended.
+        attempt: The one by which it went there, if the client counts them.
     """
 
     client: ClientId
     epoch: int
     rival: bool
     room: str
+    attempt: Attempt = Attempt()
 
 
 Letter = (

@@ -131,7 +131,7 @@ class Membership:
         self._pairing.store_back(self._clock.seconds())
         for instance in self._pairing.instances():
             self._pairing.check(instance)
-        self._moving.look_for_partners()
+        self._moving.partners.look_for_all()
 
     def _rename(self) -> None:
         taken = self._store.instance
@@ -155,7 +155,7 @@ class Membership:
         self._pairing.gone(instance, self._clock.seconds())
         self.unlink(instance)
         if self._store.reachable:
-            self._moving.look_for_partners()
+            self._moving.partners.look_for_all()
 
     def _take_out(self, instance: str) -> None:
         Deferred.fromCoroutine(self._store.bury(instance)).addErrback(self._store.failed)

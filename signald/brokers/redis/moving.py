@@ -1,32 +1,31 @@
-"""Sessions that change their home: asked for, given up, parked, taken, and joined with their partners again.
+"""Sessions that change their home: asked for, given up, parked and taken.
 
-The pure half, what becomes of their rooms, is in `signald.brokers.redis.halves`; what stands in the store meanwhile, in
-`signald.brokers.redis.parked`.
+What becomes of their rooms is in `signald.brokers.redis.halves` and `partners`; what if two have one session, in
+`rivals`; what stands in the store meanwhile, in `parked`.
 """
 
 from collections import Counter
 from collections.abc import Callable, Collection, Mapping
-from typing import Any, Final, TypeVar
+from typing import Any, Final
 
 import msgspec
-from twisted.internet.defer import Deferred, TimeoutError
+from twisted.internet.defer import Deferred
 from twisted.internet.task import deferLater
 from twisted.logger import Logger
 
-from signald.brokers.interface import Fetched, Half, Origin, Partner, SessionEvents
+from signald.brokers.interface import Fetched, Origin, SessionEvents
+from signald.brokers.redis.answers import ANSWER_S, fire, within
 from signald.brokers.redis.connection import StoreUnavailable
-from signald.brokers.redis.halves import ELSEWHERE, Halves
+from signald.brokers.redis.halves import Halves
 from signald.brokers.redis.letters import Demand, Given, Held, Hold, Letter, Moved, Rejoin, Rejoined
 from signald.brokers.redis.parked import NOBODY, ParkedSessions, Turn
-from signald.brokers.redis.rooms import RemoteRoom
+from signald.brokers.redis.partners import Partners
+from signald.brokers.redis.rivals import Rivals
 from signald.brokers.redis.store import Store
 from signald.core.ids import ClientId, RoomId
 from signald.core.parcel import Parcel
-from signald.core.passes import Pass
+from signald.core.passes import Attempt, Pass
 from signald.periodic import Countdown
-
-ANSWER_S: Final = 2.0
-"""How long another instance may take to answer: one that takes longer counts as dead, and the epoch keeps it out."""
 
 STORE_S: Final = 2.0
 """How long a session is not looked for since the store cannot be reached; then its token must do."""
@@ -34,7 +33,8 @@ STORE_S: Final = 2.0
 LOOK_S: Final = 0.1
 """How often it is looked whether what is waited for has come."""
 
-T = TypeVar("T")
+MOVES_FOLLOWED: Final = 3
+"""How many homes are asked, each of which says to where the session has gone: more are not met in one absence."""
 
 
 class Moving:
@@ -73,27 +73,41 @@ class Moving:
         self._halves = halves
         self._send = send
         self._sessions = sessions
-        self.seat = seat
+        self._seat = seat
         self._boot = boot
         self._clock = clock
         self._seconds = seconds
         self._number = 0
         self._fetching: Counter[ClientId] = Counter()
         self._unparked: dict[ClientId, Parcel] = {}  # given up, when the store was lost
-        self.given_up: Countdown[ClientId] = Countdown(clock, seconds, lambda client: None, "the memory of sessions")
-        """Whom another instance has asked for: if nobody has it then, its token is good here, too."""
-        self._demands: dict[int, Deferred[bool]] = {}
-        self._joins: dict[tuple[RoomId, ClientId], Deferred[str]] = {}
+        self._went: dict[ClientId, str] = {}
+        self.given_up: Countdown[ClientId] = Countdown(clock, seconds, self._forget, "the memory of sessions")
+        """Whom another instance has, or has asked for: if nobody has it then, its token is good here, too."""
+        self._demands: dict[int, Deferred[Given | None]] = {}
         self._holds: dict[RoomId, Deferred[bool]] = {}
         self._all: Deferred[None] | None = None  # fires when all are parked; from then on nobody is at home here
+        self.partners = Partners(
+            store=store, parked=parked, halves=halves, send=send, sessions=sessions, boot=boot, clock=clock
+        )
+        self.rivals = Rivals(
+            store=store,
+            halves=halves,
+            partners=self.partners,
+            send=send,
+            sessions=sessions,
+            seat=seat,
+            went=self._remember,
+            clock=clock,
+            seconds=seconds,
+        )
         self._read: Mapping[type[Any], Callable[[str, Any, float], None]] = {
             Hold: self._hold,
             Held: self._held,
             Demand: self._demanded,
             Given: self._given,
-            Rejoin: self._rejoin,
-            Rejoined: self._rejoined,
-            Moved: self._moved,
+            Rejoin: self.partners.asked,
+            Rejoined: self.partners.answered,
+            Moved: self.rivals.told,
         }
         self.letters = frozenset(self._read)
         """The letters that are for this."""
@@ -104,16 +118,16 @@ class Moving:
 
     # --- coming -------------------------------------------------------------------------------------------------------
 
-    async def fetch(self, said: Pass, received: int, nonce: str, wanted: Callable[[], bool]) -> Fetched:
+    async def fetch(self, said: Pass, received: int, attempt: Attempt, wanted: Callable[[], bool]) -> Fetched:
         """See `Broker.fetch`."""
         self._fetching[said.client] += 1
         try:
-            return await self._fetch(said, received, nonce, wanted)
+            return await self._fetch(said, received, attempt, wanted)
         finally:
             self._fetching[said.client] -= 1
             self._fetching += Counter()  # drops those that are over
 
-    async def _fetch(self, said: Pass, received: int, nonce: str, wanted: Callable[[], bool]) -> Fetched:
+    async def _fetch(self, said: Pass, received: int, attempt: Attempt, wanted: Callable[[], bool]) -> Fetched:
         reachable = await self.reachable()
         if not wanted():
             return Fetched(Origin.GONE)
@@ -122,32 +136,53 @@ class Moving:
             return Fetched(Origin.STOPPED, unparked, claimed=True)
         if not reachable:
             return self.unseen(said)
-        turn = await self._parked.take(said.client, said.epoch, nonce)
+        turn = await self._parked.take(said, attempt)
         if turn.taken:
             return self._taken(said, turn)
         if turn.holder == NOBODY:
             return Fetched(Origin.GONE)
-        # Who has taken it for the same wish may give it to a client that did not hear of it, and asks again.
-        home, _, boot = (turn.holder or f"{said.instance}/{said.boot}").partition("/")
-        if boot == self._boot:
-            await self._settles(said.client, besides=1)
-            if self._sessions.epoch(said.client) or not (turn.holder or said.client in self.given_up):
-                return Fetched(Origin.GONE)
-        elif await self._parked.boot_of(home) == boot:
-            given = await self._demand(home, said, received, nonce) if wanted() else False
-            if given:
-                held = await self._take_parked(said, nonce)
-                if held.taken:
-                    return Fetched(Origin.MOVED, held.parcel, claimed=True)
-            if given is False and (not turn.holder or not wanted()):
-                return Fetched(Origin.GONE)
-        if not wanted():
-            return Fetched(Origin.GONE)
-        former = turn.holder
-        turn = await self._take_parked(said, nonce)
-        if not turn.taken:
-            turn = await self._parked.take(said.client, said.epoch, nonce, from_dead=former)
+        found = await self._ask_homes(said, received, attempt, wanted, turn.holder)
+        if found is not None or not wanted():
+            return found or Fetched(Origin.GONE)
+        turn = await self._parked.take(said, attempt, from_dead=turn.holder)
         return self._taken(said, turn) if turn.taken else Fetched(Origin.GONE)
+
+    async def _ask_homes(
+        self, said: Pass, received: int, attempt: Attempt, wanted: Callable[[], bool], holder: str
+    ) -> Fetched | None:
+        """Ask for a session where it was last; None if nobody has it.
+
+        Args:
+            said: See `Broker.fetch`.
+            received: See there.
+            attempt: See there.
+            wanted: See there.
+            holder: Who has taken it by an earlier attempt, of which its client did not hear; empty for nobody.
+        """
+        home = holder or f"{said.instance}/{said.boot}"
+        for _ in range(MOVES_FOLLOWED):
+            name, _, boot = home.partition("/")
+            if boot == self._boot:
+                await self._settles(said.client, besides=1)
+                if self._sessions.epoch(said.client) or not (holder or said.client in self.given_up):
+                    return Fetched(Origin.GONE)
+                home = self._went.get(said.client, "")
+            else:
+                lives = await self._parked.boot_of(name)
+                if not lives or boot not in ("", lives):
+                    return None
+                given = await self._demand(name, said, received, attempt) if wanted() else None
+                if given is None:
+                    return None
+                if given.parked:
+                    turn = await self._parked.take(said, attempt)
+                    return Fetched(Origin.MOVED, turn.parcel, claimed=True) if turn.taken else None
+                if not (holder or given.to):
+                    return Fetched(Origin.GONE)
+                home = given.to
+            if not home:
+                break
+        return None
 
     def _taken(self, said: Pass, turn: Turn) -> Fetched:
         origin = Origin.STOPPED if turn.parcel else Origin.DEAD
@@ -157,11 +192,6 @@ class Moving:
     def _shadow(self, said: Pass, former: str) -> tuple[str, int] | None:
         """Who had a session before us, or has given it back to its client in the same epoch, and did not say so."""
         return None if former == self._store.instance else (former, said.epoch + 1)
-
-    async def _take_parked(self, said: Pass, nonce: str) -> Turn:
-        """Take a session that is parked; maybe it has gone on before, and its client did not hear of that."""
-        turn = await self._parked.take(said.client, said.epoch, nonce)
-        return turn if turn.taken or not nonce else await self._parked.take(said.client, said.epoch + 1, nonce)
 
     async def _settles(self, client: ClientId, besides: int = 0) -> None:
         """Wait a little for a session that is being fetched."""
@@ -175,55 +205,9 @@ class Moving:
             return Fetched(Origin.GONE)
         return Fetched(Origin.DEAD, shadow=self._shadow(said, said.instance))
 
-    def settled(self, client: ClientId, found: Fetched) -> None:
-        """See `Broker.settled`."""
-        if found.shadow is not None:
-            instance, epoch = found.shadow
-            self._send(instance, Moved(client, epoch, True, self._sessions.room(client) or ""))
-
     def put_back(self, packed: Parcel) -> None:
         """See `Broker.put_back`."""
         Deferred.fromCoroutine(self._park_surely([packed])).addErrback(self._store.failed)
-
-    async def rejoin(self, half: Half) -> Partner:
-        """See `Broker.rejoin`."""
-        partner = self._halves.open(half, self._clock.seconds())
-        if partner is not None:
-            return partner
-        if not self._store.reachable:
-            return Partner.AWAY
-        seat = await self._parked.note(half.room, half.client, half.epoch, half.partner)
-        instance, _, boot = (seat or half.partner_instance).partition("/")
-        if instance in ("", self._store.instance):
-            return Partner.AWAY
-        lives = await self._parked.boot_of(instance)
-        if lives and boot and boot != lives:
-            return Partner.AWAY
-        # One whose lease is missing may be about to renew it, in a store that was emptied.
-        self._send(instance, Rejoin(half.room, half.partner, half.epoch, half.client, boot, half.nonce))
-        if not lives:
-            return Partner.AWAY
-        joined = self._joins[half.room, half.client] = Deferred()
-        answer = await self._wait(joined, ELSEWHERE)
-        self._joins.pop((half.room, half.client), None)
-        if answer in (Partner.GONE, Partner.STALE):
-            self._halves.drop(half.room, half.client)
-            return Partner(answer)
-        return Partner.HERE if answer == Partner.HERE else Partner.AWAY
-
-    def look_for_partners(self) -> None:
-        """Somebody may have come to another instance while nobody could say so."""
-        for room in self._halves.waiting():
-            Deferred.fromCoroutine(self._look_for(room)).addErrback(self._store.failed)
-
-    async def _look_for(self, room: RemoteRoom) -> None:
-        seat = await self._parked.note(room.id, room.client, self._sessions.epoch(room.client), room.partner)
-        instance, _, boot = (seat or room.was).partition("/")
-        if instance and boot != self._boot and room.held is not None:
-            self._ask_for(room, instance, boot)
-
-    def _ask_for(self, room: RemoteRoom, instance: str, boot: str) -> None:
-        self._send(instance, Rejoin(room.id, room.partner, self._sessions.epoch(room.client), room.client, boot))
 
     # --- going --------------------------------------------------------------------------------------------------------
 
@@ -236,34 +220,41 @@ class Moving:
             self._all.callback(None)
 
     async def _park_all(self) -> int:
-        sessions = [(client, self._sessions.room(client)) for client, _ in self._sessions.epochs()]
-        rooms = [(room, instance) for _, room in sessions if room and (instance := self._halves.instance_of(room))]
-        lost = await self.hold(rooms)
-        packed = [self._sessions.pack(client, lost=room in lost) for client, room in sessions]
+        lost = await self._quieten(lambda: [client for client, _ in self._sessions.epochs()])
+        packed = [
+            self._sessions.pack(client, lost=self._sessions.room(client) in lost)
+            for client, _ in self._sessions.epochs()
+        ]
         parcels = [each for each in packed if each is not None]
         await self._parked.park([self._without_room(packed) for packed in parcels])
         return len(parcels)
 
-    async def hold(self, rooms: Collection[tuple[RoomId, str]]) -> set[RoomId]:
+    async def _quieten(self, clients: Callable[[], Collection[ClientId]]) -> set[RoomId]:
         """Let partners on other instances keep what they say, and wait until nothing of it is under way.
 
         Args:
-            rooms: Each with the partner's instance.
+            clients: Whose partners. Asked again until all is held: meanwhile somebody may have come to another
+                instance, or found its partner here.
 
         Returns:
-            Those of which that is not known.
+            The rooms of which it is not known.
         """
-        waits = {}
-        for room, instance in rooms:
-            waits[room] = self._holds[room] = Deferred()
-            self._send(instance, Hold(room, self._seconds))
         until = self._clock.seconds() + ANSWER_S
-        lost = set()
-        for room, held in waits.items():
-            if not await self._wait(held, False, max(0.0, until - self._clock.seconds())):
-                lost.add(room)
-            self._holds.pop(room, None)
-        return lost
+        asked: set[tuple[RoomId, str]] = set()
+        lost: set[RoomId] = set()
+        while True:
+            rooms = ((room, self._halves.instance_of(room)) for room in map(self._sessions.room, clients()) if room)
+            found = {(room, instance) for room, instance in rooms if instance} - asked
+            if not found:
+                return lost
+            asked |= found
+            for room, instance in found:
+                self._holds[room] = Deferred()
+                self._send(instance, Hold(room, self._seconds))
+            for room, _ in found:
+                if not await within(self._clock, self._holds[room], False, max(0.0, until - self._clock.seconds())):
+                    lost.add(room)
+                del self._holds[room]
 
     def _without_room(self, packed: Parcel, to: str = "") -> Parcel:
         """A session takes along what it has said that nobody has heard; the partner's half stays, if it is here."""
@@ -271,11 +262,11 @@ class Moving:
         if packed.room is None:
             return packed
         instance, parted = self._halves.instance_of(packed.room), None
-        seat = self.seat(instance) or self._halves.seat_of(packed.room)
+        seat = self._seat(instance) or self._halves.seat_of(packed.room)
         if packed.partner is not None and self._sessions.room(packed.partner) == packed.room:
-            parted = self._halves.part(packed.room, packed.client, now)
+            parted = self._halves.part(packed.room, packed.client, now, self._seat(to))
         if parted is not None:
-            return msgspec.structs.replace(packed, partner_instance=self.seat(self._store.instance))
+            return msgspec.structs.replace(packed, partner_instance=self._seat(self._store.instance))
         unheard, lost = self._halves.forget(packed.room, packed.client, now, to)
         return msgspec.structs.replace(packed, unheard=unheard, partner_instance=seat, lost=packed.lost or lost)
 
@@ -283,26 +274,9 @@ class Moving:
         """This instance was not heard of for a while: find out which of its sessions have another home."""
         unparked, self._unparked = self._unparked, {}
         await self._park_surely(unparked.values())
-        epochs = dict(self._sessions.epochs())
-        for client in await self._parked.taken(list(epochs.items())):
-            self.fence(client, epochs[client] + 1)
-
-    def fence(self, client: ClientId, epoch: int, nonce: str = "", home: str = "", room: str | None = None) -> bool:
-        """See `Outside.fence`; `home` is that home, and `room` where the client is there, each if it is known."""
-        was = self._sessions.moved(client, epoch, nonce)
-        if was is not None and room not in (None, was):
-            self._halves.leave(was, client)
-        elif was is not None:
-            now = self._clock.seconds()
-            parted = self._halves.part(was, client, now)
-            if parted is None:
-                if instance := self._halves.instance_of(was):  # it waits for whoever has it now
-                    self._send(instance, Hold(was, self._seconds))
-                self._halves.forget(was, client, now, home)
-            elif home:
-                parted.was = self.seat(home)
-                Deferred.fromCoroutine(self._look_for(parted)).addErrback(self._store.failed)
-        return self._sessions.epoch(client) == 0
+        sessions = [(client, epoch, self._sessions.attempt(client)) for client, epoch in self._sessions.epochs()]
+        for client, epoch in await self._parked.taken(sessions):
+            self.rivals.give_up(client, epoch + 1, Attempt())
 
     # --- letters ------------------------------------------------------------------------------------------------------
 
@@ -310,30 +284,13 @@ class Moving:
         self._halves.hold(instance, letter, now)
 
     def _held(self, instance: str, letter: Held, now: float) -> None:
-        _fire(self._holds.pop(letter.room, None), True)
+        fire(self._holds.get(letter.room), True)
 
     def _demanded(self, instance: str, letter: Demand, now: float) -> None:
         Deferred.fromCoroutine(self._give(instance, letter)).addErrback(self._store.failed)
 
     def _given(self, instance: str, letter: Given, now: float) -> None:
-        _fire(self._demands.pop(letter.number, None), letter.parked)
-
-    def _rejoin(self, instance: str, letter: Rejoin, now: float) -> None:
-        self._halves.rejoin(instance, letter, now)
-
-    def _rejoined(self, instance: str, letter: Rejoined, now: float) -> None:
-        self._halves.rejoined(instance, letter)
-        room = self._halves.waiting_in(letter.room, letter.client)
-        if room is not None and letter.to not in ("", self._store.instance):
-            self._ask_for(room, letter.to, "")
-            return
-        _fire(self._joins.get((letter.room, letter.client)), letter.partner)
-
-    def _moved(self, instance: str, letter: Moved, now: float) -> None:
-        self.fence(letter.client, letter.epoch + letter.rival, home=instance, room=letter.room)
-        here, is_first = self._sessions.epoch(letter.client), self._store.instance < instance
-        if here > letter.epoch or (here == letter.epoch and is_first):  # it has gone on here since
-            self._send(instance, Moved(letter.client, here, is_first, self._sessions.room(letter.client) or ""))
+        fire(self._demands.pop(letter.number, None), letter)
 
     async def _give(self, instance: str, wish: Demand) -> None:
         """Give a session up, if it is at home here and the token is its last."""
@@ -343,18 +300,16 @@ class Moving:
             self._send(instance, Given(wish.number, parked=True))
             return
         await self._settles(wish.client)
-        good = self._sessions.demanded(wish.client, wish.epoch, wish.sent, wish.received, wish.nonce)
+        good = self._sessions.demanded(wish.client, wish.epoch, wish.sent, wish.received, wish.attempt)
         if good:
             await self._park_one(wish.client, instance)
-        self._send(instance, Given(wish.number, parked=good))
+        self._send(instance, Given(wish.number, parked=good, to="" if good else self._went.get(wish.client, "")))
 
     async def _park_one(self, client: ClientId, to: str) -> None:
-        room = self._sessions.room(client)
-        instance = "" if room is None else self._halves.instance_of(room)
-        lost = bool(instance and room and await self.hold([(room, instance)]))
+        lost = bool(await self._quieten(lambda: [client]))
         packed = self._sessions.pack(client, lost=lost)
         if packed is not None:
-            self.given_up.begin(client)
+            self._remember(client, self._seat(to))
             await self._park_surely([self._without_room(packed, to)])
 
     async def _park_surely(self, parcels: Collection[Parcel]) -> None:
@@ -365,25 +320,25 @@ class Moving:
             self._unparked |= {packed.client: packed for packed in parcels}
             raise
 
+    def _remember(self, client: ClientId, seat: str) -> None:
+        """A session has gone from here, to there if that is known."""
+        self._went[client] = seat
+        self.given_up.begin(client)
+
+    def _forget(self, client: ClientId) -> None:
+        self._went.pop(client, None)
+
     # --- inside -------------------------------------------------------------------------------------------------------
 
-    async def _demand(self, home: str, said: Pass, received: int, nonce: str) -> bool | None:
+    async def _demand(self, home: str, said: Pass, received: int, attempt: Attempt) -> Given | None:
         """Ask a home for a session; None if it does not answer."""
         self._number += 1
         number = self._number
-        answer: Deferred[bool | None] = Deferred()
-        self._demands[number] = answer  # type: ignore[assignment]
-        self._send(home, Demand(number, said.client, said.epoch, said.sent, received, nonce))
-        given = await self._wait(answer, None)
+        answer = self._demands[number] = Deferred()
+        self._send(home, Demand(number, said.client, said.epoch, said.sent, received, attempt))
+        given = await within(self._clock, answer, None)
         self._demands.pop(number, None)
         return given
-
-    async def _wait(self, answer: "Deferred[T]", otherwise: T, within_s: float = ANSWER_S) -> T:
-        answer.addTimeout(within_s, self._clock)
-        try:
-            return await answer
-        except TimeoutError:
-            return otherwise
 
     async def reachable(self) -> bool:
         """Whether the store can be reached; waits for it a little."""
@@ -393,8 +348,3 @@ class Moving:
                 return False
             await deferLater(self._clock, LOOK_S)
         return True
-
-
-def _fire(waiting: "Deferred[T] | None", answer: T) -> None:
-    if waiting is not None and not waiting.called:
-        waiting.callback(answer)

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from signald.brokers.interface import SessionEvents
 from signald.core.ids import ClientId, RoomId
 from signald.core.parcel import Parcel
+from signald.core.passes import Attempt
 
 
 class NoSessions:
@@ -18,11 +19,15 @@ class NoSessions:
         """See `SessionEvents.epoch`."""
         return 0
 
+    def attempt(self, client: ClientId) -> Attempt:
+        """See `SessionEvents.attempt`."""
+        return Attempt()
+
     def room(self, client: ClientId) -> RoomId | None:
         """See `SessionEvents.room`."""
         return None
 
-    def demanded(self, client: ClientId, epoch: int, sent: int, received: int, nonce: str) -> bool:
+    def demanded(self, client: ClientId, epoch: int, sent: int, received: int, attempt: Attempt) -> bool:
         """See `SessionEvents.demanded`."""
         return False
 
@@ -30,7 +35,7 @@ class NoSessions:
         """See `SessionEvents.pack`."""
         return None
 
-    def moved(self, client: ClientId, epoch: int, nonce: str = "") -> RoomId | None:
+    def moved(self, client: ClientId, epoch: int, attempt: Attempt, *, rival: bool) -> RoomId | None:
         """See `SessionEvents.moved`."""
         return None
 

@@ -8,6 +8,7 @@ from signald.brokers.redis.letters import Letter
 from signald.core.encounters import Party
 from signald.core.ids import ClientId
 from signald.core.matching import Ticket
+from signald.core.passes import Attempt
 from signald.core.wishes import Side
 
 
@@ -80,13 +81,14 @@ class Outside(Protocol):
         """An instance did not answer: leave its tickets alone for a while."""
         ...
 
-    def fence(self, client: ClientId, epoch: int, nonce: str) -> bool:
+    def fence(self, client: ClientId, epoch: int, attempt: Attempt) -> bool:
         """A session of this instance has another home, of this epoch: if that is later than here, give it up.
 
         Args:
             client: Whose session.
             epoch: Of the other home.
-            nonce: Of the wish for which it went there: for the same one the other home has it, in the same epoch too.
+            attempt: The one by which it went there: if it follows the one here the other home has it, in the same
+                epoch too.
 
         Returns:
             Whether it is not at home here, or no longer.

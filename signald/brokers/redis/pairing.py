@@ -39,6 +39,7 @@ from signald.core.ids import ClientId, RoomId
 from signald.core.inputs import PartnerFound
 from signald.core.matching import CROWDED, Crowded, Crowds, Queue, Ticket
 from signald.core.messages import Parting, parting
+from signald.core.passes import Attempt
 from signald.core.rooms import Room
 
 CLAIM_TIMEOUT_S: Final = 2.0
@@ -235,9 +236,7 @@ class Pairing:
             return
         remote = self._remote.get(room)
         if remote is not None:
-            self.halves.close(remote)
-            if remote.last_instance:
-                self._outside.send(remote.last_instance, Left(room, why=why))
+            self.halves.end(remote, why)
 
     def client_away(self, room: RoomId, client: ClientId, seconds: float) -> None:
         """A client of this instance has no connection for now."""
@@ -247,13 +246,13 @@ class Pairing:
         elif remote is not None and remote.instance:
             self._outside.send(remote.instance, Away(room, seconds))
 
-    def client_back(self, room: RoomId, client: ClientId, *, lost: bool, epoch: int) -> None:
+    def client_back(self, room: RoomId, client: ClientId, *, lost: bool, epoch: int, attempt: Attempt) -> None:
         """A client of this instance goes on."""
         local, remote = self._local.get(room), self._remote.get(room)
         if local is not None:
             self._events.partner_back(local.partner_of(client), room, lost)
         elif remote is not None and remote.instance:
-            self._outside.send(remote.instance, Back(room, lost, epoch))
+            self._outside.send(remote.instance, Back(room, lost, epoch, attempt))
         elif remote is not None:  # its partner hears of it when it comes
             remote.lost = remote.lost or lost
 
@@ -462,12 +461,12 @@ class Pairing:
 
     def _left(self, instance: str, left: Left, now: float) -> None:
         remote, by = self._remote.get(left.room), left.by or instance
-        if remote is not None and (remote.last_instance == by or self._of(left.room, by)):
-            self.halves.close(remote)
-            self._events.partner_left(remote.client, left.room, parting(left.why))
-        elif to := self.halves.gone_to(left.room):
-            self._outside.send(to, Left(left.room, by, left.why))
-        elif remote is None:
+        if remote is not None:
+            passed_on = remote.held is not None and remote.last_instance == instance
+            if passed_on or remote.last_instance == by or self._of(left.room, by):
+                self.halves.close(remote)
+                self._events.partner_left(remote.client, left.room, parting(left.why))
+        elif not self.halves.pass_on(left, by=by, instance=instance):
             self._unclaim(left.room, now)
 
     def _relayed(self, instance: str, relayed: Relayed, now: float) -> None:
@@ -487,7 +486,7 @@ class Pairing:
     def _partner_back(self, instance: str, back: Back, now: float) -> None:
         remote = self._of(back.room, instance)
         if remote is not None:
-            remote.epoch = max(remote.epoch, back.epoch)
+            remote.goes_on(back.epoch, back.attempt)
             self._events.partner_back(remote.client, back.room, back.lost)
 
     def _released(self, instance: str, released: Released, now: float) -> None:
@@ -519,7 +518,7 @@ class Pairing:
         if remote is None or remote.instance == instance:
             return remote
         if remote.epoch:
-            self._outside.send(instance, Moved(remote.partner, remote.epoch, False, room))
+            self._outside.send(instance, Moved(remote.partner, remote.epoch, False, room, remote.attempt.counted))
         return None
 
     def _knows(self, room: RoomId) -> bool:

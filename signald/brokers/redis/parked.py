@@ -12,7 +12,7 @@ from signald.brokers.redis.store import Store
 from signald.core import parcel
 from signald.core.ids import ClientId, RoomId
 from signald.core.parcel import Parcel
-from signald.core.passes import LIFE_S
+from signald.core.passes import LIFE_S, Attempt, Pass
 
 PARKED_AT_ONCE: Final = 200
 """Sessions in one call: 100 kB at 500 bytes each, 1 ms of the store's time."""
@@ -25,7 +25,7 @@ SECRET_S: Final = 86_400
 
 
 NOBODY: Final = "-"
-"""Stands for who has taken a session if it was taken for another wish, or in a later epoch."""
+"""Stands for who has taken a session if it was not by an earlier attempt after the same loss."""
 
 
 class Turn(NamedTuple):
@@ -34,7 +34,7 @@ class Turn(NamedTuple):
     Attributes:
         parcel: The session, if it was parked.
         taken: Whether it is ours now.
-        holder: Who has taken it for the same wish, or if it is ours had done so before, as ``instance/boot``; empty for
+        holder: Who has taken it by an earlier attempt, or if it is ours had it before, as ``instance/boot``; empty for
             none, and NOBODY if it cannot be had any more.
     """
 
@@ -65,20 +65,20 @@ class ParkedSessions:
     def _seat(self) -> str:
         return f"{self._store.instance}/{self._boot}"
 
-    async def take(self, client: ClientId, epoch: int, nonce: str, *, from_dead: str | None = None) -> Turn:
+    async def take(self, said: Pass, attempt: Attempt, *, from_dead: str | None = None) -> Turn:
         """Take a session, if it is parked (``take.lua``).
 
         Args:
-            client: Whose it is.
-            epoch: Of its home.
-            nonce: Of the client's wish; empty for none.
-            from_dead: Who has taken it for the same wish, and does not have it any more; empty for nobody. Then it is
-                taken even if it is not parked.
+            said: What the client's token says.
+            attempt: Which one this is.
+            from_dead: Who has taken it by an earlier attempt, and does not have it any more; empty for nobody. Then it
+                is taken even if it is not parked.
         """
-        keys = [self._keys.parked(client, epoch), self._keys.taken(client)]
+        client, epoch = said.client, said.epoch
+        keys = [self._keys.parked(client, epoch), self._keys.parked(client, epoch + 1), self._keys.taken(client)]
         dead = "0" if from_dead is None else "1"
-        words = (self._seat, self._remembered_ms, dead, str(epoch), nonce, from_dead or "")
-        found, text, before = await self._store.access.script(TAKE, keys, *words)
+        words = (self._remembered_ms, dead, str(epoch), str(attempt.number), attempt.nonce, from_dead or "")
+        found, text, before = await self._store.access.script(TAKE, keys, self._seat, *words)
         if found == b"nothing":
             return Turn(holder=text.decode())
         holder = before.decode()
@@ -103,8 +103,12 @@ class ParkedSessions:
                 for each in some
                 for key in (self._keys.parked(each.client, each.epoch), self._keys.taken(each.client))
             ]
-            words = [word for each in some for word in (str(each.epoch), parcel.encode(each))]
-            script = self._store.access.script(PARK, keys, self._last_ms, self._seat, *words)
+            words = [
+                word
+                for each in some
+                for word in (str(each.epoch), str(each.attempt.number), each.attempt.nonce, parcel.encode(each))
+            ]
+            script = self._store.access.script(PARK, keys, self._last_ms, self._remembered_ms, self._seat, *words)
             calls.append(Deferred.fromCoroutine(script))
         try:
             await gatherResults(calls, consumeErrors=True)
@@ -128,18 +132,28 @@ class ParkedSessions:
         lease = await self._store.access.call("take", "GET", self._keys.lease(instance))
         return "" if lease is None else lease.decode("utf-8", "replace")
 
-    async def taken(self, sessions: Sequence[tuple[ClientId, int]]) -> list[ClientId]:
-        """Those of these sessions, at home here, that another instance has taken."""
-        gone: list[ClientId] = []
+    async def taken(self, sessions: Sequence[tuple[ClientId, int, Attempt]]) -> list[tuple[ClientId, int]]:
+        """Those of these sessions, at home here, that another instance has taken, each with its epoch."""
+        gone: list[tuple[ClientId, int]] = []
         for at in range(0, len(sessions), PARKED_AT_ONCE):
             some = sessions[at : at + PARKED_AT_ONCE]
-            found = await self._store.access.call("take", "MGET", *(self._keys.taken(client) for client, _ in some))
+            keys = [self._keys.taken(client) for client, _, _ in some]
+            found = await self._store.access.call("take", "MGET", *keys)
             gone += [
-                client
-                for (client, epoch), mark in zip(some, found, strict=True)
-                if mark is not None and _epoch(mark) >= epoch
+                (client, epoch)
+                for (client, epoch, attempt), mark in zip(some, found, strict=True)
+                if mark is not None and self._is_rival(mark, epoch, attempt)
             ]
         return gone
+
+    def _is_rival(self, mark: bytes, epoch: int, attempt: Attempt) -> bool:
+        """Whether a session that is at home here has another home, as far as the store knows (as in ``park.lua``)."""
+        last, seat, number, nonce = (mark.decode("utf-8", "replace").split("|", 3) + [""] * 3)[:4]
+        if not (last.isdigit() and number.isdigit()):
+            return False
+        if int(last) != epoch - 1:
+            return int(last) >= epoch
+        return seat.partition("/")[2] != self._boot and not attempt.counted.follows(Attempt(nonce, int(number)))
 
     async def secret(self, own: str) -> str:
         """The key of tokens that all instances have; this one's, if there is none."""
@@ -154,9 +168,3 @@ class ParkedSessions:
             "take", "EXISTS", self._keys.parked_lately
         ):
             await self._store.access.call("take", "DEL", self._keys.secret)
-
-
-def _epoch(mark: bytes) -> int:
-    """Of who has taken a session; below all if it is none."""
-    epoch = mark.partition(b"|")[0]
-    return int(epoch) if epoch.isdigit() else -1

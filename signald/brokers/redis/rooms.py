@@ -5,6 +5,7 @@ from typing import Final
 
 from signald.brokers.redis.letters import Relayed
 from signald.core.ids import ClientId, RoomId
+from signald.core.passes import Attempt
 
 MAX_HELD_ROOM_BYTES: Final = 256 * 1024
 """Relays of one room on their way to the store: 1,000 candidates. Beyond it the room ends for both."""
@@ -17,6 +18,8 @@ class RemoteRoom:
     """A room with a client of another instance."""
 
     __slots__ = (
+        "asked",
+        "attempt",
         "client",
         "epoch",
         "held",
@@ -24,7 +27,6 @@ class RemoteRoom:
         "id",
         "instance",
         "lost",
-        "nonce",
         "partner",
         "resumes",
         "was",
@@ -36,11 +38,13 @@ class RemoteRoom:
         self.resumes = resumes
         """Whether the partner's session outlives its connection."""
         self.epoch = 0
-        """Of the partner's session, as far as it has changed its home in this room."""
-        self.nonce = ""
-        """Of the wish for which it last did so."""
+        """Of the partner's session, as far as it has gone on in this room."""
+        self.attempt = Attempt()
+        """The one by which it last has."""
         self.was = ""
         """Where the partner was, as ``instance/boot``, when this room came here."""
+        self.asked: frozenset[str] = frozenset()
+        """Instances that others have named as where it went, so that none is asked twice."""
         self.held: list[bytes] | None = None
         """Relays that are kept while the partner has no home; None if it has one."""
         self.lost = False
@@ -50,6 +54,11 @@ class RemoteRoom:
         self.partner = partner
         self.instance = instance
         self.held_bytes = 0
+
+    def goes_on(self, epoch: int, attempt: Attempt) -> None:
+        """The partner's session does, on the same instance."""
+        if epoch > self.epoch or (epoch == self.epoch and attempt.follows(self.attempt)):
+            self.epoch, self.attempt = epoch, attempt
 
     @property
     def last_instance(self) -> str:

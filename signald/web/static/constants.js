@@ -33,8 +33,8 @@ export const MAX_NONCE_LENGTH = 64;
 /** Characters of the `id` of a message that is to be answered, if it is text. */
 export const MAX_REQUEST_ID_LENGTH = 64;
 
-/** An `id` that is a number; beyond it JavaScript cannot tell all numbers apart. */
-export const MAX_REQUEST_NUMBER = 9007199254740991;
+/** The greatest integer in a client's message: all implementations of JSON agree on it (RFC 8259 section 6). */
+export const MAX_INTEGER = 9007199254740991;
 
 /** Characters of `release` in an `outcome`. */
 export const MAX_RELEASE_LENGTH = 64;

@@ -357,6 +357,8 @@
  * @property {number} received  Messages had in this session, all types but `ready`, `resume` and `resumed`.
  * @property {string | undefined} [nonce]  Made at random, and sent again with each attempt with the same token: an
  *   attempt whose answer was lost is answered again.
+ * @property {number | undefined} [attempt]  Greater with each attempt with the same `nonce`: one that is late does not
+ *   take the session away from the one after it.
  * @property {number | undefined} [waited]  Seconds since `available`, if the client believes that it waits: its place,
  *   if nothing but the token is left of the session.
  * @property {Wishes | undefined} [wishes]  The fields of the last `available` or `next` that say whom to meet, if

@@ -58,6 +58,8 @@ export class Session {
   grant = null;
   /** Sent with each attempt for the present token: one whose answer was lost is answered again. @type {string | null} */
   nonce = null;
+  /** How many there were: one that arrives late, after the one after it, takes nothing away from that. */
+  attempts = 0;
   /** What `next` has left, as long as there is no other room: whoever presses it twice means this one. @type {string | null} */
   leftRoom = null;
   /** Of the last `available` or `next`. @type {Before | null} */
@@ -169,7 +171,9 @@ export class Session {
     const waited = this.state === "waiting" ? Math.max(0, Date.now() - this.waitsSince) / 1000 : undefined;
     const { token } = this.grant ?? {};
     const wishes = Object.keys(this.wishes).length ? this.wishes : undefined;
-    return JSON.stringify({ type: "resume", token, received: this.received, nonce: this.nonce, waited, wishes });
+    const attempt = (this.attempts += 1);
+    const { received, nonce } = this;
+    return JSON.stringify({ type: "resume", token, received, nonce, attempt, waited, wishes });
   }
 
   /**

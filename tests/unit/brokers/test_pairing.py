@@ -9,6 +9,7 @@ from signald.core.blocks import Blocks
 from signald.core.encounters import Party
 from signald.core.ids import ClientId, RoomId
 from signald.core.matching import Ticket
+from signald.core.passes import Attempt
 
 
 class Clients:
@@ -46,7 +47,7 @@ class Wishes:
     def suspect(self, instance: str) -> None:
         """See `Outside.suspect`."""
 
-    def fence(self, client: ClientId, epoch: int, nonce: str) -> bool:
+    def fence(self, client: ClientId, epoch: int, attempt: Attempt) -> bool:
         """See `Outside.fence`."""
         return True
 

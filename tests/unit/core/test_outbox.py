@@ -73,3 +73,15 @@ def test_the_last_token_that_can_have_arrived() -> None:
     assert not outbox.is_current(2, received=1), "never given out"
     outbox.resume(1)
     assert outbox.is_current(1, received=1)
+
+
+def test_many_partners_behind_a_dead_connection() -> None:
+    """Who was shown to a dozen people before anybody noticed that its connection is dead cannot come back."""
+    outbox = Outbox(Shelf(100, 10_000, 10_000))
+    for _ in range(20):
+        outbox.add_with_token(b"matched")
+    assert all(outbox.is_current(number, received=number) for number in range(21))
+    outbox.mark()
+    outbox.add_with_token(b"matched")
+    outbox.acknowledge()
+    assert outbox.tokens == (20, 21)

@@ -5,7 +5,7 @@ from signald.core.encounters import Encounter, Party
 from signald.core.ids import ClientId, RoomId, UserId
 from signald.core.inputs import Identified, Interrupted, PartnerFound, Returned
 from signald.core.messages import Available, Leave, Next, Wishes
-from signald.core.passes import VERSION, Pass
+from signald.core.passes import VERSION, Attempt, Pass
 from signald.core.session import Session
 from signald.core.standing import Policy, State
 
@@ -74,9 +74,11 @@ def test_what_a_token_tells() -> None:
 def test_tokens_of_a_parked_session() -> None:
     """An old token takes a session out of the store."""
     packed = parcel.Parcel(
-        client=CLIENT, epoch=3, stands="idle", received=0, sent=5, texts=(b"5",), tokens=(2, 5), nonce="n"
+        client=CLIENT, epoch=3, stands="idle", received=0, sent=5, texts=(b"5",), tokens=(2, 5), attempt=Attempt("n", 2)
     )
-    good = ((3, 5, 5, ""), (3, 2, 4, ""), (2, 0, 0, "n"))
-    bad = ((3, 2, 5, ""), (3, 4, 4, ""), (2, 5, 5, ""), (2, 5, 5, "x"), (1, 0, 0, "n"), (4, 5, 5, ""))
+    none, same = Attempt(), Attempt("n")
+    good = ((3, 5, 5, none), (3, 2, 4, none), (2, 0, 0, same), (2, 0, 0, Attempt("n", 3)))
+    bad = [(3, 2, 5, none), (3, 4, 4, none), (2, 5, 5, none), (1, 0, 0, same), (4, 5, 5, none)]
+    bad += [(2, 5, 5, other) for other in (Attempt("x", 3), Attempt("n", 1), Attempt("n", 2))]
     assert all(parcel.is_last(packed, *each) for each in good)
     assert not any(parcel.is_last(packed, *each) for each in bad)

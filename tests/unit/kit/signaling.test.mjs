@@ -27,9 +27,10 @@ function make(options = {}) {
 
 /** What a resume looks like; the nonce is not to be known before. */
 const resume = (token, received, more = {}) => {
-  const { nonce } = server.socket.heard[0];
+  const { nonce, attempt } = server.socket.heard[0];
   assert.match(nonce, /^\w{8,64}$/);
-  return { type: "resume", token, received, nonce, ...more };
+  assert.ok(attempt >= 1);
+  return { type: "resume", token, received, nonce, attempt, ...more };
 };
 const names = () => events.map(([type]) => type);
 const last = (type) => events.findLast(([name]) => name === type)?.[1];
@@ -173,11 +174,11 @@ test("more than can be kept while away is a loss that is told", () => {
   assert.ok(socket.heard.length <= 257);
 });
 
-test("an attempt whose answer was lost is made again with the same token and nonce", () => {
+test("an attempt whose answer was lost is made again with the same token and nonce, as a later one", () => {
   inCall();
   const first = reconnect().heard[0];
   const second = reconnect().heard[0];
-  assert.deepEqual(second, first);
+  assert.deepEqual(second, { ...first, attempt: first.attempt + 1 });
   server.socket.say(READY, { ...RESUMED, state: "paired", roomId: "r1", received: 1, resume: NEXT_TOKEN });
   assert.notEqual(reconnect().heard[0].nonce, first.nonce);
 });

@@ -35,8 +35,8 @@ MAX_NONCE_LENGTH: Final = 64
 MAX_REQUEST_ID_LENGTH: Final = 64
 """Characters of the `id` of a message that is to be answered, if it is text."""
 
-MAX_REQUEST_NUMBER: Final = 9007199254740991
-"""An `id` that is a number; beyond it JavaScript cannot tell all numbers apart."""
+MAX_INTEGER: Final = 9007199254740991
+"""The greatest integer in a client's message: all implementations of JSON agree on it (RFC 8259 section 6)."""
 
 MAX_RELEASE_LENGTH: Final = 64
 """Characters of `release` in an `outcome`."""
@@ -368,6 +368,9 @@ class Resume(TypedDict):
     # Made at random, and sent again with each attempt with the same token: an attempt whose answer was lost is answered
     # again.
     nonce: NotRequired[str | None]
+    # Greater with each attempt with the same `nonce`: one that is late does not take the session away from the one
+    # after it.
+    attempt: NotRequired[int | None]
     # Seconds since `available`, if the client believes that it waits: its place, if nothing but the token is left of
     # the session.
     waited: NotRequired[float | None]
