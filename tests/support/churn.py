@@ -154,7 +154,7 @@ class Churn:
         assert not self.swarm.broken, "\n".join(self.swarm.broken)
         self.relays += check_relays(self.swarm.views)
         self.swarm.forget()
-        assert self.swarm.broken == []
+        assert not self.swarm.broken, "\n".join(self.swarm.broken)
         await self._check_keys()
 
     async def _check_keys(self) -> None:
