@@ -264,7 +264,8 @@ class Moving:
         instance, parted = self._halves.instance_of(packed.room), None
         seat = self._seat(instance) or self._halves.seat_of(packed.room)
         if packed.partner is not None and self._sessions.room(packed.partner) == packed.room:
-            parted = self._halves.part(packed.room, packed.client, now, self._seat(to))
+            # Without a boot id nobody there takes it for gone, while it is on its way.
+            parted = self._halves.part(packed.room, packed.client, now, f"{to}/" if to else "")
         if parted is not None:
             return msgspec.structs.replace(packed, partner_instance=self._seat(self._store.instance))
         unheard, lost = self._halves.forget(packed.room, packed.client, now, to)
