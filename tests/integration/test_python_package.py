@@ -10,8 +10,10 @@ from pathlib import Path
 
 import pytest
 
+from signald.core.messages import SUBPROTOCOL
 from tests.docs.page import ROOT, blocks
 from tests.support.book import Book, by_settings, python_puppet
+from tests.support.client import Client
 from tests.support.daemon import DaemonProcess, environment
 from tests.support.python_kit import KIT, built, installed, run
 from tests.support.waiting import PATIENCE_S, until
@@ -153,6 +155,28 @@ def test_two_bots_see_and_hear_each_other(options: list[str]) -> None:
             for bot in bots:
                 bot.kill()
                 bot.wait()
+
+
+def test_a_stranger_cannot_end_the_bot() -> None:
+    """Else whoever sends nonsense takes the bot from everybody."""
+    with DaemonProcess() as daemon:
+        command = [str(installed()), str(KIT / "examples" / "bot.py"), f"ws://127.0.0.1:{daemon.port}/ws"]
+        bot = subprocess.Popen(command, env=environment(), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        try:
+            for _ in range(3):  # It has dealt with all of one stranger before it meets the next.
+                with Client(daemon.port, protocols=[SUBPROTOCOL]) as stranger:
+                    stranger.send("available")
+                    stranger.expect("matched")
+                    for sdp in ("nonsense", 5, {"sdp": None}, "v=0\r\nm=video x y z\r\n", "a=ice-ufrag:" + 99 * "x"):
+                        stranger.send("offer", sdp=sdp)
+                        stranger.send("answer", sdp=sdp)
+                    for candidate in ("candidate:", "nonsense", "candidate:1 1 udp x y z typ host", "candidate:1"):
+                        stranger.send("ice", candidate={"candidate": candidate, "sdpMLineIndex": "0"})
+                    stranger.close()
+            assert bot.poll() is None
+        finally:
+            bot.kill()
+            bot.wait()
 
 
 def _connected(url: str) -> float:

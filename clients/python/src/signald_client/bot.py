@@ -8,7 +8,7 @@ import asyncio
 import logging
 import re
 import time
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Awaitable, Callable, Iterable
 from contextlib import suppress
 from typing import Any, Final
@@ -33,6 +33,9 @@ from signald_client.protocol import Wishes
 
 _ICE_USER: Final = re.compile(r"^a=ice-ufrag:(.+?)\s*$", re.MULTILINE)
 
+TEXTS_AT_MOST: Final = 100
+"""That are kept of one partner, who may write without end."""
+
 TELL_WITHIN_S: Final = 2.0
 """For the server to take what became of a call; a bot that ends, or has the next partner, does not wait for long."""
 
@@ -45,14 +48,14 @@ class Call:
     Attributes:
         match: The partner.
         frames: Pictures and pieces of sound that came, by ``video`` and ``audio``.
-        texts: What the partner has written, oldest first.
+        texts: What the partner has written, oldest first: the last hundred.
         connected: Set once the two are.
     """
 
     def __init__(self, match: Match, tracks: Callable[[], Iterable[MediaStreamTrack]] | None) -> None:
         self.match = match
         self.frames: Counter[str] = Counter()
-        self.texts: list[str] = []
+        self.texts: deque[str] = deque(maxlen=TEXTS_AT_MOST)
         self.connected = asyncio.Event()
         self._began = time.monotonic()
         self._connected_at = 0.0
@@ -83,8 +86,7 @@ class Call:
             async for message in self.match:
                 try:
                     await self._hear(message)
-                except (ValueError, KeyError, TypeError, AttributeError) as failure:
-                    # A stranger's signal that makes no sense must not end the bot.
+                except Exception as failure:  # whatever aiortc makes of a stranger's signal: it must not end the bot
                     _log.warning("signal not used: %r", failure)
         finally:
             failed = self._pc.connectionState == "failed"
