@@ -61,7 +61,7 @@ INLINE = {
     "common.relaxed": "a field of a message",
     "lost: true": "a field of a message",
     "initiator: true": "a field of a message",
-    "initiator = message.initiator ?? clientId < partnerId": "JavaScript, as demo/main.js has it",
+    "initiator = message.initiator ?? clientId < partnerId": "JavaScript, as demo/strangers.js has it",
     "partner = await broker.match(client)": "an interface that was not taken",
     "Connection: close": "a header of HTTP",
     "twistd --reactor=uvloop signald": "what was possible once",
