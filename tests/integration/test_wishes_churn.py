@@ -33,9 +33,7 @@ CALM_S = 10.0
 SOMETHING_ELSE = """
 redis.call('DEL', KEYS[1])
 redis.call('SADD', KEYS[1], 'other')
-if ARGV[1] ~= '' then
-    redis.call('EXPIRE', KEYS[1], ARGV[1]) -- what nobody asks for again is not put aside
-end
+redis.call('EXPIRE', KEYS[1], 5) -- what nobody asks for again is not put aside
 """
 
 
@@ -73,7 +71,7 @@ class Wishing(Troubles):
         found = {key for key in await self._blocking(self._store.keys) if ":pool:" in key}
         if found:
             key = self._rng.choice(sorted(found))
-            await self._command("EVAL", SOMETHING_ELSE, 1, key, "60" if ":meets:" in key else "")
+            await self._command("EVAL", SOMETHING_ELSE, 1, key)
 
     async def lose_a_key_of_a_pool(self) -> None:
         """Somebody deletes one."""

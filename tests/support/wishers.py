@@ -17,6 +17,9 @@ from tests.support.tokens import sign
 REFUSALS = frozenset({"ALREADY_PAIRED", "NOT_PAIRED"})
 """Answers to a wish that was not taken."""
 
+NOT_BLOCKED = frozenset({"RATE_LIMIT", "NOT_PAIRED"})
+"""Answers to a block: too many of them, or two others were met meanwhile, of whom it has not heard yet."""
+
 TOKEN_S = 86_400
 """For which tokens are good."""
 
@@ -160,7 +163,7 @@ class Wisher(SwarmClient):
         if kind == "goodbye":  # its instance stops
             return
         code = message.get("code")
-        if code == "RATE_LIMIT" and self.view is not None and self.view.word == "block":
+        if code in NOT_BLOCKED and self.view is not None and self.view.word == "block":
             self._refused = True
             return
         if code in REFUSALS and self._fields is not None:
