@@ -278,8 +278,6 @@ class Walker:
             view.partner_left()
         elif kind == "ice":
             view.relayed(message["from"], int(message["candidate"]["candidate"]))
-        elif kind == "goodbye":
-            return  # the close that follows says as much
         elif kind in ("partner-away", "partner-back"):
             view.partner_is(away=kind == "partner-away", lost=message.get("lost", False))
         elif kind != "goodbye":

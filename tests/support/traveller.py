@@ -294,8 +294,6 @@ class Traveller:
             crowd.judge(view.partner_left)
         elif kind == "ice":
             crowd.judge(lambda: view.relayed(message["from"], int(message["candidate"]["candidate"])))
-        elif kind == "goodbye":
-            return  # the close that follows says as much
         elif kind in ("partner-away", "partner-back"):
             crowd.judge(lambda: view.partner_is(away=kind == "partner-away", lost=message.get("lost", False)))
         elif kind != "goodbye":
