@@ -141,8 +141,8 @@ class Homes:
         client = self._settle(newcomer, packed, said, wish)
         self._broker.settled(client.id, found)
         await self._rejoin(client, packed)
-        if self._clients.find(client.id) is not client:  # it was thrown out, or is at home elsewhere
-            self._fail(newcomer)
+        if self._clients.find(client.id) is not client or client.session.state is not State.AWAY:
+            self._fail(newcomer)  # it was thrown out, is at home elsewhere, or goes on by a later attempt
         elif not _waits(newcomer) or not self._clients.may_return(client, newcomer):
             self._resuming.wait_for(client)
             self._fail(newcomer)

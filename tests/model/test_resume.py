@@ -13,6 +13,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tests.model.journeys import Journeys
+from tests.model.service import RESUME_S
 from tests.model.steps import Step
 from tests.support.redis import Commands, RedisServer
 
@@ -101,6 +102,31 @@ def test_attempts(commands: Commands, steps: list[Step]) -> None:
     world.mend()
     world.check()
     assert set(world.views) == clients
+
+
+def test_attempt_that_is_given_up_while_its_session_comes(commands: Commands) -> None:
+    """Who asked twice, and is back, is thrown out of its call after RESUME_SECONDS: it did not come back, once."""
+    world = Journeys(commands, (1, 1, 0))
+    walker = world.walkers[0]
+    for at in (0, 1):
+        world.do(("say", at, "available"))
+    world.come_to_rest()
+    steps: list[Step] = [("drop", 0), ("kill", 0), ("freeze", 1), ("ask in vain", 0, 2)]
+    for step in steps:
+        world.do(step)
+    while not any(client == walker.view.client for process in world.alive() for client in process.homes()):
+        world.come_to_rest()
+    world.do(("ask", 0, 2))
+    walker.close_unheard()
+    for _ in range(4):
+        world.come_to_rest()
+    world.do(("thaw", 1))
+    assert walker.here
+    for _ in range(RESUME_S + 2):
+        world.come_to_rest()
+    assert walker.here
+    world.mend()
+    world.check()
 
 
 @settings(
