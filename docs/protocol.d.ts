@@ -196,7 +196,7 @@ export interface Ping {
   id?: string | number;
 }
 
-/** Tell the operator of the partner, or of the last one. No reply on success; nothing else changes. */
+/** Tell the operator of the partner, or of the last one. Nothing else changes. Answered by `reported` to clients of `signald.v1`; no reply to others on success. */
 export interface Report {
   type: "report";
   /** What it is, in a word that the page chose. */
@@ -275,6 +275,7 @@ export type ServerMessage =
   | PartnerLeft
   | PartnerAway
   | PartnerBack
+  | Reported
   | Ok
   | Error
   | Goodbye
@@ -401,6 +402,15 @@ export interface PartnerBack {
   lost: boolean;
 }
 
+/** A `report` was taken. To clients of `signald.v1` alone. */
+export interface Reported {
+  type: "reported";
+  /** Of the report: whoever runs the server knows it by this name. */
+  reportId: string;
+  /** Whom it is about. */
+  partnerId: string;
+}
+
 /** A message with an `id` was taken, and has done what it does here. To clients of `signald.v1` alone. */
 export interface Ok {
   type: "ok";
@@ -408,6 +418,8 @@ export interface Ok {
   id: string | number;
   /** True if it named a room that is over, and was dropped; else absent. */
   stale?: boolean;
+  /** Of the report: whoever runs the server knows it by this name. */
+  reportId?: string;
 }
 
 /** A message of the client was refused; the connection stays open. */

@@ -16,12 +16,14 @@ call (memory), maybe much later (a store). What a broker guarantees:
 - **Moderation.** A ban reaches every instance that lives, and those that start later, for as long as it lasts; one
   that was cut off hears of it when it is back. Two of whom one has blocked the other are matched by no instance that
   can ask the store.
+- **Reports.** What is filed is kept, once, for all instances; see `signald.brokers.inbox`.
 """
 
 from collections.abc import Callable, Mapping, Sequence
 from enum import StrEnum
 from typing import NamedTuple, Protocol
 
+from signald.brokers.inbox import Inbox
 from signald.core.bans import Ban
 from signald.core.encounters import Party
 from signald.core.ids import ClientId, RoomId
@@ -330,6 +332,11 @@ class Broker(Protocol):
 
     def share(self, bans: Sequence[Ban]) -> None:
         """Let all other instances know of bans."""
+        ...
+
+    @property
+    def inbox(self) -> Inbox:
+        """Where reports are kept."""
         ...
 
     async def ask(self, question: bytes) -> Answers:

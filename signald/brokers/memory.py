@@ -4,6 +4,7 @@ from collections.abc import Callable, Sequence
 
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
 
+from signald.brokers.inbox import MemoryInbox
 from signald.brokers.interface import (
     Answers,
     Broker,
@@ -24,6 +25,7 @@ from signald.core.matching import Crowded, Crowds, Queue, Ticket
 from signald.core.messages import Parting
 from signald.core.parcel import Parcel
 from signald.core.passes import Attempt, Pass
+from signald.core.reports import USUAL, ReportBounds
 from signald.core.rooms import Room, Rooms
 from signald.periodic import Countdown
 
@@ -38,6 +40,7 @@ class MemoryBroker:
         block_s: Seconds that a block between users lasts.
         resume_s: How long a room waits for one of its two; seconds.
         waiting_per_user: Clients of one user that wait at most; 0 for any number.
+        reports: How many are kept, and how long.
     """
 
     store_reachable: bool | None = None
@@ -52,8 +55,10 @@ class MemoryBroker:
         block_s: float,
         resume_s: float = 0.0,
         waiting_per_user: int = 0,
+        reports: ReportBounds = USUAL,
     ) -> None:
         self.instance = instance
+        self.inbox = MemoryInbox(reports, clock.seconds)
         self._clock = clock
         self._new_room_id = new_room_id
         self._blocks = Blocks(block_s)

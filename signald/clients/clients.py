@@ -20,10 +20,8 @@ from signald.clients.resuming import Resuming, parting_by
 from signald.clients.terms import Terms
 from signald.clients.vigil import Vigil
 from signald.core import addresses, messages
-from signald.core.effects import (
-    FileReport,
-)
-from signald.core.ids import ClientId, RoomId, UserId
+from signald.core.effects import FileReport
+from signald.core.ids import ClientId, ReportId, RoomId, UserId
 from signald.core.inputs import (
     Disconnected,
     PartnerFound,
@@ -63,7 +61,7 @@ class Clients:
         ice_servers: What a client is told of STUN and TURN servers.
         identities: Checks tokens.
         pace: Limits on other things than messages; by default none.
-        report: Takes what a client says of another, with its own address; returns why it is refused, or nothing.
+        report: Takes what a client says of another, with its own address; gives its id, or raises ProtocolError.
         departed: Called with each client that has gone, and its user.
         lag: Knows how long this process has stood still; by default it never has.
         terms: How sessions may go on after the loss of a connection; None: not at all.
@@ -86,7 +84,7 @@ class Clients:
         ice_servers: Callable[[ClientId], list[IceServer] | UnsetType] = lambda client: UNSET,
         identities: Identities | None = None,
         pace: Pace | None = None,
-        report: Callable[[FileReport, str], str] = lambda report, address: "",
+        report: Callable[[FileReport, str], ReportId] = lambda report, address: ReportId(""),
         departed: Callable[[Client, UserId | None], None] = lambda client, user: None,
         lag: LoopLag | None = None,
         terms: Terms | None = None,

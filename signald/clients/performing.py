@@ -33,7 +33,7 @@ from signald.core.effects import (
     VerifyToken,
     Withdraw,
 )
-from signald.core.ids import ClientId, RequestId
+from signald.core.ids import ClientId, ReportId, RequestId
 from signald.core.inputs import Input, ResumeFailed
 from signald.core.matching import Ticket
 from signald.core.messages import ClientMessage, Crossed, ErrorCode, IceServer, ProtocolError, ResumeOffer
@@ -54,7 +54,7 @@ class Performer:
         ice_servers: What a client is told of STUN and TURN servers.
         identities: Check tokens.
         pace: What a client may do besides.
-        report: Takes what a client says of another, with its own address; gives why not, or nothing.
+        report: Takes what a client says of another, with its own address; gives its id, or raises ProtocolError.
         ending: Sends clients away, if the process ends.
     """
 
@@ -66,7 +66,7 @@ class Performer:
         ice_servers: Callable[[ClientId], list[IceServer] | UnsetType],
         identities: Identities | None,
         pace: Pace,
-        report: Callable[[FileReport, str], str],
+        report: Callable[[FileReport, str], ReportId],
         ending: Ending,
     ) -> None:
         self._broker = broker
@@ -220,9 +220,16 @@ class Performer:
             self._ending.send_away(client)
 
     def _file_report(self, client: Client, effect: FileReport) -> None:
-        refusal = self._file(effect, client.address)
-        if refusal:
-            self.refuse(client, ProtocolError(ErrorCode.RATE_LIMIT, refusal), client.take_asked())
+        try:
+            report = self._file(effect, client.address)
+        except ProtocolError as problem:
+            self.refuse(client, problem, client.take_asked())
+            return
+        if client.session.v1:
+            self.tell(client, messages.reported(report, effect.about.partner.client))
+            asked = client.take_asked()
+            if not isinstance(asked, UnsetType):
+                self.tell(client, messages.ok(asked, report=report))
 
     def _count_outcome(self, client: Client, effect: CountOutcome) -> None:
         self._counts.outcomes.add(effect.outcome)

@@ -16,3 +16,6 @@ BrowserKey = NewType("BrowserKey", str)
 
 RequestId = str | int
 """How a client names a message of its own that is to be answered."""
+
+ReportId = NewType("ReportId", str)
+"""What one client has reported of another."""

@@ -14,7 +14,7 @@ from typing import Annotated, Any, Final, Literal, cast, get_args
 import msgspec
 from msgspec import UNSET, Meta, Raw, UnsetType
 
-from signald.core.ids import ClientId, RequestId, RoomId
+from signald.core.ids import ClientId, ReportId, RequestId, RoomId
 from signald.core.passes import Attempt
 
 SUBPROTOCOL: Final = "signald.v1"
@@ -367,7 +367,10 @@ PartnerId = (
 
 
 class Report(msgspec.Struct, tag="report", gc=False):
-    """Tell the operator of the partner, or of the last one. No reply on success; nothing else changes."""
+    """Tell the operator of the partner, or of the last one. Nothing else changes.
+
+    Answered by ``reported`` to clients of `signald.v1`; no reply to others on success.
+    """
 
     reason: Annotated[
         str, Meta(min_length=1, max_length=MAX_REASON_LENGTH, description="What it is, in a word that the page chose.")
@@ -695,6 +698,16 @@ _RequestNumber = Annotated[int, Meta(ge=0, le=MAX_INTEGER)]
 AnsweredId = Annotated[_RequestText | _RequestNumber, Meta(description="The `id` of the message that this answers.")]
 
 
+ReportName = Annotated[str, Meta(description="Of the report: whoever runs the server knows it by this name.")]
+
+
+class Reported(msgspec.Struct, tag="reported"):
+    """A ``report`` was taken. To clients of ``signald.v1`` alone."""
+
+    reportId: ReportName
+    partnerId: Annotated[str, Meta(description="Whom it is about.")]
+
+
 class Ok(msgspec.Struct, tag="ok"):
     """A message with an ``id`` was taken, and has done what it does here. To clients of ``signald.v1`` alone."""
 
@@ -703,6 +716,7 @@ class Ok(msgspec.Struct, tag="ok"):
         Annotated[bool, Meta(description="True if it named a room that is over, and was dropped; else absent.")]
         | UnsetType
     ) = UNSET
+    reportId: ReportName | UnsetType = UNSET
 
 
 class Error(msgspec.Struct, tag="error"):
@@ -759,6 +773,7 @@ ServerMessage = (
     | PartnerLeft
     | PartnerAway
     | PartnerBack
+    | Reported
     | Ok
     | Error
     | Goodbye
@@ -931,6 +946,7 @@ SERVER_MESSAGES: Final[tuple[type[msgspec.Struct], ...]] = (
     PartnerLeft,
     PartnerAway,
     PartnerBack,
+    Reported,
     Ok,
     Error,
     Goodbye,
@@ -1028,9 +1044,14 @@ def goodbye(action: Action, after_ms: int, reason: str) -> bytes:
     return to_json(Goodbye(action, after_ms, reason))
 
 
-def ok(id: RequestId, *, stale: bool = False) -> bytes:
-    """The ``ok`` that answers a message; `stale` if it was about a room that is over."""
-    return to_json(Ok(id, stale or UNSET))
+def reported(report: ReportId, partner: ClientId) -> bytes:
+    """The ``reported`` message for whoever has reported this partner."""
+    return to_json(Reported(report, partner))
+
+
+def ok(id: RequestId, *, stale: bool = False, report: ReportId | UnsetType = UNSET) -> bytes:
+    """The ``ok`` that answers a message; `stale` if it was about a room that is over, with the report that it made."""
+    return to_json(Ok(id, stale or UNSET, report))
 
 
 def names(given: Raw, room: RoomId | None) -> bool:

@@ -32,10 +32,14 @@ class OperatorSettings(Group):
         "Releases of the page, comma-separated, that `/metrics` tells apart in outcomes of calls; others are `other`",
     )
     public_online: bool = setting("true", values.switch, "Whether `/online` says how many clients are here and wait")
+    reports_kept: int = setting(
+        "10000", values.integer(0, 100_000), "How many reports are kept for ADMIN_LISTEN; the oldest go; 0: none"
+    )
+    report_days: int = setting("30", values.integer(1, 3650), "How many days a report is kept")
     report_webhook_url: str = setting(
         "",
         values.https_url,
-        "`https://` URL to which each `report` of a client is posted; empty: reports are in the log alone",
+        "`https://` URL to which each `report` of a client is posted; empty: to none",
         secret=True,
     )
     report_webhook_secret: bytes = setting(

@@ -19,6 +19,7 @@ class Gauges:
     half_open: Ask = field(metadata={"help": "Connections that have not finished their handshake."})
     bans: Ask = field(metadata={"help": "Addresses and users that may not come in for now."})
     loop_lag_seconds: Ask = field(metadata={"help": "How late the event loop was at worst, since the last scrape."})
+    reports_held: Ask | None = field(default=None, metadata={"help": "Reports that the store does not have yet."})
     webhooks_queued: Ask | None = field(default=None, metadata={"help": "Reports that wait to be posted."})
 
     def read(self) -> Iterator[tuple[str, str, float]]:

@@ -163,7 +163,7 @@ class Endpoint(Resource):
     def _method(self, request: Request) -> Method:
         methods = self.methods()
         if not methods:
-            raise ApiError(HTTPStatus.NOT_FOUND, "there is nothing here: look at /clients, /pools and /bans")
+            raise ApiError(HTTPStatus.NOT_FOUND, "there is nothing here: look at /clients, /pools, /bans and /reports")
         method = methods.get(request.method)
         if method is None:
             request.setHeader(b"allow", b", ".join(sorted(methods)))

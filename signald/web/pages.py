@@ -12,6 +12,7 @@ from signald.web.admin import BansPage, ClientsPage, PoolsPage
 from signald.web.api import AdminSite, Api
 from signald.web.channel import FrontedRequest, OneRequest
 from signald.web.files import FilePage, StaticFolder
+from signald.web.inbox import ReportDesk, ReportsPage
 from signald.web.online import OnlinePage
 from signald.web.probes import Json, MetricsPage, Probes, ReadyPage
 from signald.web.resources import Folder, Page
@@ -39,18 +40,20 @@ class _UpgradeRequired(Folder):
         return b"This is a WebSocket endpoint: connect with ws:// or wss://.\n"
 
 
-def make_admin_site(probes: Probes, api: Api, reactor: Any) -> Site:
+def make_admin_site(probes: Probes, api: Api, desk: ReportDesk, reactor: Any) -> Site:
     """Make the site that is for the operator alone.
 
     Args:
         probes: What is asked.
         api: Looks at clients, and closes them.
+        desk: Knows the reports.
         reactor: Times out idle connections.
     """
     root = _probed(probes, metrics=True)
     root.putChild(b"clients", ClientsPage(api))
     root.putChild(b"pools", PoolsPage(api))
     root.putChild(b"bans", BansPage(api))
+    root.putChild(b"reports", ReportsPage(api, desk))
     return _site(AdminSite, root, OneRequest, reactor)
 
 

@@ -10,7 +10,7 @@ import select
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 from urllib.parse import urlsplit
 
 from OpenSSL.crypto import Error as CryptoError
@@ -31,6 +31,7 @@ from signald.core.common_time import CommonTime
 from signald.core.ice import IceServers
 from signald.core.ids import ClientId, RoomId
 from signald.core.passes import Passes
+from signald.core.reports import DAY_S, ReportBounds
 from signald.core.standing import AuthMode, Policy
 from signald.core.wishes import Vocabulary, fold
 from signald.identity import jwks, signing_keys
@@ -63,8 +64,6 @@ from signald.websocket.watch import Watch
 from signald.wiring.limiting import Limits
 from signald.wiring.resuming import make_terms
 
-DAY_S: Final = 86400.0
-
 UnixTime = Callable[[], float]
 """Seconds since 1970."""
 
@@ -92,8 +91,9 @@ def make_broker(
     address, ca_file = chosen.store.redis_url, chosen.store.redis_ca_file
     block_s, resume_s = chosen.pairing.block_days * DAY_S, chosen.resuming.resume_seconds
     per_user = chosen.identity.max_waiting_per_user
+    reports = ReportBounds(chosen.operator.reports_kept, chosen.operator.report_days * DAY_S)
     if address is None:
-        return MemoryBroker(reactor, new_room_id, chosen.process.instance_id, block_s, resume_s, per_user)
+        return MemoryBroker(reactor, new_room_id, chosen.process.instance_id, block_s, resume_s, per_user, reports)
     keys = keys_of(address, chosen.store.redis_prefix)
     try:
         primary = make_primary(address, ca_file, keys.waiting, reactor)
@@ -112,6 +112,7 @@ def make_broker(
         block_s=block_s,
         resume_s=resume_s,
         waiting_per_user=per_user,
+        reports=reports,
         passes=passes if resume_s and not chosen.resuming.resume_secret else None,
         observe=counts.store_called,
         trouble=lambda problem: counts.store_troubled(problem.word),
@@ -188,7 +189,9 @@ def make_records(
     return Records(
         bans=Bans(common_time, chosen.limits.ban_seconds, broker.share),
         reports=Reports(
+            inbox=broker.inbox,
             instance=lambda: broker.instance,
+            new_id=_new_id,
             counts=counts,
             now=reactor.seconds,
             unix_time=unix_time,
@@ -359,6 +362,7 @@ def make_metrics(
         half_open=lambda: len(limits.handshakes),
         bans=lambda: len(records.bans.in_force()),
         loop_lag_seconds=lag.worst,
+        reports_held=None if chosen.store.redis_url is None else lambda: broker.inbox.held,
         webhooks_queued=None if posted is None else posted.__len__,
     )
     process = chosen.process

@@ -152,7 +152,7 @@ def make_daemon(chosen: Settings, reactor: Any, unix_time: UnixTime = time.time)
         counts=counts,
         trusted=chosen.listening.trusted_proxies,
     )
-    admin = make_admin_site(probes, api, reactor)
+    admin = make_admin_site(probes, api, records.reports, reactor)
     daemon = Daemon(
         reactor,
         life=life,

@@ -74,6 +74,7 @@ class OnRedis(suite.Brokers):
             block_s=suite.BLOCK_S,
             resume_s=suite.RESUME_S,
             passes=passes,
+            reports=suite.REPORTS,
         )
 
     async def joined(self) -> None:
@@ -115,7 +116,7 @@ class OnRedis(suite.Brokers):
     @property
     def _lasting(self) -> tuple[str, ...]:
         """What outlives the instances."""
-        return tuple(self.prefix + key for key in ("blocks:", "blockers", "bans", "room:", "taken:"))
+        return tuple(self.prefix + key for key in ("blocks:", "blockers", "bans", "report", "room:", "taken:"))
 
     left_behind: frozenset[str] = frozenset()
 

@@ -17,17 +17,21 @@ from signald.core import classes
 from signald.core.bans import Ban, BanKind
 from signald.core.blocks import BLOCKS_EACH
 from signald.core.encounters import Party
-from signald.core.ids import BrowserKey, ClientId, RoomId, UserId
+from signald.core.ids import BrowserKey, ClientId, ReportId, RoomId, UserId
 from signald.core.inputs import PartnerFound
 from signald.core.matching import Ticket
 from signald.core.messages import ErrorCode, Parting, ProtocolError, Wishes
 from signald.core.passes import Attempt
+from signald.core.reports import FiledReport, ReportBounds, ReportParty, ReportState, Ruling
 from signald.core.wishes import Vocabulary, make_wish
 from tests.support.waiting import PATIENCE_S
 
 REMATCH_DELAY_S = 0.3
 
 BLOCK_S = 3600.0
+
+REPORTS = ReportBounds(at_most=5, keep_s=3600.0)
+"""Which reports are kept."""
 
 RESUME_S = 2.0
 """How long a room waits for one of its two."""
@@ -406,6 +410,79 @@ class BrokerContract(Brokers):
             answers = await broker.ask(b"who is there?")
             expected = {other.instance: f"{other.instance} heard who is there?".encode() for other in self.brokers}
             self.assertEqual(answers, Answers(expected))
+
+    def report(self, number: int, client: str = "a") -> ReportId:
+        """A client reports somebody; gives the id of the report."""
+        id, whom = ReportId(f"report {number}"), ReportParty(f"villain {number}", "bob")
+        self.broker(client).inbox.file(
+            FiledReport(
+                report_id=id,
+                time=float(number),
+                instance_id="here",
+                room_id="room",
+                reporter=ReportParty(client),
+                reported=whom,
+                reason="spam",
+                text="sells \u00e4nd\n",
+            )
+        )
+        return id
+
+    async def listed(self, broker: Broker, limit: int = 100, **which: Any) -> list[str]:
+        """Ids of reports, as one instance lists them."""
+        page = await broker.inbox.page(limit, **which)
+        self.assertTrue(page.complete)
+        return [kept.report.report_id for kept in page.reports]
+
+    async def written(self) -> None:
+        """Wait until all that was filed is where all instances find it."""
+        while any(broker.inbox.held for broker in self.brokers):
+            await self.settle()
+
+    async def test_reports_are_found_by_all(self) -> None:
+        """A moderator sees what was reported on one instance alone, or twice, or cannot go on where the page ended."""
+        ids = [self.report(number, client) for number, client in enumerate("aBcD")]
+        await self.written()
+        for broker in self.brokers:
+            self.assertEqual(set(await self.listed(broker)), set(ids))
+            first = await broker.inbox.page(3)
+            self.assertEqual((len(first.reports), first.total, first.more), (3, 4, True))
+            rest = await broker.inbox.page(3, first.reports[-1].report.report_id)
+            self.assertFalse(rest.more)
+            self.assertEqual({kept.report.report_id for kept in (*first.reports, *rest.reports)}, set(ids))
+            found = await broker.inbox.find(ids[1])
+            assert found.kept is not None
+            self.assertEqual(found.kept.report.reported, ReportParty("villain 1", "bob"))
+            self.assertEqual((found.kept.report.text, found.kept.state), ("sells \u00e4nd\n", ReportState.OPEN))
+            self.assertEqual(await broker.inbox.find(ReportId("none")), (None, True))
+            self.assertEqual(await self.listed(broker, before=ReportId("none")), [])
+
+    async def test_what_becomes_of_a_report_is_known_to_all(self) -> None:
+        """Two moderators look at the same report, or one that is done is open again."""
+        ids = [self.report(number) for number in range(3)]
+        await self.written()
+        one, other = self.brokers[0], self.brokers[-1]
+        ruling = Ruling(ReportState.ACTED, "ada", 1.5, "banned for a day")
+        judged = await one.inbox.judge(ids[1], ruling)
+        assert judged.kept is not None
+        self.assertEqual((judged.kept.report.report_id, judged.kept.ruling), (ids[1], ruling))
+        self.assertEqual((await other.inbox.find(ids[1])).kept, judged.kept)
+        self.assertEqual(await self.listed(other, state=ReportState.ACTED), [ids[1]])
+        self.assertEqual(await self.listed(other, 1, state=ReportState.OPEN), [ids[2]])
+        self.assertEqual(await self.listed(other, state=ReportState.OPEN), [ids[2], ids[0]])
+        await other.inbox.judge(ids[1], Ruling(ReportState.OPEN, "bob", 2.5))
+        self.assertEqual(await self.listed(one, state=ReportState.OPEN), [ids[2], ids[1], ids[0]])
+        self.assertEqual(await one.inbox.judge(ReportId("none"), ruling), (None, True))
+
+    async def test_reports_are_bounded(self) -> None:
+        """A flood of reports fills the memory of the store, or leaves its beginning and drops what is new."""
+        ids = [self.report(number) for number in range(12)]
+        await self.written()
+        ids += [self.report(number) for number in range(12, 14)]
+        await self.written()
+        for broker in self.brokers:
+            self.assertEqual(await self.listed(broker), ids[: -REPORTS.at_most - 1 : -1])
+            self.assertEqual(await broker.inbox.find(ids[0]), (None, True))
 
     async def test_bans_reach_all(self) -> None:
         """Who was banned comes back through another instance."""

@@ -17,7 +17,14 @@ class Memory(suite.BrokerContract, suite.WishContract):
         from twisted.internet import reactor  # noqa: TID251
 
         rooms = count()
-        broker = MemoryBroker(reactor, lambda: RoomId(f"room {next(rooms)}"), "one", suite.BLOCK_S, suite.RESUME_S)
+        broker = MemoryBroker(
+            reactor,
+            lambda: RoomId(f"room {next(rooms)}"),
+            "one",
+            suite.BLOCK_S,
+            suite.RESUME_S,
+            reports=suite.REPORTS,
+        )
         self.moderators = [suite.Moderator("one")]
         broker.start(events, self.moderators[0])
         return [broker]

@@ -23,7 +23,7 @@ from signald.core.ids import ClientId, UserId
 from signald.core.matching import Queue, Ticket
 from signald.core.messages import Available, ClientMessage, ServerMessage
 from signald.core.wishes import Vocabulary, make_wish
-from signald.moderation.reports import ReportEvent
+from signald.moderation.events import ReportEvent
 from tests.docs import commands
 from tests.docs.desk import PATIENCE_S, Desk
 from tests.docs.page import PAGES, ROOT, Block, blocks

@@ -119,6 +119,7 @@ def test_a_report_reaches_the_operator(store: RedisServer, hook: Hook) -> None:
         assert ada.sync() == []
         headers, report = hook.posted.get(timeout=PATIENCE_S)
         assert abs(float(str(report.pop("time"))) - time.time()) < 60
+        filed = report.pop("reportId")
         assert report == {
             "type": "report",
             "instanceId": "a",
@@ -132,6 +133,13 @@ def test_a_report_reaches_the_operator(store: RedisServer, hook: Hook) -> None:
         assert set(headers) >= {"webhook-id", "webhook-timestamp", "webhook-signature"}
         service[0].wait_for(f"client {ada.id} reports client {bob.id} in room {room}: 'spam': 'sells \u00e4nd\\n")
         assert "hidden" not in service[0].log
+        for operator in map(service.operator, (0, 1)):  # on whatever instance it was made
+            until(lambda: operator.ask("GET", f"/reports/{filed}")[0] == 200, "the report is written down")  # noqa: B023
+        ruling = {"state": "acted", "by": "eve", "note": "told him off"}
+        assert service.operator(1).ask("POST", f"/reports/{filed}", ruling)[0] == 200
+        service[1].wait_for(f"report {filed} is acted now, says 'eve': 'told him off'")
+        listed = service.operator(0).ask("GET", "/reports?state=acted")[1]["reports"]
+        assert [{name: one[name] for name in ruling} for one in listed if one["reportId"] == filed] == [ruling]
         ada.send("report", reason="spam")
         assert ada.expect("error")["code"] == "RATE_LIMIT"
         assert service.errors() == []

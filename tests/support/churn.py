@@ -179,13 +179,15 @@ class Churn:
         """All keys but those that go by themselves.
 
         These are streams of the dead, as who stops while the store is away cannot take its stream out, and what was
-        noted of sessions that changed their home, or of classes.
+        noted of sessions that changed their home, or of classes; and reports.
         """
         found: set[str] = await self._blocking(self._store.keys)
         keys = {key for key in found if ":aside:" not in key}  # what is none of ours
         leases = {key.replace(":instance:", ":signal:") for key in keys if ":instance:" in key}
         going = {key for key in keys if ":signal:" in key and key not in leases}
-        going |= {key for key in keys if key.startswith(("webrtc:taken:", "webrtc:parked", "webrtc:room:"))}
+        going |= {
+            key for key in keys if key.startswith(("webrtc:taken:", "webrtc:parked", "webrtc:room:", "webrtc:report"))
+        }
         going |= {key for key in keys if ":meets:" in key}
         await self._blocking(lambda: self._check_expiry(going))
         return keys - going

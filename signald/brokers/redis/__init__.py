@@ -18,6 +18,7 @@ Who knows whom, lowest first::
     post          letters on their way: links and streams
     parked        sessions that stand in the store
     moving        sessions on their way from one instance to another
+    inbox         reports that all share
     moderation    bans and blocks that all share
     questions     what one asks all others
     peers         which other instances live

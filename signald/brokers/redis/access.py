@@ -27,11 +27,24 @@ MEND_AGAIN_S: Final = 1.0
 REFUSED_S: Final = 5.0
 """Seconds until a refused call that pairing does not need is tried again."""
 
-CALLS: Final = ("match", "lease", "goodbye", "block", "ban", "append", "unfile", "scan", "park", "take", "note")
+CALLS: Final = (
+    "match",
+    "lease",
+    "goodbye",
+    "block",
+    "ban",
+    "append",
+    "unfile",
+    "scan",
+    "park",
+    "take",
+    "note",
+    "report",
+)
 """The kinds of calls that an `Observe` is told of: the scripts, XADD, ZREM, and looking through what there is."""
 
 
-AUXILIARY: Final = frozenset(("block", "ban", "scan", "park", "take", "note"))
+AUXILIARY: Final = frozenset(("block", "ban", "scan", "park", "take", "note", "report"))
 """The kinds of calls that pairing does not need."""
 
 
@@ -52,10 +65,12 @@ class Script:
     Args:
         name: Of its file.
         before: The name of another file, of what it shares with others.
+        kind: Of its calls, one of CALLS; its name, if it is not told.
     """
 
-    def __init__(self, name: str, before: str = "") -> None:
+    def __init__(self, name: str, before: str = "", kind: str = "") -> None:
         self.name = name
+        self.kind = kind or name
         texts = [(files("signald.brokers.redis") / f"{part}.lua").read_bytes() for part in (before, name) if part]
         self.text = b"\n".join(texts)
         self.sha = hashlib.sha1(self.text, usedforsecurity=False).hexdigest()
@@ -70,8 +85,10 @@ BAN: Final = Script("ban")
 PARK: Final = Script("park")
 TAKE: Final = Script("take")
 NOTE: Final = Script("note")
+FILE: Final = Script("file", kind="report")
+JUDGE: Final = Script("judge", kind="report")
 _MEND: Final = Script("mend")
-SCRIPTS: Final = (MATCH, UNFILE, LEASE, GOODBYE, BLOCK, BAN, PARK, TAKE, NOTE, _MEND)
+SCRIPTS: Final = (MATCH, UNFILE, LEASE, GOODBYE, BLOCK, BAN, PARK, TAKE, NOTE, FILE, JUDGE, _MEND)
 """All of them."""
 
 
@@ -217,7 +234,7 @@ class Access:
 
     async def script(self, script: Script, keys: Sequence[str], *arguments: Any) -> Any:
         """Run a script."""
-        return await self.call(script.name, "EVALSHA", script.sha, len(keys), *keys, *arguments)
+        return await self.call(script.kind, "EVALSHA", script.sha, len(keys), *keys, *arguments)
 
     def call(self, kind: str, *command: Any) -> "Deferred[Any]":
         """Send a command of one of CALLS; see `StoreConnection.call`."""

@@ -24,6 +24,7 @@ from signald.brokers.interface import (
 from signald.brokers.redis.access import Observe, unobserved
 from signald.brokers.redis.connection import Primary, StoreUnavailable
 from signald.brokers.redis.errands import Errands
+from signald.brokers.redis.inbox import SharedInbox
 from signald.brokers.redis.keys import Keys
 from signald.brokers.redis.letters import Claim, Envelope, Left, Letter, Stops
 from signald.brokers.redis.membership import Membership
@@ -46,6 +47,7 @@ from signald.core.matching import Crowds, Ticket
 from signald.core.messages import Parting
 from signald.core.parcel import Parcel
 from signald.core.passes import Attempt, Pass, Passes
+from signald.core.reports import USUAL, ReportBounds
 from signald.periodic import Periodic
 
 TICK_S: Final = 0.25
@@ -74,6 +76,7 @@ class RedisBroker:
         block_s: How long a block of users lasts; seconds.
         resume_s: How long a session without a connection is kept; seconds.
         waiting_per_user: Clients of one user that wait on this instance at most; 0 for any number.
+        reports: How many are kept, and how long.
         passes: Tokens whose key is to be the same on all instances; None if it is already.
         observe: Told of each call of the store; see `store.Observe`.
         trouble: Told of each problem with the store.
@@ -97,18 +100,17 @@ class RedisBroker:
         resume_s: float = 0.0,
         waiting_per_user: int = 0,
         passes: Passes | None = None,
+        reports: ReportBounds = USUAL,
         observe: Observe = unobserved,
         trouble: Callable[[Problem], None] = lambda problem: None,
     ) -> None:
         self._common_time = common_time
         self._block_s = block_s
-        self._resume_s = resume_s
-        self._waiting_per_user = waiting_per_user
+        self._resume_s, self._waiting_per_user = resume_s, waiting_per_user
         self._passes = passes
         self._keys = keys
         self._label = instance
-        self._boot = boot
-        self._clock = clock
+        self._boot, self._clock = boot, clock
         self._new_room_id = new_room_id
         self._stopping = False
         self._store = Store(
@@ -127,6 +129,7 @@ class RedisBroker:
             trouble,
             common_time,
         )
+        self.inbox = SharedInbox(self._store.access, keys, reports, clock.seconds, common_time)
         self._ticks = Periodic(clock, TICK_S, self._tick, "the store's tick")
         self._renewals = Periodic(clock, RENEW_S, self._renew, "the renewal of the lease")
 
@@ -192,7 +195,7 @@ class RedisBroker:
             seconds=self._resume_s,
         )
         self._moderation = SharedModeration(
-            self._store, self._send, moderation, blocks, self._clock.seconds, self._common_time
+            self._store, self._send, moderation, blocks, self._clock.seconds, self._common_time, self.inbox
         )
         self._questions = SharedQuestions(self._store, self._send, moderation.asked, self._clock.seconds)
         self._post = Post(

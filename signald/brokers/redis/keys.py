@@ -17,6 +17,8 @@ What an operator sees there, with the default prefix::
     webrtc:bans             hash         who may not come in: what it is about, to a JSON object
     webrtc:blocks:<name>    sorted set   whom a client (c:…) or user (u:…) has blocked, by the time until when
     webrtc:blockers         sorted set   the clients (c:…) that have blocked somebody, by the time of the last block
+    webrtc:reports          stream       what clients reported of each other, as JSON objects
+    webrtc:report-index     hash         report ids, to where they stand in the stream and what has become of them
     webrtc:parked:<client>:<epoch>  string   a session whose home has stopped, or gave it up
     webrtc:taken:<client>   string       `epoch|instance/boot|attempt|nonce`: who took it, with a token of that epoch
     webrtc:parked-lately    string       says that there may be such sessions
@@ -63,6 +65,8 @@ class Keys:
         self.bans = f"{prefix}bans"
         self.blocks_prefix = f"{prefix}blocks:"
         self.blockers = f"{prefix}blockers"
+        self.reports = f"{prefix}reports"
+        self.report_index = f"{prefix}report-index"
         self.waiting_elsewhere = f"{prefix}tickets"
         self.moved = f"{prefix}moved"
         self.pools = f"{prefix}pools"
@@ -78,6 +82,7 @@ class Keys:
         self._kinds = {self.waiting: "zset list", self.waiting_elsewhere: "zset", self.moved: "string"}
         self._kinds |= {self.instances: "zset", self.bans: "hash", self.pools: "set"}
         self._auxiliary = {self.blockers: "zset", self.secret: "string", self.parked_lately: "string"}
+        self._auxiliary |= {self.reports: "stream", self.report_index: "hash"}
 
     def of(self, instance: str) -> list[str]:
         """The keys that an instance cannot do without."""

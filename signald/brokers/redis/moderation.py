@@ -1,4 +1,4 @@
-"""Shares bans and blocks between all instances.
+"""Shares bans, blocks and reports between all instances.
 
 What the store was not told yet, because it was away, is kept and told when it is back.
 """
@@ -11,6 +11,7 @@ from typing import Any, Final
 from twisted.internet.defer import Deferred
 
 from signald.brokers.interface import ModerationEvents
+from signald.brokers.redis.inbox import SharedInbox
 from signald.brokers.redis.letters import Banned, Letter
 from signald.brokers.redis.store import PAGE, Store
 from signald.core.bans import Ban
@@ -35,6 +36,7 @@ class SharedModeration:
         blocks: What this process remembers of who has blocked whom.
         now: Seconds, monotonic.
         unix_time: Seconds since 1970, by a clock that all instances go by.
+        inbox: Keeps reports; here it is told of the time.
     """
 
     def __init__(
@@ -45,6 +47,7 @@ class SharedModeration:
         blocks: Blocks,
         now: Callable[[], float],
         unix_time: Callable[[], float],
+        inbox: SharedInbox,
     ) -> None:
         self._store = store
         self._send = send
@@ -52,6 +55,7 @@ class SharedModeration:
         self._blocks = blocks
         self._now = now
         self._unix_time = unix_time
+        self._inbox = inbox
         # What was said here and the store was not told yet.
         self._bans: OrderedDict[str, Ban] = OrderedDict()
         self._pairs: OrderedDict[tuple[Party, Party], None] = OrderedDict()
@@ -90,6 +94,7 @@ class SharedModeration:
     def tick(self) -> None:
         """Tell the others what was said since the last tick."""
         now = self._now()
+        self._inbox.tick()
         if self._store.reachable:
             self._tell_pairs()
             if self._bans:
@@ -101,6 +106,7 @@ class SharedModeration:
         """Say what was not said yet."""
         while self._bans and self._store.reachable:
             await self._tell_bans()
+        await self._inbox.stop()
 
     def read(self, instance: str, letter: Letter) -> None:
         """A letter of another instance; one of `letters`."""

@@ -146,11 +146,20 @@
  */
 
 /**
+ * A `report` was taken. To clients of `signald.v1` alone.
+ * @typedef {object} ReportedMessage
+ * @property {"reported"} type
+ * @property {string} reportId  Of the report: whoever runs the server knows it by this name.
+ * @property {string} partnerId  Whom it is about.
+ */
+
+/**
  * A message with an `id` was taken, and has done what it does here. To clients of `signald.v1` alone.
  * @typedef {object} OkMessage
  * @property {"ok"} type
  * @property {string | number} id  The `id` of the message that this answers.
  * @property {boolean} [stale]  True if it named a room that is over, and was dropped; else absent.
+ * @property {string} [reportId]  Of the report: whoever runs the server knows it by this name.
  */
 
 /**
@@ -184,8 +193,8 @@
 /**
  * What the server may send.
  * @typedef {ReadyMessage | ResumedMessage | MatchedMessage | WaitingMessage | OfferMessage | AnswerMessage |
- *   IceMessage | DataMessage | PartnerLeftMessage | PartnerAwayMessage | PartnerBackMessage | OkMessage | ErrorMessage
- *   | GoodbyeMessage | PongMessage} ServerMessage
+ *   IceMessage | DataMessage | PartnerLeftMessage | PartnerAwayMessage | PartnerBackMessage | ReportedMessage |
+ *   OkMessage | ErrorMessage | GoodbyeMessage | PongMessage} ServerMessage
  */
 
 /** What a client is for the server. @typedef {ResumedMessage["state"]} SessionState */
@@ -306,7 +315,8 @@
  */
 
 /**
- * Tell the operator of the partner, or of the last one. No reply on success; nothing else changes.
+ * Tell the operator of the partner, or of the last one. Nothing else changes. Answered by `reported` to clients of
+ * `signald.v1`; no reply to others on success.
  * @typedef {object} ReportRequest
  * @property {"report"} type
  * @property {string} reason  What it is, in a word that the page chose.

@@ -303,7 +303,10 @@ class Ping(TypedDict):
 
 
 class Report(TypedDict):
-    """Tell the operator of the partner, or of the last one. No reply on success; nothing else changes."""
+    """Tell the operator of the partner, or of the last one.
+
+    Nothing else changes. Answered by `reported` to clients of `signald.v1`; no reply to others on success.
+    """
 
     type: Literal["report"]
     # What it is, in a word that the page chose.
@@ -527,6 +530,16 @@ class PartnerBack(TypedDict):
     lost: bool
 
 
+class Reported(TypedDict):
+    """A `report` was taken. To clients of `signald.v1` alone."""
+
+    type: Literal["reported"]
+    # Of the report: whoever runs the server knows it by this name.
+    reportId: str
+    # Whom it is about.
+    partnerId: str
+
+
 class Ok(TypedDict):
     """A message with an `id` was taken, and has done what it does here. To clients of `signald.v1` alone."""
 
@@ -535,6 +548,8 @@ class Ok(TypedDict):
     id: str | int
     # True if it named a room that is over, and was dropped; else absent.
     stale: NotRequired[bool]
+    # Of the report: whoever runs the server knows it by this name.
+    reportId: NotRequired[str]
 
 
 class Error(TypedDict):
@@ -599,6 +614,7 @@ ServerMessage = (
     | PartnerLeft
     | PartnerAway
     | PartnerBack
+    | Reported
     | Ok
     | Error
     | Goodbye
