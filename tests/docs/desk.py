@@ -25,6 +25,7 @@ from tests.support.client import Client
 from tests.support.daemon import TWISTD, DaemonProcess, environment
 from tests.support.operator import TOKEN
 from tests.support.redis import RedisServer
+from tests.support.service import meet
 from tests.support.tokens import SECRET
 
 PATIENCE_S = 60.0
@@ -78,6 +79,15 @@ class Desk:
     def client(self) -> Client:
         """A client of the daemon."""
         return self._stack.enter_context(Client(self.daemon.port))
+
+    @cached_property
+    def report(self) -> str:
+        """The id of a report that somebody has made of its partner."""
+        first, second = (Client(self.daemon.port, protocols=["signald.v1"]) for _ in range(2))
+        with first, second:
+            meet(first, second)
+            first.send("report", reason="spam")
+            return str(first.expect("reported")["reportId"])
 
     @cached_property
     def certificates(self) -> Path:
@@ -146,7 +156,7 @@ class Desk:
         shim.chmod(0o755)
         ports = {"9101": self.daemon.ports[1], "8080": self.daemon.port}
         script = re.sub(r"(?<=localhost:)\d+", lambda port: str(ports[port[0]]), script)
-        script = script.replace("W_UjnOkk-AkNIRGy", self.client.id)
+        script = script.replace("W_UjnOkk-AkNIRGy", self.client.id).replace("k3Jd0-aPzQ1xWb7s", self.report)
         variables = environment(ADMIN_TOKEN=TOKEN) | {"PATH": f"{shim.parent}:{os.environ['PATH']}"}
         done = subprocess.run(
             ["/bin/sh", "-e", "-c", script], env=variables, cwd=ROOT, capture_output=True, text=True, timeout=PATIENCE_S

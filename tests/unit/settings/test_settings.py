@@ -23,6 +23,8 @@ BAD: Mapping[str, tuple[str, ...]] = {
     "PUBLIC_METRICS": ("maybe",),
     "METRICS_POOLS": (",", "video,", "x" * 33, "a\nb"),
     "PUBLIC_ONLINE": ("maybe",),
+    "REPORTS_KEPT": ("x", "-1", "100001", "1.5"),
+    "REPORT_DAYS": ("x", "0", "3651", "1.5"),
     "WORKERS": ("0", "257", "x", "-1"),
     "ALLOWED_ORIGIN": (
         *("example.com", "https://example.com/path", "https://a.example,x", "https://[::1", ",", "https://a,*"),
@@ -502,6 +504,8 @@ def test_every_setting_is_an_option(tmp_path: Path) -> None:
         "workers": "2",
         "public-metrics": "true",
         "metrics-pools": "video,text",
+        "reports-kept": "100",
+        "report-days": "7",
         "public-online": "false",
         "debug": "true",
     }

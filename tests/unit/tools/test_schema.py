@@ -259,6 +259,7 @@ def last_story() -> list[dict[str, Any]]:
     daemon = MemoryDaemon()
     one, other = daemon.pair(modern=True)
     one.send("data", data=1)
+    one.send("report", reason="spam", id=1)
     daemon.stop()
     return [json.loads(frame.payload) for each in (one, other) for frame in each.frames if frame.opcode == TEXT]
 
@@ -332,7 +333,7 @@ def test_the_types_compile_and_tell_messages_apart(tmp_path: Path) -> None:
     cases = {"ready": "clientId", "matched": "initiator", "offer": "sdp", "answer": "sdp", "ice": "candidate"}
     cases |= {"error": "code", "partner-left": "type", "pong": "type"}
     cases |= {"resumed": "lost", "partner-away": "seconds", "partner-back": "lost", "waiting": "atLeast", "ok": "id"}
-    cases |= {"data": "from", "goodbye": "action"}
+    cases |= {"data": "from", "goodbye": "action", "reported": "reportId"}
     switch = "".join(f'    case "{of}": return String(message.{field});\n' for of, field in cases.items())
     (tmp_path / "client.ts").write_text(
         'import type { ClientMessage, ServerMessage } from "./protocol";\n'
