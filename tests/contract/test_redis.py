@@ -8,8 +8,9 @@ from signald.brokers.redis.links import Outgoing
 from signald.core.bans import Ban, BanKind
 from signald.core.blocks import BLOCKS_EACH
 from signald.core.encounters import Party
-from signald.core.ids import ClientId, UserId
+from signald.core.ids import ClientId, ReportId, UserId
 from signald.core.matching import Ticket
+from signald.core.reports import ReportState, Ruling
 from tests.contract import suite
 from tests.contract.on_redis import OnRedis
 
@@ -292,6 +293,23 @@ class Redis(OnRedis, suite.BrokerContract, suite.WishContract):
         print(f"commands for a match with 100 and with 10,000 waiting: {few:g}, {many:g}")  # noqa: T201 - for -rP
         self.assertLess(many, 15)
         self.assertLess(abs(many - few), 3)
+
+    async def test_a_report_waits_for_the_store(self) -> None:
+        """Whatever is reported while the store is away is lost, or nobody here can work with it until then."""
+        late = self._broker("three")
+        self.brokers.append(late)
+        id, ruling = self.report(1, "A"), Ruling(ReportState.ACTED, "ada", 1.0, "at once")
+        page = await late.inbox.page(10)
+        self.assertEqual([kept.report.report_id for kept in page.reports], [id])
+        self.assertFalse(page.complete)
+        self.assertEqual(await late.inbox.judge(ReportId("another"), ruling), (None, False))
+        await late.inbox.judge(id, ruling)
+        self.assertEqual(await self.listed(self.brokers[0]), [])
+        late.start(self.events, suite.Moderator("three"))
+        await self.until(lambda: not late.inbox.held)
+        found = await self.brokers[0].inbox.find(id)
+        assert found.kept is not None
+        self.assertEqual(found.kept.ruling, ruling)
 
     async def test_search_has_a_limit(self) -> None:
         """Thousands of tickets that may not be taken for now would stop the store, or hide who stands behind them."""
