@@ -246,8 +246,10 @@ class Halves:
             self._outside.send(instance, Rejoined(letter.room, letter.partner, Partner.STALE))
             return
         before, rival = room.instance, room.epoch == letter.epoch
-        if before not in ("", instance) and room.held is None:
-            room.lost = True  # what was said to the one before, which did not ask to hold it
+        if before not in ("", instance) and rival and room.held is None:
+            room.lost = (
+                True  # what was said to the one before; who comes in a later epoch without a parcel says so itself
+            )
         room.epoch, room.attempt, room.resumes = letter.epoch, letter.attempt, True
         if before and before != instance:
             self._outside.send(before, Moved(letter.partner, letter.epoch, rival, room.id, letter.attempt.counted))
