@@ -27,7 +27,7 @@ import { Session } from "./session.js";
 
 /** Those that are handed on as they come. @type {ReadonlySet<string>} */
 const HANDED_ON = new Set(
-  "matched waiting offer answer ice data partner-left partner-away partner-back ok error goodbye pong".split(" "),
+  "matched waiting offer answer ice data partner-left partner-away partner-back reported ok error goodbye pong".split(" "),
 );
 
 /** A connection that lasted this long counts as good: the next loss starts the back-off anew. */

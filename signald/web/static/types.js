@@ -6,7 +6,7 @@
 
 /**
  * @import { AnswerMessage, DataMessage, ErrorMessage, GoodbyeMessage, IceMessage, MatchedMessage, OfferMessage, OkMessage,
- *   PartnerAwayMessage, PartnerBackMessage, PartnerLeftMessage, PongMessage, ReadyMessage, ResumedMessage, SessionState, WaitingMessage } from "./protocol.js"
+ *   PartnerAwayMessage, PartnerBackMessage, PartnerLeftMessage, PongMessage, ReadyMessage, ReportedMessage, ResumedMessage, SessionState, WaitingMessage } from "./protocol.js"
  */
 
 /**
@@ -29,6 +29,7 @@
  * @property {PartnerLeftMessage} partner-left
  * @property {PartnerAwayMessage} partner-away
  * @property {PartnerBackMessage} partner-back
+ * @property {ReportedMessage} reported
  * @property {OkMessage} ok
  * @property {ErrorMessage} error
  * @property {GoodbyeMessage} goodbye
