@@ -128,14 +128,21 @@ def test_a_token_never_ends_in_the_log(issuer: Issuer) -> None:
             with Client(process.port, path=f"/ws?token={shown}") as client:
                 client.send("auth", token=shown)
                 client.sync()
-            with Client(process.port, protocols=["signald.v1", f"bearer.{shown}"]) as client:
-                assert client.subprotocol == "signald.v1"
-                client.sync()
+            protocols = ["signald.v1", f"bearer.{shown}"]
+            if shown == bad:
+                with pytest.raises(AssertionError, match="AUTH_FAILED"):
+                    Client(process.port, protocols=protocols)
+            else:
+                with Client(process.port, protocols=protocols) as client:
+                    assert client.subprotocol == "signald.v1"
+                    client.sync()
             with Client(process.port) as client:
                 client.send_text(f'{{"type":"auth","token":"{shown}"'.encode())
                 client.sync()
             for path in (f"/ws?token={shown}", f"/?token={shown}", f"/static/{shown}", f"/{shown}"):
-                request = f"GET {path} HTTP/1.1\r\nHost: a\r\nReferer: http://a/?token={shown}\r\n\r\n"
+                request = (
+                    f"GET {path} HTTP/1.1\r\nHost: a\r\nConnection: close\r\nReferer: http://a/?token={shown}\r\n\r\n"
+                )
                 with (
                     socket.create_connection(("127.0.0.1", process.port), PATIENCE_S) as page,
                     page.makefile("rb") as read,

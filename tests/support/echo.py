@@ -26,6 +26,7 @@ class Echo:
     answered = True
     beat = 0
     outbox = None
+    pongs = 0
 
     def __init__(self, connection: Any) -> None:
         self.connection = connection

@@ -188,7 +188,7 @@ class Traveller:
                 self._crowd.judge(lambda: self._go_on(line, message))
             elif message.get("code") == "RESUME_FAILED":
                 answer = "refused"
-            else:
+            elif message["type"] != "goodbye":  # it is about to stop: that is no answer
                 self._crowd.accuse(f"{message} came in answer to resume")
             answered.set()
 

@@ -21,6 +21,7 @@ from signald.clients.vigil import Vigil
 from signald.identity.jwks import Jwks
 from signald.limits.deadlines import Deadlines
 from signald.limits.pace import Pace
+from signald.limits.parting import Parting
 from signald.limits.throttle import Throttle
 from signald.limits.turns import Turns
 from signald.moderation.webhook import Webhook
@@ -41,6 +42,7 @@ BODIES = [
     (LoopLag, "_beat"),
     (Notify, "_beat"),
     (Pace, "_beat"),
+    (Parting, "_beat"),
     (RedisBroker, "_renew"),
     (RedisBroker, "_tick"),
     (SignsOfLife, "_beat"),

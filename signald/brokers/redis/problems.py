@@ -86,7 +86,10 @@ _CODE: Final = re.compile(rf"\b({'|'.join(_BY_CODE)})\b")
 # Replies whose first word is no more than ERR.
 _BY_WORDS: Final = (
     (re.compile(r"max number of clients", re.IGNORECASE), CLIENTS),
-    (re.compile(r"invalid.*password|called without any password|no password is set", re.IGNORECASE), PASSWORD),
+    (
+        re.compile(r"invalid.*password|called without any password|no password is set|unauthenticated", re.IGNORECASE),
+        PASSWORD,
+    ),
     (re.compile(r"DB index|invalid DB|SELECT is not allowed", re.IGNORECASE), DATABASE),
     (re.compile(r"\bBLOCK\b|blocking", re.IGNORECASE), NO_BLOCKING_READS),
     (re.compile(r"unknown command|unknown subcommand|not supported|NOMKSTREAM|MINID", re.IGNORECASE), COMMAND),
