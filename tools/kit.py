@@ -12,6 +12,7 @@ import msgspec
 
 from signald.core import messages
 from signald.core.messages import CLIENT_MESSAGES, SERVER_MESSAGES, Common, IceServer, ResumeOffer, Wishes
+from tools.described import description
 
 _WIDTH: Final = 118
 
@@ -104,14 +105,7 @@ def _property(name: str, part: Mapping[str, Any], *, required: bool, of_client: 
     """One field. What a client sends may be undefined where it may be left out, for so it is on the wire."""
     kind = _type(name, part, of_client=of_client)
     undefined = "" if required or not of_client else " | undefined"
-    described = next((text for text in _descriptions(part)), "")
-    return f"@property {{{kind}{undefined}}} {name if required else f'[{name}]'}  {described}".rstrip()
-
-
-def _descriptions(part: Mapping[str, Any]) -> Iterator[str]:
-    for choice in (part, *part.get("anyOf", ())):
-        if "description" in choice:
-            yield choice["description"]
+    return f"@property {{{kind}{undefined}}} {name if required else f'[{name}]'}  {description(part)}".rstrip()
 
 
 def _type(name: str, part: Mapping[str, Any], *, of_client: bool) -> str:

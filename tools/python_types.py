@@ -6,6 +6,8 @@ import textwrap
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from tools.described import description
+
 WIDTH = 120
 """Of a line."""
 
@@ -64,7 +66,7 @@ def _class(name: str, schema: Mapping[str, Any]) -> Iterator[str]:
     yield from _docstring(schema["description"], "    ")
     yield ""
     for field, of in schema["properties"].items():
-        yield from _comment(_description(of))
+        yield from _comment(description(of))
         yield f"    {field}: {_field(of, optional=field not in schema['required'])}"
 
 
@@ -74,7 +76,7 @@ def _call(name: str, schema: Mapping[str, Any]) -> Iterator[str]:
     yield f'    "{name}",'
     yield "    {"
     for field, of in schema["properties"].items():
-        yield from _comment(_description(of), "        ")
+        yield from _comment(description(of), "        ")
         yield f'        "{field}": {_field(of, optional=field not in schema["required"])},'
     yield "    },"
     yield ")"
@@ -102,11 +104,6 @@ def _type(schema: Mapping[str, Any]) -> str:
     if isinstance(schema.get("additionalProperties"), dict):
         return f"dict[str, {_type(schema['additionalProperties'])}]"
     return _TYPES[schema["type"]] if "type" in schema else "Any"
-
-
-def _description(schema: Mapping[str, Any]) -> str:
-    choices: list[Mapping[str, Any]] = [schema, *schema.get("anyOf", ())]
-    return next((str(choice["description"]) for choice in choices if "description" in choice), "")
 
 
 def _docstring(text: str, indent: str = "") -> list[str]:

@@ -32,6 +32,7 @@ from signald.core.messages import (
 from signald.settings.setting import Group, settings_of
 from signald.settings.settings import GROUPS
 from tools import kit, python_types, settings_file
+from tools.described import description
 
 COMMAND: Final = "python -m tools.schema"
 
@@ -115,12 +116,12 @@ def definitions(ref_template: str = "#/$defs/{name}") -> dict[str, Schema]:
     """
     _, components = msgspec.json.schema_components((*CLIENT_MESSAGES, *SERVER_MESSAGES), ref_template=ref_template)
     defs: dict[str, Schema] = {}
-    for title, of, description in (
+    for title, of, meaning in (
         ("ClientMessage", CLIENT_MESSAGES, "What a client may send."),
         ("ServerMessage", SERVER_MESSAGES, "What the server may send."),
     ):
         refs = [{"$ref": ref_template.format(name=message.__name__)} for message in of]
-        defs[title] = {"title": title, "description": description, "oneOf": refs}
+        defs[title] = {"title": title, "description": meaning, "oneOf": refs}
         defs.update((message.__name__, _tidied(components[message.__name__])) for message in of)
     defs.update(
         (part.__name__, _tidied(components[part.__name__])) for part in (IceServer, ResumeOffer, Common, Wishes)
@@ -266,12 +267,6 @@ def _ts_type(schema: Mapping[str, Any]) -> str:
     return _TYPESCRIPT_TYPES[schema["type"]] if "type" in schema else "unknown"
 
 
-def _description(schema: Mapping[str, Any]) -> str:
-    """What a field means; of an optional one it stands with the type that is not null."""
-    choices: list[Mapping[str, Any]] = [schema, *schema.get("anyOf", ())]
-    return next((str(choice["description"]) for choice in choices if "description" in choice), "")
-
-
 def _comment(text: str, indent: str = "") -> list[str]:
     return [f"{indent}/** {text} */"] if text else []
 
@@ -290,7 +285,7 @@ def typescript() -> str:
         lines.append(f"export interface {name} {{")
         for field, of in schema["properties"].items():
             optional = "" if field in schema["required"] else "?"
-            lines += _comment(_description(of), "  ")
+            lines += _comment(description(of), "  ")
             lines.append(f"  {field}{optional}: {_ts_type(of)};")
         lines.append("}")
     return "\n".join(lines) + "\n"
@@ -324,7 +319,7 @@ def _message_rows(of: Iterable[type[msgspec.Struct]], *, fields: bool) -> Iterat
                 continue
             kind = re.sub(r'\bunknown\b(?!")', "any JSON value", _ts_type(part)).replace("ErrorCode", "code")
             optional = "" if field in schema["required"] else "?"
-            listed.append(f"`{field}{optional}`: {kind}. {_description(part)}" if fields else f"`{field}{optional}`")
+            listed.append(f"`{field}{optional}`: {kind}. {description(part)}" if fields else f"`{field}{optional}`")
         yield [f"`{message_type(message)}`", ("<br>" if fields else ", ").join(listed), schema["description"]]
 
 

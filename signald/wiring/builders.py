@@ -342,7 +342,7 @@ def make_lane(*, chosen: Settings, reactor: Any, output: Output) -> Lane | None:
 
 def make_metrics(
     *,
-    chosen: Settings,
+    reads: str,
     broker: Broker,
     clients: Clients,
     limits: Limits,
@@ -362,12 +362,10 @@ def make_metrics(
         half_open=lambda: len(limits.handshakes),
         bans=lambda: len(records.bans.in_force()),
         loop_lag_seconds=lag.worst,
-        reports_held=None if chosen.store.redis_url is None else lambda: broker.inbox.held,
+        reports_held=None if broker.store_reachable is None else lambda: broker.inbox.held,
         webhooks_queued=None if posted is None else posted.__len__,
     )
-    process = chosen.process
-    read = frames.language(frames.reader(native=process.fast_frames)) if process.fast_path else "autobahn"
-    return Metrics(counts, broker, gauges, read, dict if posted is None else posted.results)
+    return Metrics(counts, broker, gauges, reads, dict if posted is None else posted.results)
 
 
 def make_life(*, broker: Broker, clients: Clients, reactor: Any) -> Life:

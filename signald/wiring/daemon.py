@@ -29,6 +29,7 @@ from signald.web.api import Api
 from signald.web.online import OnlinePage
 from signald.web.pages import make_admin_site, make_site
 from signald.web.probes import Probes
+from signald.websocket import frames
 from signald.wiring.builders import (
     UnixTime,
     make_broker,
@@ -123,7 +124,13 @@ def make_daemon(chosen: Settings, reactor: Any, unix_time: UnixTime = time.time)
     )
     websockets = make_websockets(chosen=chosen, everybody=everybody, limits=limits, bans=records.bans, counts=counts)
     metrics = make_metrics(
-        chosen=chosen, broker=broker, clients=clients, limits=limits, records=records, lag=lag, counts=counts
+        reads=frames.language(websockets.texts) if chosen.process.fast_path else "autobahn",
+        broker=broker,
+        clients=clients,
+        limits=limits,
+        records=records,
+        lag=lag,
+        counts=counts,
     )
     life = make_life(broker=broker, clients=clients, reactor=reactor)
     probes = Probes(life.health, life.ready, metrics.text)

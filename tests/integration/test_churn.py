@@ -10,9 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.churn import REMATCH_DELAY_S, Churn, run_to_the_end
-from tests.support.proxy import Proxy
-from tests.support.redis import LOGIN, RedisServer
+from tests.support.churn import REMATCH_DELAY_S, Churn, behind_proxies, run_to_the_end
+from tests.support.redis import LOGIN
 from tests.support.stores import watched
 from tests.support.swarm import Swarm
 from tests.support.troubles import Clocked, Failovers, Troubles
@@ -24,13 +23,7 @@ CLIENTS = 300
 
 def test_churn(tmp_path: Path) -> None:
     """Some order of what clients do and what breaks would leave people alone, with a stranger's words, or with two."""
-    with (
-        RedisServer(tmp_path, keeps=True) as store,
-        Proxy(store.port) as a,
-        Proxy(store.port) as b,
-        Proxy(store.port) as c,
-    ):
-        proxies = [a, b, c]
+    with behind_proxies(tmp_path, 3) as (store, proxies):
         urls = [f"redis://{LOGIN}@127.0.0.1:{proxy.port}" for proxy in proxies]
         with _service(urls, tmp_path) as service:
             rng = random.Random(SEED)  # noqa: S311 - to be repeated, not to be secret

@@ -16,7 +16,7 @@ from typing import Any
 
 import pytest
 
-from tests.support.churn import REMATCH_DELAY_S, SLACK_S, Churn, run_to_the_end
+from tests.support.churn import REMATCH_DELAY_S, SLACK_S, Churn, behind_proxies, run_to_the_end
 from tests.support.daemon import DaemonProcess
 from tests.support.operator import TOKEN, Operator
 from tests.support.oracle import check_relays
@@ -222,13 +222,7 @@ def test_alone() -> None:
 @pytest.mark.slow
 def test_together(tmp_path: Path) -> None:
     """Some order of losses, moves, deaths and an emptied store would end a call, or lose or double a message in it."""
-    with (
-        RedisServer(tmp_path, keeps=True) as store,
-        Proxy(store.port) as a,
-        Proxy(store.port) as b,
-        Proxy(store.port) as c,
-    ):
-        proxies = [a, b, c]
+    with behind_proxies(tmp_path, 3) as (store, proxies):
         urls = [f"redis://127.0.0.1:{proxy.port}" for proxy in proxies]
         rng = random.Random(SEED)  # noqa: S311 - to be repeated, not to be secret
         swarm = Travellers(rng, 60, 20, resume_s=REFUSED_AFTER_S, vanishing=VANISHING)

@@ -14,12 +14,11 @@ from pathlib import Path
 import hiredis
 import pytest
 
-from tests.support.churn import REMATCH_DELAY_S, run_to_the_end
+from tests.support.churn import REMATCH_DELAY_S, behind_proxies, run_to_the_end
 from tests.support.daemon import DaemonProcess
 from tests.support.matchmaking import CLAIM, LIKES_S
 from tests.support.oracle import waiting
-from tests.support.proxy import Proxy
-from tests.support.redis import LOGIN, Commands, RedisServer
+from tests.support.redis import LOGIN, Commands
 from tests.support.tokens import SECRET
 from tests.support.troubles import Clocked, Troubles
 from tests.support.wishers import Wishers
@@ -131,13 +130,7 @@ def shown(counts: Iterable[tuple[str, int]]) -> str:
 @pytest.mark.slow
 def test_churn_of_wishes(tmp_path: Path) -> None:
     """Somebody would meet whom it does not want, be overtaken, or wait for ever beside the one that it looks for."""
-    with (
-        RedisServer(tmp_path, keeps=True) as store,
-        Proxy(store.port) as a,
-        Proxy(store.port) as b,
-        Proxy(store.port) as c,
-    ):
-        proxies = [a, b, c]
+    with behind_proxies(tmp_path, 3) as (store, proxies):
         urls = [f"redis://{LOGIN}@127.0.0.1:{proxy.port}" for proxy in proxies]
         variables = {
             "REMATCH_DELAY_SECONDS": str(REMATCH_DELAY_S),

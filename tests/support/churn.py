@@ -6,8 +6,10 @@ import signal
 import sys
 import time
 from collections import Counter
-from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 from tests.support.daemon import DaemonProcess
@@ -34,6 +36,13 @@ STEPS_S = (3, -3, 40, -40, 3600, -3600)
 """To what wall clocks are set."""
 
 Fault = Callable[[], Awaitable[None]]
+
+
+@contextmanager
+def behind_proxies(folder: Path, count: int) -> Iterator[tuple[RedisServer, list[Proxy]]]:
+    """A store that keeps what it has over a restart, and a way to it for each of so many instances."""
+    with RedisServer(folder, keeps=True) as store, ExitStack() as ways:
+        yield store, [ways.enter_context(Proxy(store.port)) for _ in range(count)]
 
 
 def run_to_the_end(work: Coroutine[Any, Any, None], seed: int, report: Callable[[float], str]) -> None:

@@ -8,14 +8,11 @@ from typing import Any
 import pytest
 from twisted.internet.error import ConnectionAborted, ConnectionDone
 from twisted.internet.main import CONNECTION_DONE
-from twisted.internet.protocol import Protocol, connectionDone
 from twisted.internet.testing import MemoryReactorClock
 from twisted.python.failure import Failure
 
 from signald.network.accepted import Accepted
-
-MUCH = bytes(range(256)) * 40_000
-"""More than a socket's buffers take."""
+from tests.support.seen import MUCH, Seen
 
 
 class Wire:
@@ -48,20 +45,6 @@ class Wire:
             if self.wants_to_write:
                 self.transport.doWrite()
         return taken
-
-
-class Seen(Protocol):
-    """Does what a test says for what comes."""
-
-    def __init__(self) -> None:
-        self.on_data: Any = lambda data: None
-        self.lost: list[Any] = []
-
-    def dataReceived(self, data: bytes) -> None:
-        self.on_data(data)
-
-    def connectionLost(self, reason: Failure = connectionDone) -> None:
-        self.lost.append(type(reason.value))
 
 
 @pytest.fixture

@@ -9,7 +9,6 @@ import pytest
 from twisted.internet.epollreactor import EPollReactor
 from twisted.internet.error import ConnectionDone
 from twisted.internet.main import CONNECTION_DONE
-from twisted.internet.protocol import Protocol, connectionDone
 from twisted.internet.testing import MemoryReactorClock
 from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
@@ -17,23 +16,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from signald.network.accepted import Accepted
 from signald.network.lane import Lane
 from signald.network.output import Output
-
-MUCH = bytes(range(256)) * 40_000
-"""More than a socket's buffers take."""
-
-
-class Seen(Protocol):
-    """Does what a test says for what comes."""
-
-    def __init__(self) -> None:
-        self.on_data: Any = lambda data: None
-        self.lost: list[Any] = []
-
-    def dataReceived(self, data: bytes) -> None:
-        self.on_data(data)
-
-    def connectionLost(self, reason: Failure = connectionDone) -> None:
-        self.lost.append(type(reason.value))
+from tests.support.seen import MUCH, Seen
 
 
 class Lanes:

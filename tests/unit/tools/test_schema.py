@@ -33,6 +33,7 @@ from tests.support import node
 from tests.support.frames import TEXT
 from tests.support.memory import MemoryDaemon
 from tools import schema
+from tools.described import description
 
 ROOT = Path(__file__).parents[3]
 SCHEMA = schema.json_schema()
@@ -119,7 +120,7 @@ def test_everything_is_described() -> None:
         of = SCHEMA["$defs"][message.__name__]
         assert of["description"]
         for field, part in of["properties"].items():
-            assert field == "type" or schema._description(part), f"{message.__name__}.{field}"
+            assert field == "type" or description(part), f"{message.__name__}.{field}"
 
 
 @pytest.mark.parametrize("text", examples("client"))
