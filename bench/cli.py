@@ -84,7 +84,7 @@ def main() -> int:
             mode = next(mode for mode in MODES if arguments.mode == mode.NAME)
             options = {field.name: getattr(arguments, field.name) for field in dataclasses.fields(mode)}
             runner.run(mode(**options), launcher, servers, arguments.rounds)
-    except (BenchError, OSError) as error:
+    except (BenchError, OSError, ValueError) as error:  # of a size that no candidate has, too
         sys.stderr.write(f"bench: {error}\n")
         return 1
     return 0

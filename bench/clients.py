@@ -6,10 +6,10 @@ from collections.abc import Awaitable, Callable, Iterable, Sequence
 from functools import partial
 from typing import Any
 
-import msgspec
-from picows import WSCloseCode, WSFrame, WSListener, WSMsgType, WSTransport, ws_connect
+from picows import WSTransport, ws_connect
 
 from bench.errors import BenchError
+from signald.load.wire import Wire
 
 AVAILABLE = b'{"type":"available"}'
 LEAVE = b'{"type":"leave"}'
@@ -20,8 +20,6 @@ _OPENING_AT_ONCE = 32  # below the listen backlog of 50 that Twisted uses: a ref
 _STEP_TIMEOUT_S = 20.0
 _READ_BUFFER_BYTES = 4096
 _LOOK_S = 0.001
-
-_decode = msgspec.json.decode
 
 
 class Crowd:
@@ -170,7 +168,7 @@ class Crowd:
         client.on_paired(partner, starts)
 
 
-class Client(WSListener):
+class Client(Wire):
     """One WebSocket connection. Subclasses say what it does next; a message they do not expect fails the run.
 
     Attributes:
@@ -182,55 +180,32 @@ class Client(WSListener):
 
     def __init__(self, crowd: Crowd) -> None:
         """Make a client that is not connected yet."""
+        super().__init__()
         loop = asyncio.get_running_loop()
         self.crowd = crowd
         self.id = ""
         self.partner: Client | None = None
         self.ready: asyncio.Future[None] = loop.create_future()
         self.gone: asyncio.Future[None] = loop.create_future()
-        self._closing = False
 
-    def send(self, message: bytes) -> None:
-        """Send one JSON text."""
-        self._transport.send(WSMsgType.TEXT, message)
+    def closed(self, code: int) -> None:
+        """Fail the run: nobody has asked the server to close."""
+        self.crowd.fail(f"{self.id} was closed by the server: {code}")
 
-    def close(self) -> None:
-        """Start the WebSocket closing handshake; the server answers and closes the connection."""
-        self._closing = True
-        self._transport.send_close(WSCloseCode.OK)
-
-    def abandon(self) -> None:
-        """Cut the connection, when the run is over and its server is about to end."""
-        self._closing = True
-        self._transport.disconnect(graceful=False)
-
-    def on_ws_connected(self, transport: WSTransport) -> None:
-        """Keep the transport."""
-        self._transport = transport
-
-    def on_ws_frame(self, transport: WSTransport, frame: WSFrame) -> None:
-        """Take one frame from the server."""
-        try:
-            if frame.msg_type is WSMsgType.TEXT:
-                self._receive(_decode(frame.get_payload_as_bytes()))
-            elif frame.msg_type is WSMsgType.PING:
-                transport.send_pong(frame.get_payload_as_bytes())
-            elif frame.msg_type is WSMsgType.CLOSE:
-                if not self._closing:
-                    self.crowd.fail(f"{self.id} was closed by the server: {frame.get_close_code()}")
-                transport.disconnect()
-        except Exception as error:
-            self.crowd.fail(error)
+    def confused(self, error: Exception) -> None:
+        """Fail the run."""
+        self.crowd.fail(error)
 
     def on_ws_disconnected(self, transport: WSTransport) -> None:
         """Note the end; one that nobody asked for fails the run."""
         self.crowd.left(self)
-        if not self._closing:
+        if not self.closing:
             self.crowd.fail(f"{self.id or 'a client'} lost its connection")
         if not self.gone.done():
             self.gone.set_result(None)
 
-    def _receive(self, message: dict[str, Any]) -> None:
+    def hear(self, message: dict[str, Any]) -> None:
+        """Take one message; one that may not come now fails the run."""
         match message["type"]:
             case "ready":
                 self.crowd.joined(self, message["clientId"])

@@ -10,6 +10,7 @@ from bench import procfs
 from bench.clients import Crowd
 from bench.errors import BenchError
 from bench.servers import Target
+from signald.load.tally import percentile
 
 Figures = dict[str, float | int | str]
 """What a run prints: names with their unit, and values."""
@@ -147,8 +148,4 @@ def percentiles(latencies: "array[float]", *ranks: float) -> Figures:
         `p50_ms` and the like, and `max_ms` for 100, in milliseconds.
     """
     ordered = sorted(latencies)
-    last = len(ordered) - 1
-    return {
-        "max_ms" if rank == 100 else f"p{rank:g}_ms": round(ordered[round(last * rank / 100)] * 1e3, 3)
-        for rank in ranks
-    }
+    return {"max_ms" if rank == 100 else f"p{rank:g}_ms": round(percentile(ordered, rank) * 1e3, 3) for rank in ranks}

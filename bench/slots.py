@@ -23,8 +23,8 @@ from bench.modes.connect import Visits
 from bench.modes.latency import offer_steadily
 from bench.modes.relay import RelayClient, drain, start
 from bench.modes.setup import Calls
-from bench.payloads import candidate_template
 from bench.servers import Launcher, Target
+from signald.load.payloads import candidate_template
 
 PEERS = ("node", "signald", "go", "picows")
 """What there is to measure; the first is the baseline."""

@@ -16,8 +16,8 @@ from bench.clients import Crowd
 from bench.measure import Figures, measure, percentiles
 from bench.modes.base import option
 from bench.modes.relay import Relay, RelayClient, drain, start
-from bench.payloads import candidate_template
 from bench.servers import Target
+from signald.load.payloads import candidate_template
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -19,8 +19,9 @@ from bench.clients import Client, Crowd, pair_all
 from bench.errors import BenchError
 from bench.measure import Figures, measure, percentiles
 from bench.modes.base import Mode, option
-from bench.payloads import DIGITS, MARK, NUMBERS, candidate_template, masked
+from bench.payloads import masked
 from bench.servers import Target
+from signald.load.payloads import DIGITS, MARK, NUMBERS, candidate_template
 
 _LEAST_ROUNDS = 5  # how often each candidate in flight comes round, at least
 

@@ -11,12 +11,12 @@ from dataclasses import dataclass
 
 import msgspec
 
-from bench import payloads
 from bench.clients import AVAILABLE, LEAVE, Client, Crowd
 from bench.errors import BenchError
 from bench.measure import Figures, measure, percentiles
 from bench.modes.base import Mode, option
 from bench.servers import Target
+from signald.load import payloads
 
 _CANDIDATES = 10
 

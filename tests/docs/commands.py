@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 from bench import cli
+from signald.load.cli import parser
 from signald.settings.settings import SETTINGS
 from tests.docs.desk import PATIENCE_S, Desk
 from tests.docs.page import ROOT
@@ -166,6 +167,13 @@ def _pip(variables: Mapping[str, str], words: Words, desk: Desk) -> None:
             assert extra in (importlib.metadata.metadata("signald").get_all("Provides-Extra") or ())
 
 
+def _load(variables: Mapping[str, str], words: Words, desk: Desk) -> None:
+    try:
+        parser().parse_args(words)
+    except SystemExit:
+        raise AssertionError(f"signald-load does not understand {shlex.join(words)}") from None
+
+
 def _systemctl(variables: Mapping[str, str], words: Words, desk: Desk) -> None:
     verbs = ["daemon-reload", "disable", "edit", "enable", "reload", "restart", "start", "status", "stop"]
     verb, *units = words
@@ -227,6 +235,7 @@ _CHECKS: Mapping[str, Callable[[Mapping[str, str], Words, Desk], None]] = {
     "python": _python,
     "python3": _python,
     "redis-cli": _redis_cli,
+    "signald-load": _load,
     "systemctl": _systemctl,
     "systemd-analyze": _systemd_analyze,
     "systemd-socket-activate": _program_of_tests("systemd-socket-activate"),

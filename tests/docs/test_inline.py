@@ -12,6 +12,7 @@ from twisted.scripts.twistd import ServerOptions  # type: ignore[attr-defined]
 
 from bench import cli
 from bench.modes import MODES as MODES_OF_BENCH
+from signald.load.cli import parser
 from signald.settings.settings import SETTINGS
 from tests.docs import commands, names
 from tests.docs.desk import PATIENCE_S, Desk
@@ -28,6 +29,8 @@ def _option(code: str, page: Path, desk: Desk) -> None:
         assert any(words[0] in parser._option_string_actions for parser in parsers.values()), "bench has no such option"  # type: ignore[union-attr]
         return
     name = words[0].partition("=")[0]
+    if name in parser()._option_string_actions and name not in OPTIONS:
+        return  # of signald-load
     if name not in OPTIONS and name.lstrip("-") in ServerOptions().synonyms:
         return  # twistd's own, before ``signald``
     assert name in OPTIONS, "twistd signald has no such option"

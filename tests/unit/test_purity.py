@@ -44,3 +44,12 @@ def test_the_plugin_is_light() -> None:
     loaded = modules_after("from twisted.plugins import signald_plugin")
     assert "twisted.plugins.signald_plugin" in loaded
     assert not {name for name in loaded if name.startswith(("signald.", "autobahn", "msgspec"))}
+
+
+def test_the_load_tool_needs_no_daemon() -> None:
+    """It has to be started beside the daemon that it loads, and loads all of it before it says anything."""
+    loaded = modules_after("import signald.load.cli")
+    ours = {name for name in loaded if name.startswith("signald.")}
+    assert "signald.load.run" in ours
+    assert not {name for name in loaded if name.split(".")[0] in {"twisted", "autobahn"}}
+    assert {name.split(".")[1] for name in ours} == {"core", "load"}
