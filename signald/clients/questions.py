@@ -14,11 +14,16 @@ from signald.core.ids import ClientId, UserId
 
 
 class Look(msgspec.Struct, tag="look"):
-    """Asks who is there: at most so many clients, oldest first, or the one client. Answered by `ClientList`."""
+    """Asks who is there: at most so many clients, oldest first, or the one client. Answered by `ClientList`.
+
+    Attributes:
+        search: What stands in the id, user, room or partner of those that are wanted, or in their address if that is.
+    """
 
     limit: int
     addresses: bool
     client: ClientId | None = None
+    search: str = ""
 
 
 class ClientList(msgspec.Struct):
@@ -44,11 +49,12 @@ class ClientFacts(msgspec.Struct, rename="camel"):
 
 
 class Kick(msgspec.Struct, tag="kick"):
-    """Asks to close this client. Answered by whether it was there."""
+    """Asks to close this client; `by` is who wants it, for the log. Answered by whether it was there."""
 
     client: ClientId
     reason: str
     farewell: Farewell = KICKED
+    by: str = ""
 
 
 class BanClient(msgspec.Struct, tag="ban"):
@@ -56,12 +62,14 @@ class BanClient(msgspec.Struct, tag="ban"):
 
     Attributes:
         kinds: What to ban of it; if empty, its user, or its address if the user is not known.
+        by: Who wants it, for the log.
     """
 
     client: ClientId
     kinds: set[BanKind]
     seconds: float
     reason: str
+    by: str = ""
 
 
 class Bannings(msgspec.Struct):

@@ -5,6 +5,7 @@ the client acts. Bans are known to all of them.
 """
 
 from collections.abc import Callable, Iterable, Sequence
+from itertools import islice
 
 from msgspec import UNSET
 from twisted.logger import Logger
@@ -59,11 +60,15 @@ class Moderation:
 
     # --- for the operator ---------------------------------------------------------------------------------------------
 
-    def ban(self, kind: BanKind, value: str, seconds: float, reason: str) -> Ban:
-        """Ban a user or an address, and close whoever is concerned, on every instance."""
+    def ban(self, kind: BanKind, value: str, seconds: float, reason: str, by: str) -> Ban:
+        """Ban a user or an address, and close whoever is concerned, on every instance; `by` is for the log."""
         ban = self._bans.say(kind, value, seconds, reason)
         self._log.info(
-            "one {kind} banned for {seconds:g} s: {reason!r}", kind=kind.value, seconds=seconds, reason=reason
+            "one {kind} banned for {seconds:g} s by {by}: {reason!r}",
+            kind=kind.value,
+            seconds=seconds,
+            by=by,
+            reason=reason,
         )
         self._close_banned([ban])
         return ban
@@ -72,11 +77,11 @@ class Moderation:
         """The ban on somebody that is in force."""
         return self._bans.find(kind, value)
 
-    def lift(self, kind: BanKind, value: str) -> bool:
+    def lift(self, kind: BanKind, value: str, by: str) -> bool:
         """End a ban on every instance; false if there is none."""
         lifted = self._bans.lift(kind, value)
         if lifted:
-            self._log.info("a ban on one {kind} was lifted", kind=kind.value)
+            self._log.info("a ban on one {kind} was lifted by {by}", kind=kind.value, by=by)
         return lifted
 
     def in_force(self) -> list[Ban]:
@@ -101,7 +106,10 @@ class Moderation:
 
     def _look(self, asked: Look) -> ClientList:
         clients: Iterable[Client]
-        if asked.client is None:
+        if asked.client is None and asked.search:
+            wanted = (client for client in self._clients if _tells(client, asked.search, addresses=asked.addresses))
+            clients = islice(wanted, asked.limit)
+        elif asked.client is None:
             clients = self._clients.first(asked.limit)
         else:
             client = self._clients.find(asked.client)
@@ -128,7 +136,9 @@ class Moderation:
     def _kick(self, asked: Kick) -> bool:
         client = self._clients.find(asked.client)
         if client is not None:
-            self._log.info("client {client} kicked: {reason!r}", client=client.id, reason=asked.reason)
+            self._log.info(
+                "client {client} kicked by {by}: {reason!r}", client=client.id, by=asked.by, reason=asked.reason
+            )
             dismiss(client, POLICY_VIOLATION, _short(asked.reason), asked.farewell)
         return client is not None
 
@@ -140,7 +150,9 @@ class Moderation:
         user, address = found
         kinds = asked.kinds or {BanKind.USER if user else BanKind.ADDRESS}
         values = {BanKind.USER: user, BanKind.ADDRESS: address}
-        bans = [self.ban(kind, value, asked.seconds, asked.reason) for kind in kinds if (value := values[kind])]
+        bans = [
+            self.ban(kind, value, asked.seconds, asked.reason, asked.by) for kind in kinds if (value := values[kind])
+        ]
         return Bannings(found=True, bans=bans)
 
     def _close_banned(self, bans: Sequence[Ban]) -> None:
@@ -158,6 +170,13 @@ class Moderation:
         for client, ban in sorted(concerned, key=lambda each: each[0].session.state is State.PAIRED):
             words = f"banned: {ban.reason}" if ban.reason else "banned"
             dismiss(client, POLICY_VIOLATION, _short(words), banned(self._bans.rest_s(ban)))
+
+
+def _tells(client: Client, search: str, *, addresses: bool) -> bool:
+    """Whether something of a client has this in it, whatever the case."""
+    session = client.session
+    about = (client.id, session.user, session.room, session.partner, client.address if addresses else None)
+    return any(text is not None and search.casefold() in text.casefold() for text in about)
 
 
 def _short(reason: str) -> str:

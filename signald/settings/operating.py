@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from signald.core.accounts import ADMIN, Account, Role
 from signald.settings import values
 from signald.settings.setting import Group, SettingsError, many, setting
 
@@ -18,6 +19,13 @@ class OperatorSettings(Group):
         "",
         values.bearer_token(16),
         "Whoever shows it on ADMIN_LISTEN may list, kick and ban clients; empty: nobody may",
+        secret=True,
+    )
+    admin_tokens: tuple[Account, ...] = setting(
+        "",
+        values.accounts,
+        "The same for several people, comma-separated: `name:role:token`, the role `moderator` or `operator`; "
+        "moderators see no addresses and no settings",
         secret=True,
     )
     public_metrics: bool = setting("false", values.switch, "Whether `/metrics` is on the public port too")
@@ -55,5 +63,16 @@ class OperatorSettings(Group):
             raise SettingsError("REPORT_WEBHOOK_URL: set REPORT_WEBHOOK_SECRET too, or nobody knows who posts there")
         if self.report_webhook_secret and not self.report_webhook_url:
             raise SettingsError("REPORT_WEBHOOK_SECRET: set REPORT_WEBHOOK_URL too")
-        if self.admin_token and not self.admin_listen:
-            raise SettingsError("ADMIN_TOKEN: set ADMIN_LISTEN too, the endpoint on which it is shown")
+        for name, value in (("ADMIN_TOKEN", self.admin_token), ("ADMIN_TOKENS", self.admin_tokens)):
+            if value and not self.admin_listen:
+                raise SettingsError(f"{name}: set ADMIN_LISTEN too, the endpoint on which it is shown")
+        for number, each in enumerate(self.admin_tokens if self.admin_token else (), 1):
+            if each.name == ADMIN or each.token == self.admin_token:
+                what = "name" if each.name == ADMIN else "token"
+                raise SettingsError(f"ADMIN_TOKENS: entry {number} has the {what} of whoever shows ADMIN_TOKEN")
+
+    @property
+    def accounts(self) -> tuple[Account, ...]:
+        """Who may do something on ADMIN_LISTEN."""
+        shared = (Account(ADMIN, Role.OPERATOR, self.admin_token),) if self.admin_token else ()
+        return shared + self.admin_tokens

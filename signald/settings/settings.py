@@ -99,6 +99,8 @@ def describe(chosen: Settings) -> Iterator[str]:
     yield f"clients connect to {', '.join(where)}, path /ws"
     if chosen.operator.admin_listen:
         yield f"the operator connects to {', '.join(chosen.operator.admin_listen)}"
+    if chosen.operator.accounts:
+        yield f"there may {', '.join(f'{each.name} ({each.role})' for each in chosen.operator.accounts)}"
     if store.redis_url is None:
         yield "no store: this process pairs its own clients, in memory"
     else:

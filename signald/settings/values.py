@@ -13,6 +13,7 @@ from typing import Final, NamedTuple, TypeVar
 
 from signald.brokers.redis.url import StoreAddress, parse_url
 from signald.core import origins, urls
+from signald.core.accounts import MAX_NAME_LENGTH, Account, Role
 from signald.core.messages import MAX_RELEASE_LENGTH, MAX_WORD_LENGTH
 from signald.core.wishes import LIKES, fold
 from signald.identity.signing_keys import HMAC, PUBLIC
@@ -162,6 +163,34 @@ def bearer_token(shortest: int) -> Callable[[str], str]:
         return parse_secret(text)
 
     return parse
+
+
+def accounts(text: str) -> tuple[Account, ...]:
+    """Accounts, comma-separated, each ``name:role:token``. What is wrong is said by number: a name may be a token."""
+    found: list[Account] = []
+    for number, entry in enumerate(text.split(",") if text else (), 1):
+        try:
+            account = _account(entry.strip())
+        except ValueError as error:
+            raise ValueError(f"entry {number} {error}") from None
+        for before in found:
+            if account.name == before.name or account.token == before.token:
+                what = "name" if account.name == before.name else "token"
+                raise ValueError(f"entry {number} has the {what} of an earlier one")
+        found.append(account)
+    return tuple(found)
+
+
+def _account(entry: str) -> Account:
+    name, role, token = (*entry.split(":", 2), "", "")[:3]
+    if not re.fullmatch(rf"[A-Za-z0-9._-]{{1,{MAX_NAME_LENGTH}}}", name) or not role or not token:
+        raise ValueError(f"must be name:role:token, the name 1 to {MAX_NAME_LENGTH} letters, digits, dots or dashes")
+    if role not in list(Role):
+        raise ValueError(f"must have a role that is one of {', '.join(Role)}")
+    try:
+        return Account(name, Role(role), bearer_token(16)(token))
+    except ValueError as error:
+        raise ValueError(f"has a token that {error}") from None
 
 
 def choice(of: type[E]) -> Callable[[str], E]:

@@ -2,5 +2,6 @@
 
 ``pages`` is the tree of all paths and ``resources`` what it is made of, ``channel`` speaks HTTP. ``files`` sends what
 ``assets`` makes of ``static/``, the demo page, with a script by ``bundle``. ``probes`` answers supervisors, ``online``
-pages that show how many are here. ``api`` is HTTP of the operator's API and ``admin`` its paths.
+pages that show how many are here. ``api`` is HTTP of the operator's API, ``accounts`` who may use it; ``admin``,
+``bans`` and ``inbox`` are its paths.
 """

@@ -1,6 +1,5 @@
 """Speaks HTTP for the operator's API: who may ask, what requests hold, how answers look. `admin` has the paths."""
 
-import hmac
 from collections.abc import Awaitable, Callable, Mapping
 from http import HTTPStatus
 from typing import Final, Protocol, TypeVar
@@ -12,7 +11,9 @@ from twisted.web.resource import IResource, Resource
 from twisted.web.server import NOT_DONE_YET, Request, Site
 
 from signald.clients.questions import Asking
+from signald.core.accounts import Account, Role
 from signald.core.bans import Ban, BanKind
+from signald.web.accounts import Accounts
 
 MAX_BODY_BYTES: Final = 16 * 1024
 """Size of a request's body. A ban is a few hundred bytes."""
@@ -24,7 +25,7 @@ MAX_SENT_BYTES: Final = 1024 * 1024
 class Operator(Protocol):
     """Does what the operator asks; see `signald.moderation.operator.Moderation`."""
 
-    def ban(self, kind: BanKind, value: str, seconds: float, reason: str) -> Ban:
+    def ban(self, kind: BanKind, value: str, seconds: float, reason: str, by: str) -> Ban:
         """Ban a user or an address."""
         ...
 
@@ -32,7 +33,7 @@ class Operator(Protocol):
         """The ban on somebody."""
         ...
 
-    def lift(self, kind: BanKind, value: str) -> bool:
+    def lift(self, kind: BanKind, value: str, by: str) -> bool:
         """End a ban; false if there is none."""
         ...
 
@@ -92,33 +93,36 @@ class Api:
     Args:
         operator: Bans, and lifts bans.
         ask: Puts a question to all instances.
-        token: Whoever has it may; if empty, nobody may.
+        accounts: Who may do what.
         users_known: Whether clients have users at all.
     """
 
-    def __init__(self, *, operator: Operator, ask: Asking, token: str, users_known: bool) -> None:
+    def __init__(self, *, operator: Operator, ask: Asking, accounts: Accounts, users_known: bool) -> None:
         self.operator = operator
         self.ask = ask
         self.users_known = users_known
-        self._token = token.encode()
+        self.accounts = accounts
 
-    def authorise(self, request: Request) -> None:
-        """Let whoever has the token pass.
+    def authorise(self, request: Request) -> Account:
+        """Whose token a request shows.
 
         Raises:
-            ApiError: It has not.
+            ApiError: Nobody's.
         """
-        if not self._token:
+        if not self.accounts:
             raise ApiError(HTTPStatus.FORBIDDEN, "set ADMIN_TOKEN to use this")
         scheme, _, shown = (request.getHeader(b"authorization") or b"").partition(b" ")
-        if scheme.lower() != b"bearer" or not hmac.compare_digest(shown.strip(), self._token):
+        found = self.accounts.find(shown.strip()) if scheme.lower() == b"bearer" else None
+        if found is None:
             request.setHeader(b"www-authenticate", b'Bearer realm="signald"')
-            raise ApiError(HTTPStatus.UNAUTHORIZED, "send the header Authorization: Bearer, with ADMIN_TOKEN")
+            raise ApiError(HTTPStatus.UNAUTHORIZED, "send the header Authorization: Bearer, with your token")
+        return found
 
 
 Kind = TypeVar("Kind")
 
-Method = Callable[[Request], Awaitable[tuple[HTTPStatus, object]]]
+Method = Callable[[Request, Account], Awaitable[tuple[HTTPStatus, object]]]
+"""Answers a request of somebody who was recognised."""
 
 
 class Endpoint(Resource):
@@ -144,8 +148,8 @@ class Endpoint(Resource):
 
     async def _answer(self, request: Request) -> None:
         try:
-            self._api.authorise(request)
-            status, answer = await self._method(request)(request)
+            who = self._api.authorise(request)
+            status, answer = await self._method(request)(request, who)
         except CancelledError:
             raise  # nobody waits for the answer any more
         except ApiError as error:
@@ -173,6 +177,16 @@ class Endpoint(Resource):
     def getChild(self, path: bytes, request: Request) -> IResource:
         """See `Resource.getChild`."""
         return Endpoint(self._api)
+
+
+def operators_only(who: Account, what: str) -> None:
+    """Let operators pass.
+
+    Raises:
+        ApiError: It is a moderator; `what` is not for those.
+    """
+    if who.role is not Role.OPERATOR:
+        raise ApiError(HTTPStatus.FORBIDDEN, f"{what}: for operators only, and you are a {who.role}")
 
 
 def text_of(path: bytes) -> str:

@@ -13,11 +13,12 @@ from http import HTTPStatus
 from typing import Annotated, Final, Protocol
 
 import msgspec
-from msgspec import Meta
+from msgspec import UNSET, Meta, UnsetType
 from twisted.web.resource import IResource
 from twisted.web.server import Request
 
 from signald.brokers.inbox import FoundReport, ReportPage
+from signald.core.accounts import ADMIN, Account
 from signald.core.ids import ReportId
 from signald.core.reports import MAX_BY_LENGTH, MAX_NOTE_LENGTH, KeptReport, ReportState
 from signald.web.api import Api, ApiError, Endpoint, Method, body, number, query, text_of
@@ -50,12 +51,12 @@ class NewRuling(msgspec.Struct, forbid_unknown_fields=True):
 
     Attributes:
         state: What has become of it.
-        by: Who says so, for the log and for other operators.
+        by: Who says so, for the log and for other operators; only for who shows ADMIN_TOKEN, which several may have.
         note: For other operators.
     """
 
     state: ReportState
-    by: Annotated[str, Meta(min_length=1, max_length=MAX_BY_LENGTH)] = "operator"
+    by: Annotated[str, Meta(min_length=1, max_length=MAX_BY_LENGTH)] | UnsetType = UNSET
     note: Annotated[str, Meta(max_length=MAX_NOTE_LENGTH)] = ""
 
 
@@ -79,7 +80,7 @@ class ReportsPage(Endpoint):
         """See `Resource.getChild`."""
         return _Report(self._api, self._desk, ReportId(text_of(path)))
 
-    async def _list(self, request: Request) -> tuple[HTTPStatus, object]:
+    async def _list(self, request: Request, who: Account) -> tuple[HTTPStatus, object]:
         limit = number(request, b"limit", LISTED, LISTED_AT_MOST)
         page = await self._desk.page(limit, _before(request), _state(request))
         answer: dict[str, object] = {"total": page.total, "reports": [_shown(kept) for kept in page.reports]}
@@ -100,12 +101,15 @@ class _Report(Endpoint):
         """See `Endpoint.methods`."""
         return {b"GET": self._show, b"POST": self._rule}
 
-    async def _show(self, request: Request) -> tuple[HTTPStatus, object]:
+    async def _show(self, request: Request, who: Account) -> tuple[HTTPStatus, object]:
         return HTTPStatus.OK, _found(await self._desk.find(self._id))
 
-    async def _rule(self, request: Request) -> tuple[HTTPStatus, object]:
+    async def _rule(self, request: Request, who: Account) -> tuple[HTTPStatus, object]:
         asked = body(request, NewRuling)
-        return HTTPStatus.OK, _found(await self._desk.rule(self._id, asked.state, asked.by, asked.note))
+        by = asked.by or who.name
+        if who.name not in (by, ADMIN):
+            raise ApiError(HTTPStatus.FORBIDDEN, f"by: this is the token of {who.name}")
+        return HTTPStatus.OK, _found(await self._desk.rule(self._id, asked.state, by, asked.note))
 
 
 def _found(found: FoundReport) -> dict[str, object]:

@@ -8,8 +8,9 @@ from twisted.web.server import Request, Site
 
 from signald import __version__
 from signald.web import assets
-from signald.web.admin import BansPage, ClientsPage, PoolsPage
+from signald.web.admin import ClientsPage, PoolsPage
 from signald.web.api import AdminSite, Api
+from signald.web.bans import BansPage
 from signald.web.channel import FrontedRequest, OneRequest
 from signald.web.files import FilePage, StaticFolder
 from signald.web.inbox import ReportDesk, ReportsPage

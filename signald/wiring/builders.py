@@ -282,7 +282,7 @@ def make_clients(
         pace=pace,
         report=records.reports.file,
         lag=lag,
-        departed=records.traces.remember if chosen.operator.admin_token else lambda client, user: None,
+        departed=records.traces.remember if chosen.operator.accounts else lambda client, user: None,
         chance=random.random,
         answer_s=chosen.pairing.match_answer_seconds,
         terms=make_terms(resuming=chosen.resuming, passes=passes, boot=boot, unix_time=unix_time, bans=records.bans),

@@ -25,6 +25,7 @@ from signald.settings.settings import Settings, describe
 from signald.settings.values import WORKER
 from signald.telemetry.counts import Counts
 from signald.telemetry.lag import LoopLag
+from signald.web.accounts import Accounts
 from signald.web.api import Api
 from signald.web.online import OnlinePage
 from signald.web.pages import make_admin_site, make_site
@@ -146,7 +147,7 @@ def make_daemon(chosen: Settings, reactor: Any, unix_time: UnixTime = time.time)
     api = Api(
         operator=moderation,
         ask=everybody.questions.ask,
-        token=chosen.operator.admin_token,
+        accounts=Accounts(chosen.operator.accounts),
         users_known=everybody.users is not None,
     )
     output = Output(reactor)

@@ -80,7 +80,7 @@ class Goodbye(MemoryTest):
         other.send("available")
         moderation = daemon.daemon._moderation
         assert isinstance(moderation, Moderation)
-        moderation.ban(BanKind.USER, "ada", 3600.0, "enough")
+        moderation.ban(BanKind.USER, "ada", 3600.0, "enough", "ada")
         daemon.settle()
         self.assertEqual(self.said_to(client, 1008), ("stay-out", "banned", 3_600_000))
         self.assertEqual(other.take()[-1], {"type": "partner-left", "reason": "removed"})

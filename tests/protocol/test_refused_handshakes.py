@@ -70,7 +70,7 @@ class RefusedHandshakes(MemoryTest):
     def test_banned(self) -> None:
         """Somebody who is banned for a minute believes that the service is down for good."""
         daemon = self.start()
-        self.moderation(daemon).ban(BanKind.ADDRESS, HERE, 60.0, "enough")
+        self.moderation(daemon).ban(BanKind.ADDRESS, HERE, 60.0, "enough", "ada")
         self.assertEqual(self.told(self.connect(daemon)), ("BANNED", 4403, "stay-out", "banned"))
         self.assertEqual(self.after_ms, 60_000)
         self.assertEqual(self.status(self.connect(daemon, v1=False)), 403)
@@ -120,7 +120,7 @@ class RefusedHandshakes(MemoryTest):
     def test_banned_user(self) -> None:
         """Somebody who is banned is told to get a new token, and gets one, for ever."""
         daemon = self.start(**TOKENS)
-        self.moderation(daemon).ban(BanKind.USER, "ada", 3600.0, "enough")
+        self.moderation(daemon).ban(BanKind.USER, "ada", 3600.0, "enough", "ada")
         self.assertEqual(self.told(self.connect(daemon, f"bearer.{ADA}")), ("BANNED", 4403, "stay-out", "banned"))
         self.assertEqual(self.after_ms, 3_600_000)
 

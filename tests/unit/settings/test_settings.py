@@ -111,6 +111,20 @@ BAD: Mapping[str, tuple[str, ...]] = {
         *("https://[hunter2]/", "https://m/hunter2\n/x", "https://m\u2100hunter2/x", "https://m/hunter2\u00e9"),
     ),
     "REPORT_WEBHOOK_SECRET": ("hunter2", "whsec_hunter2", "whsec_%%%%%%%%%%%%%%%%%%%%%%%%"),
+    "ADMIN_TOKENS": (
+        "hunter2",
+        "ada:moderator",
+        "ada:moderator:",
+        "ada:moderator:hunter2",
+        "ada:hunter2:xxxxxxxxxxxxxxxx",
+        ":operator:xxxxxxxxxxxxxxxx",
+        "a b:operator:xxxxxxxxxxxxxxxx",
+        "hunter2-hunter2-hunter2-hunter2-h:operator:xxxxxxxxxxxxxxxx",
+        "ada:operator:hunter2 hunter2 hunter2",
+        "ada:operator:xxxxxxxxxxxxxxxx,",
+        "ada:operator:xxxxxxxxxxxxxxxx,ada:moderator:yyyyyyyyyyyyyyyy",
+        "ada:operator:xxxxxxxxxxxxxxxx,bob:moderator:xxxxxxxxxxxxxxxx",
+    ),
     "ADMIN_TOKEN": ("hunter2", "x" * 15, "hunter2 hunter2 hunter2", "hunter2\u00e9" * 4),
     "TURN_TTL": ("0", "59", "x", "1h", "2592001"),
     "DEMO": ("maybe",),
@@ -290,8 +304,35 @@ def test_secrets_are_never_shown() -> None:
         | {"AUTH_MODE": "required", "JWT_SECRET": "hunter2 hunter2 hunter2 hunter2 hunter2"}
         | {"REPORT_WEBHOOK_URL": "https://m/hunter2", "REPORT_WEBHOOK_SECRET": "hunter2 hunter2 hunter2"}
         | {"ADMIN_LISTEN": "tcp:1", "ADMIN_TOKEN": "hunter2-hunter2-hunter2"}
+        | {"ADMIN_TOKENS": "ada:moderator:hunter2-hunter2-hunter3"}
     )
-    assert "hunter2" not in repr(shared)
+    assert "hunter2" not in repr(shared) + repr(shared.operator.accounts) + "".join(settings.describe(shared))
+
+
+def test_several_may_have_tokens() -> None:
+    """Moderators share one secret, and nobody knows who has thrown whom out; or a slip makes one an operator."""
+    tokens = "ada:moderator:t1-xxxxxxxxxxxxxxxx, bob:operator:t2:with:colons:xxxxx"
+    chosen = settings.parse({"ADMIN_LISTEN": "tcp:1", "ADMIN_TOKENS": tokens, "ADMIN_TOKEN": "x" * 16})
+    assert [(each.name, each.role.value, each.token) for each in chosen.operator.accounts] == [
+        ("admin", "operator", "x" * 16),
+        ("ada", "moderator", "t1-xxxxxxxxxxxxxxxx"),
+        ("bob", "operator", "t2:with:colons:xxxxx"),
+    ]
+    assert "there may admin (operator), ada (moderator), bob (operator)" in settings.describe(chosen)
+    for wrong, about in (
+        ({"ADMIN_TOKENS": tokens}, "ADMIN_TOKENS: set ADMIN_LISTEN too"),
+        ({"ADMIN_LISTEN": "tcp:1", "ADMIN_TOKENS": f"{tokens},x:y:z"}, r"ADMIN_TOKENS: entry 3 .* moderator, operator"),
+        (
+            {"ADMIN_LISTEN": "tcp:1", "ADMIN_TOKENS": tokens, "ADMIN_TOKEN": "t1-xxxxxxxxxxxxxxxx"},
+            "ADMIN_TOKENS: entry 1 has the token of whoever shows ADMIN_TOKEN",
+        ),
+        (
+            {"ADMIN_LISTEN": "tcp:1", "ADMIN_TOKENS": f"admin:moderator:{'y' * 16}", "ADMIN_TOKEN": "x" * 16},
+            "ADMIN_TOKENS: entry 1 has the name of whoever shows ADMIN_TOKEN",
+        ),
+    ):
+        with pytest.raises(SettingsError, match=rf"^{about}"):
+            settings.parse(wrong)
 
 
 def is_silent_about(secret: str, variables: Mapping[str, str]) -> bool:
@@ -481,6 +522,7 @@ def test_every_setting_is_an_option(tmp_path: Path) -> None:
         "report-webhook-url": "https://mod.example/hook",
         "report-webhook-secret": "whsec_" + "c2VjcmV0" * 5,
         "admin-token": "t" * 16,
+        "admin-tokens": "ada:moderator:" + "a" * 16,
         "demo": "false",
         "drain-seconds": "5",
         "match-keys": "lang;gender=f,m,x",
@@ -517,6 +559,7 @@ def test_every_setting_is_an_option(tmp_path: Path) -> None:
         "report-webhook-url": ["--report-webhook-secret", "s" * 16],
         "report-webhook-secret": ["--report-webhook-url=https://mod.example"],
         "admin-token": ["--admin-listen=tcp:9100"],
+        "admin-tokens": ["--admin-listen=tcp:9100"],
         "match-claims": ["--auth-mode=optional", "--jwt-secret", "s" * 32],
     }
     default = options(*store)
