@@ -24,6 +24,7 @@ class Journey(View):
         blurred: Whether it was told that, and does not know yet that all has come.
         partner_away: Whether its partner is, as far as it was told.
         away_at: When it lost its connection; None while it has one.
+        was_away_at: When it lost the one before.
         excused: Why its session may be over although it said nothing of the kind.
         diary: The last things that it said and heard, for whoever reads of a broken promise.
     """
@@ -32,6 +33,7 @@ class Journey(View):
     blurred: bool = False
     partner_away: bool = False
     away_at: float | None = None
+    was_away_at: float | None = None
     excused: str = ""
     diary: deque[str] = field(default_factory=lambda: deque(maxlen=24))
     _met: dict[str, str] = field(default_factory=dict)
@@ -78,10 +80,7 @@ class Journey(View):
         room = self._met.get(sender)
         if room is None:
             raise Broken(f"{self.client} heard {sender}, whom it never met")
-        heard = self.heard.setdefault(room, [])
-        if heard and number <= heard[-1]:
-            raise Broken(f"{self.client} heard message {number} of {sender} after {heard[-1]} in room {room}")
-        heard.append(number)
+        self._heard(room, sender, number)
 
     def partner_is(self, *, away: bool, lost: bool = False) -> None:
         """`partner-away`, or `partner-back`."""
@@ -99,7 +98,7 @@ class Journey(View):
             told: The server's message.
             again: The words that are sent again.
         """
-        self.away_at = None
+        self.was_away_at, self.away_at = self.away_at, None
         self.partner_away = told.get("partner") == "away"
         if not told["lost"]:
             return
@@ -130,7 +129,7 @@ class Journey(View):
     def is_over(self, why: str) -> None:
         """The session has ended, and may have."""
         self.excused = self.excused or why
-        self.gone_at = time.monotonic()
+        self.end()
 
     @property
     def _partners(self) -> set[tuple[str, str]]:

@@ -81,6 +81,7 @@ class View:
         count: How many messages it has sent.
         said: Its messages, by number.
         heard: Numbers of its partner's messages, by room.
+        heard_from: Who that was.
         knew: The rooms that it was told of.
         left: The rooms that its own words may have ended.
         farewells: For each `partner-left`, the rooms and partners that it may be about.
@@ -94,6 +95,7 @@ class View:
     count: int = 0
     said: dict[int, Said] = field(default_factory=dict)
     heard: dict[str, list[int]] = field(default_factory=dict)
+    heard_from: dict[str, str] = field(default_factory=dict)
     knew: set[str] = field(default_factory=set)
     left: set[str] = field(default_factory=set)
     farewells: list[set[tuple[str, str]]] = field(default_factory=list)
@@ -165,9 +167,20 @@ class View:
     def relayed(self, sender: str, number: int) -> None:
         self._keep(f"a message from {sender}", lambda state: state if state.partner == sender else None)
         (room,) = {state.room for state in self.states if state.partner == sender}
+        self._heard(room, sender, number)
+
+    def end(self) -> None:
+        """The client is gone. What it said last may have been heard in a room that it was not told of any more."""
+        self.gone_at = time.monotonic()
+        if self.word == "ice":
+            self.said[self.count - 1].anywhere = True
+
+    def _heard(self, room: str, sender: str, number: int) -> None:
         heard = self.heard.setdefault(room, [])
         if heard and number <= heard[-1]:
             raise Broken(f"{self.client} heard message {number} of {sender} after {heard[-1]} in room {room}")
+        if self.heard_from.setdefault(room, sender) != sender:
+            raise Broken(f"{self.client} heard {sender} in room {room}, where {self.heard_from[room]} is with it")
         heard.append(number)
 
     def _keep(self, what: str, after: Callable[[State], State | None]) -> None:
@@ -189,7 +202,6 @@ def check_relays(views: dict[str, View]) -> int:
     """Every message came to the right room, once, in order, with no gap; gives how many there were."""
     count = 0
     said_in: dict[str, list[Said]] = {}
-    anywhere = {said.number for view in views.values() for said in view.said.values() if said.anywhere}
     for view in views.values():
         for said in view.said.values():
             for room in said.rooms:
@@ -197,10 +209,12 @@ def check_relays(views: dict[str, View]) -> int:
     for view in views.values():
         for room, heard in view.heard.items():
             count += len(heard)
+            partner = view.heard_from[room]
             of_partner = [said for said in said_in.get(room, ()) if said.sender != view.client]
-            strange = set(heard) - {said.number for said in of_partner} - anywhere
-            if strange or len({said.sender for said in of_partner}) > 1:
-                raise Broken(f"in room {room} {view.client} heard {strange}, which nobody said there")
+            known = {said.number for said in views[partner].said.values() if room in said.rooms or said.anywhere}
+            strange = set(heard) - known
+            if strange or {said.sender for said in of_partner} - {partner}:
+                raise Broken(f"in room {room} {view.client} heard {strange} of {partner}, who did not say that there")
             sure = [said.number for said in of_partner if said.number <= heard[-1] and view.must_have(said, room)]
             missed = set(sure) - set(heard)
             if missed:

@@ -156,12 +156,18 @@ class Swarm:
         except Broken as broken:
             self.broken.append(str(broken))
 
-    def check_gone(self, view: View, partner: str) -> None:
-        """Nobody is matched with one who is gone, but for a claim that was on its way."""
+    def check_gone(self, view: View, partner: str, since: float | None = None) -> None:
+        """Nobody is matched with one who is gone, but for a claim that was on its way.
+
+        Args:
+            view: Who was told of its match.
+            partner: With whom.
+            since: Since when it may have been matched; None for just now.
+        """
         other = self.views.get(partner)
         if other is None:
             raise Broken(f"{view.client} is matched with {partner}, who never was")
-        now = time.monotonic()
+        now = time.monotonic() if since is None else since
         late_s = self.late_s()
         if other.gone_at is not None and now - other.gone_at > late_s:
             self.late_matches += 1
@@ -177,7 +183,7 @@ class Swarm:
         if client in self.clients:
             self.clients.remove(client)
             if client.view is not None:
-                client.view.gone_at = time.monotonic()
+                client.view.end()
 
     async def fill(self) -> None:
         """Connect clients until there are enough; instances that do not listen are tried again next time."""
@@ -248,5 +254,7 @@ class Swarm:
             if view.gone_at is not None and now - view.gone_at > 60.0:
                 del self.views[view.client]
             else:
-                view.said = {said.number: said for said in view.said.values() if said.rooms & rooms}
+                said = view.said.values()
+                view.said = {each.number: each for each in said if each.rooms & rooms or each.anywhere}
                 view.heard = {room: heard for room, heard in view.heard.items() if room in rooms}
+                view.heard_from = {room: partner for room, partner in view.heard_from.items() if room in rooms}

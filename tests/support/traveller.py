@@ -41,6 +41,7 @@ class Traveller:
         self._nonce = ""
         self._attempts = 0
         self._doubtful = False
+        self._said_at = 0.0
         self._leaving = False
         self.twice = False
         """Whether it will try to return by two connections at once."""
@@ -82,6 +83,7 @@ class Traveller:
         """Say a word of the oracle's list."""
         assert self.view is not None
         said = self.view.say(word)
+        self._said_at = time.monotonic()
         text = TEXTS[word] if said is None else b'{"type":"ice","candidate":{"candidate":"%d"}}' % said.number
         if word in ("available", "next"):
             self._waiting_since = self._waiting_since or time.monotonic()
@@ -233,6 +235,7 @@ class Traveller:
         self._crowd.resumed(lost=told["lost"])
         view.resumed(told, [word for word, _ in again])
         self._attach(line)
+        self._said_at = time.monotonic()
         for word, text in again:
             self._send(word, text)
         if view.word or view.blurred:
@@ -273,6 +276,7 @@ class Traveller:
         view = self.view
         if self._line is line and view is not None and (view.word or view.blurred):
             self._certain = len(self._sent)
+            self._crowd.answered(self._said_at)
             self._crowd.judge(view.handled)
 
     def _hear(self, line: Line, message: Message) -> None:
@@ -287,7 +291,8 @@ class Traveller:
         if kind == "matched":
             self._waiting_since = None
             crowd.matches += 1
-            crowd.judge(lambda: crowd.check_gone(view, message["partnerId"]))
+            since = None if "resume" in message else view.was_away_at  # it was sent again
+            crowd.judge(lambda: crowd.check_gone(view, message["partnerId"], since))
             crowd.judge(lambda: view.matched(message["roomId"], message["partnerId"]))
         elif kind == "partner-left":
             self._waiting_since = time.monotonic()
