@@ -87,7 +87,8 @@ class MemoryBroker:
 
     def enqueue(self, ticket: Ticket) -> None:
         """See `Broker.enqueue`."""
-        self._match(ticket)
+        if not self._match(ticket):
+            self._wait(ticket)
         if self._timer is not None or self._queue.next_change() is not None:
             self._schedule()
 
@@ -119,9 +120,8 @@ class MemoryBroker:
         """See `Broker.leave`."""
         ended = self._rooms.end(room)
         if ended is not None:
-            if self._halves.end(room):
+            if self._missing.pop(room, None) is not None and self._halves.end(room):
                 self._over.begin(room)
-            self._missing.pop(room, None)
             self._events.partner_left(ended.partner_of(client), room, why)
 
     def away(self, room: RoomId, client: ClientId, seconds: float) -> None:
@@ -207,7 +207,8 @@ class MemoryBroker:
         """How many rooms there are."""
         return len(self._rooms)
 
-    def _match(self, ticket: Ticket) -> None:
+    def _match(self, ticket: Ticket) -> bool:
+        """Let a ticket meet whom it may meet; gives whether there was anybody."""
         now = self._clock.seconds()
         while (other := self._queue.match(ticket, now)) is not None:
             room = Room(self._new_room_id(), other.client, ticket.client)
@@ -218,14 +219,16 @@ class MemoryBroker:
                 found = PartnerFound.of(ticket, other, room.id, initiator=False)
                 if not self._events.matched(found):
                     self.leave(room.id, ticket.client)
-                return
+                return True
             # It went in the same turn: its room was none, and the next one is asked.
             self._rooms.end(room.id)
-        if ticket not in self._queue:
-            try:
-                self._queue.add(ticket, now)
-            except Crowded as crowded:
-                self._events.refused(ticket, crowded.problem)
+        return False
+
+    def _wait(self, ticket: Ticket) -> None:
+        try:
+            self._queue.add(ticket, self._clock.seconds())
+        except Crowded as crowded:
+            self._events.refused(ticket, crowded.problem)
 
     def _give_up(self, room: RoomId) -> None:
         """Who was missing in a room did not come back."""
@@ -247,8 +250,8 @@ class MemoryBroker:
     def _look_again(self) -> None:
         self._timer = None
         for ticket in self._queue.changed(self._clock.seconds()):
-            if ticket in self._queue:
-                self._match(ticket)
+            if ticket in self._queue and not self._match(ticket) and ticket not in self._queue:
+                self._wait(ticket)
         self._schedule()
 
 

@@ -4,7 +4,7 @@ from typing import Protocol
 
 from msgspec import UNSET, UnsetType
 
-from signald.core.ids import ClientId, RequestId
+from signald.core.ids import RequestId
 from signald.core.inputs import Identified, TokenRefused
 from signald.core.limits import MessageRate
 from signald.core.outbox import Outbox
@@ -52,6 +52,7 @@ class Client:
         "beat",
         "connection",
         "epoch",
+        "id",
         "lost",
         "messages",
         "opened",
@@ -82,6 +83,7 @@ class Client:
         self.asked: RequestId | UnsetType = UNSET
         """Of its messages the one that is being dealt with, if it is to be answered."""
         self.connection = connection
+        self.id = session.client
         self.session = session
         self.rate = rate
         self.answered = True
@@ -94,11 +96,6 @@ class Client:
         """When that was sent; seconds for which the process has run."""
         self.beat = 0
         """In which slot of the heartbeat this client stands."""
-
-    @property
-    def id(self) -> ClientId:
-        """The client's id."""
-        return self.session.client
 
     def take_asked(self) -> RequestId | UnsetType:
         """The message that is answered by what it is told next."""

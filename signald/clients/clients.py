@@ -206,9 +206,9 @@ class Clients:
             self._counts.crossed += 1
             return
         if effects:
-            kind = type(message)
-            if kind in self._counts.relayed:
-                self._counts.relayed[kind] += 1
+            kind, relayed = type(message), self._counts.relayed
+            if kind in relayed:
+                relayed[kind] += 1
             elif kind in PRICES:
                 client.rate.charge(PRICES[kind], now)
             self._run(client, effects)
@@ -330,9 +330,11 @@ class Clients:
         self._give(client, found)
         paired = client.session.state is State.PAIRED
         if paired:
-            now, ticket = self._now(), found.ticket
-            relaxed = ticket.wish is not None and bool(ticket.wish.relaxed(ticket.since, now))
-            self._counts.matched(ticket.pool, now - ticket.since, relaxed=relaxed)
+            now, since, wish = self._now(), found.ticket.since, found.ticket.wish
+            if wish is None:
+                self._counts.matched("", now - since, relaxed=False)
+            else:
+                self._counts.matched(wish.pool, now - since, relaxed=bool(wish.relaxed(since, now)))
         return paired
 
     def refused(self, ticket: Ticket, problem: ProtocolError) -> None:

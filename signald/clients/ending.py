@@ -42,9 +42,12 @@ class Ending:
         broker: Knows whether sessions can go on elsewhere.
         chance: A random number from 0 to 1 at each call.
         kept_s: How long sessions are kept whose client is away; 0: not at all.
+
+    Attributes:
+        begun: Whether nobody is to wait here any more.
     """
 
-    __slots__ = ("_broker", "_chance", "_clients", "_kept_s", "_words")
+    __slots__ = ("_broker", "_chance", "_clients", "_kept_s", "_words", "begun")
 
     def __init__(self, broker: Broker, chance: Callable[[], float], kept_s: float) -> None:
         self._broker = broker
@@ -52,15 +55,11 @@ class Ending:
         self._kept_s = kept_s
         self._words = ""
         self._clients = 0
-
-    @property
-    def begun(self) -> bool:
-        """Whether nobody is to wait here any more."""
-        return bool(self._words)
+        self.begun = False
 
     def begin(self, words: str, clients: int) -> None:
         """So many clients are to be sent away from now on, with these words."""
-        self._words, self._clients = words, clients
+        self.begun, self._words, self._clients = True, words, clients
 
     def close(self, client: Client) -> Close:
         """What sends a client away, after what it is still to be told."""

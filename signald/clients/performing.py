@@ -187,14 +187,19 @@ class Performer:
             self.give(client, self._identities.identify(client, effect.token))
 
     def _enqueue(self, client: Client, effect: Enqueue) -> None:
+        ticket = effect.ticket
         # The effect before may have been the message too many for a client that does not read: it is gone by now.
-        if client.session.ticket != effect.ticket:
+        if client.session.ticket != ticket:
             return
         if self._ending.begun:
             self._ending.send_away(client)
             return
-        delayed = self._pace.when_due(client.id, effect.ticket.user, lambda: self._enqueue_now(client, effect.ticket))
-        self._counts.matches_delayed += delayed
+        wait_s = self._pace.wait_s(ticket.client, ticket.user)
+        if wait_s:
+            self._counts.matches_delayed += 1
+            self._pace.hold(ticket.client, wait_s, lambda: self._enqueue_now(client, ticket))
+        else:
+            self._enqueue_now(client, ticket)
 
     def _enqueue_now(self, client: Client, ticket: Ticket) -> None:
         if client.session.ticket == ticket:  # it may have left meanwhile

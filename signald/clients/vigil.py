@@ -10,6 +10,7 @@ from typing import Final
 from twisted.internet.interfaces import IReactorTime
 
 from signald.clients.client import Client
+from signald.core.ids import RoomId
 from signald.core.inputs import FellSilent, Input, Spoke
 from signald.core.silence import Silence, Verdict
 from signald.core.standing import State
@@ -47,42 +48,49 @@ class Vigil(PeriodicService):
         self._give = give
         self._running = running
         self._counts = counts
+        self._initiators: dict[Client, RoomId] = {}  # matched since the last beat, and where
         self._owing: dict[Client, None] = {}
         self._silent: dict[Client, int] = {}
 
     def __len__(self) -> int:
-        return len(self._owing) + len(self._silent)
+        return len(self._initiators) + len(self._owing) + len(self._silent)
 
     def matched(self, client: Client, initiator: bool) -> None:
-        """A client was told of its partner, whom it owes an offer if it is the initiator."""
-        room = client.session.room
+        """A client was told of its partner, whom it owes an offer from the next beat on if it is the initiator."""
+        room, silence = client.session.room, client.silence
         if not self._seconds or room is None:
             return
-        silence = client.silence
         if silence is None or silence.sent != client.messages:
-            silence = client.silence = Silence(client.messages, self._seconds)
-        silence.matched(room)
+            client.silence = Silence(client.messages, self._seconds, room)
+        else:
+            silence.matched(room)
         if initiator:
-            self._owe(client, silence, answer=False)
+            self._initiators[client] = room
 
     def offered(self, client: Client) -> None:
         """An offer has reached a client; it owes an answer, unless it has said something already."""
         silence = client.silence
         if silence is not None and silence.sent == client.messages:
-            self._owe(client, silence, answer=True)
+            self._owe(client, silence, self._running(), answer=True)
 
     def forget(self, client: Client) -> None:
         """A client is gone, or is here again on another connection: it owes nothing in the room that it has."""
         client.silence = None
+        self._initiators.pop(client, None)
         self._owing.pop(client, None)
         self._silent.pop(client, None)
 
-    def _owe(self, client: Client, silence: Silence, *, answer: bool) -> None:
-        silence.owe(self._running(), answer=answer, pongs=client.pongs)
+    def _owe(self, client: Client, silence: Silence, now: float, *, answer: bool) -> None:
+        silence.owe(now, answer=answer, pongs=client.pongs)
         self._owing[client] = None
 
     def _beat(self) -> None:
         now = self._running()
+        initiators, self._initiators = self._initiators, {}
+        for client, room in initiators.items():
+            silence = client.silence
+            if silence is not None and silence.sent == client.messages and client.session.room == room:
+                self._owe(client, silence, now, answer=False)
         for client in list(self._owing):
             self._look_at(client, now)
         for client, sent in list(self._silent.items()):

@@ -62,11 +62,16 @@ class Class:
 
 
 class Pool:
-    """The classes of one pool."""
+    """The classes of one pool.
 
-    __slots__ = ("_classes", "_free", "_idle", "_slots", "_standing", "plain", "tickets")
+    Args:
+        name: As clients call it.
+    """
 
-    def __init__(self) -> None:
+    __slots__ = ("_classes", "_free", "_idle", "_slots", "_standing", "name", "plain", "tickets")
+
+    def __init__(self, name: str) -> None:
+        self.name = name
         self.plain = Class(NO_WISH, 0)
         """The class of those who say nothing."""
         self.plain.meets = 1

@@ -33,7 +33,9 @@ class PartnerFound(msgspec.Struct, frozen=True, gc=False):
     @classmethod
     def of(cls, ticket: Ticket, partner: Ticket, room: RoomId, *, initiator: bool) -> "PartnerFound":
         """The two tickets that were matched, as the client of the first one hears of it."""
-        return cls(ticket, room, partner.client, initiator, partner.user, partner.likes, partner.takes_data)
+        wish = partner.wish
+        likes = () if wish is None else wish.likes
+        return cls(ticket, room, partner.client, initiator, partner.user, likes, partner.takes_data)
 
 
 class TicketRefused(msgspec.Struct, frozen=True, gc=False):

@@ -118,12 +118,14 @@ class Skips:
     """
 
     def __init__(self, per_minute: int) -> None:
+        self.limited = per_minute > 0
+        """Whether anybody ever has to wait."""
         self._interval_s = MINUTE_S / per_minute if per_minute else 0.0
         self._paid: dict[Hashable, float] = {}
 
     def left(self, key: Hashable, now: float) -> None:
         """Note that somebody left a partner."""
-        if self._interval_s:
+        if self.limited:
             self._paid[key] = max(self._paid.get(key, now), now) + self._interval_s
 
     def wait(self, key: Hashable, now: float) -> float:

@@ -106,6 +106,8 @@ def compatible(one: Ticket, other: Ticket, now: float) -> bool:
     """
     if one.client == other.client or (one.user is not None and one.user == other.user):
         return False
+    if now >= one.avoid_until and now >= other.avoid_until:
+        return True
     return not one.avoids(other, now) and not other.avoids(one, now)
 
 
@@ -240,11 +242,16 @@ class Queue:
         Returns:
             The partner's ticket, or None: then nothing has changed.
         """
-        pool = self._pools.get(ticket.pool)
+        wish = ticket.wish
+        pool = self._pools.get("" if wish is None else wish.pool)
         if pool is None or not pool.tickets:
             return None
-        of = pool.plain if ticket.wish is None else pool.find(ticket.side(now))
-        other = self._find(ticket, of, pool.lines(of, ticket.likes), now)
+        if wish is None:
+            of, lines = pool.plain, pool.lines(pool.plain, ())
+        else:
+            of = pool.find(ticket.side(now))
+            lines = pool.lines(of, wish.likes)
+        other = self._find(ticket, of, lines, now)
         if other is not None:
             self._take_out(self._places[other.client])
             self.withdraw(ticket)
@@ -306,7 +313,7 @@ class Queue:
     def _pool(self, name: str) -> Pool:
         pool = self._pools.get(name)
         if pool is None:
-            pool = self._pools[name] = Pool()
+            pool = self._pools[name] = Pool(name)
         return pool
 
     def _take_out(self, place: Position) -> None:
@@ -315,8 +322,8 @@ class Queue:
         del self._places[client]
         self._reached.pop(client, None)
         pool.remove(of, stand)
-        if not pool.tickets and stand[2].pool:
-            del self._pools[stand[2].pool]
+        if not pool.tickets and pool.name:
+            del self._pools[pool.name]
         user = stand[2].user
         if user is not None:
             self._of_user[user] -= 1

@@ -992,7 +992,7 @@ def matched(
     data: bool | UnsetType = UNSET,
 ) -> bytes:
     """The ``matched`` message for one of the two clients of a room."""
-    return to_json(Matched(room, partner, initiator, ice_servers, resume, common, data))
+    return _encode(Matched(room, partner, initiator, ice_servers, resume, common, data))
 
 
 def waiting(seconds: float, crowd: int) -> bytes:

@@ -72,7 +72,7 @@ from signald.core.messages import (
     Signal,
     Wishes,
 )
-from signald.core.standing import AVOIDED_AT_MOST, EXPIRED, Policy, Standing, State
+from signald.core.standing import AVOIDED_AT_MOST, EXPIRED, AuthMode, Policy, Standing, State
 from signald.core.tickets import enqueue, file_anew, withdraw
 
 _NOTHING: Final[Effects] = ()
@@ -105,7 +105,7 @@ class Session(Standing):
         return TRANSITIONS[self.state][type(given)](self, given, now)
 
     def _need_identity(self, now: float) -> None:
-        if not self.may_wait(now):
+        if self.policy.auth is AuthMode.REQUIRED and not self.may_wait(now):
             raise ProtocolError(ErrorCode.AUTH_REQUIRED, "send auth with a good token first")
 
     # Each of these is a cell of the table. None is called from outside.

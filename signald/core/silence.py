@@ -9,6 +9,8 @@ maybe to one partner after the other, stands in no queue until it gives one; its
 from enum import Enum
 from typing import Final
 
+import msgspec
+
 from signald.core import messages
 from signald.core.effects import Effects, LeaveRoom, Refuse, Send
 from signald.core.ids import RoomId
@@ -33,30 +35,34 @@ class Verdict(Enum):
     """It has not, and its time is over."""
 
 
-class Silence:
+class Silence(msgspec.Struct, gc=False):
     """What one client has owed since it last said something.
 
-    Args:
+    Attributes:
         sent: How many messages the client had sent when it was matched.
         limit_s: For how long it may owe a sign; seconds, in all rooms together.
+        room: Where it was matched last.
+        looked_at: When it was last looked at; None while it owes nothing. Seconds, monotonic.
+        owed_s: How long it has owed a sign so far.
+        answer: Whether nothing but a message will do.
+        asked: Whether it was sent a ping for it.
+        pongs: How many answers to pings had come of it.
     """
 
-    __slots__ = ("_answer", "_asked", "_limit_s", "_looked_at", "_owed_s", "_pongs", "_room", "sent")
-
-    def __init__(self, sent: int, limit_s: float) -> None:
-        self.sent = sent
-        self._limit_s = limit_s
-        self._owed_s = 0.0
-        self._room: RoomId | None = None
-        self._looked_at: float | None = None
-        self._answer = self._asked = False
-        self._pongs = 0
+    sent: int
+    limit_s: float
+    room: RoomId
+    looked_at: float | None = None
+    owed_s: float = 0.0
+    answer: bool = False
+    asked: bool = False
+    pongs: int = 0
 
     def matched(self, room: RoomId) -> None:
-        """The client is in a room, and owes nothing there yet."""
-        self._room = room
-        self._looked_at = None
-        self._answer = self._asked = False
+        """The client is in another room, and owes nothing there yet."""
+        self.room = room
+        self.looked_at = None
+        self.answer = self.asked = False
 
     def owe(self, now: float, *, answer: bool, pongs: int) -> None:
         """The client owes a sign from now on, if it did not before.
@@ -66,10 +72,10 @@ class Silence:
             answer: Whether nothing but a message will do.
             pongs: How many answers to pings have come of it.
         """
-        if self._looked_at is None:
-            self._looked_at = now
-        self._answer = self._answer or answer
-        self._pongs = pongs
+        if self.looked_at is None:
+            self.looked_at = now
+        self.answer = self.answer or answer
+        self.pongs = pongs
 
     def look(self, room: RoomId | None, sent: int, pongs: int, now: float, *, excused: bool) -> Verdict:
         """See whether a client that owes a sign has given one.
@@ -81,20 +87,20 @@ class Silence:
             now: Seconds, monotonic.
             excused: Whether this time does not count: it or its partner has no connection.
         """
-        if sent != self.sent or room != self._room or self._looked_at is None:
+        if sent != self.sent or room != self.room or self.looked_at is None:
             return Verdict.SIGN
-        if not self._answer and pongs != self._pongs:
-            self._looked_at, self._owed_s = None, 0.0
+        if not self.answer and pongs != self.pongs:
+            self.looked_at, self.owed_s = None, 0.0
             return Verdict.SIGN
-        passed_s, self._looked_at = now - self._looked_at, now
+        passed_s, self.looked_at = now - self.looked_at, now
         if excused:
             return Verdict.NONE
-        self._owed_s += passed_s
-        if self._owed_s >= self._limit_s:
+        self.owed_s += passed_s
+        if self.owed_s >= self.limit_s:
             return Verdict.SILENT
-        if self._answer or self._asked or self._owed_s < ASK_AFTER * self._limit_s:
+        if self.answer or self.asked or self.owed_s < ASK_AFTER * self.limit_s:
             return Verdict.NONE
-        self._asked = True
+        self.asked = True
         return Verdict.ASK
 
 

@@ -70,24 +70,22 @@ class Pace(PeriodicService):
 
     def left(self, client: ClientId, user: UserId | None) -> None:
         """Note that a client left its partner, by its own will."""
-        for who in _who(client, user):
-            self._skips.left(who, self._now())
+        if self._skips.limited:
+            now = self._now()
+            for who in _who(client, user):
+                self._skips.left(who, now)
 
-    def when_due(self, client: ClientId, user: UserId | None, enqueue: Callable[[], None]) -> bool:
-        """Call `enqueue` as soon as a client and its user may have the next partner: mostly at once.
+    def wait_s(self, client: ClientId, user: UserId | None) -> float:
+        """Seconds until a client and its user may have the next partner: mostly none."""
+        if not self._skips.limited:
+            return 0.0
+        now = self._now()
+        return max(self._skips.wait(who, now) for who in _who(client, user))
 
-        A client waits once: what it waited for before is forgotten.
-
-        Returns:
-            Whether it has to wait.
-        """
-        wait = max(self._skips.wait(who, self._now()) for who in _who(client, user))
-        if not wait:
-            enqueue()
-            return False
+    def hold(self, client: ClientId, wait_s: float, enqueue: Callable[[], None]) -> None:
+        """Call `enqueue` in so many seconds. A client waits once: what it waited for before is forgotten."""
         self.withdraw(client)  # to be the last now
-        self._waiting[client] = self._now() + wait, enqueue
-        return True
+        self._waiting[client] = self._now() + wait_s, enqueue
 
     def withdraw(self, client: ClientId) -> None:
         """Forget that a client waits: it wants no partner now."""

@@ -161,7 +161,10 @@ class FastConnection(ClientConnection):
         """Send one text message; a client that does not read is closed with 1013 instead."""
         if self._closed or (self._paused and not self._has_room(len(text))):
             return
-        self._write(frame(text))
+        queue = self._queue
+        queue.append(frame(text))
+        if len(queue) == 1:
+            self._output.add(self)
 
     def ping(self) -> None:
         """Ask for a pong."""

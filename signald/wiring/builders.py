@@ -5,14 +5,14 @@ to the first when it is there: by `Broker.start`, `Users.on_expiry`, `Questions.
 """
 
 import random
-import secrets
 import select
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 from urllib.parse import urlsplit
 
+from msgspec import UNSET
 from OpenSSL.crypto import Error as CryptoError
 from twisted.application.service import IService
 from twisted.internet.interfaces import IAddress
@@ -62,15 +62,13 @@ from signald.websocket.refusing import Refusing
 from signald.websocket.rfc6455 import WebSocketFactory
 from signald.websocket.watch import Watch
 from signald.wiring.limiting import Limits
+from signald.wiring.naming import FreshNames
 from signald.wiring.resuming import make_terms
 
 UnixTime = Callable[[], float]
 """Seconds since 1970."""
 
-
-def _new_id() -> str:
-    """Make 16 characters that nobody can guess: whoever knows one client's id must not find another from it."""
-    return secrets.token_urlsafe(12)
+_new_id: Final = FreshNames().new
 
 
 # --- brokers ----------------------------------------------------------------------------------------------------------
@@ -277,7 +275,7 @@ def make_clients(
         max_messages_per_second=chosen.limits.max_msg_per_second,
         counts=counts,
         show_address=addresses.normalise if chosen.logging.log_full_addresses else addresses.truncate,
-        ice_servers=lambda client: ice.given_to(client, unix_time()),
+        ice_servers=(lambda client: ice.given_to(client, unix_time())) if ice.servers else lambda client: UNSET,
         identities=users,
         pace=pace,
         report=records.reports.file,

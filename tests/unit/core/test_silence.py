@@ -19,12 +19,11 @@ class Owing:
     """A client that was matched after seven messages, and owes something."""
 
     def __init__(self, *, answer: bool) -> None:
-        self.silence = Silence(SENT, LIMIT_S)
+        self.silence = Silence(SENT, LIMIT_S, ROOM)
         self.room = ROOM
         self.sent = SENT
         self.pongs = PONGS
         self.now = 100.0
-        self.silence.matched(ROOM)
         self.owe(answer=answer)
 
     def owe(self, *, answer: bool) -> None:

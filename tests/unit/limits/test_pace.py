@@ -41,10 +41,10 @@ def test_asking_again_and_again_leaves_nothing() -> None:
     clock, over = Clock(), list[ClientId]()
     pace, client = paced(clock), ClientId("one")
     for _ in range(1000):
-        assert pace.when_due(client, USER, Wait(over, client))
+        pace.hold(client, pace.wait_s(client, USER), Wait(over, client))
         pace.withdraw(client)
     for _ in range(1000):
-        assert pace.when_due(client, USER, Wait(over, client))
+        pace.hold(client, pace.wait_s(client, USER), Wait(over, client))
     gc.collect()
     assert len(Wait.alive) == 1, "it waits once"
     pace.forget(client)
@@ -60,7 +60,7 @@ def test_each_goes_on_when_its_wait_is_over() -> None:
     pace = paced(clock)
     clients = [ClientId(name) for name in ("b", "a", "c")]
     for client in clients:
-        assert pace.when_due(client, USER, Wait(over, client))
+        pace.hold(client, pace.wait_s(client, USER), Wait(over, client))
         clock.advance(BEAT_S)
     pace.withdraw(clients[2])
     clock.pump([BEAT_S] * 5000)
