@@ -81,6 +81,13 @@ if (act === "switched off") {
   track.dispatchEvent(new Event("ended", track.stop())); // As one that is unplugged.
   await told("false false");
 }
+let doubts = 0;
+if (act === "the server has lost the second") {
+  calls[1].on("doubt", () => (doubts += 1));
+  for (const _ of [1, 2]) calls[0].partnerAway(); // The second of two at once would let a partner keep this page busy.
+  calls[0].sendText("to 1");
+  await until(() => doubts && texts[1].length);
+}
 await until(() => calls[0].sendText("to 1") && calls[1].sendText("to 0"));
 await until(() => texts[0].length && texts[1].length);
 const before = calls.map(({ state }) => state);
@@ -89,7 +96,7 @@ calls[0].close();
 calls[1].ice({ candidate: "", sdpMid: "0" });
 calls[1].close();
 calls[0].offer("v=0 after the end");
-done({ states: before, closed: calls.map(({ state }) => state), texts, sendings, measured, outcome });
+done({ states: before, closed: calls.map(({ state }) => state), texts, sendings, measured, outcome, doubts });
 """
 
 
@@ -99,6 +106,7 @@ done({ states: before, closed: calls.map(({ state }) => state), texts, sendings,
         "glare",
         "switched off",
         "late signals",
+        "the server has lost the second",
         "lost signals",
         "the first is loaded anew",
         "the second is loaded anew",
@@ -120,3 +128,4 @@ def test_the_call_survives(daemon: Daemon, open_page: Open, act: str) -> None:
     assert result["measured"].items() >= {"path": "direct", "candidateType": "host"}.items()
     assert result["outcome"].items() >= {"result": "connected", "path": "direct"}.items()
     assert result["outcome"]["setupMs"] > 0
+    assert result["doubts"] == (act == "the server has lost the second")

@@ -45,7 +45,8 @@ import { fingerprints, sdpText } from "./sdp.js";
 /**
  * @typedef {object} CallEvents
  * @property {CallState} state
- * @property {{}} path  the way to the partner is another one, as when this side or the other has changed its network
+ * @property {{}} doubt  this side's connection to the server may be dead: the way to the partner is another one, as when either
+ *   has changed its network, or the partner hears from the server that this side is away
  * @property {MediaStream} media  the partner's picture and sound; again when a track is added
  * @property {boolean} channel  whether text can be sent
  * @property {string} text  a message from the partner: untrusted, show it as text only
@@ -87,6 +88,7 @@ export class Call extends Emitter {
     open: (open) => this.emit("channel", open),
     ready: () => this.announce(),
     sending: (sending) => this.emit("sending", sending),
+    away: () => this.emit("doubt", {}),
   });
   /** By the kind of what they carry. @type {Map<string, RTCRtpSender>} */
   #senders = new Map();
@@ -132,6 +134,11 @@ export class Call extends Emitter {
   announce() {
     const sending = sendingOf(this.#stream);
     if (this.state !== "closed" && !this.#channels.announce(sending)) this.#send.data?.({ [SENDING]: sending });
+  }
+
+  /** Tell the partner that its connection to the server is lost: this side hears of that first, and the call may not show it. */
+  partnerAway() {
+    this.#channels.announce({ ...sendingOf(this.#stream), away: true });
   }
 
   /**
@@ -382,7 +389,7 @@ export class Call extends Emitter {
       clearTimeout(this.#deadline);
       clearTimeout(this.#restartTimer);
       this.#gauge.connected();
-      watchPath(this.#pc, () => this.emit("path", {}));
+      watchPath(this.#pc, () => this.emit("doubt", {}));
       this.#setState("connected");
     } else if ((connectionState === "disconnected" || connectionState === "failed") && this.state === "connected") {
       this.#expectConnection();

@@ -18,6 +18,9 @@ const MAX_TEXT_CHARS = 4_000;
  */
 const SENDING_CHANNEL = { negotiated: true, id: 99 };
 
+/** A partner can have this side look for the server no more often. */
+const AWAY_EVERY_MS = 5_000;
+
 /** The name of a `Sending` in what goes through the server, beside whatever a page has to say there. */
 export const SENDING = "signald.sending";
 
@@ -28,11 +31,13 @@ export class Channels {
   #texts = [];
   /** @type {RTCDataChannel | undefined} */
   #sendings;
+  #awayAt = -Infinity;
 
   /**
    * @param {{ text: (text: string) => void, open: (open: boolean) => void, ready: () => void,
-   *   sending: (sending: Sending) => void }} told  `text`, `sending`: what the partner says; `open`: whether text can be
-   *   sent; `ready`: from now on `announce` reaches the partner
+   *   sending: (sending: Sending) => void, away: () => void }} told  `text`, `sending`: what the partner says; `open`: whether
+   *   text can be sent; `ready`: from now on `announce` reaches the partner; `away`: the server has told the partner that
+   *   this side's connection to it is lost
    */
   constructor(told) {
     this.#told = told;
@@ -46,7 +51,13 @@ export class Channels {
     this.#addText(pc.createDataChannel("chat"));
     const sendings = pc.createDataChannel("sending", SENDING_CHANNEL);
     sendings.onopen = this.#told.ready;
-    sendings.onmessage = ({ data }) => this.#told.sending(sendingIn(data));
+    sendings.onmessage = ({ data }) => {
+      const said = read(data);
+      this.#told.sending(sendingIn(said));
+      if (said?.away !== true || performance.now() - this.#awayAt < AWAY_EVERY_MS) return;
+      this.#awayAt = performance.now();
+      this.#told.away();
+    };
     this.#sendings = sendings;
   }
 
@@ -62,7 +73,7 @@ export class Channels {
   }
 
   /**
-   * @param {Sending} sending
+   * @param {Sending & { away?: boolean }} sending  `away`: the partner's connection to the server is lost, as this side hears
    * @returns {boolean} false when there is no open channel
    */
   announce(sending) {
@@ -96,17 +107,18 @@ export function sendingOf(stream) {
 }
 
 /**
- * What a partner has said, which may be anything.
- *
- * @param {unknown} said  JSON, or what it holds
+ * @param {any} said  by the partner: it may be anything
  * @returns {Sending}
  */
 export function sendingIn(said) {
-  let read;
+  return { audio: said?.audio !== false, video: said?.video !== false };
+}
+
+/** @param {unknown} text  JSON, if it is ours @returns {any} */
+function read(text) {
   try {
-    read = typeof said === "string" ? JSON.parse(said) : said;
+    return JSON.parse(String(text));
   } catch {
-    // Not ours.
+    return null;
   }
-  return { audio: read?.audio !== false, video: read?.video !== false };
 }

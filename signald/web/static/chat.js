@@ -101,6 +101,7 @@ export class RandomChat extends Emitter {
     on("data", ({ from, data }) => this.#callOf(from)?.data(data) === false && this.emit("data", data));
     on("partner-away", () => {
       if (this.#current) this.#current.away = true;
+      this.#current?.call.partnerAway();
       this.#waitForReload();
       this.#show();
     });
@@ -257,7 +258,7 @@ export class RandomChat extends Emitter {
     this.#current = { call, roomId, attended: true, away, since: performance.now() };
     const isCurrent = () => call === this.#current?.call;
     call.on("state", (state) => isCurrent() && this.#callChanged(state));
-    call.on("path", () => this.client.check());
+    call.on("doubt", () => this.client.check());
     call.on("media", (remoteStream) => isCurrent() && this.#set({ remoteStream }));
     call.on("text", (text) => isCurrent() && this.#addText("partner", text));
     call.on("sending", (sending) => {

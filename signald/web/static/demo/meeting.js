@@ -72,7 +72,7 @@ export class Meeting {
     this.#call = call;
     call.on("state", () => this.#changed());
     call.on("channel", (open) => this.#channel(open));
-    call.on("path", () => client.check()); // What has changed the network has cut off the server.
+    call.on("doubt", () => client.check());
     call.on("media", (media) => this.#goesOn && told.media(media));
     call.on("text", (text) => this.#goesOn && told.text(text));
     call.on("sending", (sending) => this.#goesOn && told.sending(sending));
@@ -141,6 +141,7 @@ export class Meeting {
 
   partnerAway() {
     this.away = true;
+    this.#call.partnerAway();
     this.#waitForReload();
     this.#told.changed();
   }
