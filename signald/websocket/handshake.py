@@ -90,9 +90,18 @@ def answer(key: bytes, protocol: str | None) -> bytes:
         key: ``Sec-WebSocket-Key``.
         protocol: The subprotocol that was chosen.
     """
-    accept = binascii.b2a_base64(hashlib.sha1(key + _MAGIC, usedforsecurity=False).digest(), newline=False)
-    chosen = f"Sec-WebSocket-Protocol: {protocol}\r\n".encode() if protocol is not None else b""
-    return _SWITCHING + accept + b"\r\n" + chosen + b"\r\n"
+    return accept(key) + chosen(protocol)
+
+
+def accept(key: bytes) -> bytes:
+    """Make the part of it that depends on the key."""
+    digest = hashlib.sha1(key + _MAGIC, usedforsecurity=False).digest()
+    return _SWITCHING + binascii.b2a_base64(digest, newline=False)
+
+
+def chosen(protocol: str | None) -> bytes:
+    """Make the rest of it."""
+    return b"\r\n\r\n" if protocol is None else f"\r\nSec-WebSocket-Protocol: {protocol}\r\n\r\n".encode()
 
 
 _SWITCHING: Final = (

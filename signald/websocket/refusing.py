@@ -16,6 +16,9 @@ from signald.websocket.entrance import Entrance
 from signald.websocket.frames import close_frame, frame
 
 _ASKS: Final = SUBPROTOCOL.encode()
+_VERSION: Final = b"\r\nsec-websocket-version: 13\r\n"
+_PROTOCOL: Final = b"\r\nsec-websocket-protocol: %b\r\n" % _ASKS
+_CHOSEN: Final = handshake.chosen(SUBPROTOCOL)
 
 MOMENTS: Final = 64
 """Answers that are made beforehand for each reason, each with another time to come again: they are given in turn."""
@@ -48,19 +51,26 @@ class Refusing:
         Returns:
             None if the client gets the status: it asks for no `signald.v1`, or is a page of somebody else.
         """
-        if _ASKS not in lower or _header(head, lower, b"\r\nsec-websocket-version:") != b"13":
+        if lower.rfind(_ASKS) < 0:
             return None
-        key, origin = _header(head, lower, b"\r\nsec-websocket-key:"), _header(head, lower, b"\r\norigin:")
-        protocols = _header(head, lower, b"\r\nsec-websocket-protocol:")
-        if not (key and protocols and handshake.is_key(key) and _ASKS in map(bytes.strip, protocols.split(b","))):
+        # As browsers write it, or in another way.
+        if lower.rfind(_VERSION) < 0 and _header(head, lower, _VERSION[:-4]) != b"13":
             return None
+        if lower.rfind(_PROTOCOL) < 0:
+            protocols = _header(head, lower, b"\r\nsec-websocket-protocol:")
+            if protocols is None or _ASKS not in map(bytes.strip, protocols.split(b",")):
+                return None
+        key = _header(head, lower, b"\r\nsec-websocket-key:")
+        if key is None or not handshake.is_key(key):
+            return None
+        origin = _header(head, lower, b"\r\norigin:")
         if not self._entrance.allows(None if origin is None else origin.decode("latin-1")):
             return None
         if refusal is BANNED:
             behind = self._frames(Refused(refusal, rest_s=self._ban_rest_s(address)))
         else:
             behind = next(self._behind[refusal.code])
-        return handshake.answer(key, SUBPROTOCOL) + behind
+        return handshake.accept(key) + behind
 
     def words(self, refused: Refused) -> tuple[bytes, bytes]:
         """Make the messages for a client whose handshake is done."""
@@ -69,18 +79,19 @@ class Refusing:
         return error, messages.goodbye(farewell.action, farewell.after_ms, farewell.reason)
 
     def _frames(self, refused: Refused) -> bytes:
-        """Make what follows the handshake."""
+        """Make what follows the answer to the key: the end of the response, then what is said."""
         close = close_frame(refused.refusal.close, refused.refusal.message)
-        return b"".join((*map(frame, self.words(refused)), close))
+        return b"".join((_CHOSEN, *map(frame, self.words(refused)), close))
 
 
 def _header(head: bytes, lower: bytes, name: bytes) -> bytes | None:
-    """The value of the first header that begins so; None if it is not there.
+    """The value of the last header that begins so; None if it is not there.
 
-    To look for the few that matter costs a third of reading them all, and whoever refuses many has no time.
+    To look for the few that matter costs a third of reading them all, and from the end, where browsers have them, less
+    again; whoever refuses many has no time.
     """
-    at = lower.find(name)
+    at = lower.rfind(name)
     if at < 0:
         return None
     start = at + len(name)
-    return head[start : head.index(b"\r\n", start)].strip()
+    return head[start : head.find(b"\r\n", start)].strip()
