@@ -52,7 +52,7 @@ setup(
     package_data={
         "signald": [
             *("py.typed", "websocket/_frames.pyi", "brokers/redis/*.lua"),
-            *("web/static/*.js", "web/static/demo/*"),
+            *("web/static/*.js", "web/static/demo/*", "web/static/console/*"),
         ]
     },
     include_package_data=False,

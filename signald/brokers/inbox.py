@@ -43,13 +43,16 @@ class Inbox(Protocol):
         """Keep a report."""
         ...
 
-    async def page(self, limit: int, before: ReportId | None = None, state: ReportState | None = None) -> ReportPage:
+    async def page(
+        self, limit: int, before: ReportId | None = None, state: ReportState | None = None, about: str = ""
+    ) -> ReportPage:
         """List reports, the newest first.
 
         Args:
             limit: How many at most.
             before: Only those that came before this one.
             state: Only those of which this has become.
+            about: Only those of, or by, the client or user with this id.
         """
         ...
 
@@ -80,10 +83,12 @@ class MemoryInbox:
         """See `Inbox.file`."""
         self._shelf.add(report, self._now())
 
-    async def page(self, limit: int, before: ReportId | None = None, state: ReportState | None = None) -> ReportPage:
+    async def page(
+        self, limit: int, before: ReportId | None = None, state: ReportState | None = None, about: str = ""
+    ) -> ReportPage:
         """See `Inbox.page`."""
         self._shelf.forget(self._now())
-        wanted = (kept for kept in self._shelf.newest_first(before) if state in (None, kept.state))
+        wanted = (kept for kept in self._shelf.newest_first(before) if kept.fits(state, about))
         found = list(islice(wanted, limit + 1))
         return ReportPage(found[:limit], len(self._shelf), len(found) > limit)
 

@@ -11,6 +11,7 @@ from signald.brokers.interface import Answers, Broker
 from signald.core.bans import Ban, BanKind
 from signald.core.farewells import KICKED, Farewell
 from signald.core.ids import ClientId, UserId
+from signald.telemetry.hour import Sample
 
 
 class Look(msgspec.Struct, tag="look"):
@@ -138,7 +139,35 @@ class PoolList(msgspec.Struct):
     pools: list[PoolFacts]
 
 
-Question = Look | Kick | BanClient | WhereIs | HowMany | LookAtPools
+class LookAtVitals(msgspec.Struct, tag="vitals"):
+    """Asks how each instance does, or how it did over the last hour. Answered by `Vitals`."""
+
+    hour: bool = False
+
+
+class Vitals(msgspec.Struct, rename="camel", kw_only=True):
+    """Shows an operator one instance.
+
+    Attributes:
+        instance_id: Its name.
+        version: Of signald.
+        state: `serving`, `stopping`, or `store-away`.
+        problem: In a word, what is wrong with the store; empty if nothing is.
+        uptime_seconds: Since its start.
+        clients_limit: For how many clients there is room.
+        samples: How it does, or did; the latest last.
+    """
+
+    instance_id: str
+    version: str
+    state: str
+    problem: str
+    uptime_seconds: float
+    clients_limit: int
+    samples: list[Sample]
+
+
+Question = Look | Kick | BanClient | WhereIs | HowMany | LookAtPools | LookAtVitals
 
 Asking = Callable[[Question], Coroutine[Any, Any, Answers]]
 """Puts a question to all instances."""

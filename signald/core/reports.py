@@ -90,6 +90,11 @@ class KeptReport(NamedTuple):
         """What has become of it."""
         return ReportState.OPEN if self.ruling is None else self.ruling.state
 
+    def fits(self, state: ReportState | None, about: str) -> bool:
+        """Whether this has become of it, and one of the two has this client or user id; None and empty: any."""
+        sides = self.report.reporter, self.report.reported
+        return state in (None, self.state) and (not about or any(about in (s.client_id, s.user_id) for s in sides))
+
 
 class ReportBounds(NamedTuple):
     """How many reports are kept, and how long; seconds. Without any number none is."""

@@ -24,9 +24,14 @@ class Life:
         """Count the time from now: everything is started."""
         self._began = self._clock.seconds()
 
+    @property
+    def uptime_s(self) -> float:
+        """How long it runs, in seconds."""
+        return round(self._clock.seconds() - self._began, 3)
+
     def health(self) -> dict[str, object]:
         """What ``/healthz`` says."""
-        return {"ok": True, "uptime": round(self._clock.seconds() - self._began, 3), **self._facts()}
+        return {"ok": True, "uptime": self.uptime_s, **self._facts()}
 
     def ready(self) -> bool:
         """Whether new clients are welcome."""

@@ -28,6 +28,11 @@ class OperatorSettings(Group):
         "moderators see no addresses and no settings",
         secret=True,
     )
+    admin_hosts: frozenset[str] = setting(
+        "",
+        values.host_names,
+        "Names under which the console may be opened, comma-separated, besides addresses and names of private networks",
+    )
     public_metrics: bool = setting("false", values.switch, "Whether `/metrics` is on the public port too")
     metrics_pools: tuple[str, ...] = setting(
         "",

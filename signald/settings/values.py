@@ -165,6 +165,15 @@ def bearer_token(shortest: int) -> Callable[[str], str]:
     return parse
 
 
+def host_names(text: str) -> frozenset[str]:
+    """Names of hosts, comma-separated, without ports, in small letters."""
+    names = frozenset(name.strip().rstrip(".").lower() for name in text.split(",")) if text else frozenset()
+    for name in names:
+        if not re.fullmatch(r"(?=.{1,253}$)[a-z0-9_-]{1,63}(\.[a-z0-9_-]{1,63})*", name):
+            raise ValueError("must be names of hosts, comma-separated, without https:// and ports")
+    return names
+
+
 def accounts(text: str) -> tuple[Account, ...]:
     """Accounts, comma-separated, each ``name:role:token``. What is wrong is said by number: a name may be a token."""
     found: list[Account] = []

@@ -30,6 +30,8 @@ class LoopLag(PeriodicService):
         self._looked_at = 0.0
         self._latest = 0.0
         self._worst = 0.0
+        self.peak = 0.0
+        """The worst delay in seconds since `forget_peak`."""
         self._lost_s = 0.0
 
     def startService(self) -> None:
@@ -45,6 +47,10 @@ class LoopLag(PeriodicService):
         """The worst delay in seconds since this was last asked."""
         worst, self._worst = self._worst, 0.0
         return worst
+
+    def forget_peak(self) -> None:
+        """Let `peak` begin anew."""
+        self.peak = 0.0
 
     def lost_s(self) -> float:
         """Seconds for which the loop has stood still, in all pauses beyond the first PAUSE_S of each.
@@ -63,4 +69,5 @@ class LoopLag(PeriodicService):
         lost_s, now = self.lost_s(), self._clock.seconds()
         self._latest = now - self._looked_at - LAG_S
         self._worst = max(self._worst, self._latest)
+        self.peak = max(self.peak, self._latest)
         self._looked_at, self._lost_s = now, lost_s

@@ -121,8 +121,8 @@ class Api:
 
 Kind = TypeVar("Kind")
 
-Method = Callable[[Request, Account], Awaitable[tuple[HTTPStatus, object]]]
-"""Answers a request of somebody who was recognised."""
+Method = Callable[[Request, Account], Awaitable[tuple[HTTPStatus, object] | None]]
+"""Answers a request of somebody who was recognised; None if somebody else does it from now on."""
 
 
 class Endpoint(Resource):
@@ -149,7 +149,10 @@ class Endpoint(Resource):
     async def _answer(self, request: Request) -> None:
         try:
             who = self._api.authorise(request)
-            status, answer = await self._method(request)(request, who)
+            answered = await self._method(request)(request, who)
+            if answered is None:
+                return
+            status, answer = answered
         except CancelledError:
             raise  # nobody waits for the answer any more
         except ApiError as error:

@@ -25,6 +25,9 @@ TYPES: Final = {
 INDEX: Final = "demo/index.html"
 """The page; the folder beside it has modules that other pages may take, too."""
 
+CONSOLE: Final = "console/"
+"""The folder of the operator's console, which is no part of what everybody gets."""
+
 _HASH_LENGTH: Final = 12
 """Hexadecimal digits: one of 2^48, for some hundred versions."""
 
@@ -70,7 +73,8 @@ def read(folder: Traversable) -> Assets:
     Args:
         folder: Where they are.
     """
-    texts = {path: file.read_text(encoding="utf-8") for path, file in _files(folder) if _ending(path) in TYPES}
+    texts = _texts(folder)
+    texts = {path: text for path, text in texts.items() if not path.startswith(CONSOLE)}
     lasting: dict[str, Asset] = {}
 
     def address(name: str) -> str:
@@ -90,6 +94,21 @@ def read(folder: Traversable) -> Assets:
     index = _NAMED.sub(lambda found: address(found[1]), _MARGIN.sub("", texts[INDEX]))
     files = {name: _asset(name, text) for name, text in texts.items()}
     return Assets(_asset(INDEX, index), files, lasting)
+
+
+def read_console(folder: Traversable) -> dict[str, Asset]:
+    """Read the files of the console, which are sent as they are, by name.
+
+    Args:
+        folder: Where the demo page's files are, too.
+    """
+    texts = _texts(folder)
+    names = {path: path.removeprefix(CONSOLE) for path in texts if path.startswith(CONSOLE)}
+    return {name: _asset(name, texts[path]) for path, name in names.items()}
+
+
+def _texts(folder: Traversable) -> dict[str, str]:
+    return {path: file.read_text(encoding="utf-8") for path, file in _files(folder) if _ending(path) in TYPES}
 
 
 def hashed(name: str, asset: Asset) -> str:

@@ -1,6 +1,8 @@
 """Serves files: compressed for those who take that, and with no body for those who have them already."""
 
 import re
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Final
 
 from twisted.web.resource import IResource
@@ -22,16 +24,20 @@ class FilePage(Page):
     Args:
         asset: What is sent.
         cache: ``Cache-Control``; empty for what every response has, ``no-cache``: keep it, and ask each time.
+        headers: Others, in place of those that every response has.
     """
 
-    def __init__(self, asset: Asset, cache: bytes = b"") -> None:
+    def __init__(self, asset: Asset, cache: bytes = b"", headers: Mapping[bytes, bytes] = MappingProxyType({})) -> None:
         super().__init__()
         self._asset = asset
         self._cache = cache
+        self._headers = headers
 
     def render_GET(self, request: Request) -> bytes:
         """See `Page.render_GET`."""
         keep(request)
+        for name, value in self._headers.items():
+            request.setHeader(name, value)
         body, tag = self._asset.body, self._asset.digest[:16]
         if self._asset.gzipped:
             request.setHeader(b"vary", b"Accept-Encoding")

@@ -1,7 +1,8 @@
 """Shows the operator what clients reported of each other, and takes what was made of it; a part of the API.
 
 =========================================  =============================================================================
-``GET /reports``                           the newest first; ``?limit=``, ``?state=``, ``?before=`` a report id
+``GET /reports``                           the newest first; ``?limit=``, ``?state=``, ``?before=`` a report id,
+                                           ``?about=`` the id of a client or user
 ``GET /reports/<id>``                      one of them
 ``POST /reports/<id>``                     what has become of it: `NewRuling`
 =========================================  =============================================================================
@@ -20,6 +21,7 @@ from twisted.web.server import Request
 from signald.brokers.inbox import FoundReport, ReportPage
 from signald.core.accounts import ADMIN, Account
 from signald.core.ids import ReportId
+from signald.core.messages import MAX_USER_ID_LENGTH
 from signald.core.reports import MAX_BY_LENGTH, MAX_NOTE_LENGTH, KeptReport, ReportState
 from signald.web.api import Api, ApiError, Endpoint, Method, body, number, query, text_of
 
@@ -33,7 +35,9 @@ LISTED_AT_MOST: Final = 500
 class ReportDesk(Protocol):
     """Knows all reports; see `signald.moderation.reports.Reports`."""
 
-    async def page(self, limit: int, before: ReportId | None = None, state: ReportState | None = None) -> ReportPage:
+    async def page(
+        self, limit: int, before: ReportId | None = None, state: ReportState | None = None, about: str = ""
+    ) -> ReportPage:
         """List reports."""
         ...
 
@@ -82,7 +86,10 @@ class ReportsPage(Endpoint):
 
     async def _list(self, request: Request, who: Account) -> tuple[HTTPStatus, object]:
         limit = number(request, b"limit", LISTED, LISTED_AT_MOST)
-        page = await self._desk.page(limit, _before(request), _state(request))
+        about = query(request, b"about")
+        if len(about) > MAX_USER_ID_LENGTH:
+            raise ApiError(HTTPStatus.BAD_REQUEST, f"about: at most {MAX_USER_ID_LENGTH} characters")
+        page = await self._desk.page(limit, _before(request), _state(request), about)
         answer: dict[str, object] = {"total": page.total, "reports": [_shown(kept) for kept in page.reports]}
         if page.more and page.reports:
             answer["before"] = page.reports[-1].report.report_id

@@ -12,6 +12,7 @@ from signald.web.admin import ClientsPage, PoolsPage
 from signald.web.api import AdminSite, Api
 from signald.web.bans import BansPage
 from signald.web.channel import FrontedRequest, OneRequest
+from signald.web.console import Console
 from signald.web.files import FilePage, StaticFolder
 from signald.web.inbox import ReportDesk, ReportsPage
 from signald.web.online import OnlinePage
@@ -41,13 +42,14 @@ class _UpgradeRequired(Folder):
         return b"This is a WebSocket endpoint: connect with ws:// or wss://.\n"
 
 
-def make_admin_site(probes: Probes, api: Api, desk: ReportDesk, reactor: Any) -> Site:
+def make_admin_site(probes: Probes, api: Api, desk: ReportDesk, console: Console, reactor: Any) -> Site:
     """Make the site that is for the operator alone.
 
     Args:
         probes: What is asked.
         api: Looks at clients, and closes them.
         desk: Knows the reports.
+        console: The page for it.
         reactor: Times out idle connections.
     """
     root = _probed(probes, metrics=True)
@@ -55,6 +57,7 @@ def make_admin_site(probes: Probes, api: Api, desk: ReportDesk, reactor: Any) ->
     root.putChild(b"pools", PoolsPage(api))
     root.putChild(b"bans", BansPage(api))
     root.putChild(b"reports", ReportsPage(api, desk))
+    root.putChild(b"console", console)
     return _site(AdminSite, root, OneRequest, reactor)
 
 

@@ -27,9 +27,12 @@ from signald.telemetry.counts import Counts
 from signald.telemetry.lag import LoopLag
 from signald.web.accounts import Accounts
 from signald.web.api import Api
+from signald.web.console import Console
+from signald.web.hosts import Hosts
 from signald.web.online import OnlinePage
 from signald.web.pages import make_admin_site, make_site
 from signald.web.probes import Probes
+from signald.web.viewers import Viewers
 from signald.websocket import frames
 from signald.wiring.builders import (
     UnixTime,
@@ -45,6 +48,7 @@ from signald.wiring.builders import (
 )
 from signald.wiring.limiting import make_limits
 from signald.wiring.resuming import make_passes
+from signald.wiring.watching import make_hour
 
 
 def make_listeners(*, chosen: Settings, reactor: Any, public: Any, admin: Any) -> list[Listener]:
@@ -160,7 +164,21 @@ def make_daemon(chosen: Settings, reactor: Any, unix_time: UnixTime = time.time)
         counts=counts,
         trusted=chosen.listening.trusted_proxies,
     )
-    admin = make_admin_site(probes, api, records.reports, reactor)
+    hour = make_hour(
+        broker=broker,
+        life=life,
+        clients=clients,
+        questions=everybody.questions,
+        room=limits.admission.max_connections,
+        counts=counts,
+        lag=lag,
+        unix_time=unix_time,
+        reactor=reactor,
+    )
+    viewers = Viewers(reactor, everybody.questions.ask)
+    description = list(describe(chosen))
+    console = Console(api, Hosts(chosen.operator.admin_hosts), viewers, description)
+    admin = make_admin_site(probes, api, records.reports, console, reactor)
     daemon = Daemon(
         reactor,
         life=life,
@@ -175,7 +193,7 @@ def make_daemon(chosen: Settings, reactor: Any, unix_time: UnixTime = time.time)
         counts=counts,
         room=limits.admission.max_connections,
         drain_s=chosen.process.drain_seconds,
-        description=describe(chosen),
+        description=description,
     )
     notify = Notify(reactor, os.environ, lambda: f"{len(clients)} clients on instance {broker.instance}")
     services: tuple[IService | None, ...] = (
@@ -194,6 +212,8 @@ def make_daemon(chosen: Settings, reactor: Any, unix_time: UnixTime = time.time)
         limits.turns,
         limits.pace,
         lag,
+        hour,
+        viewers,
         notify,
     )
     for service in services:

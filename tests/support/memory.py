@@ -11,7 +11,7 @@ from typing import Any
 from twisted.internet.address import IPv4Address
 from twisted.internet.defer import Deferred
 from twisted.internet.error import ConnectionAborted, ConnectionDone, ConnectionLost
-from twisted.internet.interfaces import IConsumer, ITCPTransport
+from twisted.internet.interfaces import IConsumer, IPushProducer, ITCPTransport
 from twisted.internet.testing import MemoryReactorClock
 from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
@@ -44,7 +44,7 @@ BUFFER_BYTES = 2**16
 """`FileDescriptor.bufferSize`: more than this pauses the producer."""
 
 
-@implementer(ITCPTransport, IConsumer)
+@implementer(ITCPTransport, IConsumer, IPushProducer)
 class MemoryTransport:
     """The server's end of one connection.
 

@@ -28,7 +28,9 @@ from signald.moderation.webhook import Webhook
 from signald.periodic import LOGGED_S, Periodic
 from signald.process.attention import Attention, SignsOfLife
 from signald.process.notify import Notify
+from signald.telemetry.hour import Hour
 from signald.telemetry.lag import LoopLag
+from signald.web.viewers import Viewers
 from tests.support.memory import MemoryDaemon
 
 ROOT = Path(__file__).parents[2]
@@ -39,6 +41,7 @@ BODIES = [
     (Deadlines, "_beat"),
     (Heartbeat, "_beat"),
     (Jwks, "_beat"),
+    (Hour, "_beat"),
     (LoopLag, "_beat"),
     (Notify, "_beat"),
     (Pace, "_beat"),
@@ -46,6 +49,7 @@ BODIES = [
     (RedisBroker, "_renew"),
     (RedisBroker, "_tick"),
     (SignsOfLife, "_beat"),
+    (Viewers, "_beat"),
     (Throttle, "_beat"),
     (Turns, "_beat"),
     (Users, "_beat"),

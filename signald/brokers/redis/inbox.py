@@ -89,12 +89,14 @@ class SharedInbox:
         if len(self._held):
             self._log.warn("{count} reports are in the log alone: the store was away", count=len(self._held))
 
-    async def page(self, limit: int, before: ReportId | None = None, state: ReportState | None = None) -> ReportPage:
+    async def page(
+        self, limit: int, before: ReportId | None = None, state: ReportState | None = None, about: str = ""
+    ) -> ReportPage:
         """See `Inbox.page`. Those that the store does not know yet come first."""
         self._held.forget(self._now())
         found: list[KeptReport] = []
         if before is None or before in self._held:
-            found += (kept for kept in self._held.newest_first(before) if state in (None, kept.state))
+            found += (kept for kept in self._held.newest_first(before) if kept.fits(state, about))
             before = None
         total, complete = len(self._held), self._access.reachable
         try:
@@ -102,9 +104,7 @@ class SharedInbox:
                 total += await self._access.call("report", "XLEN", self._stream)
                 known = {kept.report.report_id for kept in found}
                 async for some in self._read(before):
-                    found += (
-                        kept for kept in some if state in (None, kept.state) and kept.report.report_id not in known
-                    )
+                    found += (kept for kept in some if kept.fits(state, about) and kept.report.report_id not in known)
                     if len(found) > limit:
                         break
         except StoreUnavailable:

@@ -111,6 +111,7 @@ BAD: Mapping[str, tuple[str, ...]] = {
         *("https://[hunter2]/", "https://m/hunter2\n/x", "https://m\u2100hunter2/x", "https://m/hunter2\u00e9"),
     ),
     "REPORT_WEBHOOK_SECRET": ("hunter2", "whsec_hunter2", "whsec_%%%%%%%%%%%%%%%%%%%%%%%%"),
+    "ADMIN_HOSTS": ("https://a.example", "a.example:443", "a b", "a,,b", "*"),
     "ADMIN_TOKENS": (
         "hunter2",
         "ada:moderator",
@@ -523,6 +524,7 @@ def test_every_setting_is_an_option(tmp_path: Path) -> None:
         "report-webhook-secret": "whsec_" + "c2VjcmV0" * 5,
         "admin-token": "t" * 16,
         "admin-tokens": "ada:moderator:" + "a" * 16,
+        "admin-hosts": "admin.example.com",
         "demo": "false",
         "drain-seconds": "5",
         "match-keys": "lang;gender=f,m,x",

@@ -1,0 +1,131 @@
+"""The operator's console in a browser: what a moderator does with the keyboard alone, over two instances."""
+
+import os
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from selenium.webdriver.common.keys import Keys
+
+from tests.support.client import Client, Closed
+from tests.support.desk import MODERATED, MODERATOR, OPERATOR
+from tests.support.operator import Operator
+from tests.support.redis import RedisServer
+from tests.support.service import Service, meet
+from tests.support.tokens import SECRET, sign
+from tests.support.waiting import until
+
+from .conftest import Open, Page, resize
+from .test_accessible import Looks
+
+MARKUP = "<img src=x onerror=\"document.title='taken'\"><script>document.title='taken'</script>"
+"""What somebody sends who wants to act by a moderator's browser."""
+
+NO_CAMERA = ("--disable-webrtc",)
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Iterator[RedisServer]:
+    with RedisServer(tmp_path) as server:
+        yield server
+
+
+def admin_port(service: Service, number: int) -> int:
+    (port,) = [port for port in service[number].ports if port != service[number].port]
+    return port
+
+
+def known(client: Client, user: str) -> Client:
+    client.send("auth", token=sign({"sub": user, "exp": time.time() + 600}))
+    assert client.sync() == []
+    return client
+
+
+def focus(page: Page, name: str) -> None:
+    """Go on with the Tab key until the control with this name has the focus, as whoever uses no mouse does."""
+    script = "const e = document.activeElement; return e.ariaLabel ?? e.labels?.[0]?.innerText ?? e.innerText"
+    for _ in range(120):
+        page.press(Keys.TAB)
+        if str(page.js(script) or "").strip().startswith(name):
+            return
+    pytest.fail(f"the keyboard does not reach {name!r}: {page.js('return document.body.innerText')}")
+
+
+def shown(page: Page, words: str) -> None:
+    page.until(lambda: words in page.js("return document.body.innerText"), f"the page says {words!r}")
+
+
+def picture(page: Page, name: str) -> None:
+    """Keep what is shown, for docs/images."""
+    if folder := os.environ.get("SCREENSHOTS"):
+        page.driver.save_screenshot(str(Path(folder) / f"{name}.png"))
+
+
+def test_a_reported_client_is_banned_by_keyboard(store: RedisServer, open_page: Open) -> None:
+    """A moderator who uses no mouse, or does not see, reads a report and can do nothing about it."""
+    settings = {**MODERATED, "ADMIN_LISTEN": "tcp:0:interface=127.0.0.1", "AUTH_MODE": "optional", "JWT_SECRET": SECRET}
+    looks = Looks(everywhere=False)
+    with Service(store.url, store.url, joined=True, **settings) as service:
+        for instance in service:
+            instance.wait_for("listening on", times=2)
+        ada, mallory = known(service.modern(0), MARKUP[:60]), known(service.client(1), "mallory")
+        others = [service.client(number) for number in (0, 0, 1)]
+        meet(ada, mallory)
+        ada.send("report", reason=MARKUP[:64], text=f"sells things {MARKUP}")
+        ada.expect("reported")
+        operator = Operator(admin_port(service, 0), OPERATOR)
+        until(lambda: operator.ask("GET", "/reports")[1]["total"] == 1, "the report is kept")
+        page = open_page(*NO_CAMERA)
+        resize(page, 1100, 800)
+        page.open(f"http://localhost:{admin_port(service, 0)}/console/")
+        shown(page, "Sign in")
+        looks.at(page, "signing in")
+        page.press("x" * 16, Keys.ENTER)
+        page.expected_errors.append("401")
+        shown(page, "Not signed in")
+        page.press(MODERATOR, Keys.ENTER)
+        shown(page, "ada, moderator")
+        shown(page, "5 clients, 0 waiting, 2 of 2 instances")
+        page.until(lambda: "1 open" in page.text("nav"), "the report is announced")
+        picture(page, "console")
+        looks.at(page, "the charts")
+        focus(page, "Reports")
+        page.press(Keys.ENTER)
+        shown(page, "sells things <img")
+        looks.at(page, "the inbox")
+        picture(page, "console-reports")
+        focus(page, f"Find client {mallory.id}")
+        page.press(Keys.ENTER)
+        shown(page, "2 found of 5")
+        looks.at(page, "the clients")
+        focus(page, f"Ban client {mallory.id}")
+        page.press(Keys.ENTER)
+        shown(page, "Its user mallory is banned")
+        looks.at(page, "the question before a ban")
+        page.press(MARKUP[:100], Keys.ENTER)
+        shown(page, "Banned: user mallory.")
+        with pytest.raises(Closed):
+            mallory.expect("pong")
+        service[1].wait_for("one user banned for 86400 s by ada")
+        assert others[0].sync() == [] == others[2].sync()
+        focus(page, "Bans")
+        page.press(Keys.ENTER)
+        shown(page, "1 in force.")
+        looks.at(page, "the bans")
+        focus(page, "Lift the ban on user mallory")
+        page.press(Keys.ENTER)
+        shown(page, "The ban on user mallory was lifted.")
+        there = Operator(admin_port(service, 1), OPERATOR)
+        until(lambda: there.ask("GET", "/bans")[1]["total"] == 0, "the other instance knows")
+        known(service.client(1), "mallory")
+        focus(page, "Instances")
+        page.press(Keys.ENTER)
+        page.until(lambda: page.text("instances").count("serving") == 2, "both instances serve")
+        looks.at(page, "the instances")
+        assert page.text("settings") == ""
+        assert page.driver.title == "signald: console"
+        assert page.js("return document.querySelectorAll('img, iframe, script:not([src])').length") == 0
+        assert page.js("return [document.cookie, localStorage.length, sessionStorage.length]") == ["", 0, 0]
+        page.close()
+        assert service.errors() == []
