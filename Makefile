@@ -44,7 +44,7 @@ test-crowd: $(VENV)/dev
 # The kits and their examples, from the packages as they would be published, in real browsers too: three minutes on an idle machine.
 test-kits: $(VENV)/release system-packages
 	CI=$(CI) $(BIN)/python -m pytest -m 'slow or not slow' tests/integration/test_client_package.py tests/browser/test_examples.py \
-		tests/browser/test_network_switch.py tests/integration/test_python_package.py tests/browser/test_bot.py $(ARGS)
+		tests/browser/test_network_switch.py tests/browser/test_kit_media.py tests/integration/test_python_package.py tests/browser/test_bot.py $(ARGS)
 
 # The scripts and commands on any server of Redis or Valkey: make test-store STORE_BIN=/path/to/valkey-server
 test-store: $(VENV)/dev system-packages

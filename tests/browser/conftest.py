@@ -129,7 +129,7 @@ class Page:
     @contextmanager
     def frozen(self) -> Iterator[None]:
         """This browser stands still, as a machine does that sleeps or has lost its network."""
-        processes = _descendants(self.driver.service.process.pid)
+        processes = descendants(self.driver.service.process.pid)
         for process in processes:
             os.kill(process, signal.SIGSTOP)
         try:
@@ -218,13 +218,13 @@ class Page:
 Open = Callable[..., Page]
 
 
-def _descendants(parent: int) -> list[int]:
+def descendants(parent: int) -> list[int]:
     found: list[int] = []
     for stat in Path("/proc").glob("[0-9]*/stat"):
         with suppress(OSError):  # It ended meanwhile.
             if int(stat.read_text().rpartition(")")[2].split()[1]) == parent:
                 child = int(stat.parent.name)
-                found += [child, *_descendants(child)]
+                found += [child, *descendants(child)]
     return found
 
 
