@@ -113,10 +113,10 @@ class ErrorCode(StrEnum):
     """The handshake is refused: there are too many connections, or handshakes in this second, of one address."""
 
     TOO_MANY_OF_USER = "TOO_MANY_OF_USER"
-    """The handshake is refused: the user of its token has too many connections."""
+    """The handshake is refused, or the token of ``auth`` is: its user has too many connections."""
 
     BANNED = "BANNED"
-    """The handshake is refused: its address, or the user of its token, is banned."""
+    """The handshake is refused, for its address is banned; or it, or the token of ``auth``, is, for its user is."""
 
     ALREADY_PAIRED = "ALREADY_PAIRED"
     """``available`` while there is a partner; ``next`` or ``leave`` comes first."""
@@ -129,8 +129,8 @@ class ErrorCode(StrEnum):
     expired: it waits no longer."""
 
     AUTH_FAILED = "AUTH_FAILED"
-    """The token is not accepted, or its user is banned or has too many connections. The third in a row closes the
-    connection."""
+    """The token is not accepted; to clients of the first protocol also if its user is banned or has too many
+    connections. The third token in a row that is refused closes the connection."""
 
     CROWDED = "CROWDED"
     """There are too many different wishes in this pool already, or too many connections of this user that wait
@@ -529,7 +529,7 @@ Signal = Offer | Answer | Ice
 ClientMessage = Auth | Available | Offer | Answer | Ice | Data | Next | Leave | Ping | Report | Block | Outcome | Resume
 
 REFUSALS: Final[Mapping[type[msgspec.Struct], tuple[ErrorCode, ...]]] = {
-    Auth: (ErrorCode.AUTH_FAILED,),
+    Auth: (ErrorCode.AUTH_FAILED, ErrorCode.BANNED, ErrorCode.TOO_MANY_OF_USER),
     Available: (ErrorCode.ALREADY_PAIRED, ErrorCode.AUTH_REQUIRED, ErrorCode.CROWDED),
     Offer: (ErrorCode.NOT_PAIRED,),
     Answer: (ErrorCode.NOT_PAIRED,),

@@ -40,9 +40,10 @@ def identified_waiting(who: Standing, given: Identified, now: float) -> Effects:
 
 
 def refused(who: Standing, given: TokenRefused, now: float) -> Effects:
-    """It is not accepted."""
+    """It is not accepted. Clients of today are told apart what another token mends, and what it does not."""
     who.bad_tokens += given.blame
-    told = Refuse(ProtocolError(ErrorCode.AUTH_FAILED, given.why))
+    known = given.refusal.code if who.v1 and given.refusal is not None else None
+    told = Refuse(ProtocolError(known or ErrorCode.AUTH_FAILED, given.why))
     if who.bad_tokens < BAD_TOKENS_AT_MOST:
         return (told,)
     return told, Close(POLICY_VIOLATION, "too many bad tokens", BAD_TOKENS)

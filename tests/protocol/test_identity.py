@@ -239,6 +239,10 @@ class Limited(IdentityTest):
         self.assertEqual(
             (error["code"], error["message"]), ("AUTH_FAILED", "this user has too many connections already")
         )
+        modern = self.daemon.modern()
+        modern.take()
+        modern.send("auth", token=token("ada"))
+        self.assertEqual(modern.take()[-1]["code"], "TOO_MANY_OF_USER")
         third.send("available")
         self.assertEqual(self.codes(third), ["AUTH_REQUIRED"])
         first.send("auth", token=token("ada", 7200))

@@ -129,7 +129,7 @@ class RefusedHandshakes(MemoryTest):
         daemon = self.start(MAX_CONNECTIONS_PER_USER="1", **TOKENS)
         daemon.modern(f"bearer.{ADA}")
         second = self.connect(daemon, f"bearer.{ADA}")
-        self.assertEqual([told.get("code", told["type"]) for told in second.take()], ["ready", "AUTH_FAILED"])
+        self.assertEqual([told.get("code", told["type"]) for told in second.take()], ["ready", "TOO_MANY_OF_USER"])
         daemon.advance(0.9)
         self.assertIsNone(second.close_code)
         daemon.advance(0.2)

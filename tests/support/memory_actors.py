@@ -77,8 +77,11 @@ class MemoryActor(RawActor):
 
     async def closed(self) -> int:
         """The code with which the server has closed it."""
+        until = self._stage.daemon.clock.seconds() + LONGEST_S
+        while self.client.close_code is None:
+            assert self._stage.daemon.clock.seconds() < until, "it is open"
+            self._stage.daemon.advance(0.25)
         await self.quiet()
-        assert self.client.close_code is not None, "it is open"
         return self.client.close_code
 
 
@@ -106,8 +109,10 @@ class MemoryStage:
             assert client.close_code is not None, "it is open"
             raise TurnedAway(first["code"], client.close_code)
         client.id = first["clientId"]
-        assert rest == [], rest
-        return MemoryActor(self, client, modern=modern)
+        actor = MemoryActor(self, client, modern=modern)
+        for message in rest:
+            actor.sort(message)
+        return actor
 
     async def operate(self, what: str, actor: Any) -> None:
         """The operator throws somebody out, or bans its address."""

@@ -13,6 +13,7 @@ REFUSALS: dict[type[Ended], str] = {
     TooMany: "TOO_MANY",
     Full: "FULL",
 }
+CLOSED: dict[type[BaseException | None], int] = {ThrownOut: 1008, TooMany: 4409}
 
 
 class Played:
@@ -61,8 +62,8 @@ class Played:
         elif state == "connected" and self._client.client_id != self._id:
             self._id = self._client.client_id
             self.say(anew=self._id)
-        elif state == "ended" and isinstance(self._client.error, ThrownOut):
-            self.say(closed=1008)
+        elif state == "ended" and (code := CLOSED.get(type(self._client.error))):
+            self.say(closed=code)
 
     def _heard(self, message: Any) -> None:
         if message["type"] == "resumed":

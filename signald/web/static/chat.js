@@ -111,6 +111,10 @@ export class RandomChat extends Emitter {
       this.#mend(lost);
       this.#show();
     });
+    // The store has found it after the server had said `ok`.
+    on("error", ({ id, code, message }) => {
+      if (id === undefined && code === "CROWDED" && !this.#current) this.#stopFor(Object.assign(new Error(message), { code }));
+    });
     on("partner-left", () => this.#wanted && this.#partnerGone(false));
     on("state", (state) => {
       if (!this.#wanted) return;

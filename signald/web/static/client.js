@@ -42,6 +42,8 @@ export { SignalingClient };
 const END = 1000;
 /** A token is replaced so long before it ends. */
 const RENEW_BEFORE_MS = 60_000;
+/** What the server says to a token that it will say again. */
+const UNWELCOME = new Set(["AUTH_FAILED", "BANNED", "TOO_MANY_OF_USER"]);
 /** Timers take no more than 31 bits. */
 const LONGEST_TIMER_MS = 2 ** 31 - 1;
 
@@ -90,6 +92,7 @@ export class Client extends Emitter {
   /** @param {ClientOptions} [options] */
   constructor({ url, getToken, logger, ...options } = {}) {
     super();
+    if (getToken && typeof getToken !== "function") throw new TypeError("getToken is to be a function that gives a token");
     const signaling = new SignalingClient(url, { ...options, rewait: !getToken });
     this.#signaling = signaling;
     this.#getToken = getToken;
@@ -168,7 +171,7 @@ export class Client extends Emitter {
 
   /** Whatever the partner's page is to know, at most 16 KiB of JSON; its `data` event tells of it. @param {unknown} data */
   data(data) {
-    if (this.#signaling.clientId && !this.#signaling.takesData) {
+    if (this.#signaling.state === "paired" && !this.#signaling.takesData) {
       return heard(Promise.reject(new SignalingError("PARTNER_CANNOT", "there is no partner whose client knows data")));
     }
     return this.request({ type: "data", data });
@@ -262,7 +265,7 @@ export class Client extends Emitter {
     const enter = (/** @type {(Error & { code?: string }) | undefined} */ error) => {
       if (this.clientId !== ready.clientId) return;
       // Whose token cannot be had just now, on the way back, is asked again later.
-      if (error && (this.#waiting || error.code === "AUTH_FAILED")) return this.#giveUp(error);
+      if (error && (this.#waiting || UNWELCOME.has(error.code ?? ""))) return this.#giveUp(error);
       if (ready.before === "waiting") this.#signaling.available(this.#signaling.wishes);
       this.#arrive("ready", ready);
     };
@@ -287,6 +290,7 @@ export class Client extends Emitter {
     let delayMs = RENEW_BEFORE_MS;
     try {
       const token = await this.#getToken();
+      if (typeof token !== "string") throw new TypeError("getToken has given no token");
       await this.#ask({ type: "auth", token });
       delayMs = Math.max(delayMs, endOf(token) - Date.now() - RENEW_BEFORE_MS);
     } catch (error) {
@@ -314,6 +318,7 @@ export class Client extends Emitter {
 
   /** @param {SignalingEvents["close"]} detail */
   #closed({ code, reason, refusal, willReconnect }) {
+    this.#logger?.debug("signald: closed,", code, refusal?.message ?? reason, willReconnect ? "- connecting again" : "");
     if (refusal) this.refusal = new SignalingError(refusal.code, refusal.message);
     if (willReconnect) return this.#become(this.clientId === null ? "connecting" : "resuming");
     const wanted = code === END && !this.#failure;

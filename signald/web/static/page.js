@@ -36,7 +36,7 @@ export function watchPage({ doubt, online, offline, hide, show }) {
  * @returns {string}
  */
 export function defaultUrl() {
-  if (typeof location !== "object") throw new TypeError("outside a browser the server's address must be given");
+  if (typeof location !== "object") throw new TypeError("outside a browser the server's address must be given: its url, such as wss://example.org/ws");
   const url = new URL("/ws", location.href);
   url.protocol = url.protocol === "https:" ? "wss:" : "ws:";
   return url.href;

@@ -199,7 +199,7 @@ export class SignalingClient extends Sender {
   #openSocket() {
     if (this.#socket || !this.#wanted) return;
     const Class = this.#WebSocket ?? globalThis.WebSocket;
-    if (!Class) throw new TypeError("this runtime has no WebSocket: give one in the options");
+    if (!Class) throw new TypeError("this runtime has no WebSocket: give one, as in createClient({ url, WebSocket })");
     /** @type {Socket} */
     const socket = new Class(this.#url, this.#protocols);
     this.#socket = socket;

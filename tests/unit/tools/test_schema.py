@@ -182,7 +182,8 @@ def test_refusals_are_those_of_the_session() -> None:
                 except ProtocolError as problem:
                     refused.add(problem.code)
                 else:
-                    refused |= {ErrorCode.AUTH_FAILED for effect in effects if isinstance(effect, VerifyToken)}
+                    if any(isinstance(effect, VerifyToken) for effect in effects):
+                        refused |= {ErrorCode.AUTH_FAILED, ErrorCode.BANNED, ErrorCode.TOO_MANY_OF_USER}
                     refused |= {ErrorCode.RESUME_FAILED for effect in effects if isinstance(effect, TakeUp)}
                     refused |= {ErrorCode.CROWDED for effect in effects if isinstance(effect, Enqueue)}
         assert refused == set(REFUSALS.get(message, ())), message.__name__

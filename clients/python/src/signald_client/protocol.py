@@ -82,9 +82,9 @@ ErrorCode = Literal[
     "FULL",
     # The handshake is refused: there are too many connections, or handshakes in this second, of one address.
     "TOO_MANY",
-    # The handshake is refused: the user of its token has too many connections.
+    # The handshake is refused, or the token of `auth` is: its user has too many connections.
     "TOO_MANY_OF_USER",
-    # The handshake is refused: its address, or the user of its token, is banned.
+    # The handshake is refused, for its address is banned; or it, or the token of `auth`, is, for its user is.
     "BANNED",
     # `available` while there is a partner; `next` or `leave` comes first.
     "ALREADY_PAIRED",
@@ -93,8 +93,8 @@ ErrorCode = Literal[
     # `available` or `next` without a good token on a server that wants one, or the token of a waiting client has
     # expired: it waits no longer.
     "AUTH_REQUIRED",
-    # The token is not accepted, or its user is banned or has too many connections. The third in a row closes the
-    # connection.
+    # The token is not accepted; to clients of the first protocol also if its user is banned or has too many
+    # connections. The third token in a row that is refused closes the connection.
     "AUTH_FAILED",
     # There are too many different wishes in this pool already, or too many connections of this user that wait
     # (MAX_WAITING_PER_USER): this one does not wait.

@@ -8,7 +8,6 @@
 const ENDED = {
   4401: "The server does not accept your login.",
   4403: "You are banned from this server.",
-  4409: "You have this page open too often already. Close another one, then press Start.",
 };
 
 /** The same, while the page tries again. @type {Record<number, string>} */
@@ -46,6 +45,8 @@ export function whyNot(code) {
 export const LOGIN = {
   AUTH_REQUIRED: NO_LOGIN,
   AUTH_FAILED: "The server does not accept your login. Come here anew from the site that you have an account with.",
+  BANNED: "You are banned from this server.",
+  TOO_MANY_OF_USER: "You have this page open too often already. Close another one, then press Start.",
 };
 
 /** Browsers do not tell a page why a server refuses it; whether one is there can be found out. @returns {Promise<string>} */
