@@ -376,3 +376,8 @@ class Broker(Protocol):
     def held_bytes(self) -> int:
         """Bytes of relays that are on their way to the store; 0 without one."""
         ...
+
+    @property
+    def neighbours(self) -> int:
+        """Instances on this machine to which messages go by a socket, past the store."""
+        ...

@@ -46,6 +46,7 @@ class MemoryBroker:
     store_reachable: bool | None = None
     store_problem: str | None = None
     held_bytes: int = 0
+    neighbours: int = 0
 
     def __init__(
         self,

@@ -10,6 +10,7 @@ import os
 import signal
 import socket
 import sys
+import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 
@@ -22,11 +23,15 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 from zope.interface import directlyProvides, providedBy
 
+from signald.brokers.redis.neighbours import LONGEST_FOLDER
 from signald.process.attention import Attention, SignsOfLife
 from signald.process.root import ProcessService
 
 WORKER_VARIABLE: Final = "SIGNALD_WORKER"
 """Set for a worker to its number: its standard input is held by the parent, and ends with it."""
+
+LETTERS_VARIABLE: Final = "LETTERS_DIR"
+"""The setting that names the folder in which workers find each other; theirs is made if the operator has named none."""
 
 LISTENS_VARIABLE: Final = "SIGNALD_LISTENS_FD"
 """Set for a worker to the file descriptor on which the parent waits for bytes: the worker listens, and lives."""
@@ -112,6 +117,7 @@ class Workers(ProcessService):
         self._failures: dict[int, int] = {}
         self._listening: set[int] = set()
         self._ended: Deferred[None] | None = None
+        self._letters: tempfile.TemporaryDirectory[str] | None = None
         self.all_listen: Deferred[None] = Deferred()
         self._attention = Attention(reactor, self._worker_hangs)
         self._attention.setServiceParent(self)
@@ -121,6 +127,7 @@ class Workers(ProcessService):
         """Start the first worker; the others follow when it listens. What no worker can do is said by one, and once."""
         super().startService()
         self._log.info("starting {count} workers", count=self._count)
+        self._make_folder()
         self._start(1)
 
     def stopService(self) -> "Deferred[None]":
@@ -132,7 +139,7 @@ class Workers(ProcessService):
         for worker in list(self._running.values()):
             self._reactor.callLater(self._drain_s + KILL_AFTER_S, self._kill, worker)
         if not self._running:
-            self._ended.callback(None)
+            self._all_ended()
         return self._ended
 
     def reload(self) -> None:
@@ -144,6 +151,20 @@ class Workers(ProcessService):
         """See `ProcessService.hurry`."""
         for worker in self._running.values():
             worker.signalProcess("TERM")
+
+    def _make_folder(self) -> None:
+        """Make the folder in which the workers find each other. Where none can be, the store is the only way."""
+        if LETTERS_VARIABLE in self._environment or any(word.startswith("--letters-dir") for word in self._words):
+            return
+        try:
+            self._letters = tempfile.TemporaryDirectory(prefix="signald-", ignore_cleanup_errors=True)
+        except OSError as error:
+            self._log.info("workers send each other letters through the store: {why}", why=error)
+            return
+        if len(os.fsencode(self._letters.name)) > LONGEST_FOLDER:
+            self._log.info("workers send each other letters through the store: TMPDIR is too long for sockets")
+            return
+        self._environment = {**self._environment, LETTERS_VARIABLE: self._letters.name}
 
     def _start(self, number: int) -> None:
         if self.life.stopping:
@@ -186,8 +207,8 @@ class Workers(ProcessService):
         del self._running[number]
         self._attention.end(number)
         if self.life.stopping:
-            if not self._running and self._ended is not None:
-                self._ended.callback(None)
+            if not self._running:
+                self._all_ended()
             return
         if not self._listening and getattr(how, "exitCode", None) == CANNOT_START:
             self.end_with(CANNOT_START)
@@ -199,6 +220,13 @@ class Workers(ProcessService):
             "worker {number} ended ({how}); it is started again in {wait} s", number=number, how=how, wait=wait_s
         )
         self._reactor.callLater(wait_s, self._start, number)
+
+    def _all_ended(self) -> None:
+        if self._letters is not None:
+            self._letters.cleanup()
+            self._letters = None
+        if self._ended is not None and not self._ended.called:
+            self._ended.callback(None)
 
     def _kill(self, worker: Any) -> None:
         if worker.pid is not None:

@@ -91,8 +91,18 @@ class StoreSettings(Group):
         "", values.file, "PEM file of the certificates to trust for `rediss://`; empty: the system's"
     )
 
+    letters_dir: str = setting(
+        "",
+        values.socket_folder,
+        "Folder in which processes of one machine and one store find each other, of their user alone: what their "
+        "clients say to each other then spares the store; `WORKERS` make one of their own; empty: all goes through the "
+        "store",
+    )
+
     def check(self) -> None:
         """See `Group.check`."""
+        if self.letters_dir and self.redis_url is None:
+            raise SettingsError("LETTERS_DIR: it is for processes that share a store, and there is no REDIS_URL")
         if self.redis_ca_file and self.redis_url is not None and not self.redis_url.tls:
             raise SettingsError("REDIS_CA_FILE: it is for rediss://, and REDIS_URL speaks no TLS")
 

@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping
 from enum import StrEnum
 from typing import Final, NamedTuple, TypeVar
 
+from signald.brokers.redis.neighbours import LONGEST_FOLDER
 from signald.brokers.redis.url import StoreAddress, parse_url
 from signald.core import origins, urls
 from signald.core.accounts import MAX_NAME_LENGTH, Account, Role
@@ -119,6 +120,15 @@ def prefix(text: str) -> str:
     """The prefix of each key, without the characters that have a meaning in patterns of Redis."""
     if not re.fullmatch(r"[!-~]{1,64}", text) or re.search(r"[*?\[\]\\^]", text):
         raise ValueError("must be 1 to 64 visible ASCII characters without *, ?, [, ], ^ and backslash")
+    return text
+
+
+def socket_folder(text: str) -> str:
+    """The absolute path of a folder for UNIX sockets, or empty."""
+    if text and not text.startswith("/"):
+        raise ValueError("must be an absolute path")
+    if len(os.fsencode(text)) > LONGEST_FOLDER:
+        raise ValueError(f"must be at most {LONGEST_FOLDER} bytes long: paths of sockets are short")
     return text
 
 

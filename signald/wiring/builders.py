@@ -42,6 +42,7 @@ from signald.moderation.bans import Bans
 from signald.moderation.reports import Reports
 from signald.moderation.traces import Traces
 from signald.moderation.webhook import Webhook
+from signald.network.accepted import be_prompt
 from signald.network.front import Addressed
 from signald.network.lane import Lane
 from signald.network.output import Output
@@ -75,7 +76,14 @@ _new_id: Final = FreshNames().new
 
 
 def make_broker(
-    *, chosen: Settings, boot: str, passes: Passes, reactor: Any, common_time: CommonTime, counts: Counts
+    *,
+    chosen: Settings,
+    boot: str,
+    passes: Passes,
+    reactor: Any,
+    lane: Lane | None,
+    common_time: CommonTime,
+    counts: Counts,
 ) -> Broker:
     """What pairs clients: in memory, or through a store.
 
@@ -111,6 +119,8 @@ def make_broker(
         resume_s=resume_s,
         waiting_per_user=per_user,
         reports=reports,
+        letters_dir=chosen.store.letters_dir,
+        listens=lambda port: None if lane is None else be_prompt(port, lane),
         passes=passes if resume_s and not chosen.resuming.resume_secret else None,
         observe=counts.store_called,
         trouble=lambda problem: counts.store_troubled(problem.word),

@@ -92,8 +92,16 @@ def make_daemon(chosen: Settings, reactor: Any, unix_time: UnixTime = time.time)
     boot = secrets.token_hex(8)
     common_time = CommonTime(reactor.seconds, unix_time())
     passes = make_passes(resuming=chosen.resuming)
+    output = Output(reactor)
+    lane = make_lane(chosen=chosen, reactor=reactor, output=output)
     broker = make_broker(
-        chosen=chosen, boot=boot, passes=passes, reactor=reactor, common_time=common_time, counts=counts
+        chosen=chosen,
+        boot=boot,
+        passes=passes,
+        reactor=reactor,
+        lane=lane,
+        common_time=common_time,
+        counts=counts,
     )
     tokens = make_tokens(identity=chosen.identity, reactor=reactor)
     records = make_records(
@@ -154,7 +162,6 @@ def make_daemon(chosen: Settings, reactor: Any, unix_time: UnixTime = time.time)
         accounts=Accounts(chosen.operator.accounts),
         users_known=everybody.users is not None,
     )
-    output = Output(reactor)
     front = FrontFactory(
         websockets=make_protocols(chosen=chosen, shared=websockets, reactor=reactor, output=output),
         web=site.buildProtocol,
@@ -183,7 +190,7 @@ def make_daemon(chosen: Settings, reactor: Any, unix_time: UnixTime = time.time)
         reactor,
         life=life,
         listeners=make_listeners(chosen=chosen, reactor=reactor, public=front, admin=admin),
-        lane=make_lane(chosen=chosen, reactor=reactor, output=output),
+        lane=lane,
         clients=clients,
         entrance=websockets.entrance,
         watch=websockets.watch,

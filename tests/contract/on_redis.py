@@ -1,6 +1,7 @@
 """Brokers on a real Redis."""
 
 import tempfile
+from collections.abc import Callable
 from itertools import count
 from pathlib import Path
 from typing import Any
@@ -25,6 +26,8 @@ _PREFIXES = count()
 class OnRedis(suite.Brokers):
     """Two instances on one store; each test has a prefix of its own."""
 
+    letters_dir: Callable[[], str] = staticmethod(lambda: "")
+    """Where instances of one machine find each other; empty: nowhere."""
     store: RedisServer
     _folder: "tempfile.TemporaryDirectory[str]"
 
@@ -74,6 +77,7 @@ class OnRedis(suite.Brokers):
             block_s=suite.BLOCK_S,
             resume_s=suite.RESUME_S,
             passes=passes,
+            letters_dir=self.letters_dir(),
             reports=suite.REPORTS,
         )
 

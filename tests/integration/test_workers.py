@@ -5,6 +5,7 @@ import re
 import signal
 import socket
 import subprocess
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -23,14 +24,14 @@ def store(tmp_path: Path) -> Iterator[RedisServer]:
         yield server
 
 
-def start(store: RedisServer, *options: str) -> DaemonProcess:
-    variables = {"REDIS_URL": f"redis://127.0.0.1:{store.port}", "REMATCH_DELAY_SECONDS": "0"}
+def start(store: RedisServer, *options: str, **more: str) -> DaemonProcess:
+    variables = {"REDIS_URL": f"redis://127.0.0.1:{store.port}", "REMATCH_DELAY_SECONDS": "0", **more}
     return DaemonProcess(f"--port={free_port()}", "--workers=2", "--instance-id=box", *options, variables=variables)
 
 
 def test_workers_share_a_port_and_pair_with_each_other(store: RedisServer) -> None:
-    """A machine with many cores would serve with one of them, or its clients would not meet."""
-    with start(store) as daemon:
+    """A machine with many cores would serve with one of them, its clients would not meet, or only through the store."""
+    with tempfile.TemporaryDirectory() as folder, start(store, TMPDIR=folder) as daemon:
         daemon.wait_for("listening on", times=2)
         daemon.wait_for("command connection", times=2)
         clients = [Client(daemon.port) for _ in range(40)]
@@ -40,7 +41,11 @@ def test_workers_share_a_port_and_pair_with_each_other(store: RedisServer) -> No
         assert all(partners[partner] == client for client, partner in partners.items())
         for name in ("box-1", "box-2"):  # the kernel spreads connections by a hash of their ports
             until(lambda name=name: daemon.health()["instanceId"] == name, f"{name} answers")  # type: ignore[misc]
+        sockets = list(Path(folder).glob("signald-*/*"))
+        assert [path.is_socket() for path in sockets] == [True, True]
+        assert "LETTERS_DIR" not in daemon.log
         assert daemon.stop(*clients) == (0, [1001] * 40)
+        assert not list(Path(folder).glob("signald-*"))
 
 
 def test_a_worker_that_dies_is_started_again(store: RedisServer) -> None:

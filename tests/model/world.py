@@ -2,7 +2,8 @@
 
 Every step that could come before or after another one is a step of its own: a command reaches the store, its answer
 comes back, letters are read, a client acts, a second passes, something breaks. Links are in order each, and not among
-each other. What `signald.brokers.redis.broker` does around pairing and links is done here without I/O.
+each other. Between neighbours letters go by a socket, which overtakes the store, comes and goes. What
+`signald.brokers.redis.broker` does around pairing and links is done here without I/O.
 """
 
 import pickle
@@ -37,6 +38,9 @@ LEASE_S = 8
 BURIED_AFTER_S = 16
 """When the last of the others has noticed that a lease is missing."""
 
+EARLY_S = 2
+"""How long a batch waits for those before it; as `neighbours.EARLY_TICKS`."""
+
 _ROOM = re.compile(r"R\d+")
 _WORDS = {"available": Available(), "next": Next(), "leave": Leave(), "go": Disconnected()}
 
@@ -69,6 +73,10 @@ class Instance:
         self.running = False
         self.heard: dict[str, list[int]] = {}
         self.tidy_at = 0
+        self.sockets: dict[str, deque[bytes]] = {}
+        """What neighbours have written, by who has."""
+        self.waited: dict[str, int] = {}
+        """Seconds for which the first of it has waited for letters before it."""
 
     # --- Outside ------------------------------------------------------------------------------------------------------
 
@@ -190,9 +198,13 @@ class Instance:
         if self.reachable:
             for name in sorted(self.ready):
                 link = self.outgoing.get(name)
-                batch = link.send() if link is not None else None
-                if batch is not None:
-                    self.commands.append(("append", name, batch))
+                socket = self.world.socket(self.name, name)
+                while link is not None and (batch := link.send()) is not None:
+                    if socket is None:
+                        self.commands.append(("append", name, batch))
+                    else:
+                        socket.append(batch)
+                        self._arrived(link)
             self.ready.clear()
 
     def answered(self, command: Step, reply: Any) -> None:
@@ -205,14 +217,27 @@ class Instance:
             if link is None:
                 return
             if reply:
-                for letter in link.arrived():
-                    if isinstance(letter, Relayed):
-                        self.pairing.delivered(letter)
+                self._arrived(link)
                 if len(link):
                     self.ready.add(command[1])
             else:
                 link.failed()
                 self.pairing.unanswered(command[1], now)
+
+    def _arrived(self, link: Outgoing) -> None:
+        for letter in link.arrived():
+            if isinstance(letter, Relayed):
+                self.pairing.delivered(letter)
+
+    def is_early(self, sender: str) -> bool:
+        """Whether what a neighbour has written has overtaken what it has sent before."""
+        return self.incoming.get(sender, Incoming()).is_early(decode(self.sockets[sender][0]))
+
+    def hear_neighbour(self, sender: str) -> None:
+        """Read what it has written."""
+        batches, self.sockets[sender] = self.sockets[sender], deque()
+        self.waited.pop(sender, None)
+        self.read([decode(batch) for batch in batches])
 
     def read(self, envelopes: list[Envelope]) -> None:
         """Letters came."""
@@ -279,6 +304,10 @@ class Instance:
         """A second has passed."""
         now = self.world.now
         self.pairing.tick(now)
+        for sender in [name for name, written in self.sockets.items() if self.reachable and written]:
+            self.waited[sender] = self.waited.get(sender, 0) + 1
+            if not self.is_early(sender) or self.waited[sender] >= EARLY_S:
+                self.hear_neighbour(sender)
         if self.reachable and now == self.tidy_at:
             self._tidy()
         if not self.reachable or now % 2:
@@ -306,9 +335,14 @@ class World:
     Args:
         clients: The clients of each instance.
         wishes: What some of them say; others say nothing.
+        neighbours: Whether all are on one machine.
     """
 
-    def __init__(self, *clients: list[str], wishes: Mapping[str, Available] | None = None) -> None:
+    def __init__(
+        self, *clients: list[str], wishes: Mapping[str, Available] | None = None, neighbours: bool = False
+    ) -> None:
+        self.neighbours = neighbours
+        self.apart: set[tuple[str, str]] = set()
         self.wishes = wishes or {}
         self.now = 1
         self.rooms = 0
@@ -323,6 +357,13 @@ class World:
         for instance in self.instances:
             self.leases.add(instance.name)
             self.streams[instance.name] = []
+
+    def socket(self, sender: str, receiver: str) -> deque[bytes] | None:
+        """What goes from one instance to another by a socket, if there is one."""
+        to = next(instance for instance in self.instances if instance.name == receiver)
+        if not self.neighbours or (sender, receiver) in self.apart or to.died_at is not None:
+            return None
+        return to.sockets.setdefault(sender, deque())
 
     def new_room_id(self) -> RoomId:
         self.rooms += 1
@@ -354,10 +395,12 @@ class World:
                 instance.shunned,
                 instance.tidy_at,
                 sorted(instance.ready),
+                sorted(instance.sockets.items()),
+                sorted(instance.waited.items()),
             )
             for instance in self.instances
         ]
-        stored = sorted(self.queue.items()), sorted(self.leases), sorted(self.streams.items())
+        stored = sorted(self.queue.items()), sorted(self.leases), sorted(self.streams.items()), sorted(self.apart)
         names: dict[str, str] = {}
         return _ROOM.sub(lambda room: names.setdefault(room[0], f"r{len(names)}"), repr((self.now, state, stored)))
 
@@ -381,6 +424,9 @@ class World:
                 steps.append(("up", number))
             if not instance.hears:
                 steps.append(("hear", number))
+            for sender, written in instance.sockets.items():
+                if written and not instance.is_early(sender):
+                    steps.append(("listen", number, sender))
         return steps
 
     def words(self) -> list[Step]:
@@ -411,6 +457,8 @@ class World:
                 steps.append(("deaf", number))
             if len(self.streams.get(instance.name, ())) > instance.position + 1:
                 steps.append(("trim", number))
+            for sender in instance.sockets:
+                steps.append(("join" if (sender, instance.name) in self.apart else "part", number, sender))
         return steps
 
     def do(self, step: Step) -> None:
@@ -452,6 +500,20 @@ class World:
         batches = self.streams[instance.name][instance.position :]
         instance.position += len(batches)
         instance.read([decode(batch) for batch in batches])
+
+    def _listen(self, number: int, sender: str) -> None:
+        self.instances[number].hear_neighbour(sender)
+
+    def _part(self, number: int, sender: str) -> None:
+        """A socket ends, with what was not read."""
+        instance = self.instances[number]
+        instance.sockets[sender].clear()
+        instance.waited.pop(sender, None)
+        self.apart.add((sender, instance.name))
+
+    def _join(self, number: int, sender: str) -> None:
+        """There is one again."""
+        self.apart.discard((sender, self.instances[number].name))
 
     def _up(self, number: int) -> None:
         self.instances[number].up()

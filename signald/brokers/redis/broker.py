@@ -7,9 +7,8 @@ with each other. What happens in each fault stands in docs/scaling.md.
 from collections.abc import Callable, Sequence
 from typing import Any, Final
 
-from twisted.internet.defer import Deferred
+from twisted.internet.interfaces import IListeningPort
 from twisted.internet.task import deferLater
-from twisted.logger import Logger
 
 from signald.brokers.interface import (
     Answers,
@@ -23,13 +22,15 @@ from signald.brokers.interface import (
 )
 from signald.brokers.redis.access import Observe, unobserved
 from signald.brokers.redis.connection import Primary, StoreUnavailable
+from signald.brokers.redis.delivery import Delivery
 from signald.brokers.redis.errands import Errands
 from signald.brokers.redis.inbox import SharedInbox
 from signald.brokers.redis.keys import Keys
-from signald.brokers.redis.letters import Claim, Envelope, Left, Letter, Stops
+from signald.brokers.redis.letters import Envelope, Letter, Stops
 from signald.brokers.redis.membership import Membership
 from signald.brokers.redis.moderation import SharedModeration
 from signald.brokers.redis.moving import Moving
+from signald.brokers.redis.neighbours import Neighbours
 from signald.brokers.redis.no_sessions import NoSessions
 from signald.brokers.redis.pairing import Pairing
 from signald.brokers.redis.parked import ParkedSessions
@@ -78,11 +79,11 @@ class RedisBroker:
         waiting_per_user: Clients of one user that wait on this instance at most; 0 for any number.
         reports: How many are kept, and how long.
         passes: Tokens whose key is to be the same on all instances; None if it is already.
+        letters_dir: Folder of the sockets of instances on this machine; empty for none.
+        listens: Called with the port on which these connect.
         observe: Told of each call of the store; see `store.Observe`.
         trouble: Told of each problem with the store.
     """
-
-    _log = Logger()
 
     def __init__(
         self,
@@ -101,6 +102,8 @@ class RedisBroker:
         waiting_per_user: int = 0,
         passes: Passes | None = None,
         reports: ReportBounds = USUAL,
+        letters_dir: str = "",
+        listens: Callable[[IListeningPort], None] = lambda port: None,
         observe: Observe = unobserved,
         trouble: Callable[[Problem], None] = lambda problem: None,
     ) -> None:
@@ -121,13 +124,21 @@ class RedisBroker:
             boot,
             clock,
             jitter,
-            self._up,
+            lambda: self._membership.up(),
             lambda: self._membership.catch_up(),
             lambda since: self._pairing.store_away(since),
             self._arrived,
             observe,
             trouble,
             common_time,
+        )
+        self._neighbours = Neighbours(
+            folder=letters_dir,
+            service=f"{address}|{keys.waiting}",
+            reactor=clock,
+            read=lambda envelopes: self._delivery.read(envelopes),
+            is_early=lambda envelope: self._post.is_early(envelope),
+            listens=listens,
         )
         self.inbox = SharedInbox(self._store.access, keys, reports, clock.seconds, common_time)
         self._ticks = Periodic(clock, TICK_S, self._tick, "the store's tick")
@@ -166,6 +177,11 @@ class RedisBroker:
         return self._pairing.rooms
 
     @property
+    def neighbours(self) -> int:
+        """See `Broker.neighbours`."""
+        return len(self._neighbours)
+
+    @property
     def held_bytes(self) -> int:
         """See `Broker.held_bytes`."""
         return self._pairing.held_bytes
@@ -173,11 +189,15 @@ class RedisBroker:
     def start(self, events: BrokerEvents, moderation: ModerationEvents, sessions: SessionEvents | None = None) -> None:
         """See `Broker.start`."""
         blocks = Blocks(self._block_s)
+
+        def send(instance: str, letter: Letter) -> None:
+            self._post.send(instance, letter)
+
         self._errands = errands = Errands(
             store=self._store,
             clock=self._clock,
             sought=lambda ticket, outcome, now: self._pairing.sought(ticket, outcome, now),
-            send=self._send,
+            send=send,
             block=self.block,
             fence=lambda client, epoch, attempt: self._moving.rivals.fence(client, epoch, attempt),
         )
@@ -187,7 +207,7 @@ class RedisBroker:
             store=self._store,
             parked=ParkedSessions(self._store, self._keys, self._resume_s, self._boot),
             halves=self._pairing.halves,
-            send=self._send,
+            send=send,
             sessions=NoSessions() if sessions is None else sessions,
             seat=self._seat,
             boot=self._boot,
@@ -195,11 +215,12 @@ class RedisBroker:
             seconds=self._resume_s,
         )
         self._moderation = SharedModeration(
-            self._store, self._send, moderation, blocks, self._clock.seconds, self._common_time, self.inbox
+            self._store, send, moderation, blocks, self._clock.seconds, self._common_time, self.inbox
         )
-        self._questions = SharedQuestions(self._store, self._send, moderation.asked, self._clock.seconds)
+        self._questions = SharedQuestions(self._store, send, moderation.asked, self._clock.seconds)
         self._post = Post(
             self._store,
+            self._neighbours,
             self._boot,
             self._clock,
             self._pairing.delivered,
@@ -209,12 +230,23 @@ class RedisBroker:
             store=self._store,
             pairing=self._pairing,
             post=self._post,
+            neighbours=self._neighbours,
             moving=self._moving,
             moderation=self._moderation,
             passes=self._passes,
             label=self._label,
             boot=self._boot,
             clock=self._clock,
+        )
+        self._delivery = Delivery(
+            post=self._post,
+            membership=self._membership,
+            moderation=self._moderation,
+            questions=self._questions,
+            moving=self._moving,
+            pairing=self._pairing,
+            clock=self._clock,
+            stopping=lambda: self._stopping,
         )
         self._pairing.store_away(self._clock.seconds())
         self._store.start()
@@ -227,7 +259,7 @@ class RedisBroker:
         self._stopping = True
         self._renewals.stop()
         for instance in self._post.instances():
-            self._send(instance, Stops())
+            self._post.send(instance, Stops())
         until = self._clock.seconds() + LAST_WORDS_S
         while self._store.reachable and self._post and self._clock.seconds() < until:
             self._post.flush()
@@ -235,6 +267,7 @@ class RedisBroker:
         self._ticks.stop()
         self._moving.given_up.stop()
         self._post.stop()
+        self._neighbours.stop()
         try:
             if self._store.reachable:
                 await self._store.say_goodbye()
@@ -343,15 +376,7 @@ class RedisBroker:
         """See `Broker.ask`."""
         return await self._questions.ask(question)
 
-    # --- what the parts say to each other -----------------------------------------------------------------------------
-
-    def _send(self, instance: str, letter: Letter) -> None:
-        self._post.send(instance, letter)
-
     # --- the store and the time ---------------------------------------------------------------------------------------
-
-    async def _up(self) -> None:
-        await self._membership.up()
 
     def _renew(self) -> "Deferred[None] | None":
         return self._membership.renew()
@@ -363,37 +388,12 @@ class RedisBroker:
         self._questions.tick()
         self._errands.tick()
         self._membership.tick(now)
+        if self._store.reachable:
+            self._neighbours.go_on(ticks=1)
 
     def _arrived(self, envelopes: list[Envelope]) -> None:
-        # A claim that was given up while it was on its way must not look like a match, not for a moment.
-        over = {letter.room for envelope in envelopes for letter in envelope.letters if type(letter) is Left}
-        for envelope in envelopes:
-            try:
-                self._read(envelope, over)
-            except Exception:
-                self._log.failure("letters of instance {instance}", instance=envelope.sender)
-
-    def _read(self, envelope: Envelope, over: set[RoomId]) -> None:
-        now = self._clock.seconds()
-        sender = envelope.sender
-        self._membership.peers.heard(sender, envelope.epoch[0])
-        lost, letters = self._post.accept(envelope)
-        if lost and not self._stopping:  # who has heard of the end begins anew with whoever comes under this name
-            self._log.warn("letters from instance {instance} were lost: its rooms end", instance=sender)
-            self._pairing.lost(sender, now)
-        for letter in letters:
-            if type(letter) is Claim and letter.room in over:
-                continue
-            if type(letter) in self._moderation.letters:
-                self._moderation.read(sender, letter)
-            elif type(letter) in self._questions.letters:
-                self._questions.read(sender, letter)
-            elif type(letter) in self._moving.letters:
-                self._moving.read(sender, letter)
-            else:
-                self._pairing.read(sender, letter, now)
-            if type(letter) is Stops:
-                self._membership.farewell(sender)
+        self._delivery.read(envelopes)
+        self._neighbours.go_on()
 
 
 def _conforms(broker: RedisBroker) -> Broker:

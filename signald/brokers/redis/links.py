@@ -56,7 +56,7 @@ class Outgoing:
         return encode(Envelope(self._sender, self._epoch, self._first, self._batch))
 
     def arrived(self) -> list[Letter]:
-        """The batch is in the store; returns its letters."""
+        """The batch is in the store, or with its receiver; returns its letters."""
         batch, self._batch = self._batch or [], None
         self._first += len(batch)
         return batch
@@ -84,6 +84,14 @@ class Incoming:
     def is_of(self, envelope: Envelope) -> bool:
         """Whether a batch comes from the process that wrote the last one."""
         return self._epoch is not None and self._epoch[0] == envelope.epoch[0]
+
+    def is_early(self, envelope: Envelope) -> bool:
+        """Whether letters before a batch have not come: they may be on a slower way."""
+        if envelope.epoch == self._epoch:
+            return envelope.number > self._expected
+        known = self._epoch
+        given_up = known is not None and known[0] == envelope.epoch[0] and envelope.epoch[1] < known[1]
+        return envelope.number > 1 and not given_up
 
     def accept(self, envelope: Envelope) -> tuple[bool, list[Letter]]:
         """Take a batch.

@@ -8,6 +8,7 @@ from twisted.logger import Logger
 
 from signald.brokers.redis.moderation import SharedModeration
 from signald.brokers.redis.moving import Moving
+from signald.brokers.redis.neighbours import Neighbours
 from signald.brokers.redis.pairing import Pairing
 from signald.brokers.redis.peers import Peers
 from signald.brokers.redis.post import Post
@@ -25,6 +26,7 @@ class Membership:
         store: Where leases and tickets stand.
         pairing: Its tickets and rooms.
         post: Its letters.
+        neighbours: The instances on its machine.
         moving: Its sessions that move.
         moderation: Its bans and blocks.
         passes: Tokens whose key is to be the same on all instances; None if it is already.
@@ -41,6 +43,7 @@ class Membership:
         store: Store,
         pairing: Pairing,
         post: Post,
+        neighbours: Neighbours,
         moving: Moving,
         moderation: SharedModeration,
         passes: Passes | None,
@@ -51,6 +54,7 @@ class Membership:
         self._store = store
         self._pairing = pairing
         self._post = post
+        self._neighbours = neighbours
         self._moving = moving
         self._moderation = moderation
         self._passes = passes
@@ -68,6 +72,7 @@ class Membership:
         if status == "other":
             self._rename()
             await self._store.renew(())
+        self._neighbours.listen(self._store.instance)
         self.peers.forgive()
         if self._passes is not None:
             self._passes.share(await self._moving.secret(self._passes.secret))

@@ -1,10 +1,12 @@
-"""Carries letters between instances: links out of this one and into it, and the store between them.
+"""Carries letters between instances: links out of this one and into it, and what is between them.
 
-Letters leave at the end of the reactor's turn, together, one batch on its way to each instance at a time.
+Letters leave at the end of the reactor's turn, together, one batch on its way to each instance at a time: over a socket
+to one on the same machine, else through the store.
 """
 
 from collections import OrderedDict
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from twisted.internet.defer import Deferred
@@ -12,6 +14,7 @@ from twisted.internet.interfaces import IDelayedCall
 
 from signald.brokers.redis.letters import Envelope, Letter, Relayed, Sync
 from signald.brokers.redis.links import Incoming, Outgoing
+from signald.brokers.redis.neighbours import Neighbours
 from signald.brokers.redis.store import Store
 
 FAREWELLS_KEPT = 100
@@ -23,6 +26,7 @@ class Post:
 
     Args:
         store: Where letters are put.
+        neighbours: Take letters past it.
         boot: This process's boot id.
         clock: Ends the reactor's turn.
         delivered: Told of each relay that is in the store, or will never be.
@@ -32,12 +36,14 @@ class Post:
     def __init__(
         self,
         store: Store,
+        neighbours: Neighbours,
         boot: str,
         clock: Any,
         delivered: Callable[[Relayed], None],
         unreachable: Callable[[str], None],
     ) -> None:
         self._store = store
+        self._neighbours = neighbours
         self._boot = boot
         self._clock = clock
         self._delivered = delivered
@@ -76,13 +82,19 @@ class Post:
         for instance in ready:
             link = self._outgoing.get(instance)
             batch = link.send() if link is not None else None
-            if link is not None and batch is not None:
+            if link is None or batch is None:
+                continue
+            way = self._neighbours.way(instance)
+            if way is not None:
+                way.carry(batch, partial(self._carried, instance, link))
+            else:
                 Deferred.fromCoroutine(self._append(instance, link, batch)).addErrback(self._store.failed)
 
     def send_again(self) -> None:
         """Send what was on its way when the store was lost, and what came since."""
         for instance, link in self._outgoing.items():
-            link.failed()
+            if not self._neighbours.is_under_way(instance):
+                link.failed()
             self._ready.add(instance)
         self.flush()
 
@@ -94,6 +106,11 @@ class Post:
             elif len(link):
                 self._ready.add(instance)
         self.flush()
+
+    def is_early(self, envelope: Envelope) -> bool:
+        """Whether letters before a batch have not come; see `links.Incoming.is_early`."""
+        incoming = self._incoming.get(envelope.sender) or self._farewells.get(envelope.sender) or Incoming()
+        return incoming.is_early(envelope)
 
     def accept(self, envelope: Envelope) -> tuple[bool, list[Letter]]:
         """Take a batch of another instance; see `links.Incoming.accept`."""
@@ -120,6 +137,7 @@ class Post:
             for relayed in link.relays():
                 self._delivered(relayed)
         self._incoming.pop(instance, None)
+        self._neighbours.part(instance)
 
     def stop(self) -> None:
         """Send nothing more by itself."""
@@ -137,6 +155,20 @@ class Post:
             link.failed()
             self._unreachable(instance)
             return
+        self._arrived(instance, link)
+
+    def _carried(self, instance: str, link: Outgoing, arrived: bool) -> None:
+        """A batch is over that went to a neighbour: what it did not take goes through the store."""
+        if self._outgoing.get(instance) is not link:
+            return
+        if arrived:
+            self._arrived(instance, link)
+        else:
+            link.failed()
+            self._ready.add(instance)
+            self.flush()
+
+    def _arrived(self, instance: str, link: Outgoing) -> None:
         for letter in link.arrived():
             if type(letter) is Relayed:
                 self._delivered(letter)

@@ -6,6 +6,7 @@ from twisted.internet.task import Clock
 
 from signald.brokers.redis.letters import Left, Letter, Stops, Sync, decode
 from signald.brokers.redis.links import Outgoing
+from signald.brokers.redis.neighbours import Neighbours
 from signald.brokers.redis.post import FAREWELLS_KEPT, Post
 from signald.core.ids import RoomId
 
@@ -27,7 +28,8 @@ def take(post: Post, sender: Outgoing, *letters: Letter) -> tuple[bool, list[Let
 
 
 def make() -> Post:
-    return Post(NOTHING, "me", Clock(), lambda relayed: None, lambda instance: None)
+    neighbours = Neighbours(folder="", service="", reactor=Clock(), read=NOTHING, is_early=NOTHING)
+    return Post(NOTHING, neighbours, "me", Clock(), lambda relayed: None, lambda instance: None)
 
 
 def test_what_comes_after_goodbye_is_the_next_letter() -> None:

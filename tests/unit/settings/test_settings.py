@@ -43,6 +43,7 @@ BAD: Mapping[str, tuple[str, ...]] = {
     ),
     "REDIS_PREFIX": ("a b", "a*", "ä:", "x" * 65),
     "REDIS_CA_FILE": ("/does/not/exist.pem", "/"),
+    "LETTERS_DIR": ("letters", "/" + "x" * 70),
     "INSTANCE_ID": ("a b", "x" * 65, "ä", "a:b", "a/b"),
     "MAX_MSG_PER_SECOND": ("0", "-1", "x", "1.5", "1" * 30),
     "MAX_BYTES_PER_SECOND": ("-1", "x", "1.5", "64"),
@@ -233,6 +234,8 @@ def test_certificates_need_tls() -> None:
     with pytest.raises(SettingsError, match=r"^REDIS_CA_FILE: .*no TLS"):
         settings.parse({"REDIS_URL": "redis://store", "REDIS_CA_FILE": __file__})
     settings.parse({"REDIS_URL": "rediss://store", "REDIS_CA_FILE": __file__})
+    with pytest.raises(SettingsError, match=r"^LETTERS_DIR: .*no REDIS_URL"):
+        settings.parse({"LETTERS_DIR": "/run/letters"})
 
 
 def test_all_origins() -> None:
@@ -492,6 +495,7 @@ def test_every_setting_is_an_option(tmp_path: Path) -> None:
         "redis-url": "redis://localhost",
         "redis-prefix": "x:",
         "redis-ca-file": str(certificates),
+        "letters-dir": "/run/letters",
         "instance-id": "me",
         "max-msg-per-second": "7",
         "max-bytes-per-second": "70000",
