@@ -7,6 +7,7 @@ with each other. What happens in each fault stands in docs/scaling.md.
 from collections.abc import Callable, Sequence
 from typing import Any, Final
 
+from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IListeningPort
 from twisted.internet.task import deferLater
 
@@ -110,8 +111,7 @@ class RedisBroker:
         self._common_time = common_time
         self._block_s = block_s
         self._resume_s, self._waiting_per_user = resume_s, waiting_per_user
-        self._passes = passes
-        self._keys = keys
+        self._passes, self._keys = passes, keys
         self._label = instance
         self._boot, self._clock = boot, clock
         self._new_room_id = new_room_id
