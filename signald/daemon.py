@@ -23,7 +23,10 @@ from signald.websocket.entrance import Entrance
 from signald.websocket.watch import Watch
 
 CLOSE_WITHIN_S: Final = 2.0
-"""Seconds that clients may take to answer the close frame at the end."""
+"""Seconds that clients may take to answer the close frame at the end, from when that is read."""
+
+ALL_WITHIN_S: Final = 4.2
+"""Seconds for parking and closing together: the process is cut off soon after (`signald.process.root`)."""
 
 PARK_WITHIN_S: Final = 3.0
 """How long it may take to park all sessions at the end."""
@@ -165,6 +168,7 @@ class Daemon(ProcessService):
     async def _say_goodbye(self) -> None:
         clock = self._reactor
         await self._drain()
+        began = clock.seconds()
         await DeferredList([maybeDeferred(port.stopListening) for port in self._ports], consumeErrors=True)
         self._door.close()
         self._clients.close_all(COME_BACK)
@@ -172,7 +176,8 @@ class Daemon(ProcessService):
             await self._park()
         broker = Deferred.fromCoroutine(self._broker.stop()).addTimeout(BROKER_WITHIN_S, clock)
         broker.addErrback(self._not_cleaned_up)
-        await self._until(lambda: not len(self._watch), CLOSE_WITHIN_S)
+        left_s = began + ALL_WITHIN_S - clock.seconds()
+        await self._until(lambda: not len(self._watch), min(CLOSE_WITHIN_S, left_s))
         self._watch.drop_all()
         await broker
 
@@ -180,16 +185,27 @@ class Daemon(ProcessService):
         self._log.warn("the store was not cleaned up: {why}", why=_why(failure.value, BROKER_WITHIN_S))
 
     async def _park(self) -> None:
-        began = self._reactor.seconds()
-        parked = Deferred.fromCoroutine(self._broker.park_all()).addTimeout(PARK_WITHIN_S, self._reactor)
+        """Park the sessions. Meanwhile nobody reads what clients say to their end: there are as many of them."""
+        began, lane, sessions = self._reactor.seconds(), self._lane, sum(1 for _ in self._clients)
+        if lane is not None:
+            lane.rest()
         try:
-            count = await parked
+            parked, why = await self._broker.park_all(PARK_WITHIN_S)
         except Exception as error:
-            why = _why(error, PARK_WITHIN_S)
-            self._log.warn("sessions were not parked, and go on by their tokens alone: {why}", why=why)
-        else:
-            seconds = round(self._reactor.seconds() - began, 3)
-            self._log.info("{count} sessions parked in {seconds} s", count=count, seconds=seconds)
+            self._log.failure("while parking")
+            parked, why = 0, str(error)
+        finally:
+            if lane is not None:
+                lane.go_on()
+        seconds = round(self._reactor.seconds() - began, 3)
+        self._log.info("{count} sessions parked in {seconds} s", count=parked, seconds=seconds)
+        if why:
+            self._log.warn(
+                "{count} of {all} sessions were not parked, and go on by their tokens alone: {why}",
+                count=sessions - parked,
+                all=sessions,
+                why=why,
+            )
 
     async def _drain(self) -> None:
         """Let calls that are being set up finish: until nobody is left, or nothing was relayed for a while."""

@@ -218,6 +218,18 @@ class Half(NamedTuple):
     attempt: Attempt = Attempt()
 
 
+class ParkedAll(NamedTuple):
+    """What came of the attempt to let all sessions outlive their instance.
+
+    Attributes:
+        sessions: How many do.
+        why: Why the others do not; empty if all do.
+    """
+
+    sessions: int
+    why: str
+
+
 class Broker(Protocol):
     """Pairs waiting clients and carries messages between partners."""
 
@@ -289,12 +301,8 @@ class Broker(Protocol):
         """Whether sessions can outlive this process, if it stops now."""
         ...
 
-    async def park_all(self) -> int:
-        """Let all sessions of this instance outlive it. Ends in bounded time.
-
-        Returns:
-            How many there were.
-        """
+    async def park_all(self, within_s: float) -> ParkedAll:
+        """Let all sessions of this instance outlive it, for so many seconds at most."""
         ...
 
     def put_back(self, packed: Parcel) -> None:

@@ -13,6 +13,7 @@ from signald.brokers.interface import (
     Half,
     ModerationEvents,
     Origin,
+    ParkedAll,
     Partner,
     SessionEvents,
 )
@@ -151,9 +152,9 @@ class MemoryBroker:
 
     parks: bool = False
 
-    async def park_all(self) -> int:
+    async def park_all(self, within_s: float) -> ParkedAll:
         """See `Broker.park_all`. There is nowhere to park."""
-        return 0
+        return ParkedAll(0, "there is no store")
 
     def settled(self, client: ClientId, found: Fetched) -> None:
         """See `Broker.settled`. There is nobody to tell."""

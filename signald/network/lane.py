@@ -52,6 +52,7 @@ class Lane:
         self._may_lead = leads
         self._leads = False
         self._turned = False
+        self._rests = False
         self._turn_of_reactor: Any = None
 
     def __getattr__(self, name: str) -> Any:
@@ -86,7 +87,7 @@ class Lane:
         if not before:
             self._poll.register(fd, wanted)
             self._connections[fd] = connection
-            if len(self._connections) == 1 and not self._leads:
+            if len(self._connections) == 1 and not (self._leads or self._rests):
                 self._reactor.addReader(self)
         elif wanted:
             self._poll.modify(fd, wanted)
@@ -97,6 +98,20 @@ class Lane:
                 self._reactor.removeReader(self)
             return
         self._wanted[fd] = wanted
+
+    # --- for a moment, nothing but the reactor ------------------------------------------------------------------------
+
+    def rest(self) -> None:
+        """Read and write no connection until `go_on`: the reactor has something to do that does not wait."""
+        self._rests = True
+        if self._connections and not self._leads:
+            self._reactor.removeReader(self)
+
+    def go_on(self) -> None:
+        """The reactor has done it."""
+        self._rests = False
+        if self._connections and not self._leads:
+            self._reactor.addReader(self)
 
     # --- before the reactor -------------------------------------------------------------------------------------------
 
@@ -137,9 +152,13 @@ class Lane:
         self._turned = True
         output = self._output
         output.write()  # what timers left
-        ready = self._poll.poll(timeout, AT_ONCE)
         try:
-            if self._serve(ready):
+            if self._rests:
+                self._turn_of_reactor(timeout)
+                return
+            ready = self._poll.poll(timeout, AT_ONCE)
+            # Behind more connections than fit into one poll the reactor's epoll comes up once in many.
+            if self._serve(ready) or len(ready) == AT_ONCE:
                 self._turn_of_reactor(0)
         finally:
             output.write()

@@ -10,10 +10,11 @@ from collections.abc import Awaitable, Callable, Iterable, Sequence
 from importlib.resources import files
 from typing import Any, Final, Protocol
 
-from twisted.internet.defer import CancelledError, Deferred, FirstError, fail, gatherResults
+from twisted.internet.defer import CancelledError, Deferred, fail
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
+from signald.brokers.redis.answers import all_of
 from signald.brokers.redis.connection import Primary, StoreConnection, StoreRefused
 from signald.brokers.redis.keys import Keys
 from signald.brokers.redis.letters import Envelope
@@ -258,11 +259,7 @@ class Access:
         return self._commands.call(*command).addBoth(over)
 
     async def _commands_up(self) -> None:
-        loaded = [self._commands.call("SCRIPT", "LOAD", script.text) for script in SCRIPTS]
-        try:
-            await gatherResults(loaded, consumeErrors=True)
-        except FirstError as error:
-            error.subFailure.raiseException()
+        await all_of(self._commands.call("SCRIPT", "LOAD", script.text) for script in SCRIPTS)
         await self._mend_suspects()
         await self._up()
         await self._look_at_eviction()

@@ -1,8 +1,9 @@
-"""Waits for answers of other instances, which may never come."""
+"""Waits for answers of the store, and of other instances, which may never come."""
 
+from collections.abc import Iterable
 from typing import Any, Final, TypeVar
 
-from twisted.internet.defer import Deferred, TimeoutError
+from twisted.internet.defer import Deferred, FirstError, TimeoutError, gatherResults
 
 ANSWER_S: Final = 2.0
 """How long another instance may take to answer: one that takes longer counts as dead, and the epoch keeps it out."""
@@ -17,6 +18,14 @@ async def within(clock: Any, answer: "Deferred[T]", otherwise: T, seconds: float
         return await answer
     except TimeoutError:
         return otherwise
+
+
+async def all_of(answers: "Iterable[Deferred[Any]]") -> None:
+    """Wait for all answers; raises what the first one fails with."""
+    try:
+        await gatherResults(list(answers), consumeErrors=True)
+    except FirstError as error:
+        error.subFailure.raiseException()
 
 
 def fire(waiting: "Deferred[T] | None", answer: T) -> None:

@@ -18,6 +18,7 @@ from signald.brokers.interface import (
     Fetched,
     Half,
     ModerationEvents,
+    ParkedAll,
     Partner,
     SessionEvents,
 )
@@ -113,8 +114,7 @@ class RedisBroker:
         self._resume_s, self._waiting_per_user = resume_s, waiting_per_user
         self._passes, self._keys = passes, keys
         self._label = instance
-        self._boot, self._clock = boot, clock
-        self._new_room_id = new_room_id
+        self._boot, self._clock, self._new_room_id = boot, clock, new_room_id
         self._stopping = False
         self._store = Store(
             primary,
@@ -337,13 +337,13 @@ class RedisBroker:
         """See `Broker.parks`."""
         return self._store.reachable
 
-    async def park_all(self) -> int:
+    async def park_all(self, within_s: float) -> ParkedAll:
         """See `Broker.park_all`."""
-        return await self._moving.park_all()
+        return await self._moving.park_all(within_s)
 
     def settled(self, client: ClientId, found: Fetched) -> None:
         """See `Broker.settled`."""
-        self._moving.rivals.settled(client, found)
+        self._moving.settled(client, found)
 
     def overtaken(self, said: Pass) -> None:
         """See `Broker.overtaken`."""

@@ -4,21 +4,22 @@ What becomes of their rooms is in `signald.brokers.redis.halves` and `partners`;
 `rivals`; what stands in the store meanwhile, in `parked`.
 """
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Callable, Collection, Mapping
+from itertools import islice
 from typing import Any, Final
 
 import msgspec
-from twisted.internet.defer import Deferred
+from twisted.internet.defer import Deferred, TimeoutError
 from twisted.internet.task import deferLater
 from twisted.logger import Logger
 
-from signald.brokers.interface import Fetched, Origin, SessionEvents
-from signald.brokers.redis.answers import ANSWER_S, fire, within
-from signald.brokers.redis.connection import StoreUnavailable
+from signald.brokers.interface import Fetched, Origin, ParkedAll, SessionEvents
+from signald.brokers.redis.answers import ANSWER_S, all_of, fire, within
+from signald.brokers.redis.connection import StoreRefused, StoreUnavailable
 from signald.brokers.redis.halves import Halves
 from signald.brokers.redis.letters import Demand, Given, Held, Hold, Letter, Moved, Rejoin, Rejoined
-from signald.brokers.redis.parked import NOBODY, ParkedSessions, Turn
+from signald.brokers.redis.parked import NOBODY, PARKED_AT_ONCE, ParkedSessions, Turn
 from signald.brokers.redis.partners import Partners
 from signald.brokers.redis.rivals import Rivals
 from signald.brokers.redis.store import Store
@@ -29,6 +30,9 @@ from signald.periodic import Countdown
 
 STORE_S: Final = 2.0
 """How long a session is not looked for since the store cannot be reached; then its token must do."""
+
+PARKS_AT_ONCE: Final = 3
+"""Calls under way that park sessions: one that the store answers, one on its way there, and one on its way back."""
 
 LOOK_S: Final = 0.1
 """How often it is looked whether what is waited for has come."""
@@ -84,7 +88,8 @@ class Moving:
         self.given_up: Countdown[ClientId] = Countdown(clock, seconds, self._forget, "the memory of sessions")
         """Whom another instance has, or has asked for: if nobody has it then, its token is good here, too."""
         self._demands: dict[int, Deferred[Given | None]] = {}
-        self._holds: dict[RoomId, Deferred[bool]] = {}
+        self._holds: defaultdict[RoomId, list[Deferred[bool]]] = defaultdict(list)
+        self._parked_now = 0
         self._all: Deferred[None] | None = None  # fires when all are parked; from then on nobody is at home here
         self.partners = Partners(
             store=store, parked=parked, halves=halves, send=send, sessions=sessions, boot=boot, clock=clock
@@ -205,29 +210,49 @@ class Moving:
             return Fetched(Origin.GONE)
         return Fetched(Origin.DEAD, shadow=self._shadow(said, said.instance))
 
+    def settled(self, client: ClientId, found: Fetched) -> None:
+        """See `Broker.settled`. If it ends here, nobody is to look for it where it was meanwhile."""
+        self.given_up.end(client)
+        self._went.pop(client, None)
+        self.rivals.settled(client, found)
+
     def put_back(self, packed: Parcel) -> None:
         """See `Broker.put_back`."""
-        Deferred.fromCoroutine(self._park_surely([packed])).addErrback(self._store.failed)
+        Deferred.fromCoroutine(self._park([packed])).addErrback(self._store.failed)
 
     # --- going --------------------------------------------------------------------------------------------------------
 
-    async def park_all(self) -> int:
-        """Park all sessions of this instance; gives how many."""
+    async def park_all(self, within_s: float) -> ParkedAll:
+        """See `Broker.park_all`."""
         self._all = Deferred()
+        self._parked_now, why = 0, ""
         try:
-            return await self._park_all()
+            await Deferred.fromCoroutine(self._park_all()).addTimeout(within_s, self._clock)
+        except TimeoutError:
+            why = f"not within {within_s:g} s"
+        except StoreUnavailable as error:
+            why = str(error)
         finally:
             self._all.callback(None)
+        return ParkedAll(self._parked_now, why)
 
-    async def _park_all(self) -> int:
+    async def _park_all(self) -> None:
         lost = await self._quieten(lambda: [client for client, _ in self._sessions.epochs()])
         packed = [
             self._sessions.pack(client, lost=self._sessions.room(client) in lost)
             for client, _ in self._sessions.epochs()
         ]
-        parcels = [each for each in packed if each is not None]
-        await self._parked.park([self._without_room(packed) for packed in parcels])
-        return len(parcels)
+        parcels = [self._without_room(each) for each in packed if each is not None]
+        while parcels:
+            try:
+                await self._park(parcels)
+            except StoreRefused:
+                raise
+            except StoreUnavailable:  # what was not parked is tried again, while there is time
+                await deferLater(self._clock, LOOK_S)
+                while not self._store.reachable:
+                    await deferLater(self._clock, LOOK_S)
+            parcels, self._unparked = list(self._unparked.values()), {}
 
     async def _quieten(self, clients: Callable[[], Collection[ClientId]]) -> set[RoomId]:
         """Let partners on other instances keep what they say, and wait until nothing of it is under way.
@@ -248,13 +273,15 @@ class Moving:
             if not found:
                 return lost
             asked |= found
+            answers: dict[RoomId, Deferred[bool]] = {}
             for room, instance in found:
-                self._holds[room] = Deferred()
+                answers[room] = Deferred()
+                self._holds[room].append(answers[room])
                 self._send(instance, Hold(room, self._seconds))
-            for room, _ in found:
-                if not await within(self._clock, self._holds[room], False, max(0.0, until - self._clock.seconds())):
+            for room, answer in answers.items():
+                if not await within(self._clock, answer, False, max(0.0, until - self._clock.seconds())):
                     lost.add(room)
-                del self._holds[room]
+                    self._holds[room].remove(answer)
 
     def _without_room(self, packed: Parcel, to: str = "") -> Parcel:
         """A session takes along what it has said that nobody has heard; the partner's half stays, if it is here."""
@@ -273,8 +300,9 @@ class Moving:
 
     async def give_up_moved(self) -> None:
         """This instance was not heard of for a while: find out which of its sessions have another home."""
-        unparked, self._unparked = self._unparked, {}
-        await self._park_surely(unparked.values())
+        if self._all is None:  # else `park_all` parks them
+            unparked, self._unparked = self._unparked, {}
+            await self._park(unparked.values())
         sessions = [(client, epoch, self._sessions.attempt(client)) for client, epoch in self._sessions.epochs()]
         for client, epoch in await self._parked.taken(sessions):
             self.rivals.give_up(client, epoch + 1, Attempt())
@@ -285,7 +313,8 @@ class Moving:
         self._halves.hold(instance, letter, now)
 
     def _held(self, instance: str, letter: Held, now: float) -> None:
-        fire(self._holds.get(letter.room), True)
+        for waiting in self._holds.pop(letter.room, ()):
+            fire(waiting, True)
 
     def _demanded(self, instance: str, letter: Demand, now: float) -> None:
         Deferred.fromCoroutine(self._give(instance, letter)).addErrback(self._store.failed)
@@ -302,24 +331,41 @@ class Moving:
             return
         await self._settles(wish.client)
         good = self._sessions.demanded(wish.client, wish.epoch, wish.sent, wish.received, wish.attempt)
-        if good:
-            await self._park_one(wish.client, instance)
-        self._send(instance, Given(wish.number, parked=good, to="" if good else self._went.get(wish.client, "")))
+        parked = good and await self._park_one(wish.client, instance)
+        self._send(instance, Given(wish.number, parked=parked, to="" if parked else self._went.get(wish.client, "")))
 
-    async def _park_one(self, client: ClientId, to: str) -> None:
-        lost = bool(await self._quieten(lambda: [client]))
-        packed = self._sessions.pack(client, lost=lost)
-        if packed is not None:
-            self._remember(client, self._seat(to))
-            await self._park_surely([self._without_room(packed, to)])
+    async def _park_one(self, client: ClientId, to: str) -> bool:
+        """Park a session for another instance; false if its client has come back here meanwhile."""
+        which = self._which(client)
+        lost = bool(await self._quieten(lambda: [client] if self._which(client) == which else []))
+        packed = self._sessions.pack(client, lost=lost) if self._which(client) == which else None
+        if packed is None:
+            return False
+        self._remember(client, self._seat(to))
+        await self._park([self._without_room(packed, to)])
+        return True
 
-    async def _park_surely(self, parcels: Collection[Parcel]) -> None:
-        """Park sessions now, or when the store is back."""
-        try:
-            await self._parked.park(list(parcels))
-        except StoreUnavailable:
-            self._unparked |= {packed.client: packed for packed in parcels}
-            raise
+    def _which(self, client: ClientId) -> tuple[int, Attempt]:
+        """Tells a session from the one of the same client that comes after it."""
+        return self._sessions.epoch(client), self._sessions.attempt(client)
+
+    async def _park(self, parcels: Collection[Parcel]) -> None:
+        """Park sessions now, some at a time, or when the store is back."""
+        left = iter(parcels)
+        problems: list[StoreUnavailable] = []
+
+        async def park_some() -> None:
+            while some := list(islice(left, PARKED_AT_ONCE)):
+                try:
+                    await self._parked.park(some)
+                    self._parked_now += len(some)
+                except StoreUnavailable as problem:
+                    self._unparked |= {packed.client: packed for packed in some}
+                    problems.append(problem)
+
+        await all_of(Deferred.fromCoroutine(park_some()) for _ in range(PARKS_AT_ONCE))
+        if problems:
+            raise problems[0]
 
     def _remember(self, client: ClientId, seat: str) -> None:
         """A session has gone from here, to there if that is known."""

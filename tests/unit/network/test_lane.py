@@ -13,6 +13,7 @@ from twisted.internet.testing import MemoryReactorClock
 from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
 
+from signald.network import lane as lane_module
 from signald.network.accepted import Accepted
 from signald.network.lane import Lane
 from signald.network.output import Output
@@ -228,26 +229,35 @@ def test_one_that_cannot_write_costs_nobody_else(lanes: Lanes) -> None:
     assert lanes.others[0].recv(10) == b"mine"
 
 
+class Letters:
+    """What the reactor itself reads."""
+
+    def __init__(self, ours: socket.socket) -> None:
+        self.heard: list[bytes] = []
+        self._ours = ours
+
+    def fileno(self) -> int:
+        return self._ours.fileno()
+
+    def doRead(self) -> None:
+        self.heard.append(self._ours.recv(10))
+
+    def logPrefix(self) -> str:
+        return "letters"
+
+    def connectionLost(self, reason: Failure) -> None:
+        raise AssertionError(reason)
+
+
+def listen_for_letters() -> tuple[Letters, socket.socket, socket.socket]:
+    ours, other = socket.socketpair()
+    return Letters(ours), ours, other
+
+
 def test_the_reactor_has_its_turn_beside_busy_clients() -> None:
     """While clients talk, the store and new connections are not heard."""
     lanes = LeadingLanes()
-    heard: list[bytes] = []
-    ours, other = socket.socketpair()
-
-    class Store:
-        def fileno(self) -> int:
-            return ours.fileno()
-
-        def doRead(self) -> None:
-            heard.append(ours.recv(10))
-
-        def logPrefix(self) -> str:
-            return "store"
-
-        def connectionLost(self, reason: Failure) -> None:
-            raise AssertionError(reason)
-
-    store = Store()
+    store, ours, other = listen_for_letters()
     lanes.reactor.addReader(store)
     for _ in range(3):
         lanes.connect()
@@ -256,11 +266,50 @@ def test_the_reactor_has_its_turn_beside_busy_clients() -> None:
         sender.sendall(b"x")
     lanes.turn()
     lanes.turn()
-    assert heard == [b"letter"]
+    assert store.heard == [b"letter"]
     lanes.reactor.removeReader(store)
     lanes.end()
     ours.close()
     other.close()
+
+
+def test_a_crowd_does_not_keep_the_reactor_from_its_turn(monkeypatch: pytest.MonkeyPatch) -> None:
+    """While thousands say something at once the store's answers would wait for all of them, and count as too late."""
+    monkeypatch.setattr(lane_module, "AT_ONCE", 2)
+    lanes = LeadingLanes()
+    for _ in range(5):
+        lanes.connect()
+    store, ours, other = listen_for_letters()
+    lanes.reactor.addReader(store)
+    for _ in range(3):
+        lanes.turn()  # until the kernel's list of what may be ready is empty
+    for sender in lanes.others:
+        sender.sendall(b"x")
+    other.sendall(b"answer")
+    lanes.turn()
+    assert store.heard == [b"answer"]
+    lanes.reactor.removeReader(store)
+    lanes.end()
+    ours.close()
+    other.close()
+
+
+def test_nothing_is_read_while_the_lane_rests(lanes: Lanes) -> None:
+    """Thousands who answer a close frame would take the time in which their sessions have to be parked."""
+    heard: list[bytes] = []
+    seen: Any = lanes.connect().protocol
+    seen.on_data = heard.append
+    lanes.lane.rest()
+    lanes.others[0].sendall(b"bye")
+    lanes.connect()
+    if lanes.leads:
+        lanes.turn()
+    else:
+        assert lanes.polled() == lanes.at_rest
+    assert heard == []
+    lanes.lane.go_on()
+    lanes.turn()
+    assert heard == [b"bye"]
 
 
 def test_a_reactor_that_waits_in_another_way_is_left_alone() -> None:
