@@ -12,8 +12,7 @@ from twisted.python.components import Componentized
 from signald.process.last_resort import LastResort
 from signald.process.life import Life
 from signald.process.signals import Acts, Signals
-from signald.telemetry.logs import goes_to_journal, make_observer
-from signald.telemetry.output import LogOutput
+from signald.telemetry.logs import Log, goes_to_journal, make_observer
 from signald.telemetry.sinks import Stream, Syslog, make_sink
 
 END_WITHIN_S: Final = 4.5
@@ -40,8 +39,7 @@ class ProcessService(MultiService):
     ) -> None:
         super().__init__()
         self._reactor = reactor
-        self._observer: ILogObserver | None = None
-        self._output: LogOutput | None = None
+        self._logged: Log | None = None
         self._drain_s = drain_s
         self._end_within_s = end_within_s
         self._last_resort = LastResort(self._flush)
@@ -62,7 +60,7 @@ class ProcessService(MultiService):
         if sink is None:
             return
         marked = isinstance(sink, Syslog) or (isinstance(sink, Stream) and goes_to_journal(sys.stdout, os.environ))
-        self._observer, self._output = make_observer(
+        self._logged = make_observer(
             sink, level=level, look=look, instance=instance, priorities=marked, count=self.lines_dropped
         )
 
@@ -76,14 +74,14 @@ class ProcessService(MultiService):
     def setServiceParent(self, parent: Any) -> None:
         """The application is the parent; it holds the log observer too (`twisted.application.app.AppLogger`)."""
         super().setServiceParent(parent)
-        if self._observer is not None and isinstance(parent, Componentized):
-            parent.setComponent(ILogObserver, self._observer)
+        if self._logged is not None and isinstance(parent, Componentized):
+            parent.setComponent(ILogObserver, self._logged.observer)
 
     def privilegedStartService(self) -> None:
         """Begin to write the log: the process is in the background by now, if it was to be."""
         self._signals.in_place()
-        if self._output is not None:
-            self._output.start()
+        if self._logged is not None:
+            self._logged.start()
         super().privilegedStartService()
 
     def stopService(self) -> Any:
@@ -112,13 +110,13 @@ class ProcessService(MultiService):
             self._reactor.stop()
 
     def _reload(self) -> None:
-        if self._output is not None:
-            self._output.reopen()
+        if self._logged is not None:
+            self._logged.output.reopen()
         self.reload()
 
     def _rotate(self) -> None:
-        if self._output is not None:
-            self._output.rotate(self._no_file)
+        if self._logged is not None:
+            self._logged.output.rotate(self._no_file)
         else:
             self._no_file()
 
@@ -126,8 +124,8 @@ class ProcessService(MultiService):
         self._log.info("SIGUSR1 is for a log in a file, which this is not")
 
     def _flush(self) -> None:
-        if self._output is not None:
-            self._output.close(LAST_LINES_WITHIN_S)
+        if self._logged is not None:
+            self._logged.output.close(LAST_LINES_WITHIN_S)
 
     def _exit(self, status: int) -> None:
         self._flush()

@@ -23,6 +23,10 @@ _AT_ONCE_BYTES: Final = 64 * 1024
 _RETRY_S: Final = 1.0
 """Seconds after an error, such as a disk that is full."""
 
+_REST_S: Final = 0.02
+"""Seconds that the writer rests after it has written. The first line goes out at once; of a thousand in a second fifty
+wake it, and each of the others costs a tenth of one that does."""
+
 FLUSH_WITHIN_S: Final = 1.0
 """Seconds that the last lines may take at the end of the process."""
 
@@ -46,7 +50,9 @@ class LogOutput:
         self._held_bytes = 0
         self._dropped = 0  # since the last line that was kept
         self._closing = False
+        self._idle = False  # the writer waits for something to do
         self._changed = threading.Condition()
+        self._hurry = threading.Event()  # no rest any more
         self._writer: threading.Thread | None = None
         atexit.register(self.close)
 
@@ -66,7 +72,8 @@ class LogOutput:
             else:
                 self._held_bytes += len(lines)
                 self._waiting.append(lines)
-                self._changed.notify()
+                if self._idle:
+                    self._changed.notify()
 
     def flush(self) -> None:
         """Do nothing: each line is on its way. Observers call it after each."""
@@ -93,6 +100,7 @@ class LogOutput:
         with self._changed:
             self._closing = True
             self._changed.notify()
+        self._hurry.set()
         try:
             self.start()
         except RuntimeError:  # too late for a thread, and too early for the first: the start has failed
@@ -112,7 +120,9 @@ class LogOutput:
     def _write_all(self) -> None:
         while True:
             with self._changed:
+                self._idle = True
                 self._changed.wait_for(lambda: self._waiting or self._dropped or self._closing)
+                self._idle = False
                 said = 0
                 if self._waiting:
                     next_ = self._take()
@@ -133,6 +143,7 @@ class LogOutput:
                 self._dropped -= said
                 if not callable(next_) and not said:
                     self._held_bytes -= len(next_)
+            self._hurry.wait(_REST_S)
 
     def _failed(self, what: bytes | Callable[[], object], *, is_gap: bool) -> bool:
         """It could not be written; gives whether to go on."""

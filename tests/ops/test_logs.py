@@ -42,13 +42,13 @@ def _log(
 ) -> tuple[Logger, Callable[[], list[str]]]:
     """What logs, and what gives the lines at the end."""
     memory = Memory()
-    observer, output = make_observer(memory, level=level, look=look, instance="one", priorities=priorities)
+    log = make_observer(memory, level=level, look=look, instance="one", priorities=priorities)
 
     def lines() -> list[str]:
-        output.close(PATIENCE_S)
+        log.output.close(PATIENCE_S)
         return memory.lines.decode().splitlines()
 
-    return Logger(namespace="signald.test", observer=LogPublisher(observer)), lines
+    return Logger(namespace="signald.test", observer=LogPublisher(log.observer)), lines
 
 
 def _exchange(daemon: DaemonProcess) -> tuple[Client, Client]:
