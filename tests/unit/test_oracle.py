@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.support.journeys import Journey
+from tests.support.journeys import Journey, check_farewells
 from tests.support.oracle import Broken, View, check_relays
 
 
@@ -54,3 +54,23 @@ def test_only_its_partner_is_heard_in_a_room() -> None:
         _speaks(view)
     with pytest.raises(Broken):
         other.relayed("third", 0)
+
+
+def test_a_room_with_an_old_client_may_end_for_both() -> None:
+    """A long run would take for a fault what is promised: an old client cannot be told that something is missing."""
+
+    def told(*views: View) -> dict[str, View]:
+        for view, partner in zip(views, views[::-1], strict=True):
+            view.say("available")
+            view.handled()
+            view.matched("room", partner.client)
+            view.partner_left()
+        return {view.client: view for view in views}
+
+    assert check_farewells(told(Journey("new"), View("old"))) == 2
+    with pytest.raises(Broken, match="told that its partner left"):
+        check_farewells(told(Journey("one"), Journey("other")))
+    one_sided = told(Journey("new"), View("old"))
+    one_sided["old"].farewells.clear()
+    with pytest.raises(Broken, match="told that its partner left"):
+        check_farewells(one_sided)
