@@ -17,6 +17,7 @@ from signald_client import (
     Replaced,
     SessionLost,
     TokenRefused,
+    TooMany,
     Unreachable,
     Unsupported,
     connect,
@@ -288,6 +289,21 @@ def test_the_end_is_told_to_whoever_waits(code: int, error: type[Exception]) -> 
     run(story)
 
 
+def test_one_connection_too_many_is_told_to_whoever_asks() -> None:
+    """Else a second bot of one user is told to log in, which it has done."""
+
+    async def story() -> None:
+        async with served() as server, connected(server) as (client, connection):
+            finding = asyncio.create_task(client.match())
+            await connection.hear("available")
+            await connection.say({"type": "error", "code": "TOO_MANY_OF_USER", "message": "you are here already"})
+            with pytest.raises(TooMany, match="here already"):
+                await finding
+            assert client.state == "ended"
+
+    run(story)
+
+
 def test_what_cannot_be_entered_says_why() -> None:
     """Else whoever starts a bot sees it hang."""
 
@@ -303,6 +319,12 @@ def test_what_cannot_be_entered_says_why() -> None:
             await connect("nonsense").__aenter__()
         with pytest.raises(ValueError, match="session"):
             connect(url, session="nonsense")
+        with pytest.raises(TypeError, match="get_tokens"):
+            await connect(url, get_tokens=lambda: "abc").__aenter__()
+        with pytest.raises(TypeError, match="get_token is to be a function"):
+            connect(url, get_token="abc")  # type: ignore[arg-type]
+        with pytest.raises(TypeError, match="has given NoneType"):
+            await connect(url, get_token=lambda: None).__aenter__()  # type: ignore[arg-type, return-value]
 
     run(story)
 

@@ -192,3 +192,20 @@ test("who asks too fast is not forgotten", async () => {
   clock.advance(1_000);
   assert.deepEqual(types(), ["available", "available"]);
 });
+
+test("who cannot wait after all, as the store finds late, is told so and does not wait for ever", async () => {
+  await waiting();
+  server.socket.say({ type: "error", code: "CROWDED", message: "too many wishes" });
+  assert.deepEqual([chat.snapshot.state, chat.snapshot.error.code, client.state], ["stopped", "CROWDED", "ended"]);
+});
+
+test("a partner whose connection to the server is lost hears of it over the call, and one that hears it looks for the server", async () => {
+  await inCall();
+  const [channel] = peers.last.channels.filter(({ label }) => label === "sending");
+  server.socket.say({ type: "partner-away", seconds: 30 });
+  assert.equal(JSON.parse(channel.sent.at(-1)).away, true);
+  const asked = types().length;
+  channel.onmessage({ data: '{"audio":true,"video":true,"away":true}' });
+  channel.onmessage({ data: '{"audio":true,"video":true,"away":true}' });
+  assert.deepEqual(types().slice(asked), ["ping"]);
+});

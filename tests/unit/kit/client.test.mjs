@@ -190,6 +190,15 @@ test("a token that is refused, or that cannot be had, ends the attempt, and says
   assert.equal(clock.timers, 0);
 });
 
+test("a getToken that is none, or gives none, says so", async () => {
+  assert.throws(() => make({ getToken: "abc" }), /getToken is to be a function/);
+  const client = make({ getToken: () => undefined });
+  const failed = watch(client.connect());
+  server.socket.open().say(READY);
+  await settled();
+  assert.match(failed.error.message, /getToken has given no token/);
+});
+
 test("a token that the server does not take any more is replaced once, and nobody notices", async () => {
   const given = [];
   const client = make({ getToken: () => (given.push(token(600)), given.at(-1)) });

@@ -9,7 +9,7 @@ from types import TracebackType
 from typing import Any, Final, Literal, Self, TypeVar, cast
 
 from signald_client.backoff import pause_s
-from signald_client.errors import Closed, Ended, SessionLost, SignaldError, Unreachable
+from signald_client.errors import Closed, Ended, SessionLost, SignaldError, TooMany, Unreachable
 from signald_client.match import Match
 from signald_client.matches import Matches
 from signald_client.protocol import IceServer, Resumed, ServerMessage, Wishes
@@ -267,6 +267,10 @@ class Client:
             if not self._requests.answer(message) and kind == "error":
                 _log.warning("%s: %s", message["code"], message["message"])
                 self._news.set()
+                if (
+                    message["code"] == "TOO_MANY_OF_USER"
+                ):  # The server closes in a moment, and answers nothing till then.
+                    self._end(TooMany(message["message"]))
         elif kind == "matched":
             if current is not None and current.room_id == message["roomId"]:
                 current.initiator = message["initiator"]  # It was met by a client before this one.

@@ -85,7 +85,9 @@ def loss_of_handshake(status: int) -> Loss:
     if status == 503:
         return Loss(Full(why))
     # A proxy answers so while the server behind it restarts.
-    return Loss(Unreachable(why)) if status >= 500 else Loss(Unsupported(why), final=True)
+    if status >= 500:
+        return Loss(Unreachable(why))
+    return Loss(Unsupported(f"{why}: a signald has its WebSocket at /ws" if status == 404 else why), final=True)
 
 
 UNKNOWN_SERVER = Loss(Unsupported(f"the server does not speak {SUBPROTOCOL}"), final=True)

@@ -38,6 +38,8 @@ class Tokens:
     """
 
     def __init__(self, get_token: GetToken | None, now: Callable[[], float] = time.time) -> None:
+        if get_token is not None and not callable(get_token):
+            raise TypeError("get_token is to be a function that gives a token")
         self._get_token = get_token
         self._now = now
         self._token: str | None = None
@@ -60,7 +62,9 @@ class Tokens:
         if self._get_token is None:
             return None
         given: Any = self._get_token()
-        token: str = await given if inspect.isawaitable(given) else given
+        token = await given if inspect.isawaitable(given) else given
+        if not isinstance(token, str):
+            raise TypeError(f"get_token is to give a token, a text, and has given {type(token).__name__}")
         now, end = self._now(), end_of(token)
         self._token = token
         self._renew_at = max(end - RENEW_BEFORE_S, (now + end) / 2, now + AT_LEAST_S)

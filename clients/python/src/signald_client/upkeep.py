@@ -155,7 +155,7 @@ class Upkeep:
             )
         except InvalidStatus as refusal:
             return loss_of_handshake(refusal.response.status_code)
-        except InvalidURI as failure:
+        except (InvalidURI, TypeError) as failure:  # TypeError: an option that is none.
             return Loss(failure, final=True)
         except (OSError, WebSocketException, EOFError) as failure:
             return Loss(Unreachable(str(failure) or type(failure).__name__))
