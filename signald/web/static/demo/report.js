@@ -32,7 +32,7 @@ export class Reports {
   #lastMet = null;
   /** Whom the open dialog is about: who was on the screen when it was opened. @type {Met | null} */
   #accused = null;
-  /** The report that the server has not confirmed yet. @type {{ about: Met, thanks: string } | null} */
+  /** The report that the server has not confirmed yet. @type {{ about: Met, number: string, blocked: boolean } | null} */
   #unconfirmed = null;
 
   /**
@@ -42,6 +42,9 @@ export class Reports {
   constructor(client, done) {
     this.#client = client;
     this.#done = done;
+    client.on("reported", ({ reportId }) => {
+      if (this.#unconfirmed) this.#unconfirmed.number = reportId;
+    });
     client.on("pong", () => this.#confirmed());
   }
 
@@ -85,8 +88,7 @@ export class Reports {
       if (block) this.#client.block({ partnerId });
       // The server answers neither if all is well. Then the next answer is that to a ping.
       this.#client.ping();
-      const thanks = `Thank you for your report.${block ? " You will not meet this person again." : ""}`;
-      this.#unconfirmed = { about: this.#accused, thanks };
+      this.#unconfirmed = { about: this.#accused, number: "", blocked: block };
     } else showNotice(NOT_SENT);
     this.#done(partnerId);
   }
@@ -106,9 +108,10 @@ export class Reports {
 
   #confirmed() {
     if (!this.#unconfirmed) return;
-    const { about, thanks } = this.#unconfirmed;
+    const { about, number, blocked } = this.#unconfirmed;
     this.#unconfirmed = null;
-    showNotice(thanks);
+    // Whoever asks the operator what became of it has to name it.
+    showNotice(`Thank you for your report${number && `, number ${number}`}.${blocked ? " You will not meet this person again." : ""}`);
     if (this.#lastMet === about) this.#remember(null); // Once is enough: the server takes no second report.
   }
 
