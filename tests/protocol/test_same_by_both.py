@@ -1,5 +1,6 @@
 """The fast path is exact: whatever bytes a client sends, it sees the same by all ways of reading frames."""
 
+import os
 import struct
 from itertools import pairwise
 from typing import Any
@@ -10,6 +11,8 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from tests.support.frames import BINARY, CLOSE, CONTINUATION, PING, PONG, TEXT, WAYS, client_frame, handshake
 from tests.support.memory import MemoryDaemon
+
+EXAMPLES = int(os.environ.get("EXAMPLES", "100"))
 
 texts = st.one_of(
     st.sampled_from(
@@ -115,14 +118,14 @@ def answered(way: str, request: bytes) -> tuple[int, str | None, str | None, boo
 class Same(SynchronousTestCase):
     """Each against the others."""
 
-    @settings(max_examples=150, suppress_health_check=[HealthCheck.too_slow])
+    @settings(max_examples=EXAMPLES, suppress_health_check=[HealthCheck.too_slow])
     @given(st.lists(frames, max_size=6).map(b"".join), st.lists(st.integers(0, 2**17), max_size=4))
     def test_frames(self, data: bytes, cuts: list[int]) -> None:
         """A client's calls work or fail by the luck of which code reads its frames."""
         self.assertEqual(seen("c", data, cuts), seen("autobahn", data, cuts))
         self.assertEqual(seen("python", data, cuts), seen("autobahn", data, cuts))
 
-    @settings(max_examples=150)
+    @settings(max_examples=EXAMPLES)
     @given(requests)
     def test_handshakes(self, request: bytes) -> None:
         """A client may connect, or not, by the luck of which code reads its handshake."""
