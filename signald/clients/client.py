@@ -8,7 +8,7 @@ from signald.core.ids import RequestId
 from signald.core.inputs import Identified, TokenRefused
 from signald.core.limits import MessageRate
 from signald.core.outbox import Outbox
-from signald.core.passes import Attempt
+from signald.core.passes import NO_ATTEMPT
 from signald.core.session import Session
 from signald.core.silence import Silence
 
@@ -76,7 +76,7 @@ class Client:
         """What it was sent; None for a client whose session ends with its connection."""
         self.epoch = 0
         """How often its connection was lost, and its session has gone on with another one."""
-        self.attempt = Attempt()
+        self.attempt = NO_ATTEMPT
         """The one by which it last has."""
         self.lost = False
         """Whether something was missing then; who did not hear of that return has to hear it at the next."""

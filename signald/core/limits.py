@@ -26,9 +26,9 @@ class MessageRate:
 
     def __init__(self, per_second: int, now: float, lost_s: float = 0.0) -> None:
         self._per_second = per_second
-        self._tokens = float(per_second)
+        self._tokens: float = per_second
         self._at = now
-        self._free = float(FREE_AT_ONCE)
+        self._free: float = FREE_AT_ONCE
         self._free_at = now
         self._saved = 0.0
         self._lost_s = lost_s

@@ -12,6 +12,10 @@ TEXT_BYTES: Final = 64
 """What one kept message costs beyond its text, so that many small ones count too."""
 
 
+_FIRST: Final = (0,)
+"""The token of `ready`, as the one of a session that was sent nothing else: one for all of them."""
+
+
 class Shelf:
     """What is kept for all sessions together, and how much may be.
 
@@ -56,7 +60,7 @@ class Outbox:
         self.gone = sent
         self.arrived = sent
         self.bytes = 0
-        self.tokens: tuple[int, ...] = (sent,)
+        self.tokens: tuple[int, ...] = (sent,) if sent else _FIRST
 
     @property
     def texts(self) -> tuple[bytes, ...]:

@@ -1,5 +1,10 @@
 """Resume tokens: only whoever has the key can make one."""
 
+import hashlib
+import hmac
+from base64 import urlsafe_b64decode
+
+import msgspec
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -34,6 +39,15 @@ def test_anything_else_is_none(text: str) -> None:
 def test_no_part_is_one(size: int) -> None:
     """A token that was cut off in a log is good."""
     assert OURS.read(TOKEN[:size]) is None
+
+
+@given(st.text(max_size=300))
+def test_the_seal_is_the_usual_one(user: str) -> None:
+    """While instances are upgraded one by one, those of before and after refuse each other's sessions."""
+    said = msgspec.structs.replace(SAID, user=UserId(user))
+    sealed = urlsafe_b64decode(OURS.issue(said) + "==")
+    key = hashlib.sha256(b"signald resume\0" + OURS.secret.encode()).digest()
+    assert sealed == msgspec.msgpack.encode(said) + hmac.digest(key, msgspec.msgpack.encode(said), "sha256")[:16]
 
 
 def test_keys() -> None:
