@@ -32,12 +32,12 @@ async function request(method, path, body, signal) {
   const response = await fetch(`../${path}`, {
     method,
     headers: { authorization: `Bearer ${token}` },
-    body: body && JSON.stringify(body),
+    body: body ? JSON.stringify(body) : null,
     credentials: "omit",
     cache: "no-store",
     redirect: "error",
     referrerPolicy: "no-referrer",
-    signal,
+    signal: signal ?? null,
   });
   if (response.ok) return response;
   let why = `status ${response.status}`;

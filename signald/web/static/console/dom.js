@@ -20,6 +20,7 @@ export const $ = (id) => {
  * @returns {any}
  */
 export function el(tag, properties = {}, ...children) {
+  /** @type {any} */
   const made = document.createElement(tag);
   for (const [name, value] of Object.entries(properties)) {
     if (name.startsWith("on")) made.addEventListener(name.slice(2), value);
