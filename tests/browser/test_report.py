@@ -65,7 +65,7 @@ def test_who_is_reported_and_blocked_is_not_met_again(daemon_with: Moderated, op
     a.click("report-send")
     _notice(a, "Thank you", "not meet this person again")
     (kept,) = daemon.operator().ask("GET", "/reports")[1]["reports"]
-    assert f"number {kept['reportId']}" in a.text("notice-text"), "the operator cannot find the report that a user asks about"
+    assert f"number {kept['reportId']}" in a.text("notice-text"), "the operator cannot find it"
     daemon.wait_for(f"client {a_id} reports client {b_id} in room")
     assert re.search(r"reports client .*: 'harassment': 'shouts\\nand spits'", daemon.log)
     # Both wait, and nobody else is there.
