@@ -163,6 +163,7 @@ def _freeze(store: RedisServer, seconds: float, measured: Note) -> None:
     with Service(store.url, store.url) as service:
         one, other = service.client(0), service.client(1)
         meet(one, other)
+        other.sync()  # it is the one that reads nothing for so long, and would be taken for asleep
         store.freeze()
         frozen = time.monotonic()
         try:

@@ -13,7 +13,7 @@ REFUSALS: dict[type[Ended], str] = {
     TooMany: "TOO_MANY",
     Full: "FULL",
 }
-CLOSED: dict[type[BaseException | None], int] = {ThrownOut: 1008, TooMany: 4409}
+CLOSED: dict[type[Ended], int] = {TooMany: 4409, ThrownOut: 1008}
 
 
 class Played:
@@ -62,8 +62,10 @@ class Played:
         elif state == "connected" and self._client.client_id != self._id:
             self._id = self._client.client_id
             self.say(anew=self._id)
-        elif state == "ended" and (code := CLOSED.get(type(self._client.error))):
-            self.say(closed=code)
+        elif state == "ended":
+            codes = (code for kind, code in CLOSED.items() if isinstance(self._client.error, kind))
+            if code := next(codes, None):
+                self.say(closed=code)
 
     def _heard(self, message: Any) -> None:
         if message["type"] == "resumed":
