@@ -36,6 +36,9 @@ const STABLE_AFTER_MS = 5_000;
 /** There was no closing handshake (RFC 6455 7.4.1). */
 const ABNORMAL = 1006;
 
+/** `readyState` of a WebSocket that takes messages. */
+const OPEN = 1;
+
 // Close codes of the server.
 /** It restarts, and another, or itself, is there in a moment. */
 const SERVICE_RESTART = 1012;
@@ -191,9 +194,14 @@ export class SignalingClient extends Sender {
     const looks = message.type === "available" || message.type === "next";
     const text = session.send(looks && this.#browser ? { browser: this.#browser, ...message } : message);
     const id = session.asked;
-    if (this.#admitted) this.#socket?.send(text);
+    if (this.#admitted) this.#write(text);
     if (this.#admitted && session.full) this.ping();
     return id;
+  }
+
+  /** A socket that closes takes nothing, and browsers complain of the attempt. @param {string} text */
+  #write(text) {
+    if (this.#socket && (this.#socket.readyState ?? OPEN) === OPEN) this.#socket.send(text);
   }
 
   #openSocket() {
@@ -295,7 +303,7 @@ export class SignalingClient extends Sender {
     const { again, lost } = session.resumed(message);
     this.#admitted = true;
     this.#settle();
-    for (const text of again) this.#socket?.send(text);
+    for (const text of again) this.#write(text);
     this.emit("resumed", { ...message, lost, initiator: session.room?.initiator });
   }
 

@@ -39,7 +39,7 @@
 /**
  * What is needed of a WebSocket: those of browsers, of Node and of the package ws fit.
  * @typedef {{ send: (text: string) => void, close: (code?: number) => void, onopen: any, onmessage: any, onclose: any,
- *   onerror: any }} Socket
+ *   onerror: any, readonly readyState?: number }} Socket
  */
 
 /** @typedef {new (url: string, protocols: string[]) => Socket} WebSocketClass */
