@@ -1,5 +1,7 @@
 """The broker of many processes keeps the contract, and what only a store can break."""
 
+import re
+
 from signald.brokers.interface import Answers
 from signald.brokers.redis import store as redis_store
 from signald.brokers.redis.keys import names
@@ -31,6 +33,16 @@ class Redis(OnRedis, suite.BrokerContract, suite.WishContract):
         self.assertEqual(self.waiting(), [])
         await self.pair("a", "B")
         self.assertEqual(self.waiting(), [])
+
+    async def test_a_line_that_was_lost(self) -> None:
+        """Somebody has deleted a key, and for ever those who have gone are met by whoever likes the same."""
+        await self.enqueue("a", likes=["chess", "go"])
+        lost = {key for key in self.store.keys(self.prefix) if re.search(":line:[^:]*$", key)}
+        self.assertEqual(len(lost), 1)
+        self.store.command("DEL", *lost)
+        self.withdraw("a")
+        await self.settle()
+        self.assertEqual({key for key in self.store.keys(f"{self.prefix}pool") if ":meets:" not in key}, set())
 
     async def test_ghost(self) -> None:
         """A ticket whose client is gone catches a newcomer."""

@@ -53,8 +53,10 @@ local function refresh(class, like)
     return first[1] ~= nil
 end
 
-local function take_out(class, ticket)
-    if redis.call('ZREM', line_of(class), ticket) == 0 or class == '' then
+-- If `thorough`, the line of its class may have been lost while it stands in others, or its class in the heads.
+local function take_out(class, ticket, thorough)
+    local stood = redis.call('ZREM', line_of(class), ticket) == 1
+    if class == '' or not (stood or thorough) then
         return
     end
     for like in each_like(class, ticket) do
@@ -70,8 +72,8 @@ local function take_out(class, ticket)
 end
 
 -- Take out the tickets that these arguments name, each after its class.
-local function take_out_named(first, last)
+local function take_out_named(first, last, thorough)
     for i = first, last, 2 do
-        take_out(ARGV[i], ARGV[i + 1])
+        take_out(ARGV[i], ARGV[i + 1], thorough)
     end
 end

@@ -315,7 +315,7 @@ while found do
         looked, last = looked + 1, found
         local instance, their_client, their_avoid, their_user, their_likes, their_browser = parse(ticket)
         if instance == nil or not is_alive(instance) then
-            take_out(line.class, ticket)
+            take_out(line.class, ticket, true)
             line.from = line.from - 1
         elseif not apart(instance, their_client, their_avoid, their_user, their_browser) then
             local shared = 0
@@ -343,8 +343,8 @@ if best then
     if class == '' and best.line.class == '' then
         redis.call('ZREM', queue, best.ticket, own)
     else
-        take_out(best.line.class, best.ticket)
-        take_out(class, own)
+        take_out(best.line.class, best.ticket, true)
+        take_out(class, own, ARGV[3] ~= '') -- who has no place was never filed
     end
     take_out_named(13, last_form)
     return {place, best.ticket}

@@ -4,5 +4,5 @@
 --
 -- Returns 1.
 
-take_out_named(2, #ARGV)
+take_out_named(2, #ARGV, true)
 return 1
