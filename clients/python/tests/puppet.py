@@ -25,6 +25,7 @@ class Played:
         self._id = ""
         self._resumed: Any = None
         self._token: str | None = None
+        self._problem = ""
 
     def say(self, **what: Any) -> None:
         sys.stdout.write(json.dumps({"who": self._name, **what}) + "\n")
@@ -48,7 +49,7 @@ class Played:
         try:
             await self._client.__aenter__()
         except Ended as refused:
-            self.say(refused=REFUSALS[type(refused)], message=str(refused))
+            self.say(refused=self._problem or REFUSALS[type(refused)], message=str(refused))
         else:
             self._id = self._client.client_id
             self.say(connected=self._id)
@@ -70,6 +71,8 @@ class Played:
     def _heard(self, message: Any) -> None:
         if message["type"] == "resumed":
             self.say(resumed=message)
+        elif message["type"] == "error":
+            self._problem = message["code"]
         self.say(heard=message)
 
     async def request(self, number: int, message: dict[str, Any]) -> None:

@@ -304,6 +304,21 @@ def test_one_connection_too_many_is_told_to_whoever_asks() -> None:
     run(story)
 
 
+def test_whoever_is_thrown_out_at_once_does_not_come_in() -> None:
+    """Else a bot goes on with a client that has ended, and hears of it by whatever it does first."""
+
+    async def story() -> None:
+        async with served() as server:
+            entering = asyncio.create_task(connect(server.url).__aenter__())
+            connection = await server.accept()
+            refusal = {"type": "error", "code": "TOO_MANY_OF_USER", "message": "you are here already"}
+            await connection.say(READY, refusal)
+            with pytest.raises(TooMany, match="here already"):
+                await entering
+
+    run(story)
+
+
 def test_what_cannot_be_entered_says_why() -> None:
     """Else whoever starts a bot sees it hang."""
 

@@ -98,6 +98,9 @@ class Client:
         except BaseException:
             await self.close()
             raise
+        if self._error is not None:  # The server has let it in, and thrown it out in the same breath.
+            await self.close()
+            raise self._error
         if self._tokens.wanted:
             self._start(self._tokens.keep_fresh(self._show))
         return self
@@ -267,9 +270,7 @@ class Client:
             if not self._requests.answer(message) and kind == "error":
                 _log.warning("%s: %s", message["code"], message["message"])
                 self._news.set()
-                if (
-                    message["code"] == "TOO_MANY_OF_USER"
-                ):  # The server closes in a moment, and answers nothing till then.
+                if message["code"] == "TOO_MANY_OF_USER":  # The server closes soon, and answers nothing till then.
                     self._end(TooMany(message["message"]))
         elif kind == "matched":
             if current is not None and current.room_id == message["roomId"]:
