@@ -177,12 +177,14 @@ class Fetched(NamedTuple):
         parcel: The session; None if there is nothing but its token, or not even that.
         claimed: Whether nobody else can fetch it any more.
         shadow: An instance that may think that it has the session, and the epoch that tells it that it has not.
+        why: Why there is nothing, for the log.
     """
 
     origin: Origin
     parcel: Parcel | None = None
     claimed: bool = False
     shadow: tuple[str, int] | None = None
+    why: str = ""
 
 
 class Partner(StrEnum):

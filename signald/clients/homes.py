@@ -136,25 +136,25 @@ class Homes:
         if packed is None or not self._may_settle(newcomer, packed, said, wish):
             if packed is not None and found.claimed:
                 self._broker.put_back(packed)
-            self._fail(newcomer)
+            self._fail(newcomer, found.why or "it may not have what was found", said)
             return
         client = self._settle(newcomer, packed, said, wish)
         self._broker.settled(client.id, found)
         await self._rejoin(client, packed)
         if self._clients.find(client.id) is not client or client.session.state is not State.AWAY:
-            self._fail(newcomer)  # it was thrown out, is at home elsewhere, or goes on by a later attempt
+            self._fail(newcomer, "it has been thrown out, or goes on elsewhere or by a later attempt", said)
         elif not _waits(newcomer) or not self._clients.may_return(client, newcomer):
             self._resuming.wait_for(client)
-            self._fail(newcomer)
+            self._fail(newcomer, "it may not be here", said)
         else:
             self._resuming.hand_over(newcomer, client)
             client.lost |= client.outbox is not None and client.outbox.resume(wish.received)
             away_s = self._terms.unix_time() - packed.away_since if packed.away_since else None
             self._resuming.go_on(client, newcomer, away_s, Resumption(found.origin.value))
 
-    def _fail(self, newcomer: Client) -> None:
+    def _fail(self, newcomer: Client, why: str, said: Pass) -> None:
         if _waits(newcomer):
-            self._resuming.fail(newcomer)
+            self._resuming.fail(newcomer, why, said)
 
     async def _rejoin(self, client: Client, packed: Parcel) -> None:
         """Let a session that has come here go on in its room, if it has one."""

@@ -220,7 +220,7 @@ class Resuming:
         is_first = client.messages == 1
         client.messages -= 1
         if not is_first or client.outbox is None:
-            self.fail(client)
+            self.fail(client, "it has said something before")
         elif (said := self._terms.passes.read(wish.token)) is None:
             self._do(client, self._read_later(client, wish))
         else:
@@ -232,7 +232,7 @@ class Resuming:
         if client.session.state is not State.RESUMING:
             return
         if said is None:
-            self.fail(client)
+            self.fail(client, "nobody here has made its token")
         else:
             self._take_or_fetch(client, said, wish)
 
@@ -242,7 +242,7 @@ class Resuming:
             self._broker.overtaken(said)
             here = None
         if said.issued > self._terms.unix_time() + CLOCKS_APART_S:
-            self.fail(client)
+            self.fail(client, "its token is from the future", said)
         elif here is None or here is client:
             self._do(client, self.fetch(client, said, wish))
         else:
@@ -260,13 +260,13 @@ class Resuming:
         if self._is_good(client, here, said, wish):
             self._take(client, here, said, wish)
         else:
-            self.fail(client)
+            self.fail(client, "its token is not the last one, or another user's", said)
 
     def _do(self, client: Client, step: Coroutine[Any, Any, None]) -> None:
         Deferred.fromCoroutine(step).addErrback(lambda failure: self._broke(client, failure))
 
     async def _nowhere(self, client: Client, said: Pass, wish: Resume) -> None:
-        self.fail(client)
+        self.fail(client, "sessions stay here", said)
 
     def _is_good(self, client: Client, here: Client, said: Pass, wish: Resume) -> bool:
         """Whether a token is the last one of a session that is here."""
@@ -284,7 +284,7 @@ class Resuming:
         """Let a session that is here go on with the newcomer's connection; the newcomer is no more."""
         outbox, away_s, old = client.outbox, self.away_for(client), client.connection
         if outbox is None or not self._clients.may_return(client, newcomer):
-            self.fail(newcomer)
+            self.fail(newcomer, "it may not be here", said)
             return
         self._away.end(client)
         again = said.epoch < client.epoch  # its client has not heard that it has gone on
@@ -340,9 +340,17 @@ class Resuming:
             told.data = session.partner_takes_data
         return messages.to_json(told)
 
-    def fail(self, client: Client) -> None:
-        """A newcomer gets no other session: it stays who it is."""
+    def fail(self, client: Client, why: str, said: Pass | None = None) -> None:
+        """A newcomer gets no other session, of which its token may tell: it stays who it is."""
         self._counts.resumptions[Resumption.FAILED] += 1
+        self._log.debug(
+            "client {client} does not go on as {session}, epoch {epoch}, last at {home}: {reason}",
+            client=client.id,
+            session=None if said is None else said.client,
+            epoch=None if said is None else said.epoch,
+            home=None if said is None else said.instance,
+            reason=why,
+        )
         self._give(client, ResumeFailed())
         for message in self._postponed.pop(client, ()):
             self._say(client, message)
@@ -350,7 +358,7 @@ class Resuming:
     def _broke(self, client: Client, failure: Any) -> None:
         self._log.failure("could not look for a session", failure)
         if client.session.state is State.RESUMING:
-            self.fail(client)
+            self.fail(client, "it could not be looked for")
 
 
 def parting_by(code: int | None) -> Parting:

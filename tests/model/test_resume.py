@@ -104,6 +104,31 @@ def test_attempts(commands: Commands, steps: list[Step]) -> None:
     assert set(world.views) == clients
 
 
+def test_home_that_could_not_park(commands: Commands) -> None:
+    """Who went on by its token, when its home had given it up and could not say so, is thrown out by the next loss."""
+    world = Journeys(commands, (1, 1, 0))
+    walker = world.walkers[0]
+    for at in (0, 1):
+        world.do(("say", at, "available"))
+    world.come_to_rest()
+    before = [walker.view.certain for walker in world.walkers]
+    for step in (("drop", 0), ("ask", 0, 2)):
+        world.do(step)
+    home = next(world.alive())
+    while walker.view.client in home.homes():
+        world.do(world.moves()[0])
+    world.do(("freeze store",))
+    while not walker.here:
+        world.come_to_rest()
+    for step in (("drop", 0), ("ask", 0, 0)):
+        world.do(step)
+    while not walker.here:
+        world.come_to_rest()
+    world.mend()
+    world.check()
+    assert [walker.view.certain for walker in world.walkers] == before
+
+
 def test_attempt_that_is_given_up_while_its_session_comes(commands: Commands) -> None:
     """Who asked twice, and is back, is thrown out of its call after RESUME_SECONDS: it did not come back, once."""
     world = Journeys(commands, (1, 1, 0))

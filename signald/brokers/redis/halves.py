@@ -230,8 +230,16 @@ class Halves:
         self._gone.pop(half.room, None)
         return None
 
-    def rejoin(self, instance: str, letter: Rejoin, now: float) -> None:
-        """The partner of a client of this instance has come to another one."""
+    def rejoin(self, instance: str, letter: Rejoin, epoch: int, attempt: Attempt, now: float) -> None:
+        """The partner of a client of this instance has come to another one.
+
+        Args:
+            instance: To which one.
+            letter: What that one says.
+            epoch: Of this instance's client.
+            attempt: The one by which it has come here.
+            now: Seconds.
+        """
         room = self._remote.get(letter.room)
         is_rival = room is not None and room.client == letter.partner
         if is_rival or letter.room in self._local:
@@ -254,7 +262,7 @@ class Halves:
         if before and before != instance:
             self._outside.send(before, Moved(letter.partner, letter.epoch, rival, room.id, letter.attempt.counted))
         partner = Partner.HERE if self._events.is_here(room.client) else Partner.AWAY
-        self._outside.send(instance, Rejoined(letter.room, letter.partner, partner.value))
+        self._outside.send(instance, Rejoined(letter.room, letter.partner, partner.value, "", epoch, attempt))
         self._go_on(room, instance)
 
     def _where_is(self, letter: Rejoin) -> Rejoined:
@@ -264,12 +272,15 @@ class Halves:
         is_over = to is None or (not went and letter.boot == self._boot)
         return Rejoined(letter.room, letter.partner, Partner.GONE if is_over else ELSEWHERE, to or "")
 
-    def rejoined(self, instance: str, letter: Rejoined) -> None:
-        """Another instance has the partner of one that came here."""
+    def rejoined(self, instance: str, letter: Rejoined) -> bool:
+        """Another instance has the partner of one that came here; false if that one has gone on elsewhere since."""
         room = self._remote.get(letter.room)
         if room is None or room.client != letter.client:
-            return
+            return True
         if letter.partner in (Partner.HERE, Partner.AWAY):
+            if _is_over(room, letter, instance):
+                return False
+            room.epoch, room.attempt = letter.epoch, letter.attempt
             self._go_on(room, instance)
             if self._events.is_here(room.client):  # it did not wait for the answer
                 self._outside.send(instance, Back(room.id, lost=False))
@@ -278,6 +289,7 @@ class Halves:
         elif letter.partner == Partner.GONE and room.held is not None:
             self.close(room)
             self._events.partner_left(room.client, room.id)
+        return True
 
     def _go_on(self, room: RemoteRoom, instance: str) -> None:
         self._remote.move(room, instance)
@@ -313,3 +325,10 @@ def _is_stale(room: RemoteRoom, epoch: int, attempt: Attempt, instance: str | No
     if room.epoch != epoch or room.instance == instance:
         return room.epoch > epoch
     return not attempt.follows(room.attempt)
+
+
+def _is_over(room: RemoteRoom, letter: Rejoined, instance: str) -> bool:
+    """Whether a partner that was found there has gone on elsewhere since."""
+    if room.held is not None:
+        return room.epoch > letter.epoch
+    return _is_stale(room, letter.epoch, letter.attempt, instance)

@@ -201,13 +201,16 @@ class Rejoined(msgspec.Struct, array_like=True, tag=20, frozen=True, gc=False):
     """How a client's partner is: ``here`` or ``away``.
 
     Else ``elsewhere`` if it has no home here, ``gone`` with the room, ``stale`` if it knows of a later epoch of the
-    client. `to` is where it has gone, if that is known.
+    client. `to` is where it has gone, if that is known. `epoch` and `attempt` are those of the partner's session, as in
+    `Rejoin`: it may have come to another instance meanwhile, which has said so before.
     """
 
     room: RoomId
     client: ClientId
     partner: str
     to: str = ""
+    epoch: int = 0
+    attempt: Attempt = Attempt()
 
 
 class Moved(msgspec.Struct, array_like=True, tag=21, frozen=True, gc=False):

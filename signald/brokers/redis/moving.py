@@ -135,9 +135,9 @@ class Moving:
     async def _fetch(self, said: Pass, received: int, attempt: Attempt, wanted: Callable[[], bool]) -> Fetched:
         reachable = await self.reachable()
         if not wanted():
-            return Fetched(Origin.GONE)
+            return Fetched(Origin.GONE, why="its connection is gone")
         unparked = self._unparked.pop(said.client, None)
-        if unparked is not None:
+        if unparked is not None and unparked.epoch >= said.epoch:  # else it has gone on since, by its token
             return Fetched(Origin.STOPPED, unparked, claimed=True)
         if not reachable:
             return self.unseen(said)
@@ -145,12 +145,12 @@ class Moving:
         if turn.taken:
             return self._taken(said, turn)
         if turn.holder == NOBODY:
-            return Fetched(Origin.GONE)
+            return Fetched(Origin.GONE, why="another instance has taken it")
         found = await self._ask_homes(said, received, attempt, wanted, turn.holder)
         if found is not None or not wanted():
-            return found or Fetched(Origin.GONE)
+            return found or Fetched(Origin.GONE, why="its connection is gone")
         turn = await self._parked.take(said, attempt, from_dead=turn.holder)
-        return self._taken(said, turn) if turn.taken else Fetched(Origin.GONE)
+        return self._taken(said, turn) if turn.taken else Fetched(Origin.GONE, why="another instance has taken it")
 
     async def _ask_homes(
         self, said: Pass, received: int, attempt: Attempt, wanted: Callable[[], bool], holder: str
@@ -170,7 +170,7 @@ class Moving:
             if boot == self._boot:
                 await self._settles(said.client, besides=1)
                 if self._sessions.epoch(said.client) or not (holder or said.client in self.given_up):
-                    return Fetched(Origin.GONE)
+                    return Fetched(Origin.GONE, why="it has ended here")
                 home = self._went.get(said.client, "")
             else:
                 lives = await self._parked.boot_of(name)
@@ -183,7 +183,7 @@ class Moving:
                     turn = await self._parked.take(said, attempt)
                     return Fetched(Origin.MOVED, turn.parcel, claimed=True) if turn.taken else None
                 if not (holder or given.to):
-                    return Fetched(Origin.GONE)
+                    return Fetched(Origin.GONE, why="it has ended at home, or its token is not the last")
                 home = given.to
             if not home:
                 break
@@ -207,7 +207,7 @@ class Moving:
     def unseen(self, said: Pass) -> Fetched:
         """What a session is while the store cannot be asked: if its home lives, it will hear of this one."""
         if said.boot == self._boot and said.client not in self.given_up:
-            return Fetched(Origin.GONE)
+            return Fetched(Origin.GONE, why="it has ended here")
         return Fetched(Origin.DEAD, shadow=self._shadow(said, said.instance))
 
     def settled(self, client: ClientId, found: Fetched) -> None:

@@ -98,14 +98,16 @@ class Partners:
 
     def asked(self, instance: str, letter: Rejoin, now: float) -> None:
         """Another instance has a client whose partner may be here."""
-        self._halves.rejoin(instance, letter, now)
+        epoch, attempt = self._sessions.epoch(letter.client), self._sessions.attempt(letter.client).counted
+        self._halves.rejoin(instance, letter, epoch, attempt, now)
 
     def answered(self, instance: str, letter: Rejoined, now: float) -> None:
         """An instance that was asked says how it is."""
-        self._halves.rejoined(instance, letter)
+        is_there = self._halves.rejoined(instance, letter)
         room = self._halves.waiting_in(letter.room, letter.client)
         if room is not None and letter.to not in ("", self._store.instance, *room.asked):
             room.asked |= {letter.to}
             self._ask(room, letter.to, "")
             return
-        fire(self._joins.get((letter.room, letter.client)), letter.partner)
+        partner = letter.partner if is_there else Partner.AWAY  # where it is now says so, or will
+        fire(self._joins.get((letter.room, letter.client)), partner)

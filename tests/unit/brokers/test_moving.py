@@ -91,7 +91,7 @@ def test_a_session_that_ends_where_it_was_before_is_over() -> None:
     moving.settled(client, Fetched(Origin.MOVED))
     kicked = Deferred.fromCoroutine(moving.fetch(token, 0, Attempt(), lambda: True))
     clock.pump([0.1] * 25)
-    assert kicked.result == Fetched(Origin.GONE)
+    assert kicked.result == Fetched(Origin.GONE, why="it has ended here")
 
 
 def test_a_session_that_comes_back_while_it_leaves() -> None:
