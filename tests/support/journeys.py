@@ -65,7 +65,9 @@ class Journey(View):
         if not self.blurred:
             super().partner_left()
         else:
-            if partners := self._partners | self._before:  # else it had heard that already: its home has forgotten so
+            partners = self._partners | self._before  # none if it had heard that already: its home has forgotten so
+            by_itself = any(room in self.left for room, _ in partners)  # its home has forgotten its word, too
+            if partners and not by_itself:
                 self.farewells.append(partners)
             self._now(WAITING)
 

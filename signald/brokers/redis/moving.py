@@ -1,10 +1,10 @@
 """Sessions that change their home: asked for, given up, parked and taken.
 
-What becomes of their rooms is in `signald.brokers.redis.halves` and `partners`; what if two have one session, in
-`rivals`; what stands in the store meanwhile, in `parked`.
+What becomes of their rooms is in `signald.brokers.redis.halves` and `partners`, of what is said there meanwhile in
+`holds`; what if two have one session, in `rivals`; what stands in the store meanwhile, in `parked`.
 """
 
-from collections import Counter, defaultdict
+from collections import Counter
 from collections.abc import Callable, Collection, Mapping
 from itertools import islice
 from typing import Any, Final
@@ -18,12 +18,13 @@ from signald.brokers.interface import Fetched, Origin, ParkedAll, SessionEvents
 from signald.brokers.redis.answers import ANSWER_S, all_of, fire, within
 from signald.brokers.redis.connection import StoreRefused, StoreUnavailable
 from signald.brokers.redis.halves import Halves
+from signald.brokers.redis.holds import Holds
 from signald.brokers.redis.letters import Demand, Given, Held, Hold, Letter, Moved, Rejoin, Rejoined
 from signald.brokers.redis.parked import NOBODY, PARKED_AT_ONCE, ParkedSessions, Turn
 from signald.brokers.redis.partners import Partners
 from signald.brokers.redis.rivals import Rivals
 from signald.brokers.redis.store import Store
-from signald.core.ids import ClientId, RoomId
+from signald.core.ids import ClientId
 from signald.core.parcel import Parcel
 from signald.core.passes import Attempt, Pass
 from signald.periodic import Countdown
@@ -88,7 +89,6 @@ class Moving:
         self.given_up: Countdown[ClientId] = Countdown(clock, seconds, self._forget, "the memory of sessions")
         """Whom another instance has, or has asked for: if nobody has it then, its token is good here, too."""
         self._demands: dict[int, Deferred[Given | None]] = {}
-        self._holds: defaultdict[RoomId, list[Deferred[bool]]] = defaultdict(list)
         self._parked_now = 0
         self._all: Deferred[None] | None = None  # fires when all are parked; from then on nobody is at home here
         self.partners = Partners(
@@ -105,9 +105,10 @@ class Moving:
             clock=clock,
             seconds=seconds,
         )
+        self.holds = Holds(halves=halves, send=send, sessions=sessions, clock=clock, seconds=seconds)
         self._read: Mapping[type[Any], Callable[[str, Any, float], None]] = {
             Hold: self._hold,
-            Held: self._held,
+            Held: self.holds.held,
             Demand: self._demanded,
             Given: self._given,
             Rejoin: self.partners.asked,
@@ -237,7 +238,7 @@ class Moving:
         return ParkedAll(self._parked_now, why)
 
     async def _park_all(self) -> None:
-        lost = await self._quieten(lambda: [client for client, _ in self._sessions.epochs()])
+        lost = await self.holds.quieten(lambda: [client for client, _ in self._sessions.epochs()])
         packed = [
             self._sessions.pack(client, lost=self._sessions.room(client) in lost)
             for client, _ in self._sessions.epochs()
@@ -253,35 +254,6 @@ class Moving:
                 while not self._store.reachable:
                     await deferLater(self._clock, LOOK_S)
             parcels, self._unparked = list(self._unparked.values()), {}
-
-    async def _quieten(self, clients: Callable[[], Collection[ClientId]]) -> set[RoomId]:
-        """Let partners on other instances keep what they say, and wait until nothing of it is under way.
-
-        Args:
-            clients: Whose partners. Asked again until all is held: meanwhile somebody may have come to another
-                instance, or found its partner here.
-
-        Returns:
-            The rooms of which it is not known.
-        """
-        until = self._clock.seconds() + ANSWER_S
-        asked: set[tuple[RoomId, str]] = set()
-        lost: set[RoomId] = set()
-        while True:
-            rooms = ((room, self._halves.instance_of(room)) for room in map(self._sessions.room, clients()) if room)
-            found = {(room, instance) for room, instance in rooms if instance} - asked
-            if not found:
-                return lost
-            asked |= found
-            answers: dict[RoomId, Deferred[bool]] = {}
-            for room, instance in found:
-                answers[room] = Deferred()
-                self._holds[room].append(answers[room])
-                self._send(instance, Hold(room, self._seconds))
-            for room, answer in answers.items():
-                if not await within(self._clock, answer, False, max(0.0, until - self._clock.seconds())):
-                    lost.add(room)
-                    self._holds[room].remove(answer)
 
     def _without_room(self, packed: Parcel, to: str = "") -> Parcel:
         """A session takes along what it has said that nobody has heard; the partner's half stays, if it is here."""
@@ -312,10 +284,6 @@ class Moving:
     def _hold(self, instance: str, letter: Hold, now: float) -> None:
         self._halves.hold(instance, letter, now)
 
-    def _held(self, instance: str, letter: Held, now: float) -> None:
-        for waiting in self._holds.pop(letter.room, ()):
-            fire(waiting, True)
-
     def _demanded(self, instance: str, letter: Demand, now: float) -> None:
         Deferred.fromCoroutine(self._give(instance, letter)).addErrback(self._store.failed)
 
@@ -337,7 +305,7 @@ class Moving:
     async def _park_one(self, client: ClientId, to: str) -> bool:
         """Park a session for another instance; false if its client has come back here meanwhile."""
         which = self._which(client)
-        lost = bool(await self._quieten(lambda: [client] if self._which(client) == which else []))
+        lost = bool(await self.holds.quieten(lambda: [client] if self._which(client) == which else []))
         packed = self._sessions.pack(client, lost=lost) if self._which(client) == which else None
         if packed is None:
             return False

@@ -43,7 +43,7 @@ def test_a_partner_that_is_found_while_the_session_leaves() -> None:
     rooms: Any = Rooms(one="a", other="")
     clock, sent = Clock(), list[tuple[str, Letter]]()
     moving = make_moving(clock, sent, halves=rooms, sessions=rooms)
-    quiet = Deferred.fromCoroutine(moving._quieten(lambda: [ClientId(name) for name in rooms.instances]))
+    quiet = Deferred.fromCoroutine(moving.holds.quieten(lambda: [ClientId(name) for name in rooms.instances]))
     assert sent == [("a", Hold(RoomId("one"), 30.0))]
     rooms.instances |= {"one": "b", "other": "c"}
     moving.read("a", Held(RoomId("one")))
@@ -52,6 +52,19 @@ def test_a_partner_that_is_found_while_the_session_leaves() -> None:
     assert not quiet.called
     clock.advance(2.0)
     assert quiet.result == {"one"}, "b did not answer"
+
+
+def test_a_partner_whose_instance_stops_too() -> None:
+    """When all instances are restarted at once, calls go on, but each is told that something may be missing."""
+    rooms: Any = Rooms(one="a", other="b")
+    clock, sent = Clock(), list[tuple[str, Letter]]()
+    moving = make_moving(clock, sent, halves=rooms, sessions=rooms)
+    quiet = Deferred.fromCoroutine(moving.holds.quieten(lambda: [ClientId(name) for name in rooms.instances]))
+    rooms.instances["one"] = ""
+    moving.holds.farewell("a")
+    assert not quiet.called, "b has yet to answer"
+    moving.read("b", Held(RoomId("other")))
+    assert quiet.result == set()
 
 
 class Parked:
