@@ -2,7 +2,8 @@
 
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -24,6 +25,12 @@ MARKUP = "<img src=x onerror=\"document.title='taken'\"><script>document.title='
 
 NO_CAMERA = ("--disable-webrtc",)
 
+UNREAD: Mapping[str, str] = {"HEARTBEAT_SECONDS": "3600", "MATCH_ANSWER_SECONDS": "0"}
+"""Settings with which clients stay as they are while nobody reads what they get: this test looks at a page instead."""
+
+SESSION_S = 3600.0
+"""For how long users of this test are known: longer than a busy machine takes for it."""
+
 
 @pytest.fixture
 def store(tmp_path: Path) -> Iterator[RedisServer]:
@@ -37,7 +44,7 @@ def admin_port(service: Service, number: int) -> int:
 
 
 def known(client: Client, user: str) -> Client:
-    client.send("auth", token=sign({"sub": user, "exp": time.time() + 600}))
+    client.send("auth", token=sign({"sub": user, "exp": time.time() + SESSION_S}))
     assert client.sync() == []
     return client
 
@@ -64,7 +71,8 @@ def picture(page: Page, name: str) -> None:
 
 def test_a_reported_client_is_banned_by_keyboard(store: RedisServer, open_page: Open) -> None:
     """A moderator who uses no mouse, or does not see, reads a report and can do nothing about it."""
-    settings = {**MODERATED, "ADMIN_LISTEN": "tcp:0:interface=127.0.0.1", "AUTH_MODE": "optional", "JWT_SECRET": SECRET}
+    settings = {**MODERATED, **UNREAD, "ADMIN_LISTEN": "tcp:0:interface=127.0.0.1"}
+    settings |= {"AUTH_MODE": "optional", "JWT_SECRET": SECRET}
     looks = Looks(everywhere=False)
     with Service(store.url, store.url, joined=True, **settings) as service:
         for instance in service:
@@ -76,56 +84,55 @@ def test_a_reported_client_is_banned_by_keyboard(store: RedisServer, open_page: 
         ada.expect("reported")
         operator = Operator(admin_port(service, 0), OPERATOR)
         until(lambda: operator.ask("GET", "/reports")[1]["total"] == 1, "the report is kept")
-        page = open_page(*NO_CAMERA)
-        resize(page, 1100, 800)
-        page.open(f"http://localhost:{admin_port(service, 0)}/console/")
-        shown(page, "Sign in")
-        looks.at(page, "signing in")
-        page.press("x" * 16, Keys.ENTER)
-        page.expected_errors.append("401")
-        shown(page, "Not signed in")
-        page.press(MODERATOR, Keys.ENTER)
-        shown(page, "ada, moderator")
-        shown(page, "5 clients, 0 waiting, 2 of 2 instances")
-        page.until(lambda: "1 open" in page.text("nav"), "the report is announced")
-        picture(page, "console")
-        looks.at(page, "the charts")
-        focus(page, "Reports")
-        page.press(Keys.ENTER)
-        shown(page, "sells things <img")
-        looks.at(page, "the inbox")
-        picture(page, "console-reports")
-        focus(page, f"Find client {mallory.id}")
-        page.press(Keys.ENTER)
-        shown(page, "2 found of 5")
-        looks.at(page, "the clients")
-        focus(page, f"Ban client {mallory.id}")
-        page.press(Keys.ENTER)
-        shown(page, "Its user mallory is banned")
-        looks.at(page, "the question before a ban")
-        page.press(MARKUP[:100], Keys.ENTER)
-        shown(page, "Banned: user mallory.")
-        with pytest.raises(Closed):
-            mallory.expect("pong")
-        service[1].wait_for("one user banned for 86400 s by ada")
-        assert others[0].sync() == [] == others[2].sync()
-        focus(page, "Bans")
-        page.press(Keys.ENTER)
-        shown(page, "1 in force.")
-        looks.at(page, "the bans")
-        focus(page, "Lift the ban on user mallory")
-        page.press(Keys.ENTER)
-        shown(page, "The ban on user mallory was lifted.")
-        there = Operator(admin_port(service, 1), OPERATOR)
-        until(lambda: there.ask("GET", "/bans")[1]["total"] == 0, "the other instance knows")
-        known(service.client(1), "mallory")
-        focus(page, "Instances")
-        page.press(Keys.ENTER)
-        page.until(lambda: page.text("instances").count("serving") == 2, "both instances serve")
-        looks.at(page, "the instances")
-        assert page.text("settings") == ""
-        assert page.driver.title == "signald: console"
-        assert page.js("return document.querySelectorAll('img, iframe, script:not([src])').length") == 0
-        assert page.js("return [document.cookie, localStorage.length, sessionStorage.length]") == ["", 0, 0]
-        page.close()
+        with closing(open_page(*NO_CAMERA)) as page:
+            resize(page, 1100, 800)
+            page.open(f"http://localhost:{admin_port(service, 0)}/console/")
+            shown(page, "Sign in")
+            looks.at(page, "signing in")
+            page.press("x" * 16, Keys.ENTER)
+            page.expected_errors.append("401")
+            shown(page, "Not signed in")
+            page.press(MODERATOR, Keys.ENTER)
+            shown(page, "ada, moderator")
+            shown(page, "5 clients, 0 waiting, 2 of 2 instances")
+            page.until(lambda: "1 open" in page.text("nav"), "the report is announced")
+            picture(page, "console")
+            looks.at(page, "the charts")
+            focus(page, "Reports")
+            page.press(Keys.ENTER)
+            shown(page, "sells things <img")
+            looks.at(page, "the inbox")
+            picture(page, "console-reports")
+            focus(page, f"Find client {mallory.id}")
+            page.press(Keys.ENTER)
+            shown(page, "2 found of 5")
+            looks.at(page, "the clients")
+            focus(page, f"Ban client {mallory.id}")
+            page.press(Keys.ENTER)
+            shown(page, "Its user mallory is banned")
+            looks.at(page, "the question before a ban")
+            page.press(MARKUP[:100], Keys.ENTER)
+            shown(page, "Banned: user mallory.")
+            with pytest.raises(Closed):
+                mallory.expect("pong")
+            service[1].wait_for("one user banned for 86400 s by ada")
+            assert others[0].sync() == [] == others[2].sync()
+            focus(page, "Bans")
+            page.press(Keys.ENTER)
+            shown(page, "1 in force.")
+            looks.at(page, "the bans")
+            focus(page, "Lift the ban on user mallory")
+            page.press(Keys.ENTER)
+            shown(page, "The ban on user mallory was lifted.")
+            there = Operator(admin_port(service, 1), OPERATOR)
+            until(lambda: there.ask("GET", "/bans")[1]["total"] == 0, "the other instance knows")
+            known(service.client(1), "mallory")
+            focus(page, "Instances")
+            page.press(Keys.ENTER)
+            page.until(lambda: page.text("instances").count("serving") == 2, "both instances serve")
+            looks.at(page, "the instances")
+            assert page.text("settings") == ""
+            assert page.driver.title == "signald: console"
+            assert page.js("return document.querySelectorAll('img, iframe, script:not([src])').length") == 0
+            assert page.js("return [document.cookie, localStorage.length, sessionStorage.length]") == ["", 0, 0]
         assert service.errors() == []
