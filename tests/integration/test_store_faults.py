@@ -162,8 +162,10 @@ def test_store_frozen_30_s(store: RedisServer, measured: Note) -> None:
 def _freeze(store: RedisServer, seconds: float, measured: Note) -> None:
     with Service(store.url, store.url) as service:
         one, other = service.client(0), service.client(1)
-        meet(one, other)
-        other.sync()  # it is the one that reads nothing for so long, and would be taken for asleep
+        other.send("available")
+        assert other.sync() == []
+        one.send("available")
+        met(one, other)
         store.freeze()
         frozen = time.monotonic()
         try:

@@ -19,7 +19,8 @@ class Service:
     Args:
         urls: The `REDIS_URL` of each instance.
         joined: Whether to wait until each reaches the store.
-        variables: More environment variables, for all. Without them the rate of messages is as good as not limited.
+        variables: More environment variables, for all. Without them the rate of messages is as good as not limited, and
+            nobody is taken for asleep: a client of a test answers no ping while the test looks elsewhere.
     """
 
     def __init__(self, *urls: str, joined: bool = True, **variables: str) -> None:
@@ -90,6 +91,7 @@ class Service:
             "REDIS_URL": self._urls[number],
             "INSTANCE_ID": "abcdefgh"[number],
             "MAX_MSG_PER_SECOND": "100000",
+            "MATCH_ANSWER_SECONDS": "0",
             **self._variables,
             **self.variables_of(number),
         }
