@@ -125,6 +125,8 @@ def test_a_token_never_ends_in_the_log(issuer: Issuer) -> None:
     """Whoever reads the log, at its most talkative, is every user in it."""
     good, bad = token(), token("ES256'")
     with daemon(f"http://127.0.0.1:{issuer.port}/jwks", DEBUG="true") as process:
+        with Client(process.port) as client:
+            assert gets_in(client, good)  # the keys are there, so what is wrong with a token is known
         for shown in (good, bad):
             with Client(process.port, path=f"/ws?token={shown}") as client:
                 client.send("auth", token=shown)
