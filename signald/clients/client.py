@@ -4,9 +4,10 @@ from typing import Protocol
 
 from msgspec import UNSET, UnsetType
 
-from signald.core.ids import RequestId
+from signald.core.ids import RequestId, RoomId
 from signald.core.inputs import Identified, TokenRefused
 from signald.core.limits import MessageRate
+from signald.core.messages import Parting
 from signald.core.outbox import Outbox
 from signald.core.passes import NO_ATTEMPT
 from signald.core.session import Session
@@ -101,6 +102,18 @@ class Client:
         """The message that is answered by what it is told next."""
         asked, self.asked = self.asked, UNSET
         return asked
+
+
+class CallEvents(Protocol):
+    """Hears of rooms that begin and end, from each of its two clients that is here; an end may be told by both."""
+
+    def began(self, client: Client, room: RoomId) -> None:
+        """A client was told that it is in a room."""
+        ...
+
+    def ended(self, client: Client, room: RoomId, why: Parting) -> None:
+        """A client is in a room no more; `why` is the word of whoever left."""
+        ...
 
 
 class Identities(Protocol):

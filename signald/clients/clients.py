@@ -11,7 +11,7 @@ from twisted.internet.interfaces import IReactorTime
 
 from signald.brokers.interface import Broker, BrokerEvents
 from signald.clients.bulletins import Bulletins
-from signald.clients.client import Client, Connection, Identities, Nobody
+from signald.clients.client import CallEvents, Client, Connection, Identities, Nobody
 from signald.clients.ending import Ending
 from signald.clients.homes import Homes
 from signald.clients.newcomers import Newcomers
@@ -67,6 +67,7 @@ class Clients:
         terms: How sessions may go on after the loss of a connection; None: not at all.
         chance: A random number from 0 to 1 at each call.
         answer_s: For how long one who is matched may say nothing; 0: for ever.
+        calls: Hears of rooms that begin and end; None if nobody wants to know.
     """
 
     _log = ClientLog()
@@ -90,6 +91,7 @@ class Clients:
         terms: Terms | None = None,
         chance: Callable[[], float] = lambda: 0.0,
         answer_s: float = 0.0,
+        calls: CallEvents | None = None,
     ) -> None:
         self._departed = departed
         lag = LoopLag(clock) if lag is None else lag
@@ -115,6 +117,7 @@ class Clients:
         performer.waits = self.bulletins.begin
         self.vigil = Vigil(clock, answer_s, performer.give, lag.running_s, counts)
         performer.met = self.vigil.matched
+        self._calls = performer.calls = calls
         self.resuming: Resuming | None = None
         self.homes: Homes | None = None
         if terms is not None:
@@ -361,6 +364,8 @@ class Clients:
         """See `BrokerEvents.partner_left`."""
         left = self._clients.get(client)
         if left is not None:
+            if self._calls is not None and left.session.room == room:
+                self._calls.ended(left, room, why)
             self._give(left, PartnerGone(room, why))
             if self._ending.begun and left.session.state is not State.AWAY:
                 self._run(left, (self._ending.close(left),))

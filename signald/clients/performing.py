@@ -8,7 +8,7 @@ from msgspec import UNSET, UnsetType
 from twisted.internet.interfaces import IReactorTime
 
 from signald.brokers.interface import Broker
-from signald.clients.client import Client, Identities, Nobody
+from signald.clients.client import CallEvents, Client, Identities, Nobody
 from signald.clients.ending import Ending, dismiss
 from signald.clients.requests import Requests
 from signald.clients.resuming import Resuming
@@ -84,6 +84,8 @@ class Performer:
         """Called with each client that waits and has said whom it wants to meet."""
         self.met: Callable[[Client, bool], None] = lambda client, initiator: None
         """Called with each client that was told of its partner, and whether it is the initiator."""
+        self.calls: CallEvents | None = None
+        """Hears of rooms that begin and end; None if nobody wants to know."""
         self._pending: deque[tuple[Client, Sequence[Any]]] = deque()
         self._running = False
         self._effects: dict[type, Callable[[Client, Any], None]] = {
@@ -172,6 +174,8 @@ class Performer:
             outbox.add_with_token(text)
         client.connection.send(text)
         self.met(client, effect.initiator)
+        if self.calls is not None:
+            self.calls.began(client, effect.room)
 
     def _tell_refused(self, client: Client, effect: Refuse) -> None:
         self.refuse(client, effect.problem, client.take_asked())
@@ -219,6 +223,8 @@ class Performer:
 
     def _leave(self, client: Client, effect: LeaveRoom) -> None:
         self._broker.leave(effect.room, client.session.client, effect.why)
+        if self.calls is not None:
+            self.calls.ended(client, effect.room, effect.why)
         if effect.why != "silent":
             self._pace.left(client.id, client.session.user)
         if self._ending.begun:

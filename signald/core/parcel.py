@@ -53,6 +53,7 @@ class Parcel(msgspec.Struct, array_like=True, frozen=True, kw_only=True):
         browser: Where it runs; None if it did not say.
         rooms: Its last rooms, newest first.
         judged: Those of which it has said what became of them.
+        paired_s: How long ago it was matched last; None if that is not known.
     """
 
     client: ClientId
@@ -89,6 +90,7 @@ class Parcel(msgspec.Struct, array_like=True, frozen=True, kw_only=True):
     browser: BrowserKey | None = None
     rooms: tuple[RoomId, ...] = ()
     judged: tuple[RoomId, ...] = ()
+    paired_s: float | None = None
 
 
 def is_last(packed: Parcel, epoch: int, sent: int, received: int, attempt: Attempt) -> bool:
@@ -133,6 +135,7 @@ def pack(session: Session, now: float, **more: Any) -> Parcel:
         browser=session.browser,
         rooms=session.rooms,
         judged=session.judged,
+        paired_s=None if session.paired is None else now - session.paired,
         **more,
     )
 
@@ -155,6 +158,7 @@ def unpack(parcel: Parcel, policy: Policy, now: float) -> Session:
     session.bad_tokens, session.tickets, session.met = parcel.bad_tokens, parcel.tickets, parcel.met
     session.browser, session.since = parcel.browser, now
     session.rooms, session.judged = parcel.rooms, parcel.judged
+    session.paired = None if parcel.paired_s is None else now - parcel.paired_s
     session.lately = parcel.lately or (() if parcel.partner is None else (parcel.partner,))
     _want(session, parcel.said)
     if session.stands is State.WAITING:

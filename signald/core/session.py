@@ -137,7 +137,7 @@ class Session(Standing):
             return _NOTHING
         common = None if self.said is None else self.common(given.ticket, given.likes, now)
         self.ticket = None
-        self.since = given.ticket.since
+        self.since, self.paired = given.ticket.since, now
         self.room = given.room
         outcomes.enter(self, given.room)
         self.partner, self.partner_takes_data = given.partner, given.takes_data

@@ -72,6 +72,7 @@ class Standing:
         stands: The same for one that is away: where it will stand when it returns.
         ticket: With which it waits.
         since: Since when it had waited when it was matched; seconds, monotonic.
+        paired: Since when it was matched last; None if that is not known.
         silent: Whether it does not wait, although it believes so, until it says something.
         shelved: The ticket of one who waits and is away: it stands in no queue.
         tickets: How often it has waited.
@@ -98,6 +99,7 @@ class Standing:
         "judged",
         "lately",
         "met",
+        "paired",
         "partner",
         "partner_away",
         "partner_takes_data",
@@ -123,6 +125,7 @@ class Standing:
         self.state = self.stands = State.IDLE
         self.ticket: Ticket | None = None
         self.since = 0.0
+        self.paired: float | None = None
         self.silent = False
         self.shelved: Ticket | None = None
         self.tickets = 0

@@ -9,6 +9,7 @@ import hmac
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from io import BytesIO
+from itertools import takewhile
 from typing import Any, Final
 
 from twisted.internet.defer import Deferred, DeferredList, TimeoutError
@@ -47,6 +48,11 @@ AT_ONCE: Final = 4
 
 MAX_QUEUED: Final = 1000
 """Events that wait or are on their way, at a few KB each."""
+
+MAX_LOST_LINES: Final = 10
+"""Lines of the log in `LINES_S` about events that are lost: who refuses rooms refuses hundreds in a second."""
+
+LINES_S: Final = 60.0
 
 Post = Callable[[bytes, Mapping[str, str]], Awaitable[int]]
 """Sends a body with headers; gives the status; raises whatever it likes."""
@@ -109,6 +115,8 @@ class Webhook(PeriodicService):
         self._lanes: list[Deferred[None]] = []
         self._failures = 0  # of the endpoint, in a row
         self._due_at = 0.0  # when it is tried again after those
+        self._lines = 0  # about lost events, since
+        self._lines_since = 0.0
 
     def __len__(self) -> int:
         return len(self._events)
@@ -152,8 +160,9 @@ class Webhook(PeriodicService):
 
     def _beat(self) -> None:
         now = self._clock.seconds()
-        for event in [event for event in self._events if event.until <= now and event not in self._sending]:
-            self._lose(event, f"not taken within {GIVE_UP_S / 3600:g} h")
+        for event in list(takewhile(lambda event: event.until <= now, self._events)):
+            if event not in self._sending:
+                self._lose(event, f"not taken within {GIVE_UP_S / 3600:g} h")
         while (due := self._take()) is not None:
             lane = Deferred.fromCoroutine(self._send(due))
             lane.addErrback(lambda failure: self._log.failure("a delivery", failure))
@@ -164,8 +173,10 @@ class Webhook(PeriodicService):
         now = self._clock.seconds()
         if self._failures and (self._sending or now < self._due_at or not self.running):
             return None
+        if len(self._sending) >= AT_ONCE:
+            return None
         due = [event for event in self._events if event.due_at <= now and event not in self._sending]
-        if not due or len(self._sending) >= AT_ONCE:
+        if not due:
             return None
         event = min(due, key=lambda event: event.attempts)
         self._sending.add(event)
@@ -221,7 +232,12 @@ class Webhook(PeriodicService):
     def _lose(self, event: _Event, why: str) -> None:
         del self._events[event]
         self.lost += 1
-        self._log.warn("event {id} for {where} is lost: {why}", id=event.id, where=self._where, why=why)
+        now = self._clock.seconds()
+        if now - self._lines_since >= LINES_S:
+            self._lines, self._lines_since = 0, now
+        self._lines += 1
+        if self._lines <= MAX_LOST_LINES:
+            self._log.warn("event {id} for {where} is lost: {why}", id=event.id, where=self._where, why=why)
 
 
 def signed(secret: bytes, id: str, timestamp: int, body: bytes) -> dict[str, str]:

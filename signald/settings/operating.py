@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from signald.core.accounts import ADMIN, Account, Role
+from signald.core.events import EventKind
 from signald.settings import values
 from signald.settings.setting import Group, SettingsError, many, setting
 
@@ -52,7 +53,7 @@ class OperatorSettings(Group):
     report_webhook_url: str = setting(
         "",
         values.https_url,
-        "`https://` URL to which each `report` of a client is posted; empty: to none",
+        "`https://` URL to which each `report` of a client is posted, or what WEBHOOK_EVENTS says; empty: to none",
         secret=True,
     )
     report_webhook_secret: bytes = setting(
@@ -61,6 +62,12 @@ class OperatorSettings(Group):
         "What posts to REPORT_WEBHOOK_URL are signed with, as Standard Webhooks says: `whsec_` and base64, or any text",
         secret=True,
     )
+    webhook_events: frozenset[EventKind] = setting(
+        EventKind.REPORT,
+        values.webhook_events,
+        "What is posted to REPORT_WEBHOOK_URL, comma-separated: `report`; rooms that begin, `matched`, and that end, "
+        "`ended`",
+    )
 
     def check(self) -> None:
         """See `Group.check`."""
@@ -68,6 +75,8 @@ class OperatorSettings(Group):
             raise SettingsError("REPORT_WEBHOOK_URL: set REPORT_WEBHOOK_SECRET too, or nobody knows who posts there")
         if self.report_webhook_secret and not self.report_webhook_url:
             raise SettingsError("REPORT_WEBHOOK_SECRET: set REPORT_WEBHOOK_URL too")
+        if self.webhook_events != {EventKind.REPORT} and not self.report_webhook_url:
+            raise SettingsError("WEBHOOK_EVENTS: set REPORT_WEBHOOK_URL too, or nobody is told")
         for name, value in (("ADMIN_TOKEN", self.admin_token), ("ADMIN_TOKENS", self.admin_tokens)):
             if value and not self.admin_listen:
                 raise SettingsError(f"{name}: set ADMIN_LISTEN too, the endpoint on which it is shown")

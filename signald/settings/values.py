@@ -15,6 +15,7 @@ from signald.brokers.redis.neighbours import LONGEST_FOLDER
 from signald.brokers.redis.url import StoreAddress, parse_url
 from signald.core import origins, urls
 from signald.core.accounts import MAX_NAME_LENGTH, Account, Role
+from signald.core.events import EventKind
 from signald.core.messages import MAX_RELEASE_LENGTH, MAX_WORD_LENGTH
 from signald.core.wishes import LIKES, fold
 from signald.identity.signing_keys import HMAC, PUBLIC
@@ -308,6 +309,14 @@ def webhook_secret(text: str) -> bytes:
     if len(secret) < 16:
         raise ValueError("must be at least 16 bytes long: whoever sees what it signs could guess a shorter one")
     return secret
+
+
+def webhook_events(text: str) -> frozenset[EventKind]:
+    """What is posted to the operator, comma-separated."""
+    try:
+        return frozenset(EventKind(name.strip().lower()) for name in text.split(","))
+    except ValueError:
+        raise ValueError(f"must be some of {', '.join(EventKind)}, comma-separated") from None
 
 
 def one_of(words: tuple[str, ...]) -> Callable[[str], str]:

@@ -21,6 +21,7 @@ class Gauges:
     loop_lag_seconds: Ask = field(metadata={"help": "How late the event loop was at worst, since the last scrape."})
     reports_held: Ask | None = field(default=None, metadata={"help": "Reports that the store does not have yet."})
     webhooks_queued: Ask | None = field(default=None, metadata={"help": "Reports that wait to be posted."})
+    call_webhooks_queued: Ask | None = field(default=None, metadata={"help": "Events of rooms that wait to be posted."})
 
     def read(self) -> Iterator[tuple[str, str, float]]:
         """Read each gauge: name without prefix, help and value."""

@@ -33,7 +33,8 @@ class Metrics(Collector):
         broker: Waiting clients, rooms, the store.
         gauges: What else to ask.
         frames: What reads them.
-        webhooks: Gives how many events came to which end.
+        webhooks: Gives how many reports came to which end at the webhook.
+        call_webhooks: The same of events of rooms.
     """
 
     def __init__(
@@ -43,8 +44,10 @@ class Metrics(Collector):
         gauges: Gauges,
         frames: str,
         webhooks: Callable[[], Mapping[str, int]] = dict,
+        call_webhooks: Callable[[], Mapping[str, int]] = dict,
     ) -> None:
         self._webhooks = webhooks
+        self._call_webhooks = call_webhooks
         self._counts = counts
         self._broker = broker
         self._gauges = gauges
@@ -90,6 +93,8 @@ class Metrics(Collector):
         yield _counter("log_lines_dropped", "Lines of the log that nobody read in time.", counts.log_lines_dropped)
         yield _counter("violators_closed", "Clients closed for VIOLATIONS_PER_MINUTE.", counts.violators)
         yield _counters("webhooks", "Reports that were posted to the operator.", "result", self._webhooks())
+        rooms = "Events of rooms that were posted to the operator."
+        yield _counters("call_webhooks", rooms, "result", self._call_webhooks())
         yield _counters("drops", "Connections that were ended here.", "reason", counts.drops)
         yield _counters("handshakes_refused", "Handshakes refused.", "status", counts.handshakes_refused)
         yield _counters("turned_away", "Clients told why they are not let in.", "code", counts.turned_away)

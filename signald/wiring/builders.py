@@ -10,7 +10,6 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
-from urllib.parse import urlsplit
 
 from msgspec import UNSET
 from OpenSSL.crypto import Error as CryptoError
@@ -37,18 +36,15 @@ from signald.core.wishes import Vocabulary, fold
 from signald.identity import jwks, signing_keys
 from signald.identity.tokens import KeySource, Verifier
 from signald.limits.pace import Pace
-from signald.moderation import webhook
 from signald.moderation.bans import Bans
 from signald.moderation.reports import Reports
 from signald.moderation.traces import Traces
-from signald.moderation.webhook import Webhook
 from signald.network.accepted import be_prompt
 from signald.network.front import Addressed
 from signald.network.lane import Lane
 from signald.network.output import Output
 from signald.process.life import Life
 from signald.settings.groups import IdentitySettings
-from signald.settings.operating import OperatorSettings
 from signald.settings.setting import SettingsError
 from signald.settings.settings import Settings
 from signald.telemetry.counts import Counts
@@ -65,6 +61,7 @@ from signald.websocket.watch import Watch
 from signald.wiring.limiting import Limits
 from signald.wiring.naming import FreshNames
 from signald.wiring.resuming import make_terms
+from signald.wiring.telling import Told, make_told
 
 UnixTime = Callable[[], float]
 """Seconds since 1970."""
@@ -175,12 +172,12 @@ def _fixed_keys(identity: IdentitySettings) -> KeySource:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Records:
-    """What is known of clients that misbehave; `webhook` takes reports to the operator, if that is wanted."""
+    """What is known of clients that misbehave, and what takes news to the operator."""
 
     bans: Bans
     reports: Reports
     traces: Traces
-    webhook: Webhook | None
+    told: Told
 
 
 def make_records(
@@ -193,7 +190,13 @@ def make_records(
     counts: Counts,
 ) -> Records:
     """Bans, reports, and who has just gone."""
-    posted = make_webhook(operator=chosen.operator, reactor=reactor, unix_time=unix_time)
+    told = make_told(
+        operator=chosen.operator,
+        instance=lambda: broker.instance,
+        new_id=_new_id,
+        reactor=reactor,
+        unix_time=unix_time,
+    )
     return Records(
         bans=Bans(common_time, chosen.limits.ban_seconds, broker.share),
         reports=Reports(
@@ -203,26 +206,10 @@ def make_records(
             counts=counts,
             now=reactor.seconds,
             unix_time=unix_time,
-            deliver=None if posted is None else posted.deliver,
+            deliver=None if told.reports is None else told.reports.deliver,
         ),
         traces=Traces(reactor.seconds),
-        webhook=posted,
-    )
-
-
-def make_webhook(*, operator: OperatorSettings, reactor: Any, unix_time: UnixTime) -> Webhook | None:
-    """Make what takes reports to the operator; None if nothing does."""
-    url = operator.report_webhook_url
-    if not url:
-        return None
-    return Webhook(
-        webhook.from_url(url, reactor),
-        where=urlsplit(url).hostname or "",
-        secret=operator.report_webhook_secret,
-        new_id=_new_id,
-        unix_time=unix_time,
-        clock=reactor,
-        jitter=random.random,
+        told=told,
     )
 
 
@@ -293,6 +280,7 @@ def make_clients(
         departed=records.traces.remember if chosen.operator.accounts else lambda client, user: None,
         chance=random.random,
         answer_s=chosen.pairing.match_answer_seconds,
+        calls=records.told.calls,
         terms=make_terms(resuming=chosen.resuming, passes=passes, boot=boot, unix_time=unix_time, bans=records.bans),
     )
     if users is not None:
@@ -359,7 +347,7 @@ def make_metrics(
     counts: Counts,
 ) -> Metrics:
     """What ``/metrics`` says."""
-    posted = records.webhook
+    reports, rooms = records.told.reports, records.told.rooms
     gauges = Gauges(
         connected=lambda: len(clients),
         clients_limit=lambda: limits.admission.max_connections,
@@ -371,9 +359,11 @@ def make_metrics(
         bans=lambda: len(records.bans.in_force()),
         loop_lag_seconds=lag.worst,
         reports_held=None if broker.store_reachable is None else lambda: broker.inbox.held,
-        webhooks_queued=None if posted is None else posted.__len__,
+        webhooks_queued=None if reports is None else reports.__len__,
+        call_webhooks_queued=None if rooms is None else rooms.__len__,
     )
-    return Metrics(counts, broker, gauges, reads, dict if posted is None else posted.results)
+    posted = (dict if webhook is None else webhook.results for webhook in (reports, rooms))
+    return Metrics(counts, broker, gauges, reads, *posted)
 
 
 def make_life(*, broker: Broker, clients: Clients, reactor: Any) -> Life:

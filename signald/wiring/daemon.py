@@ -204,7 +204,8 @@ def make_daemon(chosen: Settings, reactor: Any, unix_time: UnixTime = time.time)
     )
     notify = Notify(reactor, os.environ, lambda: f"{len(clients)} clients on instance {broker.instance}")
     services: tuple[IService | None, ...] = (
-        records.webhook,
+        records.told.reports,
+        records.told.rooms,
         None if tokens is None else tokens.refresh,
         everybody.users,
         everybody.heartbeat,

@@ -23,7 +23,7 @@ from signald.core.ids import ClientId, UserId
 from signald.core.matching import Queue, Ticket
 from signald.core.messages import Available, ClientMessage, ServerMessage
 from signald.core.wishes import Vocabulary, make_wish
-from signald.moderation.events import ReportEvent
+from signald.moderation.events import EndedEvent, MatchedEvent, ReportEvent
 from tests.docs import commands
 from tests.docs.desk import PATIENCE_S, Desk
 from tests.docs.page import PAGES, ROOT, Block, blocks
@@ -81,11 +81,12 @@ def _json(block: Block, desk: Desk) -> None:
     json.loads(block.text)
 
 
-def _report(block: Block, desk: Desk) -> None:
-    report = msgspec.json.decode(block.text, type=ReportEvent)
-    # Every field is shown, and in the words that are sent.
-    assert json.loads(msgspec.json.encode(report)) == json.loads(block.text)
-    assert {*json.loads(block.text)} == {"type", *(field.encode_name for field in msgspec.structs.fields(ReportEvent))}
+def _event(block: Block, desk: Desk) -> None:
+    for text in block.text.strip().split("\n\n"):
+        event = msgspec.json.decode(text, type=ReportEvent | MatchedEvent | EndedEvent)
+        # Every field is shown, and in the words that are sent.
+        assert json.loads(msgspec.json.encode(event)) == json.loads(text)
+        assert {*json.loads(text)} == {"type", *(field.encode_name for field in msgspec.structs.fields(type(event)))}
 
 
 def _python(block: Block, desk: Desk) -> None:
@@ -221,7 +222,7 @@ _LANGUAGES: Mapping[str, Callable[[Block, Desk], None]] = {
     "json client apart adult": _apart,
     "json client later": _meet_later,
     "json client meet": _meet,
-    "json report": _report,
+    "json event": _event,
     "json server": _from_server,
     "mermaid": _diagram,
     "python": _python,

@@ -145,6 +145,40 @@ def test_a_report_reaches_the_operator(store: RedisServer, hook: Hook) -> None:
         assert service.errors() == []
 
 
+def test_a_room_is_told_of_once(store: RedisServer, hook: Hook) -> None:
+    """Each of two instances tells of the room they share; or who moves between them ends the call in the books."""
+    variables = {"REPORT_WEBHOOK_URL": hook.url, "REPORT_WEBHOOK_SECRET": "s" * 16, "WEBHOOK_EVENTS": "matched,ended"}
+    with Moderated(store, **variables) as service:
+        ada, bob = known(service.modern(0), "ada"), known(service.modern(1), "bob")
+        room = meet(ada, bob)
+        _, matched = hook.posted.get(timeout=PATIENCE_S)
+        ada.abort()
+        bob.expect("partner-away")
+        ada, answer = service.resume(1, ada)
+        assert answer["type"] == "resumed"
+        bob.expect("partner-back")
+        bob.send("leave")
+        ada.expect("partner-left")
+        headers, ended = hook.posted.get(timeout=PATIENCE_S)
+        assert set(headers) >= {"webhook-id", "webhook-timestamp", "webhook-signature"}
+        service[0].stop()  # what else they had to say they would say now
+        service[1].stop(ada, bob)
+        assert hook.posted.empty()
+        assert service.errors() == []
+    both = ({"clientId": ada.id, "userId": "ada"}, {"clientId": bob.id, "userId": "bob"})
+    clients = sorted(both, key=_client_id)
+    assert matched["clients"] == ended["clients"] == clients
+    assert [matched["type"], matched["roomId"]] == ["matched", room]
+    assert [ended["type"], ended["roomId"], ended["reason"]] == ["ended", room, "leave"]
+    assert [matched["instanceId"], ended["instanceId"]] == (["a", "b"] if clients[0]["userId"] == "ada" else ["b", "b"])
+    took_ms = (float(str(ended["time"])) - float(str(matched["time"]))) * 1000
+    assert 0 <= int(str(ended["durationMs"])) <= took_ms + 1000
+
+
+def _client_id(party: dict[str, str]) -> str:
+    return party["clientId"]
+
+
 def test_who_is_blocked_is_not_met_again(store: RedisServer) -> None:
     """Somebody is called again and again by the one whom it has blocked, through another tab or after a restart."""
     with Moderated(store) as service:

@@ -63,6 +63,7 @@ def scraped(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
             ADMIN_LISTEN="tcp:0:interface=127.0.0.1",
             REPORT_WEBHOOK_URL="http://127.0.0.1:1/",
             REPORT_WEBHOOK_SECRET="a secret for tests",
+            WEBHOOK_EVENTS="report,matched,ended",
         ) as service,
         service.client(0) as one,
         service.client(1) as other,

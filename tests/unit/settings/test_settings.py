@@ -111,6 +111,7 @@ BAD: Mapping[str, tuple[str, ...]] = {
         *("https://m/hunter2 x", "https://m/hunter2#x", "https://m:0/hunter2", "https://m:99999/hunter2"),
         *("https://[hunter2]/", "https://m/hunter2\n/x", "https://m\u2100hunter2/x", "https://m/hunter2\u00e9"),
     ),
+    "WEBHOOK_EVENTS": ("all", "report,", "report matched", "partner-left"),
     "REPORT_WEBHOOK_SECRET": ("hunter2", "whsec_hunter2", "whsec_%%%%%%%%%%%%%%%%%%%%%%%%"),
     "ADMIN_HOSTS": ("https://a.example", "a.example:443", "a b", "a,,b", "*"),
     "ADMIN_TOKENS": (
@@ -526,6 +527,7 @@ def test_every_setting_is_an_option(tmp_path: Path) -> None:
         "block-days": "7",
         "report-webhook-url": "https://mod.example/hook",
         "report-webhook-secret": "whsec_" + "c2VjcmV0" * 5,
+        "webhook-events": "matched, Ended",
         "admin-token": "t" * 16,
         "admin-tokens": "ada:moderator:" + "a" * 16,
         "admin-hosts": "admin.example.com",
@@ -564,6 +566,7 @@ def test_every_setting_is_an_option(tmp_path: Path) -> None:
     needs |= {
         "report-webhook-url": ["--report-webhook-secret", "s" * 16],
         "report-webhook-secret": ["--report-webhook-url=https://mod.example"],
+        "webhook-events": ["--report-webhook-url=https://mod.example", "--report-webhook-secret", "s" * 16],
         "admin-token": ["--admin-listen=tcp:9100"],
         "admin-tokens": ["--admin-listen=tcp:9100"],
         "match-claims": ["--auth-mode=optional", "--jwt-secret", "s" * 32],
