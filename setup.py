@@ -21,6 +21,7 @@ TEST = [
     "selenium>=4.40",
     "jsonschema>=4.25",
     "kosoku==0.1.0",
+    "altcha>=2.3",
     "websockets>=15",
     *DEPLOY,
 ]

@@ -35,6 +35,9 @@ export type MAX_REQUEST_ID_LENGTH = 64;
 /** The greatest integer in a client's message: all implementations of JSON agree on it (RFC 8259 section 6). */
 export type MAX_INTEGER = 9007199254740991;
 
+/** Characters of `salt`, `challenge` and `signature` of a `proof`; those that are made have 64 to 110. */
+export type MAX_CHALLENGE_LENGTH = 200;
+
 /** Characters of `release` in an `outcome`. */
 export type MAX_RELEASE_LENGTH = 64;
 
@@ -79,6 +82,7 @@ export type ClientMessage =
   | Report
   | Block
   | Outcome
+  | Proof
   | Resume;
 
 /** Say who you are. No reply on success; a server that checks no tokens accepts any `userId`. */
@@ -243,6 +247,23 @@ export interface Outcome {
   id?: string | number;
 }
 
+/** The solution of the last `challenge`, good once: for one stay in the queue, this one or the next. All fields but `number` are those of the challenge, as they came. */
+export interface Proof {
+  type: "proof";
+  /** As in the challenge. */
+  algorithm: string;
+  /** As in the challenge. */
+  challenge: string;
+  /** The hash of `salt` and this, in decimal digits, is `challenge`. */
+  number: number;
+  /** As in the challenge. */
+  salt: string;
+  /** As in the challenge. */
+  signature: string;
+  /** Asks for an answer, for clients of `signald.v1`: `ok` or `error` with the same `id`. */
+  id?: string | number;
+}
+
 /** Go on with a session whose connection was lost. The first message of a connection. Answered by `resumed`. */
 export interface Resume {
   type: "resume";
@@ -268,6 +289,7 @@ export type ServerMessage =
   | Resumed
   | Matched
   | Waiting
+  | Challenge
   | RelayedOffer
   | RelayedAnswer
   | RelayedIce
@@ -343,6 +365,23 @@ export interface Waiting {
   seconds: number;
   /** So many wait in its pool at least: 1, 10, 100, 1,000, … */
   atLeast: number;
+}
+
+/** A guest has to prove work (`proof`) before it waits, or waits again. To clients of `signald.v1` alone. The format is that of ALTCHA: find the `number` from 0 to `maxnumber` for which the hash of `salt` and the number is `challenge`. */
+export interface Challenge {
+  type: "challenge";
+  /** The hash. */
+  algorithm: "SHA-256";
+  /** The hash that is to be found, in hexadecimal digits. */
+  challenge: string;
+  /** What stands before the number when it is hashed. */
+  salt: string;
+  /** The greatest number that it can be. */
+  maxnumber: number;
+  /** The server's, to be sent back. */
+  signature: string;
+  /** When it is too late; seconds since 1970. */
+  expires: number;
 }
 
 /** The partner's SDP offer, untouched. */
@@ -505,5 +544,7 @@ export type ErrorCode =
   | "RATE_LIMIT"
   | "AUTH_REQUIRED"
   | "AUTH_FAILED"
+  | "CHALLENGE_REQUIRED"
+  | "CHALLENGE_FAILED"
   | "CROWDED"
   | "RESUME_FAILED";

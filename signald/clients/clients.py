@@ -12,6 +12,7 @@ from twisted.internet.interfaces import IReactorTime
 from signald.brokers.interface import Broker, BrokerEvents
 from signald.clients.bulletins import Bulletins
 from signald.clients.client import CallEvents, Client, Connection, Identities, Nobody
+from signald.clients.doorstep import Doorstep
 from signald.clients.ending import Ending
 from signald.clients.homes import Homes
 from signald.clients.newcomers import Newcomers
@@ -101,7 +102,7 @@ class Clients:
         self._parse = self._pace.parse
         self._show_address = show_address
         self._broker = broker
-        self._now = clock.seconds
+        self._now = self.now = clock.seconds
         self._new_client_id = new_client_id
         self.policy = policy
         self._rate = max_messages_per_second
@@ -111,10 +112,12 @@ class Clients:
         performer = Performer(broker, clock, counts, ice_servers, identities, self._pace, report, ending)
         self._run, self._give, self._refuse = performer.run, performer.give, performer.refuse
         self._requests = performer.requests
-        self._newcomers = Newcomers(clock, self._identities, policy.auth, performer)
+        self._newcomers = Newcomers(clock, self._identities, policy, performer)
         self._ice_servers = ice_servers
         self.bulletins = Bulletins(clock, broker.crowds, performer.tell)
         performer.waits = self.bulletins.begin
+        self.doorstep = Doorstep(clock, performer.give, lag.running_s)
+        performer.awaits = self.doorstep.begin
         self.vigil = Vigil(clock, answer_s, performer.give, lag.running_s, counts)
         performer.met = self.vigil.matched
         self._calls = performer.calls = calls
@@ -173,7 +176,7 @@ class Clients:
         if v1 and self.resuming is not None:
             self.resuming.begin(client)
             resume = self.resuming.offer(client)
-        known = None if token is None else self._newcomers.look(client, token)
+        known = self._newcomers.look(client, token)
         self.add(client)
         self._counts.clients += 1
         connection.send(messages.ready(name, self._ice_servers(name), resume))

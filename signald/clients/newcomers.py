@@ -1,4 +1,7 @@
-"""Looks at the tokens that come with handshakes: whoever brings a bad one is not let in, if its page is told so."""
+"""Looks at the tokens that come with handshakes: whoever brings a bad one is not let in, if its page is told so.
+
+Whoever brings none that is good is a guest, and noted as such (`signald.core.toll`).
+"""
 
 from typing import Final
 
@@ -10,7 +13,7 @@ from signald.clients.terms import Performing
 from signald.core.inputs import Identified, TokenRefused
 from signald.core.messages import ErrorCode, ProtocolError
 from signald.core.refusals import TOO_MANY_OF_USER, Refused
-from signald.core.standing import AuthMode, State
+from signald.core.standing import AuthMode, Policy, State
 from signald.periodic import Countdown
 
 RESUME_WITHIN_S: Final = 1.0
@@ -18,23 +21,24 @@ RESUME_WITHIN_S: Final = 1.0
 
 
 class Newcomers:
-    """Those whose handshake brought a token.
+    """Clients that have just come.
 
     Args:
         clock: Tells the time.
         identities: Check tokens.
-        auth: Whether they are looked at.
+        policy: Whether tokens are looked at, and what guests pay.
         performer: Tells clients why they have to go.
     """
 
-    def __init__(self, clock: IReactorTime, identities: Identities, auth: AuthMode, performer: Performing) -> None:
+    def __init__(self, clock: IReactorTime, identities: Identities, policy: Policy, performer: Performing) -> None:
+        self._now = clock.seconds
         self._identities = identities
-        self._auth = auth
+        self._policy = policy
         self._performer = performer
         self._too_many = Countdown(clock, RESUME_WITHIN_S, self._send_away, "the wait for clients that may resume")
 
-    def look(self, client: Client, token: str) -> Identified | TokenRefused | None:
-        """Check the token of a client that nobody knows yet.
+    def look(self, client: Client, token: str | None) -> Identified | TokenRefused | None:
+        """Check the token of a client that nobody knows yet, if it has brought one.
 
         Returns:
             What its session is to hear; None for nothing.
@@ -42,8 +46,12 @@ class Newcomers:
         Raises:
             Refused: It is not let in.
         """
-        if self._auth is AuthMode.OFF or not token:
-            return None
+        known = self._identify(client, token) if token and self._policy.auth is not AuthMode.OFF else None
+        if self._policy.toll is not None and not isinstance(known, Identified):
+            self._policy.toll.note(self._now())
+        return known
+
+    def _identify(self, client: Client, token: str) -> Identified | TokenRefused:
         known = self._identities.identify(client, token)
         if isinstance(known, TokenRefused) and known.refusal is not None and client.session.v1:
             if known.refusal is not TOO_MANY_OF_USER or client.outbox is None:

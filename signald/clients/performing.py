@@ -14,6 +14,7 @@ from signald.clients.requests import Requests
 from signald.clients.resuming import Resuming
 from signald.core import messages
 from signald.core.effects import (
+    AwaitProof,
     Close,
     CountOutcome,
     Enqueue,
@@ -82,6 +83,8 @@ class Performer:
         """Knows which session a token names; None if no session goes on."""
         self.waits: Callable[[Client], None] = lambda client: None
         """Called with each client that waits and has said whom it wants to meet."""
+        self.awaits: Callable[[Client], None] = lambda client: None
+        """Called with each client that does not wait before it has proven its work."""
         self.met: Callable[[Client, bool], None] = lambda client, initiator: None
         """Called with each client that was told of its partner, and whether it is the initiator."""
         self.calls: CallEvents | None = None
@@ -93,6 +96,7 @@ class Performer:
             TellMatched: self._tell_matched,
             Refuse: self._tell_refused,
             TellDone: self._tell_done,
+            AwaitProof: self._await_proof,
             VerifyToken: self._verify_token,
             Close: self._close,
             Enqueue: self._enqueue,
@@ -185,6 +189,9 @@ class Performer:
             self._pending.append((client, (effect,)))
         elif client.take_asked() is not UNSET and client.session.state is not State.CLOSED:
             self.tell(client, messages.ok(effect.id))
+
+    def _await_proof(self, client: Client, effect: AwaitProof) -> None:
+        self.awaits(client)
 
     def _verify_token(self, client: Client, effect: VerifyToken) -> None:
         if client.session.state is not State.CLOSED:  # else it went in this very turn, and must not be remembered

@@ -5,7 +5,7 @@ matched with somebody who may not come back; when it returns the ticket is filed
 meanwhile is kept (`signald.core.outbox`).
 """
 
-from signald.core import messages
+from signald.core import guests, messages
 from signald.core.effects import Effects, Enqueue, Postpone, Refuse, Send, TakeUp, TellAway, TellBack, Withdraw
 from signald.core.inputs import Input, PartnerGone, PartnerInterrupted, PartnerReturned, Returned
 from signald.core.messages import ClientMessage, ErrorCode, ProtocolError, Resume
@@ -19,31 +19,34 @@ def interrupted(who: Standing, given: Input, now: float) -> Effects:
     """The connection is lost. If a client comes back that had fallen silent, that is its sign."""
     if who.silent:
         who.shelved, who.stands, who.state = who.new_ticket(now), State.WAITING, State.AWAY
+        who.owes = guests.is_to_pay(who, now)
         return ()
     who.stands, who.state = who.state, State.AWAY
     who.shelved, who.ticket = who.ticket, None
     if who.shelved is not None:
-        return (Withdraw(who.shelved),)
+        return () if who.owes else (Withdraw(who.shelved),)
     return () if who.room is None else (TellAway(who.room),)
 
 
 def returned(who: Standing, given: Returned, now: float) -> Effects:
     """The client is back, and is what it was, or what has become of it meanwhile."""
     expired = token_expired(who, given, now)
+    asked = guests.returned(who, now)
     who.state = who.stands
     if who.room is not None:
-        return (TellBack(who.room, given.lost),)
+        return (TellBack(who.room, given.lost), *asked)
     if who.shelved is None:
-        return expired
+        return (*expired, *asked)
     who.ticket, who.shelved = who.shelved, None
-    return (Enqueue(who.ticket),)
+    return asked if who.owes else (Enqueue(who.ticket), *asked)
 
 
 def replaced(who: Standing, given: Returned, now: float) -> Effects:
     """The client is on another connection before anybody noticed the loss of the first."""
     if who.silent:
         return spoke(who, given, now)
-    return (TellBack(who.room, given.lost),) if given.lost and who.room is not None else ()
+    asked = guests.returned(who, now)
+    return (TellBack(who.room, given.lost), *asked) if given.lost and who.room is not None else asked
 
 
 # --- what happens while it is away ------------------------------------------------------------------------------------
@@ -62,6 +65,7 @@ def partner_gone(who: Standing, given: PartnerGone, now: float) -> Effects:
         return (*told, Refuse(EXPIRED))
     who.stands = State.WAITING
     who.shelved = who.new_ticket(now, since=who.since if given.why == "silent" else None)
+    who.owes = guests.is_to_pay(who, now)
     return told
 
 

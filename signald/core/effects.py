@@ -44,6 +44,10 @@ class Refuse(msgspec.Struct, frozen=True, gc=False):
     problem: ProtocolError
 
 
+class AwaitProof(msgspec.Struct, frozen=True, gc=False):
+    """Wait so long for the client's proof of work, and no longer; see `signald.core.guests`."""
+
+
 class TellDone(msgspec.Struct, frozen=True, gc=False):
     """Tell the client that what it asked for is done, unless it was refused meanwhile; after all that came of it."""
 
@@ -162,6 +166,7 @@ Effect = (
     | TellMatched
     | Refuse
     | TellDone
+    | AwaitProof
     | VerifyToken
     | Close
     | Enqueue

@@ -90,6 +90,10 @@ class TokenExpired(msgspec.Struct, frozen=True, gc=False):
     """The time has come to look whether the client's token is still good."""
 
 
+class ProofMissing(msgspec.Struct, frozen=True, gc=False):
+    """The time is over that the client had for a proof of its work; see `signald.core.guests`."""
+
+
 class Disconnected(msgspec.Struct, frozen=True, gc=False):
     """The connection is gone, or will be in a moment: nothing more is sent to this client.
 
@@ -139,6 +143,7 @@ Input = (
     | Identified
     | TokenRefused
     | TokenExpired
+    | ProofMissing
     | Interrupted
     | Returned
     | ResumeFailed

@@ -53,6 +53,9 @@ MAX_REQUEST_ID_LENGTH: Final = 64
 MAX_INTEGER: Final = 2**53 - 1
 """The greatest integer in a client's message: all implementations of JSON agree on it (RFC 8259 section 6)."""
 
+MAX_CHALLENGE_LENGTH: Final = 200
+"""Characters of ``salt``, ``challenge`` and ``signature`` of a ``proof``; those that are made have 64 to 110."""
+
 MAX_RELEASE_LENGTH: Final = 64
 """Characters of ``release`` in an ``outcome``."""
 
@@ -131,6 +134,13 @@ class ErrorCode(StrEnum):
     AUTH_FAILED = "AUTH_FAILED"
     """The token is not accepted; to clients of the first protocol also if its user is banned or has too many
     connections. The third token in a row that is refused closes the connection."""
+
+    CHALLENGE_REQUIRED = "CHALLENGE_REQUIRED"
+    """``available`` or ``next`` of a guest without `signald.v1` while guests have to prove work, or the partner of one
+    left: it does not wait. Others are told ``challenge``, and this if no proof comes within 30 s."""
+
+    CHALLENGE_FAILED = "CHALLENGE_FAILED"
+    """``proof`` that is none: not the number, of another client or challenge, used before, or too late."""
 
     CROWDED = "CROWDED"
     """There are too many different wishes in this pool already, or too many connections of this user that wait
@@ -457,6 +467,23 @@ class Outcome(msgspec.Struct, tag="outcome", gc=False):
     id: RequestName = UNSET
 
 
+class Proof(msgspec.Struct, tag="proof", gc=False):
+    """The solution of the last ``challenge``, good once: for one stay in the queue, this one or the next.
+
+    All fields but ``number`` are those of the challenge, as they came.
+    """
+
+    algorithm: Annotated[str, Meta(max_length=MAX_WORD_LENGTH, description="As in the challenge.")]
+    challenge: Annotated[str, Meta(max_length=MAX_CHALLENGE_LENGTH, description="As in the challenge.")]
+    number: Annotated[
+        int,
+        Meta(ge=0, le=MAX_INTEGER, description="The hash of `salt` and this, in decimal digits, is `challenge`."),
+    ]
+    salt: Annotated[str, Meta(max_length=MAX_CHALLENGE_LENGTH, description="As in the challenge.")]
+    signature: Annotated[str, Meta(max_length=MAX_CHALLENGE_LENGTH, description="As in the challenge.")]
+    id: RequestName = UNSET
+
+
 class Resume(msgspec.Struct, tag="resume", gc=False):
     """Go on with a session whose connection was lost. The first message of a connection. Answered by ``resumed``."""
 
@@ -526,19 +553,27 @@ class Resume(msgspec.Struct, tag="resume", gc=False):
 
 
 Signal = Offer | Answer | Ice
-ClientMessage = Auth | Available | Offer | Answer | Ice | Data | Next | Leave | Ping | Report | Block | Outcome | Resume
+ClientMessage = (
+    Auth | Available | Offer | Answer | Ice | Data | Next | Leave | Ping | Report | Block | Outcome | Proof | Resume
+)
 
 REFUSALS: Final[Mapping[type[msgspec.Struct], tuple[ErrorCode, ...]]] = {
     Auth: (ErrorCode.AUTH_FAILED, ErrorCode.BANNED, ErrorCode.TOO_MANY_OF_USER),
-    Available: (ErrorCode.ALREADY_PAIRED, ErrorCode.AUTH_REQUIRED, ErrorCode.CROWDED),
+    Available: (
+        ErrorCode.ALREADY_PAIRED,
+        ErrorCode.AUTH_REQUIRED,
+        ErrorCode.CHALLENGE_REQUIRED,
+        ErrorCode.CROWDED,
+    ),
     Offer: (ErrorCode.NOT_PAIRED,),
     Answer: (ErrorCode.NOT_PAIRED,),
     Ice: (ErrorCode.NOT_PAIRED,),
     Data: (ErrorCode.NOT_PAIRED, ErrorCode.PARTNER_CANNOT),
-    Next: (ErrorCode.NOT_PAIRED, ErrorCode.AUTH_REQUIRED, ErrorCode.CROWDED),
+    Next: (ErrorCode.NOT_PAIRED, ErrorCode.AUTH_REQUIRED, ErrorCode.CHALLENGE_REQUIRED, ErrorCode.CROWDED),
     Report: (ErrorCode.NOT_PAIRED,),
     Block: (ErrorCode.NOT_PAIRED,),
     Outcome: (ErrorCode.NOT_PAIRED,),
+    Proof: (ErrorCode.CHALLENGE_FAILED,),
     Resume: (ErrorCode.RESUME_FAILED,),
 }
 """What a well-formed message brings in the wrong state. INVALID_FORMAT and RATE_LIMIT can follow any message."""
@@ -631,6 +666,21 @@ class Waiting(msgspec.Struct, tag="waiting"):
 
     seconds: Annotated[int, Meta(description="How long it has waited.")]
     atLeast: Annotated[int, Meta(description="So many wait in its pool at least: 1, 10, 100, 1,000, …")]
+
+
+class Challenge(msgspec.Struct, tag="challenge"):
+    """A guest has to prove work (``proof``) before it waits, or waits again. To clients of ``signald.v1`` alone.
+
+    The format is that of ALTCHA: find the ``number`` from 0 to ``maxnumber`` for which the hash of ``salt`` and the
+    number is ``challenge``.
+    """
+
+    algorithm: Annotated[Literal["SHA-256"], Meta(description="The hash.")]
+    challenge: Annotated[str, Meta(description="The hash that is to be found, in hexadecimal digits.")]
+    salt: Annotated[str, Meta(description="What stands before the number when it is hashed.")]
+    maxnumber: Annotated[int, Meta(description="The greatest number that it can be.")]
+    signature: Annotated[str, Meta(description="The server's, to be sent back.")]
+    expires: Annotated[int, Meta(description="When it is too late; seconds since 1970.")]
 
 
 class RelayedOffer(msgspec.Struct, tag="offer"):
@@ -766,6 +816,7 @@ ServerMessage = (
     | Resumed
     | Matched
     | Waiting
+    | Challenge
     | RelayedOffer
     | RelayedAnswer
     | RelayedIce
@@ -932,6 +983,7 @@ CLIENT_MESSAGES: Final[tuple[type[msgspec.Struct], ...]] = (
     Report,
     Block,
     Outcome,
+    Proof,
     Resume,
 )
 SERVER_MESSAGES: Final[tuple[type[msgspec.Struct], ...]] = (
@@ -939,6 +991,7 @@ SERVER_MESSAGES: Final[tuple[type[msgspec.Struct], ...]] = (
     Resumed,
     Matched,
     Waiting,
+    Challenge,
     RelayedOffer,
     RelayedAnswer,
     RelayedIce,

@@ -4,6 +4,7 @@ from typing import Any, Final
 
 import msgspec
 
+from signald.core import guests
 from signald.core.encounters import Encounter, Party
 from signald.core.ids import BrowserKey, ClientId, RoomId, UserId
 from signald.core.inputs import Identified
@@ -54,6 +55,7 @@ class Parcel(msgspec.Struct, array_like=True, frozen=True, kw_only=True):
         rooms: Its last rooms, newest first.
         judged: Those of which it has said what became of them.
         paired_s: How long ago it was matched last; None if that is not known.
+        owes: Whether it stood at the door, and has to prove its work here if all have to; see `signald.core.guests`.
     """
 
     client: ClientId
@@ -91,6 +93,7 @@ class Parcel(msgspec.Struct, array_like=True, frozen=True, kw_only=True):
     rooms: tuple[RoomId, ...] = ()
     judged: tuple[RoomId, ...] = ()
     paired_s: float | None = None
+    owes: bool = False
 
 
 def is_last(packed: Parcel, epoch: int, sent: int, received: int, attempt: Attempt) -> bool:
@@ -136,6 +139,7 @@ def pack(session: Session, now: float, **more: Any) -> Parcel:
         rooms=session.rooms,
         judged=session.judged,
         paired_s=None if session.paired is None else now - session.paired,
+        owes=session.owes,
         **more,
     )
 
@@ -166,6 +170,7 @@ def unpack(parcel: Parcel, policy: Policy, now: float) -> Session:
         avoid = () if parcel.avoid is None else (parcel.avoid, *_others(parcel))
         who = session.user, session.wish, True, session.browser
         session.shelved = Ticket(parcel.client, parcel.tickets, since, avoid, until, *who)
+        session.owes = parcel.owes and guests.is_to_pay(session, now)
     return session
 
 
@@ -216,6 +221,7 @@ def from_pass(
         said=wishes,
         partner_takes_data=said.partner_takes_data,
         rooms=() if said.room is None else (said.room,),
+        owes=waits,  # nobody but the client says that it was in the queue
     )
 
 

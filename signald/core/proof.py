@@ -33,9 +33,9 @@ def identified(who: Standing, given: Identified, now: float) -> Effects:
 def identified_waiting(who: Standing, given: Identified, now: float) -> Effects:
     """The same for one who waits: its ticket has to carry the user."""
     identified(who, given, now)
-    if who.ticket is None or who.ticket.user == given.user:
+    if who.ticket is None or (who.ticket.user == given.user and not who.owes):
         return file_anew(who)
-    # The ticket names somebody else, or nobody: a new one, at the tail.
+    # The ticket names somebody else or nobody, or stands at the door: a new one, at the tail.
     return withdraw(who) + enqueue(who, now)
 
 

@@ -21,7 +21,7 @@ from typing import Any, Final
 
 from msgspec import UNSET, Raw
 
-from signald.core import absence, complaints, messages, outcomes, proof, silence
+from signald.core import absence, complaints, guests, messages, outcomes, proof, silence
 from signald.core.browsers import recognise
 from signald.core.effects import (
     Effects,
@@ -44,6 +44,7 @@ from signald.core.inputs import (
     PartnerGone,
     PartnerInterrupted,
     PartnerReturned,
+    ProofMissing,
     ResumeFailed,
     Returned,
     Spoke,
@@ -66,6 +67,7 @@ from signald.core.messages import (
     Outcome,
     Parting,
     Ping,
+    Proof,
     ProtocolError,
     Report,
     Resume,
@@ -107,6 +109,8 @@ class Session(Standing):
     def _need_identity(self, now: float) -> None:
         if self.policy.auth is AuthMode.REQUIRED and not self.may_wait(now):
             raise ProtocolError(ErrorCode.AUTH_REQUIRED, "send auth with a good token first")
+        if self.policy.toll is not None and (problem := guests.why_not(self, now)) is not None:
+            raise problem
 
     # Each of these is a cell of the table. None is called from outside.
 
@@ -201,6 +205,8 @@ class Session(Standing):
             return told
         if not self.may_wait(now):
             return (*told, Refuse(EXPIRED))
+        if (problem := guests.why_not(self, now)) is not None:
+            return (*told, Refuse(problem))
         return told + enqueue(self, now, since=self.since if given.why == "silent" else None)
 
     def _close(self, given: Disconnected | Interrupted, now: float) -> Effects:
@@ -235,6 +241,7 @@ _FROM_ELSEWHERE: Final[tuple[type[Any], ...]] = (
     Identified,
     TokenRefused,
     TokenExpired,
+    ProofMissing,
     Interrupted,
     Returned,
     ResumeFailed,
@@ -259,6 +266,7 @@ TRANSITIONS: Final[Mapping[State, Mapping[type[Any], _Rule]]] = {
         Report: complaints.report,
         Block: complaints.block,
         Outcome: outcomes.outcome,
+        Proof: guests.prove,
         Resume: absence.resume,
         PartnerFound: _S._ignore,
         TicketRefused: _S._ignore,
@@ -270,6 +278,7 @@ TRANSITIONS: Final[Mapping[State, Mapping[type[Any], _Rule]]] = {
         Identified: proof.identified,
         TokenRefused: proof.refused,
         TokenExpired: _S._ignore,
+        ProofMissing: _S._ignore,
         Interrupted: absence.interrupted,
         Returned: absence.replaced,
         ResumeFailed: _S._ignore,
@@ -288,6 +297,7 @@ TRANSITIONS: Final[Mapping[State, Mapping[type[Any], _Rule]]] = {
         Report: complaints.report,
         Block: complaints.block,
         Outcome: outcomes.outcome,
+        Proof: guests.prove,
         Resume: absence.resume_too_late,
         PartnerFound: _S._pair,
         TicketRefused: _S._refused_ticket,
@@ -299,6 +309,7 @@ TRANSITIONS: Final[Mapping[State, Mapping[type[Any], _Rule]]] = {
         Identified: proof.identified_waiting,
         TokenRefused: proof.refused,
         TokenExpired: proof.expired,
+        ProofMissing: guests.missing,
         Interrupted: absence.interrupted,
         Returned: absence.replaced,
         ResumeFailed: _S._ignore,
@@ -317,6 +328,7 @@ TRANSITIONS: Final[Mapping[State, Mapping[type[Any], _Rule]]] = {
         Report: complaints.report,
         Block: complaints.block,
         Outcome: outcomes.outcome,
+        Proof: guests.prove,
         Resume: absence.resume_too_late,
         PartnerFound: _S._ignore,
         TicketRefused: _S._ignore,
@@ -328,6 +340,7 @@ TRANSITIONS: Final[Mapping[State, Mapping[type[Any], _Rule]]] = {
         Identified: proof.identified,
         TokenRefused: proof.refused,
         TokenExpired: _S._ignore,
+        ProofMissing: _S._ignore,
         Interrupted: absence.interrupted,
         Returned: absence.replaced,
         ResumeFailed: _S._ignore,

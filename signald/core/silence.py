@@ -11,7 +11,7 @@ from typing import Final
 
 import msgspec
 
-from signald.core import messages
+from signald.core import guests, messages
 from signald.core.effects import Effects, LeaveRoom, Refuse, Send
 from signald.core.ids import RoomId
 from signald.core.inputs import FellSilent, Input
@@ -123,4 +123,5 @@ def spoke(who: Standing, given: Input, now: float) -> Effects:
     if not who.silent:
         return ()
     who.silent = False
-    return enqueue(who, now) if who.may_wait(now) else (Refuse(EXPIRED),)
+    problem = guests.why_not(who, now) if who.may_wait(now) else EXPIRED
+    return enqueue(who, now) if problem is None else (Refuse(problem),)

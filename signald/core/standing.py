@@ -13,10 +13,19 @@ from signald.core.ids import BrowserKey, ClientId, RoomId, UserId
 from signald.core.inputs import Identified
 from signald.core.matching import Ticket
 from signald.core.messages import Common, ErrorCode, ProtocolError, Wishes
+from signald.core.toll import Toll
 from signald.core.wishes import Vocabulary, Wish, fold, make_wish
 
 AVOIDED_AT_MOST: Final = 8
 """Partners from whom one who has wishes keeps away for a while after ``next``; all others from the last one alone."""
+
+CHALLENGED: Final = ProtocolError(
+    ErrorCode.CHALLENGE_REQUIRED, "guests have to prove work at the moment: ask for signald.v1, or come later"
+)
+
+UNPROVEN: Final = ProtocolError(
+    ErrorCode.CHALLENGE_REQUIRED, "no proof of your work has come, so you do not wait: answer challenge by proof"
+)
 
 EXPIRED: Final = ProtocolError(ErrorCode.AUTH_REQUIRED, "your token has expired: you wait no longer")
 
@@ -51,12 +60,14 @@ class Policy(msgspec.Struct, frozen=True):
         rematch_delay_s: How long after ``next`` the two are kept apart.
         auth: Whether tokens are looked at, and whether nobody waits without one.
         vocabulary: What clients may say of whom they want to meet.
+        toll: What guests pay before they wait; None for nothing.
     """
 
     requeue_on_partner_leave: bool = True
     rematch_delay_s: float = 3.0
     auth: AuthMode = AuthMode.OFF
     vocabulary: Vocabulary = Vocabulary()
+    toll: Toll | None = None
 
 
 class Standing:
@@ -89,16 +100,23 @@ class Standing:
         browser: Where it runs; None if it did not say.
         rooms: Its last rooms, newest first.
         judged: Those of which it has said what became of them.
+        turn: Of its last challenge, and of no other client; see `signald.core.toll`.
+        challenged: When it was last, if it has not proven its work since; seconds, monotonic.
+        paid: Whether it has a proof in hand, for the next time that it waits.
+        owes: Whether it stands at the door with its ticket, and in no queue, until it has proven its work.
     """
 
     __slots__ = (
         "bad_tokens",
         "browser",
+        "challenged",
         "client",
         "identity",
         "judged",
         "lately",
         "met",
+        "owes",
+        "paid",
         "paired",
         "partner",
         "partner_away",
@@ -114,6 +132,7 @@ class Standing:
         "state",
         "ticket",
         "tickets",
+        "turn",
         "v1",
         "wish",
     )
@@ -141,6 +160,9 @@ class Standing:
         self.browser: BrowserKey | None = None
         self.rooms: tuple[RoomId, ...] = ()
         self.judged: tuple[RoomId, ...] = ()
+        self.turn = 0
+        self.challenged: float | None = None
+        self.paid = self.owes = False
 
     @property
     def user(self) -> UserId | None:
@@ -149,8 +171,12 @@ class Standing:
 
     def may_wait(self, now: float) -> bool:
         """Whether the operator lets this client wait."""
+        return self.policy.auth is not AuthMode.REQUIRED or self.is_known(now)
+
+    def is_known(self, now: float) -> bool:
+        """Whether it has proved who it is, and the proof is still good."""
         identity = self.identity
-        return self.policy.auth is not AuthMode.REQUIRED or (identity is not None and now < identity.until)
+        return identity is not None and now < identity.until
 
     def new_ticket(self, now: float, *, avoiding: bool = False, since: float | None = None) -> Ticket:
         """A ticket for this client's next stay in the queue.

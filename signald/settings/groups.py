@@ -14,6 +14,7 @@ from signald.core import addresses, ice
 from signald.core.limits import Overflow
 from signald.core.messages import IceServer
 from signald.core.standing import AuthMode
+from signald.core.toll import ChallengeMode
 from signald.identity.signing_keys import HMAC
 from signald.settings import values
 from signald.settings.setting import Group, SettingsError, many, setting
@@ -254,6 +255,18 @@ class LimitsSettings(Group):
         "Size of `sdp` in offers and answers, as JSON; above it `INVALID_FORMAT`; 0: what a message of 64 KiB holds",
     )
     max_candidate_bytes: int = setting("0", values.bytes_if_any(64, 65536), "Size of `candidate`, likewise")
+    challenge: ChallengeMode = setting(
+        "off",
+        values.choice(ChallengeMode),
+        "Whether guests, who have no token, prove work before they wait: `off`, `on`, or `auto`: while more than "
+        "CHALLENGE_PER_SECOND come or begin to wait",
+    )
+    challenge_per_second: int = setting(
+        "100",
+        values.integer(1, 1_000_000),
+        "Guests of one process that come or begin to wait in a second, on average over ten, above which there is an "
+        "attack: `auto` challenges them until it is half as many, and the work grows with it, tenfold at most",
+    )
     violations_per_minute: int = setting(
         "0",
         values.integer(0, 1_000_000_000),

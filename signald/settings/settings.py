@@ -5,6 +5,7 @@ from dataclasses import dataclass, field, fields
 from typing import Any, Final
 
 from signald.core.messages import MAX_MESSAGE_BYTES
+from signald.core.toll import ChallengeMode
 from signald.settings.groups import (
     CallsSettings,
     IdentitySettings,
@@ -112,3 +113,6 @@ def describe(chosen: Settings) -> Iterator[str]:
         f"limits: {limits.max_msg_per_second} messages a second of {MAX_MESSAGE_BYTES // 1024} KiB each, "
         f"{limits.handshake_timeout_seconds:g} s for a handshake, a ping each {limits.heartbeat_seconds:g} s"
     )
+    if limits.challenge is not ChallengeMode.OFF:
+        when = "" if limits.challenge is ChallengeMode.ON else f" above {limits.challenge_per_second} of them a second"
+        yield f"guests prove work before they wait{when}"

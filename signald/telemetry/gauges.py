@@ -19,6 +19,13 @@ class Gauges:
     half_open: Ask = field(metadata={"help": "Connections that have not finished their handshake."})
     bans: Ask = field(metadata={"help": "Addresses and users that may not come in for now."})
     loop_lag_seconds: Ask = field(metadata={"help": "How late the event loop was at worst, since the last scrape."})
+    challenging: Ask | None = field(default=None, metadata={"help": "Whether guests have to prove work now."})
+    challenge_numbers: Ask | None = field(
+        default=None, metadata={"help": "From how many numbers guests have to find one."}
+    )
+    guests_per_second: Ask | None = field(
+        default=None, metadata={"help": "Guests that came or began to wait in a second, lately."}
+    )
     reports_held: Ask | None = field(default=None, metadata={"help": "Reports that the store does not have yet."})
     webhooks_queued: Ask | None = field(default=None, metadata={"help": "Reports that wait to be posted."})
     call_webhooks_queued: Ask | None = field(default=None, metadata={"help": "Events of rooms that wait to be posted."})

@@ -35,6 +35,7 @@ class Metrics(Collector):
         frames: What reads them.
         webhooks: Gives how many reports came to which end at the webhook.
         call_webhooks: The same of events of rooms.
+        challenges: How many challenges of guests were made, proven and failed.
     """
 
     def __init__(
@@ -45,7 +46,9 @@ class Metrics(Collector):
         frames: str,
         webhooks: Callable[[], Mapping[str, int]] = dict,
         call_webhooks: Callable[[], Mapping[str, int]] = dict,
+        challenges: Mapping[str, int] | None = None,
     ) -> None:
+        self._challenges = challenges or {}
         self._webhooks = webhooks
         self._call_webhooks = call_webhooks
         self._counts = counts
@@ -95,6 +98,7 @@ class Metrics(Collector):
         yield _counters("webhooks", "Reports that were posted to the operator.", "result", self._webhooks())
         rooms = "Events of rooms that were posted to the operator."
         yield _counters("call_webhooks", rooms, "result", self._call_webhooks())
+        yield _counters("challenges", "Challenges to guests, and what came of them.", "result", self._challenges)
         yield _counters("drops", "Connections that were ended here.", "reason", counts.drops)
         yield _counters("handshakes_refused", "Handshakes refused.", "status", counts.handshakes_refused)
         yield _counters("turned_away", "Clients told why they are not let in.", "code", counts.turned_away)

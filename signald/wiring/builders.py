@@ -58,7 +58,7 @@ from signald.websocket.fast import FastConnection, MeteredConnection
 from signald.websocket.refusing import Refusing
 from signald.websocket.rfc6455 import WebSocketFactory
 from signald.websocket.watch import Watch
-from signald.wiring.limiting import Limits
+from signald.wiring.limiting import Limits, make_toll
 from signald.wiring.naming import FreshNames
 from signald.wiring.resuming import make_terms
 from signald.wiring.telling import Told, make_told
@@ -268,6 +268,7 @@ def make_clients(
                 claims=frozenset(map(fold, chosen.identity.match_claims)),
                 likes_s=chosen.pairing.match_likes_seconds,
             ),
+            make_toll(limits=chosen.limits, unix_time=unix_time),
         ),
         max_messages_per_second=chosen.limits.max_msg_per_second,
         counts=counts,
@@ -348,6 +349,7 @@ def make_metrics(
 ) -> Metrics:
     """What ``/metrics`` says."""
     reports, rooms = records.told.reports, records.told.rooms
+    toll = clients.policy.toll
     gauges = Gauges(
         connected=lambda: len(clients),
         clients_limit=lambda: limits.admission.max_connections,
@@ -361,9 +363,12 @@ def make_metrics(
         reports_held=None if broker.store_reachable is None else lambda: broker.inbox.held,
         webhooks_queued=None if reports is None else reports.__len__,
         call_webhooks_queued=None if rooms is None else rooms.__len__,
+        challenging=None if toll is None else lambda: toll.asks(clients.now()),
+        challenge_numbers=None if toll is None else lambda: toll.numbers(clients.now()),
+        guests_per_second=None if toll is None else lambda: toll.rate(clients.now()),
     )
-    posted = (dict if webhook is None else webhook.results for webhook in (reports, rooms))
-    return Metrics(counts, broker, gauges, reads, *posted)
+    of_reports, of_rooms = (dict if webhook is None else webhook.results for webhook in (reports, rooms))
+    return Metrics(counts, broker, gauges, reads, of_reports, of_rooms, {} if toll is None else toll.results)
 
 
 def make_life(*, broker: Broker, clients: Clients, reactor: Any) -> Life:

@@ -210,6 +210,7 @@ def make_daemon(chosen: Settings, reactor: Any, unix_time: UnixTime = time.time)
         everybody.users,
         everybody.heartbeat,
         clients.bulletins,
+        clients.doorstep if clients.policy.toll is not None else None,
         clients.vigil if chosen.pairing.match_answer_seconds else None,
         limits.handshakes,
         limits.pages,

@@ -1,9 +1,12 @@
 """Makes what limits how much anybody may use, and how long anything may take."""
 
+import secrets
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Final
 
 from signald.core import messages
+from signald.core.toll import ChallengeMode, Toll
 from signald.limits.admission import Admission
 from signald.limits.deadlines import Deadlines
 from signald.limits.door import Door
@@ -48,6 +51,20 @@ class Limits:
     parting: Parting
     closings: Deadlines
     door: Door
+
+
+def make_toll(*, limits: LimitsSettings, unix_time: Callable[[], float]) -> Toll | None:
+    """What guests pay before they wait; None for nothing."""
+    if limits.challenge is ChallengeMode.OFF:
+        return None
+    return Toll(
+        limits.challenge,
+        limits.challenge_per_second,
+        secrets.token_bytes(32),
+        lambda: secrets.token_hex(12),
+        secrets.randbelow,
+        unix_time,
+    )
 
 
 def make_limits(*, chosen: Settings, reactor: Any, bans: Bans, lag: LoopLag, counts: Counts) -> Limits:

@@ -61,6 +61,7 @@ def scraped(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
             store.url,
             LISTEN="tcp:0:interface=127.0.0.1",
             ADMIN_LISTEN="tcp:0:interface=127.0.0.1",
+            CHALLENGE="auto",
             REPORT_WEBHOOK_URL="http://127.0.0.1:1/",
             REPORT_WEBHOOK_SECRET="a secret for tests",
             WEBHOOK_EVENTS="report,matched,ended",

@@ -15,6 +15,7 @@ from zope.interface import implementer
 
 from signald.brokers.redis.broker import RedisBroker
 from signald.clients.bulletins import Bulletins
+from signald.clients.doorstep import Doorstep
 from signald.clients.heartbeat import Heartbeat
 from signald.clients.users import Users
 from signald.clients.vigil import Vigil
@@ -39,6 +40,7 @@ BODIES = [
     (Attention, "_beat"),
     (Bulletins, "_beat"),
     (Deadlines, "_beat"),
+    (Doorstep, "_beat"),
     (Heartbeat, "_beat"),
     (Jwks, "_beat"),
     (Hour, "_beat"),
@@ -105,6 +107,7 @@ def test_what_fails_once_runs_again(
     with errors() as failures:
         daemon = MemoryDaemon(
             REDIS_URL="redis://127.0.0.1:1",
+            CHALLENGE="on",
             AUTH_MODE="required",
             JWT_JWKS=str(jwks),
             REPORT_WEBHOOK_URL="http://127.0.0.1:1/",

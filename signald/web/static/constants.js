@@ -36,6 +36,9 @@ export const MAX_REQUEST_ID_LENGTH = 64;
 /** The greatest integer in a client's message: all implementations of JSON agree on it (RFC 8259 section 6). */
 export const MAX_INTEGER = 9007199254740991;
 
+/** Characters of `salt`, `challenge` and `signature` of a `proof`; those that are made have 64 to 110. */
+export const MAX_CHALLENGE_LENGTH = 200;
+
 /** Characters of `release` in an `outcome`. */
 export const MAX_RELEASE_LENGTH = 64;
 
@@ -92,6 +95,10 @@ export const ErrorCode = Object.freeze({
   AUTH_REQUIRED: "AUTH_REQUIRED",
   /** The token is not accepted; to clients of the first protocol also if its user is banned or has too many connections. The third token in a row that is refused closes the connection. */
   AUTH_FAILED: "AUTH_FAILED",
+  /** `available` or `next` of a guest without `signald.v1` while guests have to prove work, or the partner of one left: it does not wait. Others are told `challenge`, and this if no proof comes within 30 s. */
+  CHALLENGE_REQUIRED: "CHALLENGE_REQUIRED",
+  /** `proof` that is none: not the number, of another client or challenge, used before, or too late. */
+  CHALLENGE_FAILED: "CHALLENGE_FAILED",
   /** There are too many different wishes in this pool already, or too many connections of this user that wait (MAX_WAITING_PER_USER): this one does not wait. */
   CROWDED: "CROWDED",
   /** There is no such session any more, or the token is not the last one of it: the connection goes on as the new client of its `ready`. */

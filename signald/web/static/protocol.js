@@ -90,6 +90,19 @@
  */
 
 /**
+ * A guest has to prove work (`proof`) before it waits, or waits again. To clients of `signald.v1` alone. The format is
+ * that of ALTCHA: find the `number` from 0 to `maxnumber` for which the hash of `salt` and the number is `challenge`.
+ * @typedef {object} ChallengeMessage
+ * @property {"challenge"} type
+ * @property {"SHA-256"} algorithm  The hash.
+ * @property {string} challenge  The hash that is to be found, in hexadecimal digits.
+ * @property {string} salt  What stands before the number when it is hashed.
+ * @property {number} maxnumber  The greatest number that it can be.
+ * @property {string} signature  The server's, to be sent back.
+ * @property {number} expires  When it is too late; seconds since 1970.
+ */
+
+/**
  * The partner's SDP offer, untouched.
  * @typedef {object} OfferMessage
  * @property {"offer"} type
@@ -192,9 +205,9 @@
 
 /**
  * What the server may send.
- * @typedef {ReadyMessage | ResumedMessage | MatchedMessage | WaitingMessage | OfferMessage | AnswerMessage |
- *   IceMessage | DataMessage | PartnerLeftMessage | PartnerAwayMessage | PartnerBackMessage | ReportedMessage |
- *   OkMessage | ErrorMessage | GoodbyeMessage | PongMessage} ServerMessage
+ * @typedef {ReadyMessage | ResumedMessage | MatchedMessage | WaitingMessage | ChallengeMessage | OfferMessage |
+ *   AnswerMessage | IceMessage | DataMessage | PartnerLeftMessage | PartnerAwayMessage | PartnerBackMessage |
+ *   ReportedMessage | OkMessage | ErrorMessage | GoodbyeMessage | PongMessage} ServerMessage
  */
 
 /** What a client is for the server. @typedef {ResumedMessage["state"]} SessionState */
@@ -360,6 +373,20 @@
  */
 
 /**
+ * The solution of the last `challenge`, good once: for one stay in the queue, this one or the next. All fields but
+ * `number` are those of the challenge, as they came.
+ * @typedef {object} ProofRequest
+ * @property {"proof"} type
+ * @property {string} algorithm  As in the challenge.
+ * @property {string} challenge  As in the challenge.
+ * @property {number} number  The hash of `salt` and this, in decimal digits, is `challenge`.
+ * @property {string} salt  As in the challenge.
+ * @property {string} signature  As in the challenge.
+ * @property {string | number | undefined} [id]  Asks for an answer, for clients of `signald.v1`: `ok` or `error` with
+ *   the same `id`.
+ */
+
+/**
  * Go on with a session whose connection was lost. The first message of a connection. Answered by `resumed`.
  * @typedef {object} ResumeRequest
  * @property {"resume"} type
@@ -380,7 +407,8 @@
 /**
  * What a client may send.
  * @typedef {AuthRequest | AvailableRequest | OfferRequest | AnswerRequest | IceRequest | DataRequest | NextRequest |
- *   LeaveRequest | PingRequest | ReportRequest | BlockRequest | OutcomeRequest | ResumeRequest} ClientMessage
+ *   LeaveRequest | PingRequest | ReportRequest | BlockRequest | OutcomeRequest | ProofRequest | ResumeRequest}
+ *   ClientMessage
  */
 
 export * from "./constants.js";

@@ -343,6 +343,8 @@ def test_error_codes() -> None:
         "RATE_LIMIT",
         "AUTH_REQUIRED",
         "AUTH_FAILED",
+        "CHALLENGE_REQUIRED",
+        "CHALLENGE_FAILED",
         "CROWDED",
         "RESUME_FAILED",
         "PARTNER_CANNOT",

@@ -39,6 +39,7 @@ from signald.core.inputs import (
     PartnerGone,
     PartnerInterrupted,
     PartnerReturned,
+    ProofMissing,
     ResumeFailed,
     Returned,
     Spoke,
@@ -62,6 +63,7 @@ from signald.core.messages import (
     Offer,
     Outcome,
     Ping,
+    Proof,
     ProtocolError,
     Report,
     Resume,
@@ -96,6 +98,7 @@ INPUTS: dict[type[Any], Any] = {
     Report: Report("spam", "it sells things"),
     Block: Block(),
     Outcome: Outcome(ROOM, "connected"),
+    Proof: Proof("SHA-256", "c", 1, "s", "s"),
     Resume: Resume("token", 7),
     PartnerFound: PartnerFound(waits(1), ROOM, PARTNER, initiator=True, takes_data=True),
     TicketRefused: TicketRefused(waits(1), CROWDED),
@@ -108,6 +111,7 @@ INPUTS: dict[type[Any], Any] = {
     Identified: Identified(ADA, NOW + 60),
     TokenRefused: TokenRefused("it is bad"),
     TokenExpired: TokenExpired(),
+    ProofMissing: ProofMissing(),
     FellSilent: FellSilent(ROOM),
     Spoke: Spoke(),
     Disconnected: Disconnected("removed"),
@@ -189,12 +193,13 @@ ILLEGAL: dict[tuple[State, type[Any]], ErrorCode] = {
         for kind in (*RELAYED, Next, Report, Block, Outcome)
     },
     (State.PAIRED, Available): ErrorCode.ALREADY_PAIRED,
+    **{(state, Proof): ErrorCode.CHALLENGE_FAILED for state in (State.IDLE, State.WAITING, State.PAIRED)},
     **{(state, Resume): ErrorCode.RESUME_FAILED for state in (State.WAITING, State.PAIRED, State.RESUMING)},
 }
 
 LEGAL: dict[tuple[State, type[Any]], tuple[State, Effects]] = {
     **{(state, Auth): (state, NOTHING) for state in (State.IDLE, State.WAITING, State.PAIRED)},
-    **{(state, kind): (state, NOTHING) for state in OPEN for kind in (Identified, TokenExpired)},
+    **{(state, kind): (state, NOTHING) for state in OPEN for kind in (Identified, TokenExpired, ProofMissing)},
     **{(state, TokenRefused): (state, (Refuse(BAD),)) for state in OPEN},
     (State.WAITING, Identified): (
         State.WAITING,
@@ -263,6 +268,7 @@ LEGAL: dict[tuple[State, type[Any]], tuple[State, Effects]] = {
             *PARTNERS_NETWORK,
             Identified,
             TokenExpired,
+            ProofMissing,
             Returned,
         )
     },
@@ -283,6 +289,7 @@ LEGAL: dict[tuple[State, type[Any]], tuple[State, Effects]] = {
             Identified,
             TokenRefused,
             TokenExpired,
+            ProofMissing,
             Interrupted,
             ResumeFailed,
         )

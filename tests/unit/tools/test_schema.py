@@ -23,6 +23,7 @@ from signald.core.ids import ClientId, RoomId
 from signald.core.messages import CLIENT_MESSAGES, REFUSALS, SERVER_MESSAGES, ErrorCode, ProtocolError
 from signald.core.session import TRANSITIONS, Session
 from signald.core.standing import AuthMode, Policy, State
+from signald.core.toll import ChallengeMode, Toll
 from signald.moderation.bans import Bans
 from signald.moderation.operator import Moderation
 from signald.moderation.traces import Traces
@@ -168,14 +169,16 @@ def test_refusals_are_those_of_the_session() -> None:
         "received": 0,
         "data": b"1",
     }
-    rooms = {"outcome": {"roomId": "of others"}}
+    proof: dict[str, Any] = {name: "" for name in ("algorithm", "challenge", "salt", "signature")}
+    rooms = {"outcome": {"roomId": "of others"}, "proof": {**proof, "number": 0}}
+    toll = Toll(ChallengeMode.ON, 1.0, b"key", lambda: "", lambda below: 0, lambda: 0.0)
     for message in CLIENT_MESSAGES:
         fields = {name: required[name] for name in message.__struct_fields__ if name in required}
         fields |= rooms.get(messages.message_type(message), {})
         refused = set()
         for state in State:
-            for auth in AuthMode:
-                session = Session(ClientId("a"), Policy(auth=auth))
+            for policy in (*(Policy(auth=auth) for auth in AuthMode), Policy(toll=toll)):
+                session = Session(ClientId("a"), policy)
                 session.room = RoomId("r")
                 try:
                     effects = TRANSITIONS[state][message](session, message(**fields), 0.0)
@@ -256,6 +259,16 @@ def refused_story() -> list[dict[str, Any]]:
     return [json.loads(text) for text in said]
 
 
+def working_story() -> list[dict[str, Any]]:
+    """What guests are sent who have to work, of today and of the time before."""
+    daemon = MemoryDaemon(CHALLENGE="on")
+    guest, old = daemon.modern(), daemon.client()
+    for client in (guest, old):
+        client.send("available")
+    guest.send("proof", algorithm="", challenge="", number=0, salt="", signature="")
+    return [json.loads(frame.payload) for each in (guest, old) for frame in each.frames if frame.opcode == TEXT]
+
+
 def last_story() -> list[dict[str, Any]]:
     """What two clients of today are sent who tell each other something, before the server stops."""
     daemon = MemoryDaemon()
@@ -320,7 +333,7 @@ def test_what_is_sent_is_what_the_schema_says() -> None:
     strict.receive(stranger, b'{"type":"auth","token":"t"}')
     strict.receive(strict.open(wires[0]), b'{"type":"resume","token":"t","received":0}')
     sent = wires[0].received + wires[1].received + resuming_story() + wishing_story() + asking_story() + last_story()
-    sent += refused_story()
+    sent += refused_story() + working_story()
     for message in sent:
         FROM_SERVER.validate(message)
         known = {name for of in SCHEMA["$defs"].values() for name in of.get("properties", {})}
@@ -335,7 +348,7 @@ def test_the_types_compile_and_tell_messages_apart(tmp_path: Path) -> None:
     cases = {"ready": "clientId", "matched": "initiator", "offer": "sdp", "answer": "sdp", "ice": "candidate"}
     cases |= {"error": "code", "partner-left": "type", "pong": "type"}
     cases |= {"resumed": "lost", "partner-away": "seconds", "partner-back": "lost", "waiting": "atLeast", "ok": "id"}
-    cases |= {"data": "from", "goodbye": "action", "reported": "reportId"}
+    cases |= {"data": "from", "goodbye": "action", "reported": "reportId", "challenge": "salt"}
     switch = "".join(f'    case "{of}": return String(message.{field});\n' for of, field in cases.items())
     (tmp_path / "client.ts").write_text(
         'import type { ClientMessage, ServerMessage } from "./protocol";\n'

@@ -38,6 +38,9 @@ MAX_REQUEST_ID_LENGTH: Final = 64
 MAX_INTEGER: Final = 9007199254740991
 """The greatest integer in a client's message: all implementations of JSON agree on it (RFC 8259 section 6)."""
 
+MAX_CHALLENGE_LENGTH: Final = 200
+"""Characters of `salt`, `challenge` and `signature` of a `proof`; those that are made have 64 to 110."""
+
 MAX_RELEASE_LENGTH: Final = 64
 """Characters of `release` in an `outcome`."""
 
@@ -96,6 +99,11 @@ ErrorCode = Literal[
     # The token is not accepted; to clients of the first protocol also if its user is banned or has too many
     # connections. The third token in a row that is refused closes the connection.
     "AUTH_FAILED",
+    # `available` or `next` of a guest without `signald.v1` while guests have to prove work, or the partner of one left:
+    # it does not wait. Others are told `challenge`, and this if no proof comes within 30 s.
+    "CHALLENGE_REQUIRED",
+    # `proof` that is none: not the number, of another client or challenge, used before, or too late.
+    "CHALLENGE_FAILED",
     # There are too many different wishes in this pool already, or too many connections of this user that wait
     # (MAX_WAITING_PER_USER): this one does not wait.
     "CROWDED",
@@ -360,6 +368,27 @@ class Outcome(TypedDict):
     id: NotRequired[str | int]
 
 
+class Proof(TypedDict):
+    """The solution of the last `challenge`, good once: for one stay in the queue, this one or the next.
+
+    All fields but `number` are those of the challenge, as they came.
+    """
+
+    type: Literal["proof"]
+    # As in the challenge.
+    algorithm: str
+    # As in the challenge.
+    challenge: str
+    # The hash of `salt` and this, in decimal digits, is `challenge`.
+    number: int
+    # As in the challenge.
+    salt: str
+    # As in the challenge.
+    signature: str
+    # Asks for an answer, for clients of `signald.v1`: `ok` or `error` with the same `id`.
+    id: NotRequired[str | int]
+
+
 class Resume(TypedDict):
     """Go on with a session whose connection was lost. The first message of a connection. Answered by `resumed`."""
 
@@ -450,6 +479,28 @@ class Waiting(TypedDict):
     seconds: int
     # So many wait in its pool at least: 1, 10, 100, 1,000, …
     atLeast: int
+
+
+class Challenge(TypedDict):
+    """A guest has to prove work (`proof`) before it waits, or waits again.
+
+    To clients of `signald.v1` alone. The format is that of ALTCHA: find the `number` from 0 to `maxnumber` for which
+    the hash of `salt` and the number is `challenge`.
+    """
+
+    type: Literal["challenge"]
+    # The hash.
+    algorithm: Literal["SHA-256"]
+    # The hash that is to be found, in hexadecimal digits.
+    challenge: str
+    # What stands before the number when it is hashed.
+    salt: str
+    # The greatest number that it can be.
+    maxnumber: int
+    # The server's, to be sent back.
+    signature: str
+    # When it is too late; seconds since 1970.
+    expires: int
 
 
 RelayedOffer = TypedDict(
@@ -597,6 +648,7 @@ ClientMessage = (
     | Report
     | Block
     | Outcome
+    | Proof
     | Resume
 )
 """What a client may send."""
@@ -607,6 +659,7 @@ ServerMessage = (
     | Resumed
     | Matched
     | Waiting
+    | Challenge
     | RelayedOffer
     | RelayedAnswer
     | RelayedIce
