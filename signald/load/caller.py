@@ -10,6 +10,7 @@ from typing import Any, Final
 import msgspec
 from picows import WSError, WSHandshakeError, WSTransport, ws_connect
 
+from signald.core.toll import solve
 from signald.load import payloads
 from signald.load.tally import Tally
 from signald.load.target import Target
@@ -66,6 +67,7 @@ class Caller(Wire):
         self._told = 0.0
         self._described = False
         self._candidates = 0
+        self._work: asyncio.Task[None] | None = None
         self.initiator = False
 
     # --- what it does -------------------------------------------------------------------------------------------------
@@ -202,6 +204,19 @@ class Caller(Wire):
     def _ready(self, message: dict[str, Any]) -> None:
         self._reach("ready")
 
+    def _challenge(self, message: dict[str, Any]) -> None:
+        # The one after it would be for another call.
+        if self._work is None:
+            self._work = asyncio.get_running_loop().create_task(self._prove(message))
+
+    async def _prove(self, asked: dict[str, Any]) -> None:
+        began = time.perf_counter()
+        number = await asyncio.to_thread(solve, asked["challenge"], asked["salt"], asked["maxnumber"])
+        self._tally.took("work", time.perf_counter() - began)
+        if not self.closing:
+            copied = {name: asked[name] for name in ("algorithm", "challenge", "salt", "signature")}
+            self.send(msgspec.json.encode({"type": "proof", **copied, "number": number}))
+
     def _matched(self, message: dict[str, Any]) -> None:
         self._told = time.perf_counter()
         self._partner = message["partnerId"]
@@ -253,6 +268,7 @@ class Caller(Wire):
 
 _HEARD: Final[dict[str, Callable[[Caller, dict[str, Any]], None]]] = {
     "ready": Caller._ready,
+    "challenge": Caller._challenge,
     "matched": Caller._matched,
     "offer": Caller._description,
     "answer": Caller._description,

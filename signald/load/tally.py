@@ -5,8 +5,9 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import Final
 
-STEPS: Final = ("connect", "ready", "matched", "answer", "candidates", "call", "leave", "close")
-"""What a client waits for, in its order; `call` is all from the first packet to the last candidate."""
+STEPS: Final = ("connect", "ready", "work", "matched", "answer", "candidates", "call", "leave", "close")
+"""What a client waits for, in its order; `call` is all from the first packet to the last candidate. `work` is there
+only if the service challenges guests (CHALLENGE), and is a part of `matched`."""
 
 
 def percentile(ordered: Sequence[float], rank: float) -> float:

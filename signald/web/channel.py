@@ -12,7 +12,7 @@ HEADERS: Final[Mapping[bytes, bytes]] = {
     b"content-security-policy": (
         b"default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; "
         b"media-src 'self' blob: mediastream:; connect-src 'self' ws: wss:; "
-        b"base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+        b"worker-src blob:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
     ),
     b"permissions-policy": b"camera=(self), microphone=(self), geolocation=()",
     b"referrer-policy": b"no-referrer",

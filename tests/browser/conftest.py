@@ -50,6 +50,14 @@ WIDTH, HEIGHT, FRAMES_PER_S = 160, 120, 5
 NO_CAMERA = "--use-fake-device-for-media-stream=device-count=0"
 ALLOWED = "--use-fake-ui-for-media-stream"
 REFUSED = "--deny-permission-prompts"
+COUNT_WORKERS = """
+const Real = Worker;
+window.solved = 0;
+window.Worker = class extends Real {
+  constructor(url) { super(url); this.addEventListener("message", () => (window.solved += 1)); }
+};
+"""
+"""Counts what workers have found."""
 
 
 class Daemon:

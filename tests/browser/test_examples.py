@@ -19,7 +19,7 @@ from tests.support.node import KIT, installed, packed, program, run
 from tests.support.ports import free_port
 from tests.support.waiting import until
 
-from .conftest import Daemon, Open, Page
+from .conftest import COUNT_WORKERS, Daemon, Open, Page
 
 pytestmark = pytest.mark.slow
 
@@ -136,6 +136,10 @@ def sees_partner(page: Page) -> None:
     page.until(lambda: page.js(picture) >= before + 3, "moving pictures of the partner")
 
 
+def works(page: Page) -> None:
+    page.until(lambda: page.js("return window.solved") == 2, "the work for this call and the next, in workers")
+
+
 def connections(page: Page) -> list[bool]:
     """Of each connection to the server that the page has opened, whether it is open."""
     return [bool(each) for each in page.js("return sockets.map(({ readyState }) => readyState === WebSocket.OPEN)")]
@@ -184,16 +188,19 @@ def test_react(package: Path, daemon_with: Callable[..., Daemon], open_page: Ope
 
 
 def test_page(package: Path, daemon_with: Callable[..., Daemon], open_page: Open, tmp_path: Path) -> None:
-    """Else a page without a build cannot use the package, or its operator never hears whether calls come about."""
-    daemon = daemon_with("--public-metrics", "true")
+    """Else a page without a build cannot use the package, nor work in a worker; or no operator hears of its calls."""
+    daemon = daemon_with("--public-metrics", "true", CHALLENGE="on")
     with ExitStack() as running:
         url = running.enter_context(files(project("page", package, tmp_path)))
         pages = [open_page(), open_page()]
         for page in pages:
+            page.driver.execute_cdp_cmd("Page.addScriptToEvaluateOnNewDocument", {"source": COUNT_WORKERS})
             open_counted(page, f"{url}?url={daemon.url.replace('http', 'ws')}ws")
             page.click("start")
         for page in pages:
             sees_partner(page)
+        for page in pages:
+            works(page)
         pages[0].click("leave")
         shows(pages[1], "waiting")
         # Both have told what became of the call.

@@ -33,6 +33,7 @@ INLINE = {
     "fly.toml": "the reader's own file",
     "heroku.yml": "the reader's own file",
     "/etc/letsencrypt/renewal-hooks/deploy/signald": "the operator's own file",
+    "worker-src blob:": "a part of a header, at which tests/protocol/test_security_headers.py looks",
     "NAME=value": "stands for any setting",
     "SIGNALD_PURE=1": "a variable of setup.py, with which tests/ops/test_dist.py's wheel is made",
     "{worker}": "a part of an endpoint, which is looked at where it stands whole",

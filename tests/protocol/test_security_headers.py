@@ -35,6 +35,7 @@ class SecurityHeaders(MemoryTest):
             self.assertEqual(policy["default-src"], "'none'", path)
             self.assertEqual(policy["script-src"], "'self'", path)
             self.assertEqual(policy["style-src"], "'self'", path)
+            self.assertEqual(policy["worker-src"], "blob:", path)
             for forbidden in ("base-uri", "form-action", "frame-ancestors"):
                 self.assertEqual(policy[forbidden], "'none'", path)
             self.assertNotIn("unsafe", given["content-security-policy"])

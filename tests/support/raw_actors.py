@@ -12,6 +12,7 @@ from tests.support.frames import close_frame
 from tests.support.operator import TOKEN, Operator
 from tests.support.ports import free_port
 from tests.support.stories import Message, TurnedAway, left_out
+from tests.support.work import proof_of
 
 OPERATED = {"ADMIN_TOKEN": TOKEN}
 
@@ -68,6 +69,8 @@ class RawActor:
             self._answers[message["id"]] = message
         elif message["type"] == "goodbye":
             self.goodbye = message
+        elif message["type"] == "challenge":
+            self.write(json.dumps(proof_of(message)).encode())
         elif not left_out(message):
             self.heard.append(message)
 

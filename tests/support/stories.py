@@ -10,7 +10,7 @@ FOLDER = Path(__file__).parents[2] / "clients" / "stories"
 Message = dict[str, Any]
 Story = dict[str, Any]
 
-LEFT_OUT = {"ready", "resumed", "ok", "pong", "goodbye"}
+LEFT_OUT = {"ready", "resumed", "ok", "pong", "goodbye", "challenge"}
 """Types that a client of today hears, and that no story lists."""
 
 

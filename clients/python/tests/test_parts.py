@@ -2,6 +2,7 @@
 
 import asyncio
 import base64
+import hashlib
 import json
 import math
 from typing import Any
@@ -11,6 +12,7 @@ from signald_client import backoff
 from signald_client.closing import loss, loss_of_handshake
 from signald_client.errors import (
     Banned,
+    ChallengeRequired,
     Crowded,
     Ended,
     Forbidden,
@@ -26,6 +28,7 @@ from signald_client.errors import (
 )
 from signald_client.protocol import Goodbye
 from signald_client.tokens import Tokens, end_of
+from signald_client.work import solve
 
 
 def token(**claims: Any) -> str:
@@ -96,7 +99,18 @@ def test_statuses(status: int, error: type[Ended], final: bool) -> None:
 def test_codes_have_classes() -> None:
     """Else whoever catches one of them catches none."""
     assert type(refused("CROWDED", "full")) is Crowded
+    assert type(refused("CHALLENGE_REQUIRED", "no proof")) is ChallengeRequired
     assert type(refused("OF_TOMORROW", "?")) is Refused
+
+
+def test_work_is_done() -> None:
+    """Else guests wait in vain where bots are kept away, or a thread searches for ever for what is not there."""
+    sha256 = hashlib.sha256(b"a?expires=1&1234").hexdigest()
+    copied = {"algorithm": "SHA-256", "challenge": sha256, "salt": "a?expires=1&", "signature": "s"}
+    asked: Any = {**copied, "type": "challenge", "maxnumber": 5000, "expires": 1}
+    assert solve(asked) == {**copied, "number": 1234}
+    asked["maxnumber"] = 1233
+    assert solve(asked) is None
 
 
 def test_tokens_are_renewed_before_they_end() -> None:

@@ -90,7 +90,7 @@ def test_wishes_of_before_hold_if_next_says_none() -> None:
     assert session.state == "waiting"
 
 
-@pytest.mark.parametrize("code", ["AUTH_REQUIRED", "CROWDED"])
+@pytest.mark.parametrize("code", ["AUTH_REQUIRED", "CHALLENGE_REQUIRED", "CROWDED"])
 def test_who_is_not_let_wait_does_not_wait(code: str) -> None:
     """Else a client believes that it stands in a queue in which it does not."""
     session = Session()

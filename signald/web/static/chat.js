@@ -38,6 +38,8 @@ const OUT_OF_REACH_AFTER_MS = 2_000;
 /** Nobody sees who is there in less: a `next()` that comes so soon is the second of two, and meant the one before. */
 const UNSEEN_MS = 300;
 const MAX_TEXTS = 500;
+/** What the server says to one who has been told that it waits, and does not any more. */
+const NOT_LOOKED_FOR = new Set(["CROWDED", "CHALLENGE_REQUIRED"]);
 
 /**
  * The call under way. `attended`: the server still has the room. It has not when the session could not be resumed;
@@ -111,9 +113,9 @@ export class RandomChat extends Emitter {
       this.#mend(lost);
       this.#show();
     });
-    // The store has found it after the server had said `ok`.
+    // After the server had said `ok`.
     on("error", ({ id, code, message }) => {
-      if (id === undefined && code === "CROWDED" && !this.#current) this.#stopFor(Object.assign(new Error(message), { code }));
+      if (id === undefined && NOT_LOOKED_FOR.has(code) && !this.#current) this.#stopFor(Object.assign(new Error(message), { code }));
     });
     on("partner-left", () => this.#wanted && this.#partnerGone(false));
     on("state", (state) => {

@@ -162,7 +162,7 @@ export class Session {
       this.wishes = before.wishes;
       const gone = code === "NOT_PAIRED" || code === "CROWDED";
       if (this.state === "waiting") this.#move(gone ? "idle" : before.state, gone ? null : before.room);
-    } else if (id === undefined && ["AUTH_REQUIRED", "CROWDED"].includes(code) && this.state === "waiting") this.#move("idle");
+    } else if (id === undefined && ["AUTH_REQUIRED", "CHALLENGE_REQUIRED", "CROWDED"].includes(code) && this.state === "waiting") this.#move("idle");
   }
 
   /** What to say first on a new connection. @returns {string} */

@@ -20,14 +20,14 @@ import { Sender } from "./sender.js";
 import { Session } from "./session.js";
 
 /**
- * @import { ClientMessage, ErrorMessage, GoodbyeMessage, ReadyMessage, ResumedMessage, ServerMessage, SessionState, Wishes }
+ * @import { ChallengeMessage, ClientMessage, ErrorMessage, GoodbyeMessage, ReadyMessage, ResumedMessage, ServerMessage, SessionState, Wishes }
  *   from "./protocol.js"
  */
 /** @import { SignalingEvents, SignalingOptions, Socket } from "./types.js" */
 
 /** Those that are handed on as they come. @type {ReadonlySet<string>} */
 const HANDED_ON = new Set(
-  "matched waiting offer answer ice data partner-left partner-away partner-back reported ok error goodbye pong".split(" "),
+  "matched waiting challenge offer answer ice data partner-left partner-away partner-back reported ok error goodbye pong".split(" "),
 );
 
 /** A connection that lasted this long counts as good: the next loss starts the back-off anew. */
@@ -86,6 +86,8 @@ export class SignalingClient extends Sender {
   #before = null;
   /** What a new client would be called, while it is not yet known whether the session goes on. @type {ReadyMessage | null} */
   #ready = null;
+  /** The last one. @type {ChallengeMessage | null} */
+  #challenge = null;
   /** Whether the user of this class wants a connection. */
   #wanted = false;
   #attempt = 0;
@@ -266,11 +268,20 @@ export class SignalingClient extends Sender {
     }
     if (!session.clientId && message.type === "error") this.#refusal = message;
     session.receive(message);
+    if (message.type === "challenge") this.#work(message);
     if (HANDED_ON.has(message.type)) this.emit(message.type, /** @type {any} */ (message));
+  }
+
+  /** Prove to the server that this is no cheap script, if it wants that. Only the last challenge counts. @param {ChallengeMessage} asked */
+  async #work(asked) {
+    this.#challenge = asked;
+    const proof = await import("./work.js").then(({ solve }) => solve(asked)).catch(() => null);
+    if (proof && asked === this.#challenge) this.send(proof);
   }
 
   /** @param {ReadyMessage} message */
   #begin(message) {
+    this.#challenge = null;
     const { state: before, wishes } = this.#before ?? {};
     this.#before = null;
     this.#session?.begin(message);

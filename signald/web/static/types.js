@@ -5,7 +5,7 @@
  */
 
 /**
- * @import { AnswerMessage, DataMessage, ErrorMessage, GoodbyeMessage, IceMessage, MatchedMessage, OfferMessage, OkMessage,
+ * @import { AnswerMessage, ChallengeMessage, DataMessage, ErrorMessage, GoodbyeMessage, IceMessage, MatchedMessage, OfferMessage, OkMessage,
  *   PartnerAwayMessage, PartnerBackMessage, PartnerLeftMessage, PongMessage, ReadyMessage, ReportedMessage, ResumedMessage, SessionState, WaitingMessage } from "./protocol.js"
  */
 
@@ -22,6 +22,7 @@
  *   `initiator`: as in the `matched` of this room; undefined also while that `matched` is still to come
  * @property {MatchedMessage} matched
  * @property {WaitingMessage} waiting
+ * @property {ChallengeMessage} challenge  it is answered already
  * @property {OfferMessage} offer
  * @property {AnswerMessage} answer
  * @property {IceMessage} ice

@@ -70,5 +70,5 @@ def test_a_step_that_nobody_got_to() -> None:
 @pytest.mark.parametrize("text", ["matched", "matched=", "dinner=1s", "=1s", "matched=1"])
 def test_what_is_no_limit(text: str) -> None:
     """A step with a typing error is watched by nobody."""
-    with pytest.raises(ValueError, match=r"no duration|with a step of connect, ready, matched"):
+    with pytest.raises(ValueError, match=r"no duration|with a step of connect, ready, work, matched"):
         Limit.parse(99, text)

@@ -5,6 +5,7 @@ import logging
 import secrets
 import time
 from collections.abc import Callable, Coroutine
+from contextlib import suppress
 from types import TracebackType
 from typing import Any, Final, Literal, Self, TypeVar, cast
 
@@ -17,6 +18,7 @@ from signald_client.requests import Requests
 from signald_client.session import Session
 from signald_client.tokens import GetToken, Tokens
 from signald_client.upkeep import Upkeep
+from signald_client.work import solve
 
 ClientState = Literal["idle", "connecting", "connected", "resuming", "ended"]
 
@@ -272,6 +274,8 @@ class Client:
                 self._news.set()
                 if message["code"] == "TOO_MANY_OF_USER":  # The server closes soon, and answers nothing till then.
                     self._end(TooMany(message["message"]))
+        elif kind == "challenge":
+            self._start(self._work(message, self._session))
         elif kind == "matched":
             if current is not None and current.room_id == message["roomId"]:
                 current.initiator = message["initiator"]  # It was met by a client before this one.
@@ -304,6 +308,13 @@ class Client:
             await self.request("available", **wishes)
         except SignaldError as refusal:
             _log.warning("does not wait any more: %s", refusal)
+
+    async def _work(self, challenge: Any, session: Session) -> None:
+        """Prove it to the server, which lets this client wait then, now or the next time."""
+        proof = await asyncio.to_thread(solve, challenge)
+        if proof is not None and session is self._session:
+            with suppress(SignaldError):  # there is a later challenge, or the session has another home by now
+                await self.request("proof", **proof)
 
     def _resume(self, message: Any) -> None:
         again, lost, forsaken = self._session.resumed(message, time.time())

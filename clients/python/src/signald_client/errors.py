@@ -60,6 +60,10 @@ class AuthFailed(Refused, code="AUTH_FAILED"):
     """A token is not accepted; what one had before stays."""
 
 
+class ChallengeRequired(Refused, code="CHALLENGE_REQUIRED"):
+    """Guests have to work before they wait, and the server has had no proof that this one did."""
+
+
 class Crowded(Refused, code="CROWDED"):
     """Too many different wishes in this pool, or too many connections of this user that wait."""
 

@@ -18,6 +18,9 @@ SIGNALS = frozenset({"offer", "answer", "ice", "data"})
 
 MOVES = frozenset({"available", "next", "leave"})
 
+_NO_WAITING = frozenset({"AUTH_REQUIRED", "CHALLENGE_REQUIRED", "CROWDED"})
+"""What a server says to one who does not wait any more."""
+
 
 @dataclass
 class Request:
@@ -125,7 +128,7 @@ class Session:
                 self.asked = False
             case "ok" | "error":
                 self._answer(message.get("id"))
-                if message.get("code") in ("AUTH_REQUIRED", "CROWDED") and self.state == "waiting":
+                if self.state == "waiting" and message.get("code") in _NO_WAITING:
                     self._move("idle", now)
 
     def resume(self, nonce: str, now: float) -> str:

@@ -44,6 +44,7 @@ export function whyNot(code) {
 /** By the codes of errors: what stands between the user and anybody else. @type {Record<string, string>} */
 export const LOGIN = {
   AUTH_REQUIRED: NO_LOGIN,
+  CHALLENGE_REQUIRED: "This server has browsers do some work before they may look, and this one has not. Press Start to try again.",
   AUTH_FAILED: "The server does not accept your login. Come here anew from the site that you have an account with.",
   BANNED: "You are banned from this server.",
   TOO_MANY_OF_USER: "You have this page open too often already. Close another one, then press Start.",
