@@ -10,7 +10,7 @@ from altcha import v1 as altcha
 from signald.core import messages, parcel
 from signald.core.effects import Effects, Enqueue, Refuse, Send, Withdraw
 from signald.core.ids import ClientId, RoomId, UserId
-from signald.core.inputs import FellSilent, Identified, Interrupted, PartnerFound, PartnerGone, Returned
+from signald.core.inputs import FellSilent, Identified, Interrupted, PartnerFound, PartnerGone, Returned, Spoke
 from signald.core.messages import Available, Challenge, ErrorCode, Leave, Next, Proof, ProtocolError
 from signald.core.passes import Pass
 from signald.core.session import Session
@@ -312,6 +312,32 @@ def test_old_clients() -> None:
     assert told.problem.code is ErrorCode.CHALLENGE_REQUIRED
     assert session.state is State.IDLE
     assert quiet.rate(1.0) > rate, "who is refused counts too, else all would be let in while they still come"
+
+
+def test_an_old_client_that_speaks_again() -> None:
+    """A bot of the first protocol says nothing to its partner, then a word, and waits again where all others work."""
+    toll = make_toll(ChallengeMode.AUTO)
+    session = make_session(toll, v1=False)
+    session.receive(Available(), 0.0)
+    assert session.ticket is not None
+    session.receive(PartnerFound(session.ticket, RoomId("r"), ClientId("p"), initiator=True), 1.0)
+    session.receive(FellSilent(RoomId("r")), 10.0)
+    for _ in range(1000):
+        toll.note(11.0)
+    (told,) = session.receive(Spoke(), 11.0)
+    assert isinstance(told, Refuse)
+    assert told.problem.code is ErrorCode.CHALLENGE_REQUIRED
+    assert session.state is State.IDLE
+
+
+def test_each_stay_of_a_guest_counts() -> None:
+    """Bots that stay connected and press Next all the time are no crowd."""
+    toll = make_toll(ChallengeMode.AUTO)
+    session = make_session(toll)
+    for _ in range(1000):
+        session.receive(Available(), 1.0)
+        session.receive(Leave(), 1.0)
+    assert toll.asks(1.0)
 
 
 def test_auto_comes_and_goes_with_the_crowd() -> None:
