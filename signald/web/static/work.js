@@ -139,6 +139,7 @@ export async function solve(asked) {
  */
 function inWorker({ salt, challenge, maxnumber }) {
   return new Promise((resolve, reject) => {
+    if (typeof Worker === "undefined") throw new Error("no worker");
     const text = `const search=${search};onmessage=({data})=>postMessage(search(...data)(Infinity))`;
     const url = URL.createObjectURL(new Blob([text], { type: "text/javascript" }));
     const worker = new Worker(url);
