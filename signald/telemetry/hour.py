@@ -1,4 +1,7 @@
-"""Keeps how an instance did over the last hour, for charts: a sample each 10 s, of which an hour is some 200 kB."""
+"""Keeps how an instance did over the last hour, for charts: a sample each 10 s.
+
+An hour is 0.26 MB with one pool and 0.96 MB with ten, and 41 to 153 kB of the answer to a page that opens.
+"""
 
 from collections import deque
 from collections.abc import Callable
