@@ -26,7 +26,7 @@ AT_ONCE = 32
 _AVAILABLE = client_frame(TEXT, b'{"type":"available"}')
 
 
-class _Crowd:
+class Crowd:
     """Clients that are matched with whoever comes."""
 
     def __init__(self) -> None:
@@ -59,8 +59,8 @@ class _Crowd:
         self.matched += message["type"] == "matched"
 
 
-async def _fill(ports: list[int]) -> _Crowd:
-    crowd = _Crowd()
+async def _fill(ports: list[int]) -> Crowd:
+    crowd = Crowd()
     await crowd.come(ports)
     await crowd.call()
     return crowd
