@@ -7,7 +7,7 @@ PORT ?= 8080
 PARALLEL ?= -n 7 --dist loadfile --no-loadscope-reorder
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: run test test-image test-deb test-resume test-churn test-crowd test-queue test-axe test-store test-kits check lint types bench docs lock changelog dist deb system-packages clean
+.PHONY: run test test-image test-deb test-resume test-churn test-crowd test-queue test-axe test-outcomes test-store test-kits check lint types bench docs lock changelog dist deb system-packages clean
 
 run: $(VENV)/run
 	$(BIN)/twistd -n --pidfile= signald --port $(PORT)
@@ -32,6 +32,10 @@ test-churn: $(VENV)/dev system-packages
 # The demo page in all views by axe-core, on small and large screens, dark and light: a minute and a half.
 test-axe: $(VENV)/dev system-packages
 	CI=$(CI) $(BIN)/python -m pytest -m slow tests/browser/test_accessible.py $(ARGS)
+
+# What the operator is told of real calls: a direct one, one by a real coturn, one that is blocked. A minute.
+test-outcomes: $(VENV)/dev system-packages
+	CI=$(CI) $(BIN)/python -m pytest -s -m slow tests/browser/test_outcomes.py $(ARGS)
 
 # The queue beside a list in which each search looks at everybody: STEPS steps that SEED decides, some minutes.
 test-queue: $(VENV)/dev

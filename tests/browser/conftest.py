@@ -9,10 +9,12 @@ import re
 import shutil
 import signal
 import tempfile
+from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing, contextmanager, suppress
 from pathlib import Path
 from typing import Any
+from urllib.request import urlopen
 
 import pytest
 from selenium.common.exceptions import TimeoutException
@@ -100,6 +102,21 @@ class Daemon:
     def waiting(self) -> int:
         """How many of them wait; as it was a second ago."""
         return int(self._process.says("/online")["waiting"])
+
+    @property
+    def calls(self) -> dict[tuple[str, str], int]:
+        """How many calls the operator was told of, by result and path; for daemons with PUBLIC_METRICS."""
+        found = re.findall(r"(?m)^signald_calls_total\{(.*)\} (\d+)", self.metrics())
+        told: Counter[tuple[str, str]] = Counter()
+        for labels, count in found:
+            of = dict(re.findall(r'(\w+)="(\w+)"', labels))
+            told[of["result"], of["path"]] += int(count)
+        return {kind: count for kind, count in told.items() if count}
+
+    def metrics(self) -> str:
+        """What it tells Prometheus."""
+        with urlopen(f"{self.url}metrics", timeout=PATIENCE_S) as metrics:  # noqa: S310 - our own
+            return str(metrics.read().decode())
 
     @property
     def log(self) -> str:

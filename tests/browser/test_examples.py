@@ -1,6 +1,5 @@
 """The examples of the JavaScript kit, each with the package as it would be published: `make test-kits`."""
 
-import re
 import shutil
 import subprocess
 from collections.abc import Callable, Iterator
@@ -104,14 +103,6 @@ def _answers(url: str) -> bool:
         return False
 
 
-def calls(daemon: Daemon) -> int:
-    """How many have told the operator of a call that came about, without a server between the two."""
-    with urlopen(f"{daemon.url}metrics", timeout=30) as metrics:  # noqa: S310 - our own
-        found = re.findall(r"(?m)^signald_calls_total\{(.*)\} (\d+)", metrics.read().decode())
-    of = ('path="direct"', 'result="connected"')
-    return sum(int(count) for labels, count in found if all(label in labels for label in of))
-
-
 def open_counted(page: Page, url: str) -> None:
     page.driver.execute_cdp_cmd("Page.addScriptToEvaluateOnNewDocument", {"source": COUNT})
     page.expected_errors = ["favicon"]
@@ -204,5 +195,5 @@ def test_page(package: Path, daemon_with: Callable[..., Daemon], open_page: Open
         pages[0].click("leave")
         shows(pages[1], "waiting")
         # Both have told what became of the call.
-        pages[1].until(lambda: calls(daemon) >= 2, "two outcomes")
+        pages[1].until(lambda: daemon.calls.get(("connected", "direct"), 0) >= 2, "two outcomes")
         pages[1].click("leave")

@@ -1,12 +1,10 @@
 """The packed JavaScript kit where a firewall lets nothing pass, or a camera fails: `make test-kits`."""
 
 import os
-import re
 import signal
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from urllib.request import urlopen
 
 import pytest
 
@@ -56,18 +54,6 @@ def calls(package: Path, folder: Path, daemon: Daemon, more: str = "") -> Iterat
         yield f"{url}?url={daemon.url.replace('http', 'ws')}ws{more}"
 
 
-def ways(daemon: Daemon) -> dict[str, int]:
-    """How many connected calls the operator was told of, by their way."""
-    with urlopen(f"{daemon.url}metrics", timeout=30) as metrics:  # noqa: S310 - our own
-        found = re.findall(r"(?m)^signald_calls_total\{(.*)\} (\d+)", metrics.read().decode())
-    told: dict[str, int] = {}
-    for labels, count in found:
-        of = dict(re.findall(r'(\w+)="(\w+)"', labels))
-        if of["result"] == "connected" and int(count):
-            told[of["path"]] = told.get(of["path"], 0) + int(count)
-    return told
-
-
 def test_relay_alone(package: Path, daemon_with: Callable[..., Daemon], open_page: Open, tmp_path: Path) -> None:
     """Else who must not show an address to strangers, or has a firewall that lets nothing pass, cannot use the kit."""
     if not find_turnserver():
@@ -88,7 +74,7 @@ def test_relay_alone(package: Path, daemon_with: Callable[..., Daemon], open_pag
                 sees_partner(page)
             for page in pages:
                 page.js("chat.stop()")
-            pages[0].until(lambda: ways(daemon) == {"relayed": 2}, f"two calls by the relay, not {ways(daemon)}")
+            pages[0].until(lambda: daemon.calls == {("connected", "relayed"): 2}, "two calls by the relay")
 
 
 def test_a_camera_is_lost(package: Path, daemon: Daemon, open_page: Open, tmp_path: Path) -> None:

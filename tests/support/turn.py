@@ -8,9 +8,12 @@ import hmac
 import os
 import secrets
 import shutil
+import signal
 import socket
 import struct
 import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -58,6 +61,16 @@ class TurnServer:
 
     def __enter__(self) -> Self:
         return self
+
+    @contextmanager
+    def unreachable(self) -> Iterator[None]:
+        """It answers nobody meanwhile, as behind a firewall that lets nothing pass."""
+        self._process.send_signal(signal.SIGSTOP)
+        os.waitid(os.P_PID, self._process.pid, os.WSTOPPED | os.WNOWAIT)
+        try:
+            yield
+        finally:
+            self._process.send_signal(signal.SIGCONT)
 
     def __exit__(
         self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
