@@ -1,6 +1,7 @@
 """Sessions that outlive their connections and their homes, in orders of events that no clock would ever bring about.
 
-``EXAMPLES=20000 pytest tests/model/test_resume.py`` tries so many; ``-rP`` shows how many steps and states those were.
+``EXAMPLES=20000 pytest tests/model/test_resume.py`` tries so many; ``-m slow`` lets something break in each moment in
+which a client changes its home.
 """
 
 import os
@@ -102,6 +103,91 @@ def test_attempts(commands: Commands, steps: list[Step]) -> None:
     world.mend()
     world.check()
     assert set(world.views) == clients
+
+
+MOMENTS: dict[str, tuple[tuple[int, ...], list[Step], list[Step]]] = {
+    "emptied, one goes": ((1, 1, 0), [("ask", 0, 2)], [("empty",)]),
+    "emptied, both change places": ((1, 1, 0), [("drop", 1), ("ask", 0, 1), ("ask", 1, 0)], [("empty",)]),
+    "emptied, both go": ((1, 1, 0), [("drop", 1), ("ask", 0, 2), ("ask", 1, 0)], [("empty",)]),
+    "emptied, both leave one home": ((2, 0, 0), [("drop", 1), ("ask", 0, 1), ("ask", 1, 2)], [("empty",)]),
+    "emptied, both meet": ((1, 1, 0), [("drop", 1), ("ask", 0, 2), ("ask", 1, 2)], [("empty",)]),
+    "emptied, and the home dies": ((1, 1, 0), [("ask", 0, 2)], [("kill", 0), ("empty",)]),
+    "emptied, and the partner's home dies": ((1, 1, 0), [("ask", 0, 2)], [("kill", 1), ("empty",)]),
+    "emptied, and the common home dies": (
+        (2, 0, 0),
+        [("drop", 1), ("ask", 0, 1), ("ask", 1, 2)],
+        [("kill", 0), ("empty",)],
+    ),
+    "cut off": ((1, 1, 0), [("ask", 0, 2)], [("cut", 2, 0)]),
+    "deaf": ((1, 1, 0), [("ask", 0, 2)], [("cut", 2, 1)]),
+    "frozen": ((1, 1, 0), [("ask", 0, 2)], [("freeze store",), REST, REST, REST, ("thaw store",)]),
+    "frozen, both leave one home": (
+        (2, 0, 0),
+        [("drop", 1), ("ask", 0, 1), ("ask", 1, 2)],
+        [("freeze store",), REST, REST, REST, ("thaw store",)],
+    ),
+    "the home stops": ((1, 1, 0), [("ask", 0, 2)], [("stop", 0)]),
+    "the partner's home stops": ((1, 1, 0), [("ask", 0, 2)], [("stop", 1)]),
+    "the new home stops": ((1, 1, 0), [("ask", 0, 2)], [("stop", 2)]),
+    "the home dies": ((1, 1, 0), [("ask", 0, 2)], [("kill", 0)]),
+    "the partner's home dies": ((1, 1, 0), [("ask", 0, 2)], [("kill", 1)]),
+    "the new home dies": ((1, 1, 0), [("ask", 0, 2)], [("kill", 2)]),
+    "the home hangs": ((1, 1, 0), [("ask", 0, 2)], [("freeze", 0), *[REST] * 4, ("thaw", 0)]),
+    "the partner's home hangs": ((1, 1, 0), [("ask", 0, 2)], [("freeze", 1), *[REST] * 4, ("thaw", 1)]),
+    "stop, emptied": ((1, 1, 0), [("stop", 0), ("ask", 0, 2)], [("empty",)]),
+}
+"""Clients 0 and 1 are partners, 0 has lost its connection: how many clients come to each instance, what happens then,
+and what breaks in the midst of it."""
+
+
+def test_a_fault_in_some_moments(commands: Commands) -> None:
+    """The store is emptied just when two change their homes, and each is told that the other has left."""
+    _break_in(commands, "emptied, both leave one home", apart=24)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", MOMENTS)
+def test_a_fault_in_each_moment(commands: Commands, name: str) -> None:
+    """Something breaks just when a client changes its home, and one of the two is told that the other has left."""
+    _break_in(commands, name, apart=1)
+
+
+def _break_in(commands: Commands, name: str, *, apart: int) -> None:
+    """Let things break once, in each of the moments that are so far apart; then all must be as before."""
+    layout, steps, faults = MOMENTS[name]
+    moment = 0
+    while (world := _at_moment(commands, layout, steps, moment)) is not None:
+        before = [walker.view.certain for walker in world.walkers]
+        try:
+            for fault in faults:
+                if fault is REST:
+                    world.come_to_rest()
+                else:
+                    world.do(fault)
+            world.mend()
+            world.check()
+            assert [walker.view.certain for walker in world.walkers] == before
+        except Exception as failure:
+            failure.add_note(f"{name}, in moment {moment}")
+            raise
+        moment += apart
+    assert moment > 50, "a session that moves takes so many steps"
+
+
+def _at_moment(commands: Commands, layout: tuple[int, ...], steps: list[Step], moment: int) -> Journeys | None:
+    """The world when so much has happened of what is under way; None if that is all."""
+    world = Journeys(commands, layout)
+    for at in (0, 1):
+        world.do(("say", at, "available"))
+    world.come_to_rest()
+    for step in [("drop", 0), *steps]:
+        world.do(step)
+    for _ in range(moment):
+        moves = world.moves()
+        if not moves:
+            return None
+        world.do(moves[0])
+    return world
 
 
 def test_home_that_could_not_park(commands: Commands) -> None:

@@ -5,7 +5,7 @@ from typing import Any
 
 from twisted.logger import Logger
 
-from signald.brokers.redis.letters import Claim, Envelope, Left, Stops
+from signald.brokers.redis.letters import Check, Claim, Envelope, Left, Stops
 from signald.brokers.redis.membership import Membership
 from signald.brokers.redis.moderation import SharedModeration
 from signald.brokers.redis.moving import Moving
@@ -81,5 +81,7 @@ class Delivery:
                 self._moving.read(sender, letter)
             else:
                 self._pairing.read(sender, letter, now)
-            if type(letter) is Stops:
+            if type(letter) is Check:
+                self._moving.partners.found(sender, letter.waiting)
+            elif type(letter) is Stops:
                 self._membership.farewell(sender)

@@ -63,6 +63,11 @@ class Halves:
         room = self._remote.get(id)
         return room is not None and room.client == client and room.held is None
 
+    def settled_with(self, instance: str, id: RoomId) -> RemoteRoom | None:
+        """The room that there is with an instance, if it waits for nobody here; else None."""
+        room = self._remote.get(id)
+        return room if room is not None and room.instance == instance and room.held is None else None
+
     def waiting(self) -> list[RemoteRoom]:
         """The rooms whose other half has no home that is known."""
         return [room for id in self._until if (room := self._remote.get(id)) is not None and not room.instance]
@@ -147,8 +152,8 @@ class Halves:
         if room is None or room.client != client:
             return (), False
         was, _, boot = room.was.partition("/")
-        if room.held is not None and was and boot != self._boot:
-            self._note(id, room.partner, was, now)
+        if room.instance or (was and boot != self._boot):
+            self._note(id, room.partner, room.instance or was, now)
         unheard = tuple(room.held or ())
         self.close(room)
         return unheard, room.lost

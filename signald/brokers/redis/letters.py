@@ -89,9 +89,13 @@ class Released(msgspec.Struct, array_like=True, tag=6, frozen=True, gc=False):
 
 
 class Check(msgspec.Struct, array_like=True, tag=7, frozen=True, gc=False):
-    """All rooms that the sender has with the receiver or has claimed. Rooms that only one of the two knows are over."""
+    """All rooms that the sender has with the receiver or has claimed. Rooms that only one of the two knows are over.
+
+    But for those in which somebody waits at the sender for a partner who has been found, which it has not heard yet.
+    """
 
     rooms: list[RoomId]
+    waiting: list[RoomId] = []
 
 
 class Sync(msgspec.Struct, array_like=True, tag=8, frozen=True, gc=False):

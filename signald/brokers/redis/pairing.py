@@ -392,6 +392,8 @@ class Pairing:
             # What the events of one room bring about may have closed another.
             if room.resumes and room.id in self._remote:
                 self._remote.move(room, "")
+                if room.was.partition("/")[0] == instance:
+                    room.was = ""  # whoever comes by this name knows nothing of the room
                 self.halves.wait(room, now)
             elif self._remote.close(room.id) is not None:
                 self._events.partner_left(room.client, room.id, why)
@@ -407,7 +409,8 @@ class Pairing:
     def check(self, instance: str) -> None:
         """Let the other side compare the rooms that both have, or will have if it has confirmed our claims."""
         claimed = {room for room, stay in self._claims.items() if stay.claim and stay.claim.instance == instance}
-        self._outside.send(instance, Check(sorted(claimed.union(room.id for room in self._remote.of(instance)))))
+        rooms = sorted(claimed.union(room.id for room in self._remote.of(instance)))
+        self._outside.send(instance, Check(rooms, [room.id for room in self.halves.waiting()]))
 
     def _claimed(self, instance: str, claim: Claim, now: float) -> None:
         stay = self._stay(claim.client, claim.number)
@@ -500,7 +503,7 @@ class Pairing:
         for room in theirs - set(ours):
             if self._of(room, instance) is None and not self._knows(room):
                 self._outside.send(instance, Left(room))
-        for room in set(ours) - theirs:
+        for room in set(ours) - theirs - set(check.waiting):
             if ours[room].held is None:
                 self._end(ours[room])
 

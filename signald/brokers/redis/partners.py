@@ -3,7 +3,7 @@
 The pure half, what becomes of the room, is in `signald.brokers.redis.halves`.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import Any
 
 from twisted.internet.defer import Deferred
@@ -91,6 +91,13 @@ class Partners:
         instance, _, boot = (seat or room.was).partition("/")
         if instance and boot != self._boot and room.held is not None:
             self._ask(room, instance, boot)
+
+    def found(self, instance: str, waiting: Collection[RoomId]) -> None:
+        """An instance that says in which rooms somebody waits there hears of those whose other half is here."""
+        for id in waiting:
+            room = self._halves.settled_with(instance, id)
+            if room is not None:
+                self._ask(room, instance, "")
 
     def _ask(self, room: RemoteRoom, instance: str, boot: str) -> None:
         epoch, attempt = self._sessions.epoch(room.client), self._sessions.attempt(room.client).counted

@@ -48,3 +48,13 @@ def test_a_partner_that_is_found_later_is_there() -> None:
     assert halves.rejoined("c", Rejoined(ROOM, ONE, Partner.AWAY, "", 6, Attempt("an earlier one", 1)))
     assert halves.rejoined("b", Rejoined(ROOM, ONE, Partner.HERE, "", 7, Attempt("the other's", 3)))
     assert halves.instance_of(ROOM) == "b"
+
+
+def test_where_a_partner_was_when_the_session_went_on() -> None:
+    """Two who left one instance for two others never find each other if the first has nothing to say of them."""
+    remote, sent = RemoteRooms(), list[tuple[str, Letter]]()
+    remote.open(RemoteRoom(ROOM, OTHER, ONE, "b", resumes=True))
+    halves = make_halves(remote, sent)
+    halves.forget(ROOM, OTHER, 0.0, "c")
+    halves.rejoin("c", Rejoin(ROOM, ONE, 2, OTHER, "boot of a", Attempt()), 0, Attempt(), 1.0)
+    assert sent == [("c", Rejoined(ROOM, OTHER, "elsewhere", "b"))]
