@@ -127,7 +127,7 @@ class Metrics(Collector):
             calls.add_metric(labels, count)
         yield calls
         yield _counters("call_candidates", "Calls by the candidate that was used.", "type", outcomes.candidates)
-        yield _histogram("call_setup_seconds", "Time from the match to the first picture.", outcomes.setups)
+        yield _histogram("call_setup_seconds", "Time from the match to the connection.", outcomes.setups)
         yield _histogram("call_duration_seconds", "How long calls lasted.", outcomes.durations)
         yield _histogram("call_round_trip_seconds", "Time to the partner and back.", outcomes.trips)
         yield _histogram("call_loss_ratio", "Share of the partner's packets that were lost.", outcomes.losses)

@@ -7,7 +7,7 @@ from signald.core.messages import Outcome
 from signald.telemetry.histogram import Histogram
 
 SETUP_BUCKETS_S: Final = (0.25, 0.5, 1, 2, 3, 5, 8, 15, 30, 60)
-"""Upper bounds for the time to the first picture: from a good network to that after which nobody waits any more."""
+"""Upper bounds for the time to the connection: from a good network to that after which nobody waits any more."""
 
 DURATION_BUCKETS_S: Final = (5, 15, 60, 300, 900, 3600)
 """The same for how long calls last: from a glance to an hour."""
@@ -46,7 +46,7 @@ class Outcomes:
     Attributes:
         calls: By result, way and release.
         candidates: Those that connected, by the candidate that was used.
-        setups: Time from the match to the first picture.
+        setups: Time from the match to the connection.
         durations: How long calls lasted.
         trips: Time to the partner and back.
         losses: Shares of packets that were lost.

@@ -20,6 +20,8 @@
 
 /** How often a call that is up is measured: what it came to must be known when it ends at once. */
 const MEASURE_EVERY_MS = 5_000;
+/** Who leaves a call that has not come about by then leaves one that failed. Both sides say so, whoever gives up first. */
+const FAILED_AFTER_MS = 15_000;
 
 /** Measures one call for as long as it lasts. */
 export class Gauge {
@@ -62,7 +64,10 @@ export class Gauge {
    * @returns {Outcome}
    */
   outcome(failed) {
-    if (!this.#connectedAt) return { result: failed ? "failed" : "untried" };
+    if (!this.#connectedAt) {
+      const late = performance.now() - this.#begunAt >= FAILED_AFTER_MS;
+      return { result: failed || late ? "failed" : "untried" };
+    }
     const setupMs = Math.round(this.#connectedAt - this.#begunAt);
     const durationMs = Math.round(performance.now() - this.#connectedAt);
     return { result: "connected", setupMs, durationMs, ...this.#measured };

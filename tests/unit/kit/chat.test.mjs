@@ -76,6 +76,18 @@ test("from Start to a call, and out of it again, nothing is left over", async ()
   assert.equal(clock.timers, 0);
 });
 
+test("a call that never came about is told of by both as one that failed, and not by one of them alone", async () => {
+  await waiting();
+  const results = () => server.socket.heard.filter(({ type }) => type === "outcome").map(({ result }) => result);
+  server.socket.say(matched(1));
+  clock.advance(14_000);
+  chat.next();
+  server.socket.ok().say(matched(2));
+  clock.advance(16_000);
+  server.socket.say(LEFT);
+  assert.deepEqual(results(), ["untried", "failed"]);
+});
+
 test("who is left, or says Next, meets somebody else", async () => {
   await inCall();
   server.socket.say(LEFT);

@@ -36,6 +36,9 @@ _ICE_USER: Final = re.compile(r"^a=ice-ufrag:(.+?)\s*$", re.MULTILINE)
 TEXTS_AT_MOST: Final = 100
 """That are kept of one partner, who may write without end."""
 
+FAILED_AFTER_S: Final = 15.0
+"""Who leaves a call that has not come about by then leaves one that failed, as in browsers."""
+
 TELL_WITHIN_S: Final = 2.0
 """For the server to take what became of a call; a bot that ends, or has the next partner, does not wait for long."""
 
@@ -89,7 +92,8 @@ class Call:
                 except Exception as failure:  # whatever aiortc makes of a stranger's signal: it must not end the bot
                     _log.warning("signal not used: %r", failure)
         finally:
-            failed = self._pc.connectionState == "failed"
+            late = time.monotonic() - self._began >= FAILED_AFTER_S
+            failed = late or self._pc.connectionState == "failed"
             await self._disconnect()
             with suppress(SignaldError, TimeoutError):
                 async with asyncio.timeout(TELL_WITHIN_S):
