@@ -3,6 +3,7 @@
 import json
 from typing import Any
 
+from signald.moderation.reports import REPORTS_PER_MINUTE
 from tests.support.frames import Response
 from tests.support.memory import MemoryDaemon, MemoryTest
 
@@ -99,3 +100,38 @@ class Reports(MemoryTest):
         one.send("report", reason="spam")
         daemon.advance(86_401.0, step=3600.0)
         self.assertEqual(ask(daemon, "GET", "/reports")[1]["reports"], [])
+
+    def test_a_flood_is_bounded(self) -> None:
+        """Bots fill the store, the operator's Prometheus and its endpoint; or nobody can report them any more."""
+        daemon = self.started(REPORTS_KEPT="30", MAX_MSG_PER_SECOND="1000", REMATCH_DELAY_SECONDS="0")
+        before = self.series(daemon)
+        for host in range(10):
+            for _ in range(10):
+                pair = [daemon.modern(host=f"203.0.113.{host}") for _ in (0, 1)]
+                for bot in pair:
+                    bot.send("available")
+                room = pair[0].take()[-1]["roomId"]
+                for number, bot in enumerate(pair * 5):
+                    bot.send("report", reason=f"{number} of {host}", text="x" * 500)
+                    bot.send("outcome", roomId=room, result="connected", path="direct", release=f"{number} of {host}")
+                for bot in pair:
+                    bot.send("leave")
+        self.assertEqual(self.series(daemon).keys(), before.keys())
+        self.assertEqual(self.series(daemon)["signald_reports_total"], 10 * REPORTS_PER_MINUTE)
+        told = {name: count for name, count in self.series(daemon).items() if name.startswith("signald_calls_total{")}
+        self.assertEqual(sum(told.values()), 200)
+        one, other = (daemon.modern(host="198.51.100.1") for _ in (0, 1))
+        for client in (one, other):
+            client.send("available")
+        one.take()
+        one.send("report", reason="spam")
+        _, listed = ask(daemon, "GET", "/reports?limit=100")
+        self.assertEqual((listed["total"], len(listed["reports"])), (30, 30))
+        self.assertEqual(listed["reports"][0]["reportId"], one.take()[0]["reportId"])
+
+    def series(self, daemon: MemoryDaemon) -> dict[str, float]:
+        """Each series that Prometheus would keep, with its value."""
+        client = daemon.connect(listener=1)
+        client.write(b"GET /metrics HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
+        lines = [line.rsplit(" ", 1) for line in client.response.rest.decode().splitlines() if line[:8] == "signald_"]
+        return {name: float(value) for name, value in lines}
