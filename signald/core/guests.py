@@ -11,7 +11,7 @@ from signald.core.effects import AwaitProof, Effects, Enqueue, Refuse, Send
 from signald.core.inputs import ProofMissing
 from signald.core.messages import ErrorCode, Proof, ProtocolError
 from signald.core.standing import CHALLENGED, UNPROVEN, Standing, State
-from signald.core.toll import LIFE_S
+from signald.core.toll import LIFE_S, MEMORY_S
 
 
 def admit(who: Standing, now: float) -> Effects:
@@ -21,14 +21,18 @@ def admit(who: Standing, now: float) -> Effects:
         return ()
     if toll is None or not who.v1 or who.is_known(now):  # those of the first protocol have been through `why_not`
         return (Enqueue(ticket),)
-    toll.note(now)
     if not toll.asks(now):
+        toll.note(now)
         return (Enqueue(ticket),)
     if who.paid:
+        toll.note(now)
         who.paid = False
         return (Enqueue(ticket), *challenge(who, now))
     who.owes = True
-    return (AwaitProof(),) if is_challenged(who, now) else (*challenge(who, now), AwaitProof())
+    if not is_challenged(who, now):
+        return (*challenge(who, now), AwaitProof())
+    knock(who, now)
+    return (AwaitProof(),)
 
 
 def is_to_pay(who: Standing, now: float) -> bool:
@@ -36,11 +40,21 @@ def is_to_pay(who: Standing, now: float) -> bool:
     toll = who.policy.toll
     if toll is None or who.is_known(now):
         return False
+    asks = toll.asks(now)
+    if asks and not who.paid:
+        return True
     toll.note(now)
-    if not toll.asks(now):
-        return False
-    paid, who.paid = who.paid, False
-    return not paid
+    if asks:
+        who.paid = False
+    return False
+
+
+def knock(who: Standing, now: float) -> None:
+    """Count one who comes again and is not let in, now and then: else a few could have all others work more."""
+    toll = who.policy.toll
+    if toll is not None and now >= who.knocked + MEMORY_S:
+        who.knocked = now
+        toll.note(now)
 
 
 def is_challenged(who: Standing, now: float) -> bool:
@@ -73,6 +87,7 @@ def prove(who: Standing, given: Proof, now: float) -> Effects:
         who.paid = True
         return ()
     who.owes = False
+    toll.note(now)
     return (Enqueue(who.ticket), *challenge(who, now))
 
 
@@ -97,5 +112,8 @@ def why_not(who: Standing, now: float) -> ProtocolError | None:
     toll = who.policy.toll
     if toll is None or who.v1 or who.is_known(now):
         return None
-    toll.note(now)  # also if it is refused: else the defence would end while they still come
-    return CHALLENGED if toll.asks(now) else None
+    if toll.asks(now):
+        knock(who, now)
+        return CHALLENGED
+    toll.note(now)
+    return None

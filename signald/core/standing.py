@@ -3,6 +3,7 @@
 The rules by which it changes are in `signald.core.session` and `signald.core.absence`.
 """
 
+import math
 from enum import Enum, StrEnum
 from typing import Final
 
@@ -103,6 +104,7 @@ class Standing:
         turn: Of its last challenge, and of no other client; see `signald.core.toll`.
         challenged: When it was last, if it has not proven its work since; seconds, monotonic.
         paid: Whether it has a proof in hand, for the next time that it waits.
+        knocked: When it was last counted as one that is not let in; seconds, monotonic.
         owes: Whether it stands at the door with its ticket, and in no queue, until it has proven its work.
     """
 
@@ -113,6 +115,7 @@ class Standing:
         "client",
         "identity",
         "judged",
+        "knocked",
         "lately",
         "met",
         "owes",
@@ -162,6 +165,7 @@ class Standing:
         self.judged: tuple[RoomId, ...] = ()
         self.turn = 0
         self.challenged: float | None = None
+        self.knocked = -math.inf
         self.paid = self.owes = False
 
     @property

@@ -1,5 +1,7 @@
 """What guests pay before they wait: the format, who is challenged when, and what a proof is good for."""
 
+import math
+from contextlib import suppress
 from itertools import pairwise
 from typing import Any
 
@@ -15,7 +17,7 @@ from signald.core.messages import Available, Challenge, ErrorCode, Leave, Next, 
 from signald.core.passes import Pass
 from signald.core.session import Session
 from signald.core.standing import Policy, State
-from signald.core.toll import LIFE_S, NUMBERS, NUMBERS_AT_MOST, ChallengeMode, Toll, solve
+from signald.core.toll import LIFE_S, MEMORY_S, NUMBERS, NUMBERS_AT_MOST, ChallengeMode, Toll, solve
 
 UNIX_S = 1_900_000_000.0
 KEY = b"a key of thirty-two bytes, maybe"
@@ -338,6 +340,25 @@ def test_each_stay_of_a_guest_counts() -> None:
         session.receive(Available(), 1.0)
         session.receive(Leave(), 1.0)
     assert toll.asks(1.0)
+
+
+@pytest.mark.parametrize("v1", [True, False])
+def test_who_knocks_again_and_again_counts_now_and_then(v1: bool) -> None:
+    """Somebody with a few connections has everybody else work ten times as long; or is let in when it gets quiet."""
+    toll = make_toll(ChallengeMode.AUTO)
+    for _ in range(200):
+        toll.note(0.0)
+    session = make_session(toll, v1=v1)
+    before = toll.rate(0.0)
+    for number in range(1000):
+        now = number / 100
+        with suppress(ProtocolError):
+            session.receive(Available(), now)
+        session.receive(Leave(), now)
+    assert toll.rate(10.0) == pytest.approx((before + 1 / MEMORY_S) / math.e, rel=0.01)
+    with suppress(ProtocolError):
+        session.receive(Available(), 11.0)
+    assert toll.rate(11.0) > (before + 1 / MEMORY_S) / math.exp(1.1)
 
 
 def test_auto_comes_and_goes_with_the_crowd() -> None:
