@@ -23,6 +23,9 @@ from .test_accessible import Looks
 MARKUP = "<img src=x onerror=\"document.title='taken'\"><script>document.title='taken'</script>"
 """What somebody sends who wants to act by a moderator's browser."""
 
+TURNED = "\u202e"
+"""Turns around what comes after it: so that it reads as something else."""
+
 NO_CAMERA = ("--disable-webrtc",)
 
 UNREAD: Mapping[str, str] = {"HEARTBEAT_SECONDS": "3600", "MATCH_ANSWER_SECONDS": "0"}
@@ -66,6 +69,7 @@ def shown(page: Page, words: str) -> None:
 def picture(page: Page, name: str) -> None:
     """Keep what is shown, for docs/images."""
     if folder := os.environ.get("SCREENSHOTS"):
+        resize(page, 1100, 800)
         page.driver.save_screenshot(str(Path(folder) / f"{name}.png"))
 
 
@@ -80,7 +84,7 @@ def test_a_reported_client_is_banned_by_keyboard(store: RedisServer, open_page: 
         ada, mallory = known(service.modern(0), MARKUP[:60]), known(service.client(1), "mallory")
         others = [service.client(number) for number in (0, 0, 1)]
         meet(ada, mallory)
-        ada.send("report", reason=MARKUP[:64], text=f"sells things {MARKUP}")
+        ada.send("report", reason=MARKUP[:64], text=f"sells things {MARKUP} {TURNED}moc.elpmaxe")
         ada.expect("reported")
         operator = Operator(admin_port(service, 0), OPERATOR)
         until(lambda: operator.ask("GET", "/reports")[1]["total"] == 1, "the report is kept")
@@ -101,6 +105,7 @@ def test_a_reported_client_is_banned_by_keyboard(store: RedisServer, open_page: 
             focus(page, "Reports")
             page.press(Keys.ENTER)
             shown(page, "sells things <img")
+            shown(page, r"\u202emoc.elpmaxe")
             looks.at(page, "the inbox")
             picture(page, "console-reports")
             focus(page, f"Find client {mallory.id}")

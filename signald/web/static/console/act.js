@@ -5,7 +5,7 @@
  */
 
 import * as api from "./api.js";
-import { $, el, tell } from "./dom.js";
+import { $, el, plain, tell } from "./dom.js";
 
 /** @type {(() => Promise<string>) | null} */
 let does = null;
@@ -36,7 +36,7 @@ export async function attempt(what, after = () => {}) {
 /** @param {string} title @param {string} what @param {string} verb @param {{ seconds: boolean, whom: boolean }} rows */
 function ask(title, what, verb, rows) {
   $("act-title").textContent = title;
-  $("act-what").textContent = what;
+  $("act-what").textContent = plain(what);
   $("act-do").textContent = verb;
   $("act-reason").value = "";
   $("act-seconds-row").hidden = !rows.seconds;

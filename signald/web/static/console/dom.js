@@ -1,8 +1,18 @@
 /**
- * Makes elements. Text is always text: nothing here, or in any other module of the console, makes markup of a string.
+ * Makes elements. Text is always text: nothing here, or in any other module of the console, makes markup of a string,
+ * and none can turn around what stands beside it.
  *
  * @module dom
  */
+
+/** Characters that turn around what follows, past the end of what a stranger has written. */
+const TURNS = /[\u202a-\u202e\u2066-\u2069]/g;
+
+/** A text as it can be trusted to look. @param {string} text */
+export const plain = (text) => text.replace(TURNS, (turn) => `\\u${turn.charCodeAt(0).toString(16)}`);
+
+/** What somebody else wrote, beside words of ours: its own direction is not that of these. @param {string} text */
+export const theirs = (text) => el("bdi", {}, text);
 
 /** The element with this id. @param {string} id @returns {any} */
 export const $ = (id) => {
@@ -27,7 +37,7 @@ export function el(tag, properties = {}, ...children) {
     else if (name.includes("-") || name === "role") made.setAttribute(name, value);
     else made[name] = value;
   }
-  made.append(...children.filter((child) => child !== null && child !== undefined).map((child) => (child instanceof Node ? child : String(child))));
+  made.append(...children.filter((child) => child !== null && child !== undefined).map((child) => (child instanceof Node ? child : plain(String(child)))));
   return made;
 }
 
@@ -52,7 +62,7 @@ export const button = (text, does, label) =>
 
 /** Say something to everybody who looks or listens. @param {string} text */
 export function tell(text) {
-  $("told").textContent = text;
+  $("told").textContent = plain(text);
 }
 
 /** Seconds as people say them. @param {number} seconds */

@@ -6,7 +6,7 @@
 
 import * as act from "./act.js";
 import * as api from "./api.js";
-import { $, button, el, moment, tell } from "./dom.js";
+import { $, button, el, moment, tell, theirs } from "./dom.js";
 
 const LISTED = 50;
 
@@ -63,9 +63,9 @@ function item(report) {
   const states = ["open", "acted", "dismissed"].filter((each) => each !== state);
   const history = el("details", { ontoggle: () => history.open && others(report, history) }, el("summary", {}, "History of both"));
   return el("li", { className: "card" },
-    el("h3", {}, `${reason}: ${reported.userId ?? reported.clientId}`),
-    text ? el("blockquote", {}, text) : null,
-    el("p", { className: "soft" }, moment(time), ` · report ${reportId} · ${state}${by ? ` by ${by}` : ""}${note ? `: ${note}` : ""}`),
+    el("h3", {}, theirs(reason), ": ", theirs(reported.userId ?? reported.clientId)),
+    text ? el("blockquote", { dir: "auto" }, text) : null,
+    el("p", { className: "soft" }, moment(time), ` · report ${reportId} · ${state}${by ? ` by ${by}` : ""}${note ? ": " : ""}`, note ? theirs(note) : null),
     side("Reported", reported),
     side("Reporter", reporter),
     history,
@@ -74,7 +74,7 @@ function item(report) {
 
 /** @param {string} title @param {any} party */
 function side(title, { clientId, userId }) {
-  return el("p", { className: "side" }, `${title}: ${userId ? `${userId}, ` : ""}client ${clientId} `,
+  return el("p", { className: "side" }, `${title}: `, userId ? theirs(userId) : null, `${userId ? ", " : ""}client ${clientId} `,
     el("span", { className: "buttons" },
       button("Find", () => find(clientId), `Find client ${clientId}`),
       button("Ban", () => act.ban(clientId, userId, () => load()), `Ban client ${clientId}, ${title.toLowerCase()}`)));
@@ -89,9 +89,9 @@ async function others(report, into) {
     const rest = reports.filter((/** @type {any} */ other) => other.reportId !== report.reportId);
     const lines = rest.map((/** @type {any} */ other) => {
       const did = [other.reporter.userId, other.reporter.clientId].includes(id) ? "reported somebody" : "was reported";
-      return el("li", {}, moment(other.time), ` ${did}: ${other.reason}, ${other.state}${other.note ? ` (${other.note})` : ""}`);
+      return el("li", {}, moment(other.time), ` ${did}: `, theirs(other.reason), `, ${other.state}`, other.note ? ": " : null, other.note ? theirs(other.note) : null);
     });
-    parts.push(el("p", {}, `${title} ${id}: ${rest.length ? "" : "nothing else."}`), el("ul", {}, ...lines));
+    parts.push(el("p", {}, `${title} `, theirs(id), `: ${rest.length ? "" : "nothing else."}`), el("ul", {}, ...lines));
   }
   into.replaceChildren(/** @type {Node} */ (into.firstChild), ...parts);
 }
