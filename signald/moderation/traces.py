@@ -11,7 +11,7 @@ REMEMBERED_S: Final = 3600.0
 """Seconds for which a client that has gone can still be banned by its id: reports are read some time later."""
 
 REMEMBERED: Final = 100_000
-"""How many clients are remembered; 20 MB."""
+"""How many clients are remembered; 30 MB."""
 
 
 class Traces:

@@ -22,6 +22,9 @@ from tests.support.witness import processor_s, raise_file_limit
 ATTEMPTS = int(os.environ.get("ATTEMPTS", "500"))
 AWAY_AT_MOST = 500
 KEPT_MIB = 4
+TRACE_BYTES = 400
+"""What a daemon with an operator remembers of each client that has gone, of 100,000 at most."""
+
 ALPHABET = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
 
 MODERN = ("signald.v1",)
@@ -100,7 +103,7 @@ def test_attempts_without_end(daemon: DaemonProcess, attacked: Attacked) -> None
         return (processor_s(daemon.pid) - began) / times
 
     plain_s = work(min(ATTEMPTS, 5000), ask=False)
-    with attacked(grows_mib=8):
+    with attacked(grows_mib=8 + ATTEMPTS * TRACE_BYTES / 2**20):
         attempt_s = work(ATTEMPTS, ask=True)
     sys.stdout.write(
         f"{ATTEMPTS} attempts to resume: {attempt_s * 1e6:.0f} us each, {plain_s * 1e6:.0f} us with a ping\n"

@@ -105,6 +105,13 @@ class Journeys:
         """How often something broke, or the store was silent for a second."""
         return sum(at >= when for at in self._faults)
 
+    def can(self, step: Step) -> bool:
+        """Whether a fault or a loss can happen now."""
+        kind, *rest = step
+        if kind == "drop":
+            return self.walkers[rest[0]].here
+        return step in self.faults() or kind == "thaw store"
+
     def do(self, step: Step) -> None:
         """Do one step, and let all hear of it."""
         kind, *rest = step

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from tests.model.journeys import Journeys
@@ -182,12 +182,7 @@ def _at_moment(commands: Commands, layout: tuple[int, ...], steps: list[Step], m
     world.come_to_rest()
     for step in [("drop", 0), *steps]:
         world.do(step)
-    for _ in range(moment):
-        moves = world.moves()
-        if not moves:
-            return None
-        world.do(moves[0])
-    return world
+    return world if let_go_on(world, moment) else None
 
 
 def test_home_that_could_not_park(commands: Commands) -> None:
@@ -238,6 +233,73 @@ def test_attempt_that_is_given_up_while_its_session_comes(commands: Commands) ->
     assert walker.here
     world.mend()
     world.check()
+
+
+MOVES: dict[str, tuple[tuple[int, ...], list[Step]]] = {
+    "one goes": ((1, 1, 0), [("ask", 0, 2)]),
+    "one leaves a common home": ((2, 0, 0), [("ask", 0, 1)]),
+    "both change places": ((1, 1, 0), [("drop", 1), ("ask", 0, 1), ("ask", 1, 0)]),
+    "both go": ((1, 1, 0), [("drop", 1), ("ask", 0, 2), ("ask", 1, 0)]),
+    "both leave a common home": ((2, 0, 0), [("drop", 1), ("ask", 0, 1), ("ask", 1, 2)]),
+}
+"""As in `MOMENTS`."""
+
+BREAKS: dict[str, list[Step]] = {
+    "empty": [("empty",)],
+    "freeze": [("freeze store",), REST, REST, ("thaw store",)],
+    "cut": [("cut", 2, 0)],
+    **{f"{how} {number}": [(how, number)] for how in ("kill", "stop") for number in range(3)},
+    **{f"hang {number}": [("freeze", number), REST, REST, ("thaw", number)] for number in (0, 1)},
+    **{f"drop {at}": [("drop", at)] for at in (0, 1)},
+}
+
+
+@settings(
+    max_examples=max(EXAMPLES // 4, 1),
+    derandomize="EXAMPLES" not in os.environ,
+    deadline=None,
+    suppress_health_check=list(HealthCheck),
+)
+@example("one goes", 24, [("stop 2", 1, 60)])
+@example("both change places", 25, [("freeze", 0, 11)])
+@example("both change places", 73, [("empty", 0, 44)])
+@example("both change places", 3, [("hang 0", 0, 17), ("kill 0", 2, 5)])
+@given(
+    st.sampled_from(sorted(MOVES)),
+    st.integers(0, 60),
+    st.lists(st.tuples(st.sampled_from(sorted(BREAKS)), st.integers(0, 8), st.integers(0, 60)), min_size=1, max_size=3),
+)
+def test_one_fault_after_the_other(
+    commands: Commands, move: str, moment: int, breaks: list[tuple[str, int, int]]
+) -> None:
+    """What mends one fault is in the way of the next one, and two who only change their instances lose each other."""
+    world = _at_moment(commands, *MOVES[move], moment)
+    assert world is not None
+    before = [walker.view.certain for walker in world.walkers]
+    for name, where, moves in breaks:
+        for step in BREAKS[name]:
+            if step is REST:
+                world.come_to_rest()
+            elif world.can(step):
+                world.do(step)
+        opened = [number for number, process in world.running() if process.open]
+        for at, walker in enumerate(world.walkers):
+            if opened and walker.line is None and not walker.asks and where % 4:  # else it comes later
+                world.do(("ask", at, opened[(where + at) % len(opened)]))
+        let_go_on(world, moves)
+    world.mend()
+    world.check()
+    assert [walker.view.certain for walker in world.walkers] == before
+
+
+def let_go_on(world: Journeys, moves: int) -> bool:
+    """Let so much happen of what is under way; false if there is less."""
+    for _ in range(moves):
+        steps = world.moves()
+        if not steps:
+            return False
+        world.do(steps[0])
+    return True
 
 
 @settings(

@@ -82,6 +82,6 @@ class Delivery:
             else:
                 self._pairing.read(sender, letter, now)
             if type(letter) is Check:
-                self._moving.partners.found(sender, letter.waiting)
+                self._moving.partners.checked(sender, letter)
             elif type(letter) is Stops:
                 self._membership.farewell(sender)

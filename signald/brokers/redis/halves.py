@@ -63,6 +63,11 @@ class Halves:
         room = self._remote.get(id)
         return room is not None and room.client == client and room.held is None
 
+    def waits(self, id: RoomId) -> RemoteRoom | None:
+        """The room, if its other half has no home that is known; else None."""
+        room = self._remote.get(id)
+        return room if room is not None and room.held is not None and not room.instance else None
+
     def settled_with(self, instance: str, id: RoomId) -> RemoteRoom | None:
         """The room that there is with an instance, if it waits for nobody here; else None."""
         room = self._remote.get(id)
@@ -298,6 +303,7 @@ class Halves:
 
     def _go_on(self, room: RemoteRoom, instance: str) -> None:
         self._remote.move(room, instance)
+        room.was = ""  # who had it before, or comes by that name, forgets the room, and would say that it is over
         self._until.pop(room.id, None)
         held, room.held = room.held or [], None
         for text in held:

@@ -178,14 +178,17 @@ class Moving:
                 if not lives or boot not in ("", lives):
                     return None
                 given = await self._demand(name, said, received, attempt) if wanted() else None
-                if given is None:
+                if given is None or not wanted():  # then it stays in the store for the next attempt
                     return None
                 if given.parked:
                     turn = await self._parked.take(said, attempt)
-                    return Fetched(Origin.MOVED, turn.parcel, claimed=True) if turn.taken else None
-                if not (holder or given.to):
+                    if turn.taken:
+                        return Fetched(Origin.MOVED, turn.parcel, claimed=True)
+                    home = "" if turn.holder == NOBODY else turn.holder  # who may just put it back
+                elif holder or given.to:
+                    home = given.to
+                else:
                     return Fetched(Origin.GONE, why="it has ended at home, or its token is not the last")
-                home = given.to
             if not home:
                 break
         return None
@@ -288,13 +291,17 @@ class Moving:
         Deferred.fromCoroutine(self._give(instance, letter)).addErrback(self._store.failed)
 
     def _given(self, instance: str, letter: Given, now: float) -> None:
-        fire(self._demands.pop(letter.number, None), letter)
+        asked = self._demands.pop(letter.number, None)
+        fire(asked, letter)
+        if asked is None and letter.parked:  # too late, and yet it has parted rooms from which we have taken somebody
+            self.partners.look_for_all_at(instance)
 
     async def _give(self, instance: str, wish: Demand) -> None:
         """Give a session up, if it is at home here and the token is its last."""
         if self._all is not None:  # whoever takes it from the store looks at the token
             while not self._all.called:
                 await deferLater(self._clock, LOOK_S)
+            await self._settles(wish.client)
             self._send(instance, Given(wish.number, parked=True))
             return
         await self._settles(wish.client)

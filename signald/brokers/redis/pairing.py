@@ -392,8 +392,6 @@ class Pairing:
             # What the events of one room bring about may have closed another.
             if room.resumes and room.id in self._remote:
                 self._remote.move(room, "")
-                if room.was.partition("/")[0] == instance:
-                    room.was = ""  # whoever comes by this name knows nothing of the room
                 self.halves.wait(room, now)
             elif self._remote.close(room.id) is not None:
                 self._events.partner_left(room.client, room.id, why)

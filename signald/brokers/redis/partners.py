@@ -3,7 +3,7 @@
 The pure half, what becomes of the room, is in `signald.brokers.redis.halves`.
 """
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable
 from typing import Any
 
 from twisted.internet.defer import Deferred
@@ -11,7 +11,7 @@ from twisted.internet.defer import Deferred
 from signald.brokers.interface import Half, Partner, SessionEvents
 from signald.brokers.redis.answers import fire, within
 from signald.brokers.redis.halves import ELSEWHERE, Halves
-from signald.brokers.redis.letters import Letter, Rejoin, Rejoined
+from signald.brokers.redis.letters import Check, Letter, Rejoin, Rejoined
 from signald.brokers.redis.parked import ParkedSessions
 from signald.brokers.redis.rooms import RemoteRoom
 from signald.brokers.redis.store import Store
@@ -54,10 +54,12 @@ class Partners:
     async def rejoin(self, half: Half) -> Partner:
         """See `Broker.rejoin`."""
         partner = self._halves.open(half, self._clock.seconds())
-        if partner is not None:
-            return partner
         if not self._store.reachable:
-            return Partner.AWAY
+            return Partner.AWAY if partner is None else partner
+        if partner is not None:  # the partner here may be one that has gone on elsewhere, and looks for this one
+            note = self._parked.note(half.room, half.client, half.epoch, half.partner)
+            Deferred.fromCoroutine(note).addErrback(self._store.failed)
+            return partner
         seat = await self._parked.note(half.room, half.client, half.epoch, half.partner)
         instance, _, boot = (seat or half.partner_instance).partition("/")
         if instance in ("", self._store.instance):
@@ -92,12 +94,19 @@ class Partners:
         if instance and boot != self._boot and room.held is not None:
             self._ask(room, instance, boot)
 
-    def found(self, instance: str, waiting: Collection[RoomId]) -> None:
-        """An instance that says in which rooms somebody waits there hears of those whose other half is here."""
-        for id in waiting:
-            room = self._halves.settled_with(instance, id)
+    def checked(self, instance: str, check: Check) -> None:
+        """An instance tells its rooms: if one side alone has found the two of one of them, a letter was lost."""
+        here = [self._halves.settled_with(instance, id) for id in check.waiting]
+        there = [self._halves.waits(id) for id in check.rooms]
+        for room in here + there:
             if room is not None:
                 self._ask(room, instance, "")
+
+    def look_for_all_at(self, instance: str) -> None:
+        """A partner may have come back while that instance had not given up the one who was there yet."""
+        for room in self._halves.waiting():
+            if room.last_instance == instance:
+                self.look_for(room)
 
     def _ask(self, room: RemoteRoom, instance: str, boot: str) -> None:
         epoch, attempt = self._sessions.epoch(room.client), self._sessions.attempt(room.client).counted
