@@ -12,6 +12,9 @@ from twisted.trial.unittest import SynchronousTestCase
 from tests.support.frames import BINARY, CLOSE, CONTINUATION, PING, PONG, TEXT, WAYS, client_frame, handshake
 from tests.support.memory import MemoryDaemon
 
+READ_BYTES = 65536
+"""What a transport of Twisted's reads at once, at most (`tcp.Connection.bufferSize`)."""
+
 EXAMPLES = int(os.environ.get("EXAMPLES", "100"))
 
 texts = st.one_of(
@@ -60,7 +63,7 @@ def seen(way: str, data: bytes, cuts: list[int]) -> dict[str, Any]:
     """What two partners see when one of them sends these bytes, cut in these places."""
     daemon = MemoryDaemon(**WAYS[way], REQUEUE_ON_PARTNER_LEAVE="false")
     client, partner = daemon.pair()
-    edges = [0, *sorted(cut % (len(data) + 1) for cut in cuts), len(data)]
+    edges = sorted([*range(0, len(data), READ_BYTES), *(cut % (len(data) + 1) for cut in cuts), len(data)])
     for start, end in pairwise(edges):
         if not client.gone:
             client.write(data[start:end])
