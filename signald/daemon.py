@@ -12,7 +12,7 @@ from twisted.python.failure import Failure
 from signald.brokers.interface import Broker, ModerationEvents
 from signald.clients.clients import Clients
 from signald.limits.door import Door
-from signald.network.accepted import be_prompt
+from signald.network.accepting import accept_promptly
 from signald.network.endpoints import shown
 from signald.network.lane import Lane
 from signald.network.tls import TLSEndpoint
@@ -232,7 +232,7 @@ class Daemon(ProcessService):
 
     def _listening(self, port: IListeningPort, listener: Listener) -> None:
         self._ports.append(port)
-        be_prompt(port, self._reactor if self._lane is None else self._lane)
+        accept_promptly(port, self._reactor if self._lane is None else self._lane)
         where = shown(port.getHost(), tls=isinstance(listener.endpoint, TLSEndpoint))
         self._log.info("listening on {where}", where=where)
 

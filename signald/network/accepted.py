@@ -6,6 +6,7 @@ The reason: where each read brings one small message, those turns cost as much a
   it goes out at once if nothing waits before it, and a connection that is closed while its bytes are read ends as soon
   as they are read.
 - Twisted polls each of them by itself; see `signald.network.lane`.
+- Twisted writes down names for the log that nobody reads here, and looks at each end again for what it was.
 
 Everything else is Twisted's.
 """
@@ -15,14 +16,41 @@ import socket
 from typing import Any
 
 from twisted.internet import tcp, unix
-from twisted.internet.interfaces import IListeningPort
+from twisted.internet.interfaces import IAddress
 from twisted.internet.main import CONNECTION_DONE, CONNECTION_LOST
 
 
 class Accepted(tcp.Server):
-    """Reads and writes one TCP connection."""
+    """Reads and writes one TCP connection.
+
+    Args:
+        sock: Has just been accepted.
+        protocol: Reads it.
+        peer: The address of the other side.
+        reactor: What it is to take for the reactor, such as a `Lane`.
+    """
+
+    logstr = "signald"
 
     _reading = False
+    _shouldShutdown = False  # nobody else has the socket, so closing is enough: a system call less
+
+    def __init__(self, sock: socket.socket, protocol: Any, peer: IAddress, reactor: Any) -> None:
+        tcp.Connection.__init__(self, sock, protocol, reactor)
+        self._peer = peer
+        self.startReading()
+        self.connected = 1
+
+    def __repr__(self) -> str:
+        return f"<a connection from {self._peer}>"
+
+    def getPeer(self) -> IAddress:
+        """See `ITransport.getPeer`."""
+        return self._peer
+
+    def getHost(self) -> IAddress:
+        """See `ITransport.getHost`."""
+        return type(self._peer)("TCP", *self.socket.getsockname())
 
     def doRead(self) -> Exception | None:  # type: ignore[override] # a mixin of its bases assigns one that takes all
         """See `IReadDescriptor.doRead`; the connection ends with what is returned."""
@@ -75,7 +103,6 @@ class Accepted(tcp.Server):
             kept = os.dup(self.fileno())
         except OSError:
             return None
-        self._shouldShutdown = False  # that would be for both descriptors
         self.disconnecting = True  # `doRead` does the rest
         return kept
 
@@ -86,18 +113,9 @@ class Accepted(tcp.Server):
 class AcceptedLocally(Accepted, unix.Server):
     """Reads and writes one connection of a UNIX socket; it takes no file descriptors."""
 
+    def __init__(self, *accepted: Any) -> None:
+        unix.Server.__init__(self, *accepted)
 
-def be_prompt(port: IListeningPort, reactor: Any) -> None:
-    """Make a TCP or UNIX port of Twisted's accept connections of this kind; any other port stays as it is.
-
-    Args:
-        port: It listens already.
-        reactor: What the connections are to take for the reactor, such as a `Lane`.
-    """
-    if isinstance(port, tcp.Port):
-        kind = AcceptedLocally if isinstance(port, unix.Port) else Accepted
-
-        def accept(sock: Any, protocol: Any, client: Any, server: Any, number: int, theirs: Any) -> Accepted:
-            return kind(sock, protocol, client, server, number, reactor)
-
-        port.transport = accept  # type: ignore[assignment] # Twisted says that whatever can be called so may stand here
+    getPeer = unix.Server.getPeer
+    getHost = unix.Server.getHost
+    __repr__ = unix.Server.__repr__

@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from http import HTTPStatus
 from typing import Any
 
-from twisted.internet.interfaces import IAddress, IProtocolNegotiationFactory, ITCPTransport
+from twisted.internet.interfaces import IAddress, IProtocolNegotiationFactory
 from twisted.internet.protocol import Factory, Protocol, connectionDone
 from twisted.logger import Logger
 from twisted.protocols.policies import ProtocolWrapper
@@ -122,9 +122,7 @@ class Front(Protocol):
     _asked = 0
 
     def connectionMade(self) -> None:
-        """Turn Nagle's algorithm off: with delayed ACKs it would cost 40 ms for each step of a call's set-up."""
-        if ITCPTransport.providedBy(self.transport):
-            self.transport.setTcpNoDelay(True)
+        """Begin to wait for the head."""
         self.factory.door.came(self)
 
     def dataReceived(self, data: bytes) -> None:

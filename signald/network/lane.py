@@ -27,8 +27,24 @@ _WRITE: Final = getattr(select, "EPOLLOUT", 0)
 AT_ONCE: Final = 256
 """Events of one poll: what these bring leaves together, and the reactor's timers wait for no more than these."""
 
-_REASONS: Final[dict[Exception, Failure]] = {why: Failure(why) for why in (CONNECTION_DONE, CONNECTION_LOST)}
-"""The usual ends of a connection, made once: nobody looks at their tracebacks."""
+
+class UsualEnd(Failure):
+    """A usual end of a connection, made once: nobody looks at its traceback, and what it says is known."""
+
+    def __init__(self, why: Exception) -> None:
+        super().__init__(why)
+        self._said = super().getErrorMessage()
+
+    def getErrorMessage(self) -> str:
+        """See `Failure.getErrorMessage`."""
+        return self._said
+
+    def check(self, *kinds: Any) -> Any:
+        """See `Failure.check`, which compares names; these are classes."""
+        return next((kind for kind in kinds if isinstance(self.value, kind)), None)
+
+
+_REASONS: Final[dict[Exception, UsualEnd]] = {why: UsualEnd(why) for why in (CONNECTION_DONE, CONNECTION_LOST)}
 
 
 @implementer(IReadDescriptor)
@@ -123,12 +139,14 @@ class Lane:
         theirs = getattr(self._reactor, "_poller", None)
         turn = getattr(self._reactor, "doIteration", None)
         itself = getattr(turn, "__self__", None)  # something else may stand for it here
-        if not self._may_lead or self._connections or not isinstance(theirs, select.epoll) or itself is None:
+        if not self._may_lead or not isinstance(theirs, select.epoll) or itself is None:
             return
         self._reactor.callFromThread(lambda: None)
         if not select.select([theirs], [], [], 0)[0]:
             self._log.info("this reactor does not wait as it is known to: clients and all else are polled apart")
             return
+        if self._connections:
+            self._reactor.removeReader(self)
         self._poll.register(theirs, _READ)
         self._turn_of_reactor = turn
         itself.doIteration = self._turn

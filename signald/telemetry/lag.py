@@ -63,7 +63,9 @@ class LoopLag(PeriodicService):
 
     def running_s(self) -> float:
         """The time without those: it passes only while the loop could have heard somebody."""
-        return self._clock.seconds() - self.lost_s()
+        now = self._clock.seconds()
+        pause_s = now - self._looked_at - PAUSE_S
+        return now - self._lost_s if pause_s <= 0.0 else now - self.lost_s()
 
     def _beat(self) -> None:
         lost_s, now = self.lost_s(), self._clock.seconds()

@@ -39,7 +39,7 @@ from signald.limits.pace import Pace
 from signald.moderation.bans import Bans
 from signald.moderation.reports import Reports
 from signald.moderation.traces import Traces
-from signald.network.accepted import be_prompt
+from signald.network.accepting import accept_promptly
 from signald.network.front import Addressed
 from signald.network.lane import Lane
 from signald.network.output import Output
@@ -117,7 +117,7 @@ def make_broker(
         waiting_per_user=per_user,
         reports=reports,
         letters_dir=chosen.store.letters_dir,
-        listens=lambda port: None if lane is None else be_prompt(port, lane),
+        listens=lambda port: None if lane is None else accept_promptly(port, lane),
         passes=passes if resume_s and not chosen.resuming.resume_secret else None,
         observe=counts.store_called,
         trouble=lambda problem: counts.store_troubled(problem.word),

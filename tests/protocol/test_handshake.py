@@ -25,10 +25,6 @@ class Handshakes(MemoryTest):
         self.assertEqual(client.types(), ["ready"])
         self.assertEqual(self.daemon.clients, 1)
 
-    def test_nagle_is_off(self) -> None:
-        """Each step of a call's set-up would take 40 ms longer."""
-        self.assertIs(self.daemon.client().transport.no_delay, True)
-
     def test_byte_by_byte(self) -> None:
         """A handshake that arrives in small pieces would fail."""
         client = self.daemon.connect()

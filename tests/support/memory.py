@@ -57,7 +57,6 @@ class MemoryTransport:
     Attributes:
         reads: Whether the other end takes what is sent to it; false fills the buffer.
         peer: Where what arrives is given to.
-        no_delay: What `setTcpNoDelay` was told.
         lost: Whether the protocol was told of the end.
         peak: The most bytes that have stood in the buffer.
         unread: What the other end has sent while nobody read.
@@ -77,7 +76,6 @@ class MemoryTransport:
         self.peer = peer
         self.protocol: Any = None
         self.reads = True
-        self.no_delay: bool | None = None
         self.lost = False
         self.peak = 0
 
@@ -138,10 +136,10 @@ class MemoryTransport:
         return IPv4Address("TCP", "192.0.2.2", 8080)
 
     def setTcpNoDelay(self, enabled: bool) -> None:
-        self.no_delay = enabled
+        """Nothing to do."""
 
     def getTcpNoDelay(self) -> bool:
-        return bool(self.no_delay)
+        return True
 
     def setTcpKeepAlive(self, enabled: bool) -> None:
         """Nothing to do."""

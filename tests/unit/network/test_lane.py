@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from twisted.internet.address import IPv4Address
 from twisted.internet.epollreactor import EPollReactor
 from twisted.internet.error import ConnectionDone
 from twisted.internet.main import CONNECTION_DONE
@@ -44,9 +45,8 @@ class Lanes:
         ours, other = socket.socketpair()
         other.settimeout(5)
         lane: Any = self.lane
-        server: Any = None
         protocol = Seen()
-        transport = Accepted(ours, protocol, ("127.0.0.1", 1), server, 0, lane)
+        transport = Accepted(ours, protocol, IPv4Address("TCP", "127.0.0.1", 1), lane)
         protocol.makeConnection(transport)
         self.others.append(other)
         return transport

@@ -1,0 +1,87 @@
+"""Accepts connections, each in as few steps as there must be.
+
+What Twisted does for each beyond that costs a tenth of a whole visit: a turn of the reactor with a context for the log,
+two system calls for a name that is a number already, and an address that is made three times.
+"""
+
+import socket
+from typing import Any, Final
+
+from twisted.internet import tcp, unix
+from twisted.internet.address import IPv4Address, IPv6Address
+from twisted.internet.interfaces import IAddress, IListeningPort
+from twisted.logger import Logger
+
+from signald.network.accepted import Accepted, AcceptedLocally
+
+AT_ONCE: Final = 64
+"""Connections of one turn at most: those who are here already wait for no more than these."""
+
+
+def accept_promptly(port: IListeningPort, reactor: Any) -> None:
+    """Make a TCP or UNIX port of Twisted's accept connections of our kind; any other port stays as it is.
+
+    Args:
+        port: It listens already.
+        reactor: What the connections are to take for the reactor, such as a `Lane`; a TCP port does, too.
+    """
+    if isinstance(port, unix.Port):
+        port.transport = lambda *accepted: AcceptedLocally(*accepted[:-1], reactor)  # type: ignore[assignment] # Twisted's own place for it
+    elif isinstance(port, tcp.Port):
+        port.stopReading()
+        port.reactor = reactor
+        # Connections inherit it: with Nagle's algorithm and delayed ACKs each step of a call's set-up would take 40 ms.
+        port.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        Acceptor(port).take_over()
+        port.startReading()
+
+
+class Acceptor:
+    """Accepts the connections of one TCP port."""
+
+    _log = Logger()
+
+    def __init__(self, port: tcp.Port) -> None:
+        self._port: Any = port
+        self._at_once = 1
+        self._accept_as_twisted_does = port.doRead
+        self._kind = IPv6Address if port.addressFamily == socket.AF_INET6 else IPv4Address
+
+    def take_over(self) -> None:
+        """Be what the port calls."""
+        port = self._port
+        port.doRead = self._accept
+        port.transport = self._made_by_twisted
+
+    def _accept(self) -> None:
+        port, family = self._port, self._port.addressFamily
+        for number in range(self._at_once):
+            try:
+                # `accept` would look for the names of its family and type each time.
+                descriptor, address = port.socket._accept()
+            except BlockingIOError:
+                self._at_once = max(1, number)  # asking in vain costs as much as accepting
+                return
+            except OSError:  # no more descriptors, most of all: Twisted keeps one for that
+                self._accept_as_twisted_does()
+                return
+            accepted = socket.socket(family, socket.SOCK_STREAM, 0, descriptor)
+            try:
+                peer = self._address(address)
+                protocol = port.factory.buildProtocol(peer)
+                protocol.makeConnection(Accepted(accepted, protocol, peer, port.reactor))
+            except Exception:
+                self._log.failure("a connection failed; it is closed")
+                accepted.close()
+        self._at_once = min(2 * self._at_once, AT_ONCE)
+
+    def _address(self, said: tuple[Any, ...]) -> IAddress:
+        if len(said) == 4 and said[3]:  # within a link: the name that the kernel gives it says in which
+            host, _ = socket.getnameinfo(said, socket.NI_NUMERICHOST | socket.NI_NUMERICSERV)
+            said = (host, *said[1:])
+        return self._kind("TCP", *said)
+
+    def _made_by_twisted(
+        self, accepted: socket.socket, protocol: Any, said: tuple[Any, ...], port: Any, number: int, reactor: Any
+    ) -> Accepted:
+        return Accepted(accepted, protocol, self._address(said), reactor)
