@@ -2,7 +2,7 @@
 
 import os
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing
 from pathlib import Path
 
@@ -11,14 +11,15 @@ from selenium.webdriver.common.keys import Keys
 
 from tests.support.client import Client, Closed
 from tests.support.desk import MODERATED, MODERATOR, OPERATOR
-from tests.support.operator import Operator
+from tests.support.operator import TOKEN, Operator
 from tests.support.redis import RedisServer
 from tests.support.service import Service, meet
 from tests.support.tokens import SECRET, sign
 from tests.support.waiting import until
 
-from .conftest import Open, Page, resize
+from .conftest import Daemon, Open, Page, resize
 from .test_accessible import Looks
+from .test_examples import files
 
 MARKUP = "<img src=x onerror=\"document.title='taken'\"><script>document.title='taken'</script>"
 """What somebody sends who wants to act by a moderator's browser."""
@@ -26,7 +27,33 @@ MARKUP = "<img src=x onerror=\"document.title='taken'\"><script>document.title='
 TURNED = "\u202e"
 """Turns around what comes after it: so that it reads as something else."""
 
-NO_CAMERA = ("--disable-webrtc",)
+BROWSER = ("--disable-webrtc", "--host-resolver-rules=MAP *.example 127.0.0.1")
+"""One without calls, whose strangers' names lead to this machine."""
+
+ATTACK = """
+const [admin, client, done] = arguments;
+const tried = async (path, more) => {
+  try {
+    const answer = await fetch(`${admin}/${path}`, { credentials: "include", ...more });
+    return `${answer.type} ${answer.status} ${await answer.text()}`;
+  } catch (error) {
+    return error.name;
+  }
+};
+(async () => {
+  const said = [
+    await tried("console/me"),
+    await tried("console/stream", { mode: "no-cors" }),
+    await tried("clients"),
+    await tried(`clients/${client}`, { method: "DELETE" }),
+    await tried("bans", { method: "POST", mode: "no-cors", body: JSON.stringify({ client, seconds: 60 }) }),
+  ];
+  const frame = document.body.appendChild(document.createElement("iframe"));
+  frame.src = `${admin}/console/`;
+  frame.onload = () => done(said);
+})();
+"""
+"""What a page of somebody else does with the browser of an operator."""
 
 UNREAD: Mapping[str, str] = {"HEARTBEAT_SECONDS": "3600", "MATCH_ANSWER_SECONDS": "0"}
 """Settings with which clients stay as they are while nobody reads what they get: this test looks at a page instead."""
@@ -88,7 +115,7 @@ def test_a_reported_client_is_banned_by_keyboard(store: RedisServer, open_page: 
         ada.expect("reported")
         operator = Operator(admin_port(service, 0), OPERATOR)
         until(lambda: operator.ask("GET", "/reports")[1]["total"] == 1, "the report is kept")
-        with closing(open_page(*NO_CAMERA)) as page:
+        with closing(open_page(*BROWSER)) as page:
             resize(page, 1100, 800)
             page.open(f"http://localhost:{admin_port(service, 0)}/console/")
             shown(page, "Sign in")
@@ -141,3 +168,33 @@ def test_a_reported_client_is_banned_by_keyboard(store: RedisServer, open_page: 
             assert page.js("return document.querySelectorAll('img, iframe, script:not([src])').length") == 0
             assert page.js("return [document.cookie, localStorage.length, sessionStorage.length]") == ["", 0, 0]
         assert service.errors() == []
+
+
+def test_a_page_from_elsewhere(daemon_with: Callable[..., Daemon], open_page: Open, tmp_path: Path) -> None:
+    """What an operator looks at beside the console throws people out, or shows the console as a part of itself."""
+    daemon = daemon_with(ADMIN_TOKEN=TOKEN, HEARTBEAT_SECONDS="3600")
+    operator, page = daemon.operator(), open_page(*BROWSER)
+    page.expected_errors = [
+        "CORS policy",
+        "status of 4",
+        "ERR_FAILED",
+        "ERR_BLOCKED",
+        "frame-ancestors",
+        "X-Frame-Options",
+    ]
+    (tmp_path / "index.html").write_text("<!doctype html><title>Cats</title><body>")
+    with Client(daemon.port) as client, files(tmp_path) as elsewhere:
+        # A name of theirs that leads to the operator's machine: for the browser, it is one site with their page.
+        page.open(f"http://cats.example:{operator.port}/console/")
+        shown(page, "this name is not one of this endpoint's")
+        page.open(elsewhere)
+        admin = f"http://localhost:{operator.port}"
+        said = page.driver.execute_async_script(ATTACK, admin, client.id)
+        assert said == ["TypeError", "opaque 0 ", "TypeError", "TypeError", "opaque 0 "]
+        page.driver.switch_to.frame(page.driver.find_element("tag name", "iframe"))
+        assert "Sign in" not in page.js("return document.documentElement.innerText")
+        page.driver.switch_to.default_content()
+        page.open(f"{admin}/console/")
+        shown(page, "Sign in")
+        assert client.sync() == []
+        assert operator.ask("GET", "/bans")[1]["total"] == 0

@@ -18,14 +18,15 @@ class Operator:
     """
 
     def __init__(self, port: int, token: str | None = TOKEN) -> None:
-        self._port = port
+        self.port = port
+        """Of the endpoint that it asks."""
         self._headers = {} if token is None else {"Authorization": f"Bearer {token}"}
         self.headers: dict[str, str] = {}
         """Of the last response, names in small letters."""
 
     def ask(self, method: str, path: str, body: Any = None) -> tuple[int, Any]:
         """One request: status and JSON of the answer, None if it has no body. Bytes are sent as they are."""
-        connection = http.client.HTTPConnection("127.0.0.1", self._port, timeout=PATIENCE_S)
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=PATIENCE_S)
         sent = body if body is None or isinstance(body, bytes) else json.dumps(body).encode()
         connection.request(method, path, sent, self._headers)
         response = connection.getresponse()
