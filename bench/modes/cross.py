@@ -1,4 +1,4 @@
-"""Modes cross and cross-pair: two signald instances on one Redis, compared with one instance on it.
+"""Modes cross and cross-pair: two signald instances on one Redis, as neighbours or not, compared with one instance.
 
 The bench starts a redis-server of its own. All servers share the servers' core, so the rate is for all of them
 together; the figures are CPU per unit of the signald processes in sum, and of Redis.
@@ -8,6 +8,7 @@ import dataclasses
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from tempfile import TemporaryDirectory
 
 from bench.clients import Crowd, pair_across
 from bench.modes.base import Start
@@ -17,7 +18,7 @@ from bench.servers import Launcher, Target
 
 
 def _on_a_store(launcher: Launcher, settings: dict[str, str]) -> dict[str, Start]:
-    """Make the two variants: one instance on a Redis, two on a Redis."""
+    """Make the variants: one instance on a Redis, two on a Redis, and two that have a folder for their letters."""
 
     @contextmanager
     def one() -> Iterator[Target]:
@@ -25,13 +26,18 @@ def _on_a_store(launcher: Launcher, settings: dict[str, str]) -> dict[str, Start
             yield dataclasses.replace(target, store=(store,))
 
     @contextmanager
-    def two() -> Iterator[Target]:
+    def two(**more: str) -> Iterator[Target]:
         with launcher.redis_server() as (url, store):
-            on_store = {**settings, "REDIS_URL": url}
+            on_store = {**settings, "REDIS_URL": url, **more}
             with launcher.signald(on_store) as first, launcher.signald(on_store) as second:
                 yield Target(first.urls + second.urls, first.processes + second.processes, (store,))
 
-    return {"one-instance": one, "two-instances": two}
+    @contextmanager
+    def neighbours() -> Iterator[Target]:
+        with TemporaryDirectory(prefix="letters-") as folder, two(LETTERS_DIR=folder) as target:
+            yield target
+
+    return {"one-instance": one, "two-instances": two, "two-neighbours": neighbours}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,7 +47,7 @@ class Cross(Relay):
     NAME = "cross"
 
     def variants(self, launcher: Launcher, servers: tuple[str, ...]) -> dict[str, Start]:
-        """One instance and two; the Node peer has no store."""
+        """One instance and two, as neighbours too; the Node peer has no store."""
         return _on_a_store(launcher, self.settings())
 
     async def connect(self, crowd: Crowd, clients: "Sequence[RelayClient]", target: Target) -> None:
@@ -59,5 +65,5 @@ class CrossPair(Pair):
     NAME = "cross-pair"
 
     def variants(self, launcher: Launcher, servers: tuple[str, ...]) -> dict[str, Start]:
-        """One instance and two; the Node peer has no store."""
+        """One instance and two, as neighbours too; the Node peer has no store."""
         return _on_a_store(launcher, self.settings())

@@ -1,4 +1,4 @@
-"""Collects what is sent within one turn of the reactor into one write for each connection.
+"""Collects what is sent within one turn of the reactor into one write for each connection, and for each instance.
 
 The reason: a write is a system call, which costs as much as all else that is done for a message; what one poll brings
 for one client is often several messages.
@@ -58,4 +58,4 @@ class Output:
                 try:
                     writer.flush()
                 except Exception:  # the others wait for theirs
-                    _log.failure("could not write to a client")
+                    _log.failure("could not write what was kept for a turn's end")

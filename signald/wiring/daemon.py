@@ -99,6 +99,7 @@ def make_daemon(chosen: Settings, reactor: Any, unix_time: UnixTime = time.time)
         boot=boot,
         passes=passes,
         reactor=reactor,
+        output=output,
         lane=lane,
         common_time=common_time,
         counts=counts,

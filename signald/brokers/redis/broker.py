@@ -83,6 +83,7 @@ class RedisBroker:
         passes: Tokens whose key is to be the same on all instances; None if it is already.
         letters_dir: Folder of the sockets of instances on this machine; empty for none.
         listens: Called with the port on which these connect.
+        at_turns_end: Has letters flushed when the reactor's turn is over; None for in its next one.
         observe: Told of each call of the store; see `store.Observe`.
         trouble: Told of each problem with the store.
     """
@@ -106,9 +107,11 @@ class RedisBroker:
         reports: ReportBounds = USUAL,
         letters_dir: str = "",
         listens: Callable[[IListeningPort], None] = lambda port: None,
+        at_turns_end: Callable[[Post], object] | None = None,
         observe: Observe = unobserved,
         trouble: Callable[[Problem], None] = lambda problem: None,
     ) -> None:
+        self._at_turns_end = at_turns_end or (lambda post: clock.callLater(0, post.flush))
         self._common_time = common_time
         self._block_s = block_s
         self._resume_s, self._waiting_per_user = resume_s, waiting_per_user
@@ -222,7 +225,7 @@ class RedisBroker:
             self._store,
             self._neighbours,
             self._boot,
-            self._clock,
+            self._at_turns_end,
             self._pairing.delivered,
             lambda instance: self._pairing.unanswered(instance, self._clock.seconds()),
         )

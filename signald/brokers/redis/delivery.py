@@ -5,7 +5,7 @@ from typing import Any
 
 from twisted.logger import Logger
 
-from signald.brokers.redis.letters import Check, Claim, Envelope, Left, Stops
+from signald.brokers.redis.letters import Check, Claim, Envelope, Left, Relayed, Stops
 from signald.brokers.redis.membership import Membership
 from signald.brokers.redis.moderation import SharedModeration
 from signald.brokers.redis.moving import Moving
@@ -71,6 +71,9 @@ class Delivery:
             self._log.warn("letters from instance {instance} were lost: its rooms end", instance=sender)
             self._pairing.lost(sender, now)
         for letter in letters:
+            if type(letter) is Relayed:  # as nearly all are
+                self._pairing.read(sender, letter, now)
+                continue
             if type(letter) is Claim and letter.room in over:
                 continue
             if type(letter) in self._moderation.letters:

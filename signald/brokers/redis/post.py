@@ -7,10 +7,8 @@ to one on the same machine, else through the store.
 from collections import OrderedDict
 from collections.abc import Callable
 from functools import partial
-from typing import Any
 
 from twisted.internet.defer import Deferred
-from twisted.internet.interfaces import IDelayedCall
 
 from signald.brokers.redis.letters import Envelope, Letter, Relayed, Sync
 from signald.brokers.redis.links import Incoming, Outgoing
@@ -28,7 +26,7 @@ class Post:
         store: Where letters are put.
         neighbours: Take letters past it.
         boot: This process's boot id.
-        clock: Ends the reactor's turn.
+        at_turns_end: Has it flushed when the reactor's turn is over.
         delivered: Told of each relay that is in the store, or will never be.
         unreachable: Told of an instance that has no stream; its letters are kept.
     """
@@ -38,14 +36,14 @@ class Post:
         store: Store,
         neighbours: Neighbours,
         boot: str,
-        clock: Any,
+        at_turns_end: "Callable[[Post], object]",
         delivered: Callable[[Relayed], None],
         unreachable: Callable[[str], None],
     ) -> None:
         self._store = store
         self._neighbours = neighbours
         self._boot = boot
-        self._clock = clock
+        self._at_turns_end = at_turns_end
         self._delivered = delivered
         self._unreachable = unreachable
         self._outgoing: dict[str, Outgoing] = {}
@@ -53,7 +51,8 @@ class Post:
         self._farewells: OrderedDict[str, Incoming] = OrderedDict()
         self._links = 0
         self._ready: set[str] = set()
-        self._flush: IDelayedCall | None = None
+        self._will_flush = False
+        self._stopped = False
 
     def __bool__(self) -> bool:
         return any(self._outgoing.values())
@@ -70,13 +69,14 @@ class Post:
             link = self._outgoing[instance] = Outgoing(self._store.instance, (self._boot, self._links))
         link.add(letter)
         self._ready.add(instance)
-        if self._flush is None:
-            self._flush = self._clock.callLater(0, self.flush)
+        if not self._will_flush:
+            self._will_flush = True
+            self._at_turns_end(self)
 
     def flush(self) -> None:
         """Send now what is ready, if the store can be reached."""
-        self._flush = None
-        if not self._store.reachable:
+        self._will_flush = False
+        if self._stopped or not self._store.reachable:
             return
         ready, self._ready = self._ready, set()
         for instance in ready:
@@ -140,10 +140,8 @@ class Post:
         self._neighbours.part(instance)
 
     def stop(self) -> None:
-        """Send nothing more by itself."""
-        if self._flush is not None:
-            self._flush.cancel()
-            self._flush = None
+        """Send nothing more."""
+        self._stopped = True
 
     async def _append(self, instance: str, link: Outgoing, batch: bytes) -> None:
         stands = await self._store.append(instance, batch)
