@@ -65,14 +65,17 @@ class Acceptor:
             except OSError:  # no more descriptors, most of all: Twisted keeps one for that
                 self._accept_as_twisted_does()
                 return
-            accepted = socket.socket(family, socket.SOCK_STREAM, 0, descriptor)
+            accepted: Any = socket.socket(family, socket.SOCK_STREAM, 0, descriptor)
+            close = accepted.close
             try:
                 peer = self._address(address)
                 protocol = port.factory.buildProtocol(peer)
-                protocol.makeConnection(Accepted(accepted, protocol, peer, port.reactor))
+                transport = Accepted(accepted, protocol, peer, port.reactor)
+                close = transport.abortConnection  # whoever polls it must not take the next of this number for it
+                protocol.makeConnection(transport)
             except Exception:
                 self._log.failure("a connection failed; it is closed")
-                accepted.close()
+                close()
         self._at_once = min(2 * self._at_once, AT_ONCE)
 
     def _address(self, said: tuple[Any, ...]) -> IAddress:

@@ -101,6 +101,28 @@ def test_one_that_fails_is_closed_and_the_next_comes_in(listening: Listening) ->
     listening.turn_until(lambda: len(listening.seen) == 2)
 
 
+class FailsAtOnce(Seen):
+    """Cannot begin."""
+
+    def makeConnection(self, transport: Any) -> None:
+        super().makeConnection(transport)
+        raise ValueError("it has no way to begin")
+
+
+def test_one_that_fails_at_its_beginning_takes_no_other_down(listening: Listening) -> None:
+    """Whoever gets the file descriptor of one that could not be served is never read: a door that nobody opens."""
+    listening.make = FailsAtOnce
+    listening.connect()
+    listening.turn_until(lambda: listening.seen and listening.seen[0].lost)
+    listening.make = Seen
+    listening.connect()
+    listening.turn_until(lambda: len(listening.seen) == 2)
+    heard: list[bytes] = []
+    listening.seen[1].on_data = heard.append
+    listening.others[1].sendall(b"is anybody there?")
+    listening.turn_until(lambda: heard)
+
+
 def test_whoever_comes_while_no_descriptor_is_left_is_closed(listening: Listening) -> None:
     """A process that is out of file descriptors spins, and lets its clients wait for ever at the door."""
     listening.connect()
