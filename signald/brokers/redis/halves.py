@@ -77,6 +77,11 @@ class Halves:
         """The rooms whose other half has no home that is known."""
         return [room for id in self._until if (room := self._remote.get(id)) is not None and not room.instance]
 
+    def waiting_for(self, seconds: float, now: float) -> list[RemoteRoom]:
+        """Those of them that have waited for so long."""
+        began = now - seconds
+        return [room for room in self.waiting() if self._until[room.id] - self._seconds <= began]
+
     # --- waiting ------------------------------------------------------------------------------------------------------
 
     def wait(self, room: RemoteRoom, now: float) -> None:

@@ -124,6 +124,7 @@ class Membership:
         for instance, boot in zip(others, boots, strict=True):
             self.peers.looked_at(instance, boot, kept=status == "kept")
         self._post.sync()
+        await self._moving.partners.ask_everywhere()
 
     async def _keep_lease(self, others: Sequence[str]) -> tuple[str, list[str]]:
         """See `Store.renew`. By the way it is measured how far the store is."""

@@ -4,7 +4,7 @@ The pure half, what becomes of the room, is in `signald.brokers.redis.halves`.
 """
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Final
 
 from twisted.internet.defer import Deferred
 
@@ -16,6 +16,9 @@ from signald.brokers.redis.parked import ParkedSessions
 from signald.brokers.redis.rooms import RemoteRoom
 from signald.brokers.redis.store import Store
 from signald.core.ids import ClientId, RoomId
+
+EVERYWHERE_AFTER_S: Final = 4.0
+"""How long a room waits for somebody until all instances are asked: longer than who is found is looked for."""
 
 
 class Partners:
@@ -101,6 +104,17 @@ class Partners:
         for room in here + there:
             if room is not None:
                 self._ask(room, instance, "")
+
+    async def ask_everywhere(self) -> None:
+        """Whoever waits in vain may have a partner of whom neither the store nor its last home can tell any more."""
+        late = self._halves.waiting_for(EVERYWHERE_AFTER_S, self._clock.seconds())
+        if not late:
+            return
+        others = await self._store.others()
+        for room in late:
+            for instance in others - room.asked:
+                self._ask(room, instance, "")
+            room.asked |= others
 
     def look_for_all_at(self, instance: str) -> None:
         """A partner may have come back while that instance had not given up the one who was there yet."""
