@@ -145,7 +145,7 @@ class RedisBroker:
         )
         self.inbox = SharedInbox(self._store.access, keys, reports, clock.seconds, common_time)
         self._ticks = Periodic(clock, TICK_S, self._tick, "the store's tick")
-        self._renewals = Periodic(clock, RENEW_S, self._renew, "the renewal of the lease")
+        self._renewals = Periodic(clock, RENEW_S, lambda: self._membership.renew(), "the renewal of the lease")
 
     # --- Broker -------------------------------------------------------------------------------------------------------
 
@@ -380,9 +380,6 @@ class RedisBroker:
         return await self._questions.ask(question)
 
     # --- the store and the time ---------------------------------------------------------------------------------------
-
-    def _renew(self) -> "Deferred[None] | None":
-        return self._membership.renew()
 
     def _tick(self) -> None:
         now = self._clock.seconds()
