@@ -112,13 +112,10 @@ class RedisBroker:
         trouble: Callable[[Problem], None] = lambda problem: None,
     ) -> None:
         self._at_turns_end = at_turns_end or (lambda post: clock.callLater(0, post.flush))
-        self._common_time = common_time
-        self._block_s = block_s
+        self._common_time, self._block_s = common_time, block_s
         self._resume_s, self._waiting_per_user = resume_s, waiting_per_user
-        self._passes, self._keys = passes, keys
-        self._label = instance
-        self._boot, self._clock, self._new_room_id = boot, clock, new_room_id
-        self._stopping = False
+        self._passes, self._keys, self._label = passes, keys, instance
+        self._boot, self._clock, self._new_room_id, self._stopping = boot, clock, new_room_id, False
         self._store = Store(
             primary,
             address,
@@ -145,7 +142,7 @@ class RedisBroker:
         )
         self.inbox = SharedInbox(self._store.access, keys, reports, clock.seconds, common_time)
         self._ticks = Periodic(clock, TICK_S, self._tick, "the store's tick")
-        self._renewals = Periodic(clock, RENEW_S, lambda: self._membership.renew(), "the renewal of the lease")
+        self._renewals = Periodic(clock, RENEW_S, self._renew, "the renewal of the lease")
 
     # --- Broker -------------------------------------------------------------------------------------------------------
 
@@ -380,6 +377,9 @@ class RedisBroker:
         return await self._questions.ask(question)
 
     # --- the store and the time ---------------------------------------------------------------------------------------
+
+    def _renew(self) -> "Deferred[None] | None":
+        return self._membership.renew()
 
     def _tick(self) -> None:
         now = self._clock.seconds()
