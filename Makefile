@@ -6,6 +6,8 @@ PORT ?= 8080
 # Tests wait more than they compute. `make test PARALLEL=` runs them one by one.
 PARALLEL ?= -n 7 --dist loadfile --no-loadscope-reorder
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
+# Whatever the environment says: seven processes of pytest would compile all tests anew each time.
+export PYTHONDONTWRITEBYTECODE :=
 
 .PHONY: run test test-image test-deb test-resume test-churn test-crowd test-queue test-axe test-outcomes test-store test-kits check lint types bench docs lock changelog dist deb system-packages clean
 

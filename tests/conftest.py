@@ -1,5 +1,7 @@
 """For all tests: hypothesis prints what it needs to repeat a failure, and long tests begin first."""
 
+import gc
+from collections.abc import Generator
 from typing import Any
 
 from hypothesis import HealthCheck, settings
@@ -16,6 +18,17 @@ def pytest_collection_modifyitems(items: list[Item]) -> None:
     """Begin with what takes long."""
     order = {folder: place for place, folder in enumerate(FIRST)}
     items.sort(key=lambda item: order.get(item.path.parent.name, len(FIRST)))
+
+
+@hookimpl(wrapper=True)
+def pytest_collection() -> Generator[None, Any, Any]:
+    """Never look for garbage among modules and tests, which live as long as the process."""
+    gc.disable()
+    try:
+        return (yield)
+    finally:
+        gc.freeze()
+        gc.enable()
 
 
 @hookimpl(optionalhook=True)

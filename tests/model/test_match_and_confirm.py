@@ -56,8 +56,9 @@ def explore(layout: str, words: int, faults: int, seconds: int, *, neighbours: b
             nexts += [(step, words, faults - 1, seconds) for step in world.faults()]
         if seconds and way:
             nexts.append((("second",), words, faults, seconds - 1))
-        for step, *left in nexts:
-            other = World.load(saved)
+        for to_come, (step, *left) in zip(reversed(range(len(nexts))), nexts, strict=True):
+            # The last step is taken by the world that has said what can happen: to load one is most of the time.
+            other = World.load(saved) if to_come else world
             path = (*way, step)
             try:
                 other.do(step)
