@@ -59,7 +59,9 @@ def test_a_refusal_is_said_once(store: RedisServer, refused: bytes, word: str) -
         until(lambda: times >= 5, "it was refused some times")
         health = service[0].health()
         assert (health["ok"], health["redis"], health["redisProblem"]) == (True, False, word)
-        said = [line for line in service[0].log.splitlines() if REFUSALS[word].decode().split()[0][1:] in line]
+        first_word = REFUSALS[word].decode().split()[0][1:]
+        service[0].wait_for(first_word)
+        said = [line for line in service[0].log.splitlines() if first_word in line]
         assert len(said) == 1, said
         refuses = False
         service.wait_joined()
@@ -70,4 +72,4 @@ def test_a_store_that_throws_away_is_told_of(store: RedisServer) -> None:
     """Instances are declared dead whenever the store's memory is short, and nobody knows why."""
     store.command("CONFIG", "SET", "maxmemory-policy", "allkeys-lru")
     with Service(store.url) as service:
-        assert any("maxmemory-policy is allkeys-lru" in line for line in service[0].log.splitlines())
+        service[0].wait_for("maxmemory-policy is allkeys-lru")
