@@ -160,6 +160,10 @@ class World:
         person.room = person.partner = None
         person.waits = self.requeue
         # It may have been the silent one, and would not wait before it says something.
+        self.ping(person)
+
+    def ping(self, person: Person) -> None:
+        """It is awake."""
         person.client.send("ping")
         person.client.messages = [each for each in person.client.messages if each["type"] != "pong"]
 
@@ -182,6 +186,10 @@ class World:
             for room, number in person.got:
                 got.setdefault((name, room), []).append(number)
         assert got == sent
+        # Nobody sleeps, or rooms would end in these seconds, and their members wait from then on.
+        for person in self.people.values():
+            if not person.over:
+                self.ping(person)
         self.daemon.advance(5)
         self.look()
         waiting = [person for person in self.people.values() if person.waits and not person.over]
