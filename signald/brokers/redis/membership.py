@@ -100,7 +100,7 @@ class Membership:
 
     def farewell(self, instance: str) -> None:
         """Forget an instance that stops by itself."""
-        self._moving.holds.farewell(instance)
+        self._moving.farewell(instance, self.peers.boot(instance))
         self._post.farewell(instance)
         self.peers.forget(instance)
 

@@ -88,7 +88,7 @@ class Moving:
         self._went: dict[ClientId, str] = {}
         self.given_up: Countdown[ClientId] = Countdown(clock, seconds, self._forget, "the memory of sessions")
         """Whom another instance has, or has asked for: if nobody has it then, its token is good here, too."""
-        self._demands: dict[int, Deferred[Given | None]] = {}
+        self._demands: dict[int, tuple[str, Deferred[Given | None]]] = {}
         self._parked_now = 0
         self._all: Deferred[None] | None = None  # fires when all are parked; from then on nobody is at home here
         self.partners = Partners(
@@ -117,6 +117,15 @@ class Moving:
         }
         self.letters = frozenset(self._read)
         """The letters that are for this."""
+
+    def farewell(self, instance: str, boot: str) -> None:
+        """An instance has stopped: it has parked its sessions, and answers nothing any more."""
+        self._parked.stops(boot)
+        self.holds.farewell(instance)
+        self.partners.farewell(instance)
+        for home, asked in list(self._demands.values()):
+            if home == instance:
+                fire(asked, None)
 
     def read(self, instance: str, letter: Letter) -> None:
         """A letter of another instance; one of `letters`."""
@@ -291,7 +300,7 @@ class Moving:
         Deferred.fromCoroutine(self._give(instance, letter)).addErrback(self._store.failed)
 
     def _given(self, instance: str, letter: Given, now: float) -> None:
-        asked = self._demands.pop(letter.number, None)
+        _, asked = self._demands.pop(letter.number, ("", None))
         fire(asked, letter)
         if asked is None and letter.parked:  # too late, and yet it has parted rooms from which we have taken somebody
             self.partners.look_for_all_at(instance)
@@ -356,7 +365,8 @@ class Moving:
         """Ask a home for a session; None if it does not answer."""
         self._number += 1
         number = self._number
-        answer = self._demands[number] = Deferred()
+        answer: Deferred[Given | None] = Deferred()
+        self._demands[number] = home, answer
         self._send(home, Demand(number, said.client, said.epoch, said.sent, received, attempt))
         given = await within(self._clock, answer, None)
         self._demands.pop(number, None)

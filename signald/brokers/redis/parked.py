@@ -1,5 +1,6 @@
 """What stands in the store of sessions that change their home: they themselves, who took them, notes about rooms."""
 
+from collections import deque
 from collections.abc import Sequence
 from typing import Final, NamedTuple
 
@@ -24,6 +25,8 @@ REMEMBERED_S: Final = LIFE_S
 SECRET_S: Final = 86_400
 """How long the key of tokens outlives the last instance."""
 
+STOPPED_KEPT: Final = 100
+"""Processes of which it is known that they stop though their lease still stands: those of a moment ago."""
 
 NOBODY: Final = "-"
 """Stands for who has taken a session if it was not by an earlier attempt after the same loss."""
@@ -61,6 +64,7 @@ class ParkedSessions:
         self._last_ms = str(int(seconds * 1000) + 1)
         self._remembered_ms = str(int(REMEMBERED_S * 1000))
         self._notes_ms = str(int(seconds * 2000) + 1)
+        self._stopped: deque[str] = deque(maxlen=STOPPED_KEPT)
 
     @property
     def _seat(self) -> str:
@@ -122,7 +126,12 @@ class ParkedSessions:
     async def boot_of(self, instance: str) -> str:
         """The boot id of an instance that lives; empty for one that does not."""
         lease = await self._store.access.call("take", "GET", self._keys.lease(instance))
-        return "" if lease is None else lease.decode("utf-8", "replace")
+        boot = "" if lease is None else lease.decode("utf-8", "replace")
+        return "" if boot in self._stopped else boot
+
+    def stops(self, boot: str) -> None:
+        """A process has said its last word, and answers nothing any more."""
+        self._stopped.append(boot)
 
     async def taken(self, sessions: Sequence[tuple[ClientId, int, Attempt]]) -> list[tuple[ClientId, int]]:
         """Those of these sessions, at home here, that another instance has taken, each with its epoch."""

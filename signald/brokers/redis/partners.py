@@ -53,6 +53,7 @@ class Partners:
         self._boot = boot
         self._clock = clock
         self._joins: dict[tuple[RoomId, ClientId], Deferred[str]] = {}
+        self._asked: dict[tuple[RoomId, ClientId], str] = {}  # of whom an answer is awaited
 
     async def rejoin(self, half: Half) -> Partner:
         """See `Broker.rejoin`."""
@@ -74,9 +75,12 @@ class Partners:
         self._send(instance, Rejoin(half.room, half.partner, half.epoch, half.client, boot, half.attempt))
         if not lives:
             return Partner.AWAY
-        joined = self._joins[half.room, half.client] = Deferred()
+        join = half.room, half.client
+        joined = self._joins[join] = Deferred()
+        self._asked[join] = instance
         answer = await within(self._clock, joined, ELSEWHERE)
-        self._joins.pop((half.room, half.client), None)
+        self._joins.pop(join, None)
+        self._asked.pop(join, None)
         if answer == Partner.STALE or (answer == Partner.GONE and not self._halves.goes_on(half.room, half.client)):
             self._halves.drop(half.room, half.client)
             return Partner(answer)
@@ -138,6 +142,13 @@ class Partners:
         if room is not None and letter.to not in ("", self._store.instance, *room.asked):
             room.asked |= {letter.to}
             self._ask(room, letter.to, "")
+            if (letter.room, letter.client) in self._asked:
+                self._asked[letter.room, letter.client] = letter.to
             return
         partner = letter.partner if is_there else Partner.AWAY  # where it is now says so, or will
         fire(self._joins.get((letter.room, letter.client)), partner)
+
+    def farewell(self, instance: str) -> None:
+        """An instance has stopped, maybe before it has read what it was asked: nobody is there any more."""
+        for join in [join for join, asked in self._asked.items() if asked == instance]:
+            fire(self._joins.get(join), ELSEWHERE)

@@ -61,7 +61,10 @@ def test_a_partner_whose_instance_stops_too() -> None:
     moving = make_moving(clock, sent, halves=rooms, sessions=rooms)
     quiet = Deferred.fromCoroutine(moving.holds.quieten(lambda: [ClientId(name) for name in rooms.instances]))
     rooms.instances["one"] = ""
-    moving.holds.farewell("a")
+    token = Pass(VERSION, ClientId("one"), 0, 0, 0, 0.0, "a", "boot of a")
+    demanded = Deferred.fromCoroutine(moving._demand("a", token, 0, Attempt()))
+    moving.farewell("a", "boot of a")
+    assert demanded.result is None, "what it had stands in the store"
     assert not quiet.called, "b has yet to answer"
     moving.read("b", Held(RoomId("other")))
     assert quiet.result == set()
