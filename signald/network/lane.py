@@ -226,8 +226,8 @@ class Lane:
         return others
 
     def _seldom(self, connection: Accepted, fd: int, events: int) -> Exception | None:
-        if not events & _READ and events & ~_WRITE:  # hung up, or broken
-            return CONNECTION_DONE if self._wanted[fd] & _READ else CONNECTION_LOST
+        if not events & _READ and events & ~_WRITE:  # hung up, or broken, if it did not come to somebody before
+            return connection.doRead() if self._wanted[fd] & _READ else CONNECTION_LOST
         why = connection.doRead() if events & _READ else None
         if why is None and events & _WRITE and fd in self._connections:
             why = connection.doWrite()

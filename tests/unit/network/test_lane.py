@@ -167,6 +167,33 @@ def test_one_ends_another(lanes: Lanes) -> None:
     assert sorted(len(protocol.lost) for protocol in protocols) == [0, 1]
 
 
+def test_an_end_is_not_taken_for_a_newcomers(lanes: Lanes) -> None:
+    """Somebody who has just come is thrown out, since whoever had the number of the descriptor before went."""
+    first, second = lanes.connect(), lanes.connect()
+    second.pauseProducing()
+    second.write(MUCH)
+    number = second.fileno()
+    come: list[Accepted] = []
+
+    def replace(_: bytes) -> None:
+        second.connectionLost(Failure(CONNECTION_DONE))
+        come.append(lanes.connect())
+
+    protocol: Any = first.protocol
+    protocol.on_data = replace
+    lanes.others[0].sendall(b"x")
+    lanes.others[1].close()
+    lanes.turn()
+    (newcomer,) = come
+    assert newcomer.fileno() == number
+    heard: list[bytes] = []
+    newcomers: Any = newcomer.protocol
+    newcomers.on_data = heard.append
+    lanes.others[2].sendall(b"hello")
+    lanes.turn()
+    assert heard == [b"hello"]
+
+
 class Late:
     """A connection with something to write, which it writes when it is told to."""
 
