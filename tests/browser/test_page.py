@@ -80,7 +80,8 @@ def test_fits_every_screen(daemon: Daemon, open_page: Open) -> None:
     _dialog_fits(page, "wishes", ["wishes-title", "likes", "wishes-cancel", "wishes-save"])
     page.driver.find_element("id", "likes").send_keys(", ".join(10 * [29 * "w"]))
     page.click("wishes-save")
-    page.js("document.getElementById('online').textContent = '1000 people are here now.'")
+    page.js("window.fetch = () => Promise.resolve(Response.json({ online: 1000 }))")
+    page.until(lambda: page.text("online") == "1000 people are here now.", "how many are here, asked again")
     for size in SIZES:
         resize(page, *size)
         _all_reachable(page, ["start", "choose", "chosen", "invite", "online"], *size)

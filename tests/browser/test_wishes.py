@@ -61,7 +61,7 @@ def test_a_link_leads_to_a_room_of_its_own(daemon: Daemon, open_page: Open) -> N
     a.until(lambda: "You have waited" in a.text("explanation"), "word of the wait")
     assert room in a.text("explanation")
     b.open(link)
-    b.until(lambda: b.text("online") == "1 person is here now.", "who is in the room")
+    b.until(lambda: b.text("online") == "1 person is here now.", "who is in the room, asked again if need be")
     b.click("start")
     in_call(a, b)
 

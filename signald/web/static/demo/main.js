@@ -9,7 +9,7 @@ import { closeReport, showShortcuts } from "./dialogs.js";
 import { controls } from "./elements.js";
 import { listen } from "./keyboard.js";
 import { token } from "./login.js";
-import { showOnline } from "./online.js";
+import { showOnline, watchOnline } from "./online.js";
 import { Own } from "./own.js";
 import { Reports } from "./report.js";
 import { browserName, ofBrowser, ofTab } from "./storage.js";
@@ -153,6 +153,6 @@ addEventListener("pageshow", ({ persisted }) => persisted && wanted && own.open(
 allowText(false);
 view.showLocal(null);
 view.showRoom(choice.pool, choice.pool ? location.pathname : `?pool=${roomName()}`);
-showOnline(choice.pool);
+watchOnline(choice.pool);
 // There may be a call to go on with.
 if (tab?.length) load().then(({ client }) => void (client.inherited && start()), () => {});
