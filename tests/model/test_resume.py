@@ -265,6 +265,7 @@ BREAKS: dict[str, list[Step]] = {
 @example("both change places", 73, [("empty", 0, 44)])
 @example("both change places", 4, [("empty", 2, 52), ("stop 0", 0, 27)])
 @example("both change places", 3, [("hang 0", 0, 17), ("kill 0", 2, 5)])
+@example("one leaves a common home", 19, [("empty", 4, 15), ("kill 0", 2, 4)])
 @given(
     st.sampled_from(sorted(MOVES)),
     st.integers(0, 60),

@@ -196,6 +196,8 @@ class Moving:
                     home = "" if turn.holder == NOBODY else turn.holder  # who may just put it back
                 elif holder or given.to:
                     home = given.to
+                elif self._seat(name) != f"{name}/{lives}":  # the process after it has read what was meant for it
+                    return None
                 else:
                     return Fetched(Origin.GONE, why="it has ended at home, or its token is not the last")
             if not home:

@@ -1,6 +1,6 @@
 """How a session leaves this instance."""
 
-from typing import Any
+from typing import Any, cast
 from unittest.mock import Mock
 
 from twisted.internet.defer import Deferred
@@ -108,6 +108,27 @@ def test_a_session_that_ends_where_it_was_before_is_over() -> None:
     kicked = Deferred.fromCoroutine(moving.fetch(token, 0, Attempt(), lambda: True))
     clock.pump([0.1] * 25)
     assert kicked.result == Fetched(Origin.GONE, why="it has ended here")
+
+
+def test_a_demand_that_the_next_process_reads() -> None:
+    """A home dies with the demand unread, and the process after it, which knows nobody, ends a call."""
+    clock, sent, lives = Clock(), list[tuple[str, Letter]](), {"b": "boot-of-b"}
+    moving = make_moving(
+        clock,
+        sent,
+        store=Mock(instance="a", reachable=True),
+        parked=Parked(),
+        seat=lambda instance: f"{instance}/{lives[instance]}",
+    )
+    found: list[Fetched] = []
+    for name, boot in (("first", "boot-of-b"), ("second", "boot of the next one")):
+        token = Pass(VERSION, ClientId(name), 0, 0, 0, 0.0, "b", "boot-of-b")
+        coming = Deferred.fromCoroutine(moving.fetch(token, 0, Attempt(), lambda: True))
+        assert not coming.called
+        lives["b"] = boot
+        moving.read("b", Given(len(sent), parked=False))
+        found.append(cast(Fetched, coming.result))
+    assert [each.origin for each in found] == [Origin.GONE, Origin.DEAD]
 
 
 def test_a_session_that_comes_back_while_it_leaves() -> None:
