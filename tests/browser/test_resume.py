@@ -230,6 +230,37 @@ def test_another_tab_does_not_take_the_call(daemon_with: Callable[..., Daemon], 
     _unimpaired(daemon, a, b, before)
 
 
+def test_a_short_sleep_ends_no_call(daemon_with: Callable[..., Daemon], two: tuple[Page, Page]) -> None:
+    """Else whoever closes the lid for a moment has lost the partner, though both are there again."""
+    daemon = daemon_with(ADMIN_TOKEN=TOKEN, HEARTBEAT_SECONDS="1", REMATCH_DELAY_SECONDS="0")
+    a, b = two
+    before = _call(daemon, a, b, daemon.url)
+    with b.frozen():
+        a.until(lambda: "away" in _clients(daemon).values(), "a server that has noticed")
+    a.until(lambda: _clients(daemon) == before, "both as they were for the server")
+    in_call(a, b)
+    assert b.js("return document.getElementById('remote-video').srcObject === seen.stream")
+    b.write("awake")
+    a.receives("awake")
+    b.click("next")
+    a.until(lambda: not a.messages("partner"), "a new call")
+    in_call(a, b)
+
+
+def test_a_look_at_another_page_and_back_ends_no_call(
+    daemon_with: Callable[..., Daemon], two: tuple[Page, Page]
+) -> None:
+    """Else a link followed by mistake loses the partner, though Back was pressed at once."""
+    daemon, (a, b) = _daemon(daemon_with), two
+    before = _call(daemon, a, b, daemon.url)
+    a.driver.get("data:text/html,another page")
+    a.driver.back()
+    in_call(a, b)
+    assert before.items() <= _clients(daemon).items()
+    a.write("back again")
+    b.receives("back again")
+
+
 def test_who_slept_for_too_long_meets_somebody_again(
     daemon_with: Callable[..., Daemon], two: tuple[Page, Page]
 ) -> None:
