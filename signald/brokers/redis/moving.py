@@ -175,11 +175,12 @@ class Moving:
             holder: Who has taken it by an earlier attempt, of which its client did not hear; empty for nobody.
         """
         home = holder or f"{said.instance}/{said.boot}"
-        for _ in range(MOVES_FOLLOWED):
+        for moves in range(MOVES_FOLLOWED):
             name, _, boot = home.partition("/")
             if boot == self._boot:
                 await self._settles(said.client, besides=1)
-                if self._sessions.epoch(said.client) or not (holder or said.client in self.given_up):
+                # One that was given to us, and that nobody took from the store, has never come.
+                if self._sessions.epoch(said.client) or not (holder or moves or said.client in self.given_up):
                     return Fetched(Origin.GONE, why="it has ended here")
                 home = self._went.get(said.client, "")
             else:

@@ -131,6 +131,24 @@ def test_a_demand_that_the_next_process_reads() -> None:
     assert [each.origin for each in found] == [Origin.GONE, Origin.DEAD]
 
 
+def test_a_session_that_was_given_to_us_and_never_came() -> None:
+    """Its home could not reach the store in time, and the second attempt at the same place ends a call."""
+    clock, sent = Clock(), list[tuple[str, Letter]]()
+    moving = make_moving(
+        clock,
+        sent,
+        store=Mock(instance="a", reachable=True),
+        parked=Parked(),
+        sessions=Mock(epoch=Mock(return_value=0)),
+        seat=lambda instance: f"{instance}/boot-of-{instance}",
+        boot="boot-of-a",
+    )
+    token = Pass(VERSION, ClientId("client"), 0, 0, 0, 0.0, "b", "boot-of-b")
+    coming = Deferred.fromCoroutine(moving.fetch(token, 0, Attempt(), lambda: True))
+    moving.read("b", Given(len(sent), parked=False, to="a/boot-of-a"))
+    assert cast(Fetched, coming.result).origin is Origin.DEAD
+
+
 def test_a_session_that_comes_back_while_it_leaves() -> None:
     """Its partner would be told that it is away, wait for it in vain, and lose a call in which both are there."""
     clock, sent, client = Clock(), list[tuple[str, Letter]](), ClientId("client")
