@@ -1,5 +1,6 @@
 """The lane, on real sockets: polled by a reactor that only tests turn, and before a reactor of Twisted's."""
 
+import fcntl
 import select
 import socket
 from collections.abc import Iterator
@@ -41,8 +42,8 @@ class Lanes:
         """What the reactor reads."""
         return [one for one in self.reactor.getReaders() if one is not getattr(self.reactor, "waker", None)]
 
-    def connect(self) -> Accepted:
-        ours, other = socket.socketpair()
+    def connect(self, pair: tuple[socket.socket, socket.socket] | None = None) -> Accepted:
+        ours, other = pair or socket.socketpair()
         other.settimeout(5)
         lane: Any = self.lane
         protocol = Seen()
@@ -174,10 +175,13 @@ def test_an_end_is_not_taken_for_a_newcomers(lanes: Lanes) -> None:
     second.write(MUCH)
     number = second.fileno()
     come: list[Accepted] = []
+    waiting, other = socket.socketpair()
 
     def replace(_: bytes) -> None:
         second.connectionLost(Failure(CONNECTION_DONE))
-        come.append(lanes.connect())
+        with waiting:  # whatever else is free, the number is what this one gets
+            ours = socket.socket(fileno=fcntl.fcntl(waiting, fcntl.F_DUPFD_CLOEXEC, number))
+        come.append(lanes.connect((ours, other)))
 
     protocol: Any = first.protocol
     protocol.on_data = replace
