@@ -1,10 +1,13 @@
 """Accepting, on real sockets and a reactor that only the test turns."""
 
+import gc
 import os
 import resource
 import select
 import socket
+import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import pytest
@@ -17,6 +20,7 @@ from signald.network.accepting import AT_ONCE, accept_promptly
 from signald.network.lane import Lane
 from signald.network.output import Output
 from tests.support.seen import Seen
+from tests.support.waiting import PATIENCE_S
 
 
 class Listening:
@@ -45,9 +49,11 @@ class Listening:
 
     def turn_until(self, done: Callable[[], object]) -> None:
         """Turn the reactor, which waits for what comes."""
+        began = time.monotonic()
         while not done():
+            assert time.monotonic() - began < PATIENCE_S
             self.reactor.runUntilCurrent()
-            self.reactor.doIteration(5)
+            self.reactor.doIteration(0 if done() else 1)
 
     def end(self) -> None:
         for other in self.others:
@@ -123,23 +129,36 @@ def test_one_that_fails_at_its_beginning_takes_no_other_down(listening: Listenin
     listening.turn_until(lambda: heard)
 
 
+@contextmanager
+def no_descriptor_left() -> Iterator[None]:
+    """Every number up to the limit is in use, Twisted's spare one among them, and none becomes free by a collection."""
+    least, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    in_use = [int(name) for name in os.listdir("/proc/self/fd")]
+    taken: list[int] = []
+    gc.disable()
+    resource.setrlimit(resource.RLIMIT_NOFILE, (max(in_use) + 1, most))
+    try:
+        with pytest.raises(OSError, match="Too many open files"):
+            while True:
+                taken.append(os.dup(in_use[0]))
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (least, most))
+        gc.enable()
+        for number in taken:
+            os.close(number)
+
+
 def test_whoever_comes_while_no_descriptor_is_left_is_closed(listening: Listening) -> None:
     """A process that is out of file descriptors spins, and lets its clients wait for ever at the door."""
     listening.connect()
     listening.turn_until(lambda: listening.seen)
-    with socket.socket(listening.port.addressFamily) as late:
-        least, most = resource.getrlimit(resource.RLIMIT_NOFILE)
-        free = os.dup(late.fileno())  # all below it are in use
-        os.close(free)
-        resource.setrlimit(resource.RLIMIT_NOFILE, (free, most))
-        try:
-            address = listening.port.getHost()
-            late.connect((address.host, address.port))
-            late.setblocking(False)
-            listening.turn_until(lambda: select.select([late], [], [], 0)[0])
-            assert late.recv(1) == b""
-        finally:
-            resource.setrlimit(resource.RLIMIT_NOFILE, (least, most))
+    address = listening.port.getHost()
+    with socket.socket(listening.port.addressFamily) as late, no_descriptor_left():
+        late.connect((address.host, address.port))
+        late.setblocking(False)
+        listening.turn_until(lambda: select.select([late], [], [], 0)[0])
+        assert late.recv(1) == b""
     assert len(listening.seen) == 1
     listening.connect()
     listening.turn_until(lambda: len(listening.seen) == 2)
