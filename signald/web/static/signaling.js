@@ -86,8 +86,8 @@ export class SignalingClient extends Sender {
   #before = null;
   /** What a new client would be called, while it is not yet known whether the session goes on. @type {ReadyMessage | null} */
   #ready = null;
-  /** The last one. @type {ChallengeMessage | null} */
-  #challenge = null;
+  /** Ends the work for the last challenge: one before it, or of a session that is over, is of no use. @type {AbortController | null} */
+  #work = null;
   /** Whether the user of this class wants a connection. */
   #wanted = false;
   #attempt = 0;
@@ -268,20 +268,20 @@ export class SignalingClient extends Sender {
     }
     if (!session.clientId && message.type === "error") this.#refusal = message;
     session.receive(message);
-    if (message.type === "challenge") this.#work(message);
+    if (message.type === "challenge") this.#prove(message);
     if (HANDED_ON.has(message.type)) this.emit(message.type, /** @type {any} */ (message));
   }
 
   /** Prove to the server that this is no cheap script, if it wants that. Only the last challenge counts. @param {ChallengeMessage} asked */
-  async #work(asked) {
-    this.#challenge = asked;
-    const proof = await import("./work.js").then(({ solve }) => solve(asked)).catch(() => null);
-    if (proof && asked === this.#challenge) this.send(proof);
+  async #prove(asked) {
+    this.#work?.abort();
+    const { signal } = (this.#work = new AbortController());
+    const proof = await import("./work.js").then(({ solve }) => solve(asked, signal)).catch(() => null);
+    if (proof && !signal.aborted) this.send(proof);
   }
 
   /** @param {ReadyMessage} message */
   #begin(message) {
-    this.#challenge = null;
     const { state: before, wishes } = this.#before ?? {};
     this.#before = null;
     this.#session?.begin(message);
@@ -303,6 +303,7 @@ export class SignalingClient extends Sender {
 
   /** The session is over, but not what its user wants. */
   #forget() {
+    this.#work?.abort();
     if (this.#session?.clientId) this.#before = { state: this.#session.state, wishes: this.#session.wishes };
     this.#session = null;
   }
@@ -361,6 +362,7 @@ export class SignalingClient extends Sender {
    */
   #end(code, reason) {
     this.#wanted = false;
+    this.#work?.abort();
     this.#unwatch();
     const refusal = this.#refusal;
     this.#drop(END);

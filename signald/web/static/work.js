@@ -103,11 +103,13 @@ export function search(salt, challenge, most) {
  * Work in pieces, so that whoever else runs here is not kept waiting.
  *
  * @param {ChallengeMessage} challenge
+ * @param {AbortSignal} [signal]
  * @returns {Promise<number | null>}
  */
-export async function inPieces({ salt, challenge, maxnumber }) {
+export async function inPieces({ salt, challenge, maxnumber }, signal) {
   const more = search(salt, challenge, maxnumber);
   for (;;) {
+    if (signal?.aborted) return null;
     const until = performance.now() + PIECE_MS;
     while (performance.now() < until) {
       const found = more(TRIES);
@@ -121,10 +123,11 @@ export async function inPieces({ salt, challenge, maxnumber }) {
  * Solve a challenge.
  *
  * @param {ChallengeMessage} asked
- * @returns {Promise<import("./protocol.js").ProofRequest | null>} null if it has no solution
+ * @param {AbortSignal} [signal]  ends the work
+ * @returns {Promise<import("./protocol.js").ProofRequest | null>} null if it has no solution, or was ended
  */
-export async function solve(asked) {
-  const number = await inWorker(asked).catch(() => inPieces(asked));
+export async function solve(asked, signal) {
+  const number = await inWorker(asked, signal).catch(() => inPieces(asked, signal));
   if (number === null) return null;
   const { algorithm, challenge, salt, signature } = asked;
   return { type: "proof", algorithm, challenge, number, salt, signature };
@@ -135,10 +138,12 @@ export async function solve(asked) {
  * worker be made of text, or there is none, this rejects.
  *
  * @param {ChallengeMessage} challenge
+ * @param {AbortSignal} [signal]
  * @returns {Promise<number | null>}
  */
-function inWorker({ salt, challenge, maxnumber }) {
+function inWorker({ salt, challenge, maxnumber }, signal) {
   return new Promise((resolve, reject) => {
+    if (signal?.aborted) return resolve(null);
     if (typeof Worker === "undefined") throw new Error("no worker");
     const text = `const search=${search};onmessage=({data})=>postMessage(search(...data)(Infinity))`;
     const url = URL.createObjectURL(new Blob([text], { type: "text/javascript" }));
@@ -150,6 +155,7 @@ function inWorker({ salt, challenge, maxnumber }) {
     };
     worker.onmessage = ({ data }) => end(() => resolve(data));
     worker.onerror = () => end(() => reject(new Error("no worker")));
+    signal?.addEventListener("abort", () => end(() => resolve(null)), { once: true });
     worker.postMessage([salt, challenge, maxnumber]);
   });
 }

@@ -769,3 +769,45 @@ test("a storage that is full, forbidden or holds something else costs the reload
     assert.equal(server.socket.closedWith, 4002);
   });
 });
+
+test("only the last challenge is worked on: a phone would work for those before it, too, and for sessions that are over", async () => {
+  const working = new Set();
+  let made = () => {};
+  globalThis.Worker = class {
+    constructor() {
+      working.add(this);
+      made(this);
+    }
+    postMessage() {}
+    terminate() {
+      working.delete(this);
+    }
+  };
+  const nextWorker = () => new Promise((resolve) => (made = resolve));
+  const challenge = (turn) => ({
+    ...{ type: "challenge", algorithm: "SHA-256", challenge: "00".repeat(32), salt: `a?turn=${turn}&` },
+    ...{ maxnumber: 50_000, signature: "s", expires: 1_900_000_000 },
+  });
+  try {
+    client.connect();
+    server.socket.open().say(READY);
+    let begun = nextWorker();
+    server.socket.say(challenge(1));
+    const first = await begun;
+    begun = nextWorker();
+    server.socket.say(challenge(2));
+    const second = await begun;
+    assert.deepEqual([...working], [second]);
+    first.onmessage({ data: 7 });
+    second.onmessage({ data: 8 });
+    await new Promise(setImmediate);
+    assert.deepEqual(server.socket.heard.map(({ type, salt, number }) => [type, salt, number]), [["proof", "a?turn=2&", 8]]);
+    begun = nextWorker();
+    server.socket.say(challenge(3));
+    await begun;
+    client.close();
+    assert.equal(working.size, 0);
+  } finally {
+    delete globalThis.Worker;
+  }
+});

@@ -33,3 +33,29 @@ test("without a worker it is solved too, and all else is sent back as it came", 
   assert.deepEqual(solved, { ...asked, type: "proof", number: 1234 });
   assert.equal(await solve({ ...asked, type: "challenge", maxnumber: 1000, expires: 1 }), null);
 });
+
+test("work that is of no use any more ends at once: a page that never finds the number would take the battery for ever", async () => {
+  const endless = { type: "challenge", algorithm: "SHA-256", challenge: hash("else"), salt: "a&", signature: "s", maxnumber: 2 ** 53, expires: 1 };
+  const here = new AbortController();
+  const working = solve(endless, here.signal);
+  here.abort();
+  assert.equal(await working, null, "in pieces");
+  assert.equal(await solve(endless, AbortSignal.abort()), null, "before it begins");
+  let terminated = 0;
+  globalThis.Worker = class {
+    postMessage() {}
+    terminate() {
+      terminated += 1;
+    }
+  };
+  try {
+    const there = new AbortController();
+    const working = solve(endless, there.signal);
+    there.abort();
+    assert.equal(await working, null, "in a worker");
+    assert.equal(terminated, 1);
+    assert.equal(await solve(endless, AbortSignal.abort()), null, "before there is a worker");
+  } finally {
+    delete globalThis.Worker;
+  }
+});
