@@ -78,10 +78,13 @@ def prove(who: Standing, given: Proof, now: float) -> Effects:
     if toll is None or who.challenged is None:
         raise ProtocolError(ErrorCode.CHALLENGE_FAILED, "there is no challenge to solve")
     if not is_challenged(who, now):
-        late = Refuse(ProtocolError(ErrorCode.CHALLENGE_FAILED, "the challenge is too old"))
-        who.challenged = None
-        return (late, *challenge(who, now)) if who.owes else (late,)
-    toll.check(given, who.client, who.turn)
+        return _failed(who, ProtocolError(ErrorCode.CHALLENGE_FAILED, "the challenge is too old"), now)
+    try:
+        toll.check(given, who.client, who.turn)
+    except ProtocolError as problem:
+        if not toll.is_about(given, who.client, who.turn):
+            raise  # it crossed the last challenge, on which the client works: that one stays
+        return _failed(who, problem, now)
     who.challenged = None
     if not who.owes or who.ticket is None:
         who.paid = True
@@ -89,6 +92,13 @@ def prove(who: Standing, given: Proof, now: float) -> Effects:
     who.owes = False
     toll.note(now)
     return (Enqueue(who.ticket), *challenge(who, now))
+
+
+def _failed(who: Standing, problem: ProtocolError, now: float) -> Effects:
+    """Its work came to nothing, and it does not do it again: another challenge comes, now or with the next stay."""
+    who.challenged = None
+    told = Refuse(problem)
+    return (told, *challenge(who, now)) if who.owes else (told,)
 
 
 def returned(who: Standing, now: float) -> Effects:

@@ -135,13 +135,18 @@ class Toll:
         """
         good = (
             proof.algorithm == ALGORITHM
-            and proof.salt.endswith(f"&{_whose(client, turn)}&")
+            and self.is_about(proof, client, turn)
             and _hash(proof.salt, proof.number) == proof.challenge
-            and hmac.compare_digest(self._sign(proof.challenge).encode(), proof.signature.encode())
         )
         self.results["proven" if good else "failed"] += 1
         if not good:
             raise ProtocolError(ErrorCode.CHALLENGE_FAILED, "this is no solution of the last challenge of this client")
+
+    def is_about(self, proof: Proof, client: ClientId, turn: int) -> bool:
+        """Whether this answers the challenge of this turn, which was made here, right or wrong."""
+        return proof.salt.endswith(f"&{_whose(client, turn)}&") and hmac.compare_digest(
+            self._sign(proof.challenge).encode(), proof.signature.encode()
+        )
 
     def _sign(self, challenge: str) -> str:
         return hmac.digest(self._key, challenge.encode(), "sha256").hex()

@@ -108,25 +108,62 @@ def test_the_next_stay_is_paid_in_advance() -> None:
     "changed",
     [
         {"number": 8},
-        {"signature": "0" * 64},
-        {"challenge": "0" * 64},
         {"algorithm": "SHA-1"},
         {"salt": f"5eed?expires=1&client={NAME}&turn=1&"},
+    ],
+)
+def test_work_that_failed(changed: dict[str, Any]) -> None:
+    """A page whose work failed once is asked nothing more for two minutes, and meets nobody."""
+    toll = make_toll()
+    session = make_session(toll)
+    (challenge,) = challenges(session.receive(Available(), 0.0))
+    refused, again = session.receive(solution(challenge, **changed), 0.1)
+    assert isinstance(refused, Refuse)
+    assert refused.problem.code is ErrorCode.CHALLENGE_FAILED
+    assert session.owes
+    assert toll.results["failed"] == 1
+    with pytest.raises(ProtocolError, match="no solution of the last challenge"):
+        session.receive(solution(challenge), 0.2)
+    (fresh,) = challenges((again,))
+    assert Enqueue(session.ticket) in session.receive(solution(fresh), 0.3)  # type: ignore[arg-type]
+
+
+def test_work_that_failed_ahead_of_time() -> None:
+    """Whoever failed during the call presses Next, stands at the door, and is asked nothing for two minutes."""
+    session = make_session(make_toll())
+    (challenge,) = challenges(session.receive(Available(), 0.0))
+    (ahead,) = challenges(session.receive(solution(challenge), 0.0))
+    assert session.ticket is not None
+    session.receive(PartnerFound(session.ticket, RoomId("r"), ClientId("p"), initiator=True), 1.0)
+    (refused,) = session.receive(solution(ahead, number=8), 2.0)
+    assert isinstance(refused, Refuse)
+    (fresh,) = challenges(session.receive(Next(), 3.0))
+    assert Enqueue(session.ticket) in session.receive(solution(fresh), 3.1)
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        {"signature": "0" * 64},
+        {"challenge": "0" * 64},
+        {"salt": f"5eed?expires={int(UNIX_S + LIFE_S)}&client={NAME}&turn=1&"},
         {"salt": ""},
         {"signature": "ä"},
         {"challenge": "ä"},
     ],
 )
-def test_what_is_no_proof(changed: dict[str, Any]) -> None:
-    """A bot sends what it likes, and waits."""
+def test_what_is_no_proof_of_this_challenge(changed: dict[str, Any]) -> None:
+    """A bot sends what it likes, and waits; or a client whose proof crossed the next challenge is asked for ever."""
     toll = make_toll()
+    toll.make(NAME, 0.0)
     session = make_session(toll)
     (challenge,) = challenges(session.receive(Available(), 0.0))
     with pytest.raises(ProtocolError) as refused:
         session.receive(solution(challenge, **changed), 0.1)
-    assert refused.value.code is ErrorCode.CHALLENGE_FAILED
     assert session.owes
+    assert refused.value.code is ErrorCode.CHALLENGE_FAILED
     assert toll.results["failed"] == 1
+    assert Enqueue(session.ticket) in session.receive(solution(challenge), 0.2)  # type: ignore[arg-type]
 
 
 def test_a_proof_is_good_once_and_for_one() -> None:
