@@ -41,7 +41,10 @@ class UsualEnd(Failure):
 
     def check(self, *kinds: Any) -> Any:
         """See `Failure.check`, which compares names; these are classes."""
-        return next((kind for kind in kinds if isinstance(self.value, kind)), None)
+        for kind in kinds:
+            if isinstance(self.value, kind):
+                return kind
+        return None
 
 
 _REASONS: Final[dict[Exception, UsualEnd]] = {why: UsualEnd(why) for why in (CONNECTION_DONE, CONNECTION_LOST)}
@@ -234,6 +237,5 @@ class Lane:
         return why
 
     def _end(self, connection: Accepted, why: Exception) -> None:
-        self.removeReader(connection)
-        self.removeWriter(connection)
+        self._want(connection, 0, _READ | _WRITE)
         connection.connectionLost(_REASONS.get(why) or Failure(why))

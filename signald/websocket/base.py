@@ -1,6 +1,7 @@
 """Holds what every connection has, whoever reads its frames: its client, bounds on output, its end."""
 
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
 
 from twisted.internet.interfaces import IPushProducer
 from twisted.logger import Logger
@@ -31,7 +32,8 @@ INTERNAL_ERROR: Final = 1011
 TRY_AGAIN_LATER: Final = 1013
 
 
-class WebSockets(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class WebSockets:
     """Holds what all connections share.
 
     Attributes:

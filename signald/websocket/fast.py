@@ -113,7 +113,7 @@ class FastConnection(ClientConnection):
             at = end
             if self._held:
                 break
-        self._data = data[at:] if at else data
+        self._data = data[at:] if at < size else b""
         return None
 
     def _read_other(self, data: bytes, at: int) -> int | None:

@@ -23,7 +23,10 @@ except ImportError:  # there was no compiler
 else:
     _IN_C = _frames.texts
 
-_HEADS: Final = [bytes((TEXT, length)) for length in range(126)]
+_HEADS: Final = [
+    bytes((TEXT, size)) if size < 126 else bytes((TEXT, 126)) + size.to_bytes(2, "big") for size in range(1024)
+]
+"""Of frames of the usual sizes."""
 
 
 def unmask(mask: bytes, payload: bytes) -> bytes:
@@ -36,7 +39,7 @@ def unmask(mask: bytes, payload: bytes) -> bytes:
 def frame(text: bytes) -> bytes:
     """Make a whole text frame as a server sends it."""
     size = len(text)
-    if size < 126:
+    if size < len(_HEADS):
         return _HEADS[size] + text
     if size < 65536:
         return b"\x81\x7e" + size.to_bytes(2, "big") + text
