@@ -9,8 +9,9 @@ from signald.load.caller import Caller, Fault
 from signald.load.tally import Tally
 from signald.load.target import Target
 
-GIVEN_UP: Final = "given up: the time was over"
-"""What is counted for calls that are stopped from outside."""
+TIME_OVER: Final = "given up: the time was over"
+STOPPED: Final = "given up: stopped"
+"""What is counted for calls that are ended from outside: the words with which their tasks are cancelled."""
 
 
 class Plan:
@@ -42,15 +43,15 @@ async def make_call(plan: Plan, number: int, tally: Tally) -> None:
         await _both(side.connect() for side in sides)
         pool = f"{plan.pools}-{number}"
         await _both(_until_it_stands(side, pool, began, tally) for side in sides)
-        await asyncio.sleep(plan.hold_s)
+        await _both(side.stay(plan.hold_s) for side in sides)
         leaver, left = sorted(sides, key=lambda side: not side.initiator)
         await _both((leaver.leave(), left.be_left()))
         await _both(side.go() for side in sides)
         tally.whole += 1
     except Fault as fault:
         tally.errors[str(fault)] += 1
-    except asyncio.CancelledError:
-        tally.errors[GIVEN_UP] += 1
+    except asyncio.CancelledError as why:
+        tally.errors[str(why) or STOPPED] += 1
     finally:
         for side in sides:
             side.cut()

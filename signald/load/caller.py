@@ -110,6 +110,23 @@ class Caller(Wire):
         self._tally.took("matched", self._told - asked)
         await self._wait_for("candidates")
 
+    async def stay(self, seconds: float) -> None:
+        """Be in the call for so long.
+
+        Raises:
+            Fault: It ended before.
+        """
+        self._step = "leave"
+        self._awaited = asyncio.get_running_loop().create_future()
+        try:
+            if self._fault is not None:
+                raise self._fault
+            await asyncio.wait_for(self._awaited, seconds)
+        except TimeoutError:
+            pass
+        finally:
+            self._awaited = None
+
     async def leave(self) -> None:
         """Leave the partner, and wait until the service has heard it.
 

@@ -45,10 +45,24 @@ def _number(parse: Callable[[str], Any], low: float, high: float) -> Callable[[s
         except ValueError as error:
             raise argparse.ArgumentTypeError(str(error)) from None
         if not low <= value <= high:
-            raise argparse.ArgumentTypeError(f"{text} is not from {low:g} to {high:g}")
+            raise argparse.ArgumentTypeError(f"{text} is not from {low:.9g} to {high:.9g}")
         return value
 
     return bounded
+
+
+def _parse_whole(text: str) -> int:
+    try:
+        return int(text)
+    except ValueError:
+        raise ValueError(f"{text!r} is no whole number") from None
+
+
+def _parse_number(text: str) -> float:
+    try:
+        return float(text)
+    except ValueError:
+        raise ValueError(f"{text!r} is no number") from None
 
 
 def _said(parse: Callable[[str], Any]) -> Callable[[str], Any]:
@@ -74,9 +88,11 @@ def parser() -> argparse.ArgumentParser:
         "done, 130 stopped.",
     )
     made.add_argument("url", help="wss://example.org/ws; the path may be left out")
-    made.add_argument("--calls", type=_number(int, 1, MAX_CALLS), default=100, help="how many (100)")
-    made.add_argument("--rate", type=_number(float, 0.01, MAX_RATE), default=10.0, help="begun in a second (10)")
-    made.add_argument("--at-once", type=_number(int, 1, 100_000), default=500, help="under way, at most (500)")
+    made.add_argument("--calls", type=_number(_parse_whole, 1, MAX_CALLS), default=100, help="how many (100)")
+    made.add_argument(
+        "--rate", type=_number(_parse_number, 0.01, MAX_RATE), default=10.0, help="begun in a second (10)"
+    )
+    made.add_argument("--at-once", type=_number(_parse_whole, 1, 100_000), default=500, help="under way, at most (500)")
     hold = _number(parse_duration, 0, MAX_HOLD_S)
     made.add_argument("--hold", type=hold, default=1.0, metavar="DURATION", help="how long a call lasts (1s)")
     patience = _number(parse_duration, 0.1, 300)
@@ -114,8 +130,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
     Returns:
         The exit status.
     """
-    made = parser()
-    chosen = made.parse_args(arguments)
+    chosen = parser().parse_args(arguments)
+    try:
+        return _prepare(chosen)
+    except KeyboardInterrupt:  # before the first call: from then on `Run.stop` is called
+        sys.stderr.write("\nsignald-load: stopped, and nothing was done\n")
+        return STOPPED
+
+
+def _prepare(chosen: argparse.Namespace) -> int:
     try:
         target = _target(chosen)
         raise_file_limit(chosen.at_once)

@@ -17,7 +17,7 @@ async def show(run: Run, tally: Tally, out: TextIO) -> None:
     try:
         while True:
             await asyncio.sleep(_TERMINAL_S if live else _PLAIN_S)
-            said = line(run.seconds, tally)
+            said = line(run.seconds, tally, stopping=run.stopped)
             if live:
                 columns = shutil.get_terminal_size().columns - 1
                 out.write(f"\r\x1b[2K{said[:columns]}")
@@ -30,12 +30,14 @@ async def show(run: Run, tally: Tally, out: TextIO) -> None:
             out.flush()
 
 
-def line(seconds: float, tally: Tally) -> str:
-    """How it stands, in a line."""
+def line(seconds: float, tally: Tally, *, stopping: bool = False) -> str:
+    """How it stands, in a line that fits into a terminal of 80 columns."""
+    if stopping:
+        return f"{seconds:6.1f} s: stopping, {tally.open} calls still open; Ctrl-C once more ends them now"
     taken = tally.percentile_s("call", 99)
-    slowest = "" if taken is None else f", 99 % stand within {taken * 1000:.0f} ms"
+    slowest = "" if taken is None else f", call p99 {taken * 1000:.0f} ms"
     rate = tally.whole / seconds if seconds else 0.0
     return (
-        f"{seconds:6.1f} s: {tally.begun} calls begun, {tally.open} open, {tally.whole} whole ({rate:.1f}/s), "
+        f"{seconds:6.1f} s: {tally.begun} begun, {tally.open} open, {tally.whole} whole ({rate:.1f}/s), "
         f"{tally.failed} failed{slowest}"
     )

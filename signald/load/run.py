@@ -6,7 +6,7 @@ import resource
 import time
 from typing import Final
 
-from signald.load.call import Plan, make_call
+from signald.load.call import STOPPED, TIME_OVER, Plan, make_call
 from signald.load.tally import Tally
 
 _SPARE_FILES: Final = 64
@@ -75,7 +75,7 @@ class Run:
                 while self._calls:
                     await asyncio.wait(self._calls)
         except TimeoutError:
-            self._give_up()
+            self._give_up(TIME_OVER)
             while self._calls:
                 await asyncio.wait(self._calls)
         finally:
@@ -85,16 +85,16 @@ class Run:
     def stop(self) -> None:
         """Begin no more calls; the second time give up those under way."""
         if self.stopped:
-            self._give_up()
+            self._give_up(STOPPED)
         self.stopped = True
         if self._beginning is not None:
             self._beginning.cancel()
 
-    def _give_up(self) -> None:
+    def _give_up(self, why: str) -> None:
         if self._beginning is not None:
             self._beginning.cancel()
         for call in self._calls:
-            call.cancel()
+            call.cancel(why)
 
     async def _begin_calls(self) -> None:
         for number in range(self._pacing.calls):
