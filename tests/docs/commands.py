@@ -13,9 +13,10 @@ from pathlib import Path
 from bench import cli
 from signald.load.cli import parser
 from signald.settings.settings import SETTINGS
-from tests.docs.desk import PATIENCE_S, Desk
+from tests.docs.desk import Desk
 from tests.docs.page import ROOT
 from tests.docs.unchecked import PROGRAMS
+from tests.support.waiting import PATIENCE_S
 
 VARIABLES = {row.variable for row in SETTINGS}
 

@@ -27,8 +27,7 @@ from tests.support.operator import TOKEN
 from tests.support.redis import RedisServer
 from tests.support.service import meet
 from tests.support.tokens import SECRET
-
-PATIENCE_S = 60.0
+from tests.support.waiting import PATIENCE_S
 
 PASSWORD = "password"
 """Of the store, in all examples."""

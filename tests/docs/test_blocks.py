@@ -25,9 +25,10 @@ from signald.core.messages import Available, ClientMessage, ServerMessage
 from signald.core.wishes import Vocabulary, make_wish
 from signald.moderation.events import EndedEvent, MatchedEvent, ReportEvent
 from tests.docs import commands
-from tests.docs.desk import PATIENCE_S, Desk
+from tests.docs.desk import Desk
 from tests.docs.page import PAGES, ROOT, Block, blocks
 from tests.support import node
+from tests.support.waiting import PATIENCE_S
 
 STATIC = ROOT / "signald" / "web" / "static"
 PYTHON_KIT = ROOT / "clients" / "python" / "src"

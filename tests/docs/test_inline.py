@@ -15,9 +15,10 @@ from bench.modes import MODES as MODES_OF_BENCH
 from signald.load.cli import parser
 from signald.settings.settings import SETTINGS
 from tests.docs import commands, names
-from tests.docs.desk import PATIENCE_S, Desk
+from tests.docs.desk import Desk
 from tests.docs.page import PAGES, ROOT, anchors, inline, links, prose
 from tests.docs.unchecked import INLINE
+from tests.support.waiting import PATIENCE_S
 
 OPTIONS = {f"--{row.option}" for row in SETTINGS} | {"--check", "--help", "--version"}
 

@@ -13,6 +13,7 @@ from twisted.internet.task import Clock
 from twisted.logger import globalLogPublisher
 
 from signald.process.clock import measure_steadily
+from tests.support.waiting import PATIENCE_S
 
 YEARS_S = 1.8e9
 """How far the wall clock is from the monotonic one, about."""
@@ -148,7 +149,7 @@ def test_every_reactor_obeys() -> None:
     obeyed = set()
     for kind in getReactorTypes():
         command = [sys.executable, "-c", STEPPED, kind.shortName]
-        done = subprocess.run(command, capture_output=True, text=True, timeout=60)
+        done = subprocess.run(command, capture_output=True, text=True, timeout=PATIENCE_S)
         if "not on this machine" not in done.stderr:
             assert done.returncode == 0, (kind.shortName, done.stderr)
             obeyed.add(kind.shortName)
