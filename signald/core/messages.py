@@ -875,7 +875,7 @@ def parse(text: bytes) -> ClientMessage:
         message = _decode(text)
     except (msgspec.MsgspecError, RecursionError) as error:
         raise _explain(text, error) from None
-    # Few opening brackets prove little depth; only of many is depth counted. `count` looks at each byte by itself, which
+    # Few opening brackets prove little depth; only of many is depth counted. `count` looks at each byte by itself, and
     # takes longer than decoding; `replace`, and `in` with a number, look at many at a time.
     openings = len(text) - len(text.replace(b"{", b""))
     if _SQUARE_BRACKET in text:
