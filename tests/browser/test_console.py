@@ -147,7 +147,7 @@ def test_a_reported_client_is_banned_by_keyboard(store: RedisServer, open_page: 
             shown(page, "Banned: user mallory.")
             with pytest.raises(Closed):
                 mallory.expect("pong")
-            service[1].wait_for("one user banned for 86400 s by ada")
+            service[0].wait_for("one user banned for 86400 s by ada")
             assert others[0].sync() == [] == others[2].sync()
             focus(page, "Bans")
             page.press(Keys.ENTER)
@@ -164,6 +164,15 @@ def test_a_reported_client_is_banned_by_keyboard(store: RedisServer, open_page: 
             page.until(lambda: page.text("instances").count("serving") == 2, "both instances serve")
             looks.at(page, "the instances")
             assert page.text("settings") == ""
+            # Reports are read when those in them have long gone, and the instance that knew them, too.
+            service[1].stop()
+            focus(page, "Reports")
+            page.press(Keys.ENTER)
+            focus(page, f"Ban client {mallory.id}, reported")
+            page.press(Keys.ENTER)
+            shown(page, "Its user mallory is banned")
+            page.press(Keys.ENTER)
+            shown(page, "Banned: user mallory.")
             assert page.driver.title == "signald: console"
             assert page.js("return document.querySelectorAll('img, iframe, script:not([src])').length") == 0
             assert page.js("return [document.cookie, localStorage.length, sessionStorage.length]") == ["", 0, 0]

@@ -61,12 +61,12 @@ export function kick(client, after) {
   };
 }
 
-/** Ban whoever is or was this client. @param {string} client @param {string | undefined} user @param {() => void} after */
+/** Ban whoever is or was this client: by its user, who is known when the client has long gone. @param {string} client @param {string | undefined} user @param {() => void} after */
 export function ban(client, user, after) {
   const what = user ? `Its user ${user} is banned, on all instances.` : "Its address is banned, on all instances.";
   ask(`Ban client ${client}`, what, "Ban", { seconds: true, whom: false });
   done = after;
-  does = async () => `Banned: ${banned(await api.post("bans", { client, ...chosen() }))}.`;
+  does = async () => `Banned: ${banned(await api.post("bans", { ...(user ? { user } : { client }), ...chosen() }))}.`;
 }
 
 /** Ban somebody by what is written. @param {string[]} kinds @param {() => void} after */
