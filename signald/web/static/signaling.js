@@ -88,6 +88,8 @@ export class SignalingClient extends Sender {
   #ready = null;
   /** Ends the work for the last challenge: one before it, or of a session that is over, is of no use. @type {AbortController | null} */
   #work = null;
+  /** The last one, if the work came to nothing: who wishes to wait tries it again, as the server asks for no other so soon. @type {ChallengeMessage | null} */
+  #unsolved = null;
   /** Whether the user of this class wants a connection. */
   #wanted = false;
   #attempt = 0;
@@ -198,6 +200,7 @@ export class SignalingClient extends Sender {
     const id = session.asked;
     if (this.#admitted) this.#write(text);
     if (this.#admitted && session.full) this.ping();
+    if (looks && this.#unsolved) this.#prove(this.#unsolved);
     return id;
   }
 
@@ -274,10 +277,18 @@ export class SignalingClient extends Sender {
 
   /** Prove to the server that this is no cheap script, if it wants that. Only the last challenge counts. @param {ChallengeMessage} asked */
   async #prove(asked) {
-    this.#work?.abort();
+    this.#rest();
     const { signal } = (this.#work = new AbortController());
     const proof = await import("./work.js").then(({ solve }) => solve(asked, signal)).catch(() => null);
-    if (proof && !signal.aborted) this.send(proof);
+    if (signal.aborted) return;
+    if (proof) this.send(proof);
+    else this.#unsolved = asked;
+  }
+
+  /** Work for no challenge any more. */
+  #rest() {
+    this.#work?.abort();
+    this.#unsolved = null;
   }
 
   /** @param {ReadyMessage} message */
@@ -303,7 +314,7 @@ export class SignalingClient extends Sender {
 
   /** The session is over, but not what its user wants. */
   #forget() {
-    this.#work?.abort();
+    this.#rest();
     if (this.#session?.clientId) this.#before = { state: this.#session.state, wishes: this.#session.wishes };
     this.#session = null;
   }
@@ -362,7 +373,7 @@ export class SignalingClient extends Sender {
    */
   #end(code, reason) {
     this.#wanted = false;
-    this.#work?.abort();
+    this.#rest();
     this.#unwatch();
     const refusal = this.#refusal;
     this.#drop(END);

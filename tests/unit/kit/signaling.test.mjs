@@ -770,7 +770,13 @@ test("a storage that is full, forbidden or holds something else costs the reload
   });
 });
 
-test("only the last challenge is worked on: a phone would work for those before it, too, and for sessions that are over", async () => {
+const challenge = (turn) => ({
+  ...{ type: "challenge", algorithm: "SHA-256", challenge: "00".repeat(32), salt: `a?turn=${turn}&` },
+  ...{ maxnumber: 50_000, signature: "s", expires: 1_900_000_000 },
+});
+
+/** Workers that find what the test says. */
+async function withWorkers(run) {
   const working = new Set();
   let made = () => {};
   globalThis.Worker = class {
@@ -783,12 +789,15 @@ test("only the last challenge is worked on: a phone would work for those before 
       working.delete(this);
     }
   };
-  const nextWorker = () => new Promise((resolve) => (made = resolve));
-  const challenge = (turn) => ({
-    ...{ type: "challenge", algorithm: "SHA-256", challenge: "00".repeat(32), salt: `a?turn=${turn}&` },
-    ...{ maxnumber: 50_000, signature: "s", expires: 1_900_000_000 },
-  });
   try {
+    await run(working, () => new Promise((resolve) => (made = resolve)));
+  } finally {
+    delete globalThis.Worker;
+  }
+}
+
+test("only the last challenge is worked on: a phone would work for those before it, too, and for sessions that are over", () =>
+  withWorkers(async (working, nextWorker) => {
     client.connect();
     server.socket.open().say(READY);
     let begun = nextWorker();
@@ -807,7 +816,21 @@ test("only the last challenge is worked on: a phone would work for those before 
     await begun;
     client.close();
     assert.equal(working.size, 0);
-  } finally {
-    delete globalThis.Worker;
-  }
-});
+  }));
+
+test("work that failed is tried again when somebody presses Start again: the server asks for no other for two minutes", () =>
+  withWorkers(async (_, nextWorker) => {
+    client.connect();
+    server.socket.open().say(READY);
+    client.available();
+    let begun = nextWorker();
+    server.socket.say(challenge(1));
+    (await begun).onmessage({ data: null });
+    await new Promise(setImmediate);
+    server.socket.say({ type: "error", code: "CHALLENGE_REQUIRED", message: "no proof has come" });
+    begun = nextWorker();
+    client.available();
+    (await begun).onmessage({ data: 8 });
+    await new Promise(setImmediate);
+    assert.deepEqual(server.socket.heard.map(({ type, number }) => [type, number]), [["available", undefined], ["available", undefined], ["proof", 8]]);
+  }));
