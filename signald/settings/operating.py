@@ -80,7 +80,7 @@ class OperatorSettings(Group):
         for name, value in (("ADMIN_TOKEN", self.admin_token), ("ADMIN_TOKENS", self.admin_tokens)):
             if value and not self.admin_listen:
                 raise SettingsError(f"{name}: set ADMIN_LISTEN too, the endpoint on which it is shown")
-        for number, each in enumerate(self.admin_tokens if self.admin_token else (), 1):
+        for number, each in enumerate(self.admin_tokens, 1):
             if each.name == ADMIN or each.token == self.admin_token:
                 what = "name" if each.name == ADMIN else "token"
                 raise SettingsError(f"ADMIN_TOKENS: entry {number} has the {what} of whoever shows ADMIN_TOKEN")

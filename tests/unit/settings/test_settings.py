@@ -337,6 +337,10 @@ def test_several_may_have_tokens() -> None:
             {"ADMIN_LISTEN": "tcp:1", "ADMIN_TOKENS": f"admin:moderator:{'y' * 16}", "ADMIN_TOKEN": "x" * 16},
             "ADMIN_TOKENS: entry 1 has the name of whoever shows ADMIN_TOKEN",
         ),
+        (
+            {"ADMIN_LISTEN": "tcp:1", "ADMIN_TOKENS": f"{tokens},admin:moderator:{'y' * 16}"},
+            "ADMIN_TOKENS: entry 3 has the name of whoever shows ADMIN_TOKEN",
+        ),
     ):
         with pytest.raises(SettingsError, match=rf"^{about}"):
             settings.parse(wrong)
