@@ -94,7 +94,7 @@ def parse_tokens(text: str) -> tuple[str, ...]:
     """Take the tokens of a file: one a line.
 
     Raises:
-        ValueError: There is none, or one could not stand in a header.
+        ValueError: There is none, or one could not stand in a header, or there is one alone.
     """
     tokens = tuple(line.strip() for line in text.splitlines() if line.strip())
     if not tokens:
@@ -102,4 +102,6 @@ def parse_tokens(text: str) -> tuple[str, ...]:
     for number, token in enumerate(tokens, 1):
         if not all(char.isascii() and (char.isalnum() or char in "-_.") for char in token):
             raise ValueError(f"--tokens: number {number} is no JWT")
+    if len(set(tokens)) == 1:
+        raise ValueError("--tokens: there is one alone, and nobody is matched with themselves: two or more are needed")
     return tokens

@@ -101,8 +101,8 @@ def test_tokens_are_shown_in_turn() -> None:
     assert "Origin" not in dict(target("a").headers(0))
 
 
-@pytest.mark.parametrize("text", ["", "\n", "a.b.c\nd e\n", "a.b.c\r\nX-Evil: 1", "ä.b.c"])
+@pytest.mark.parametrize("text", ["", "\n", "a.b.c\nd e\n", "a.b.c\r\nX-Evil: 1", "ä.b.c", "a.b.c\n", "a.b.c\na.b.c"])
 def test_what_are_no_tokens(text: str) -> None:
-    """A line of another file becomes a header of each handshake."""
+    """A line of another file becomes a header of each handshake; or a user alone waits for itself in each call."""
     with pytest.raises(ValueError, match="--tokens"):
         parse_tokens(text)
