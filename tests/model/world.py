@@ -19,6 +19,7 @@ from signald.brokers.redis.letters import Claim, Envelope, Left, Letter, Relayed
 from signald.brokers.redis.links import Incoming, Outgoing
 from signald.brokers.redis.outside import Taken, Wanted
 from signald.brokers.redis.pairing import Pairing
+from signald.brokers.redis.relaying import Relaying
 from signald.core.blocks import Blocks
 from signald.core.effects import Effects, Enqueue, LeaveRoom, Relay, Withdraw
 from signald.core.encounters import Party
@@ -56,7 +57,8 @@ class Instance:
         """Whether commands go to the store."""
         self.hears = True
         """Whether letters come from there: that is another connection."""
-        self.pairing = Pairing(name, self, self, world.new_room_id, Blocks(3600.0))
+        self.relaying = Relaying(self, self)
+        self.pairing = Pairing(name, self, self, world.new_room_id, Blocks(3600.0), self.relaying)
         policy = Policy(rematch_delay_s=1.0)
         self.sessions = {
             ClientId(client): Session(ClientId(client), policy, v1=is_modern(client)) for client in clients
@@ -184,12 +186,12 @@ class Instance:
             self.pairing.withdraw(effect.ticket, self.world.now)
         elif isinstance(effect, LeaveRoom):
             self.world.parted.setdefault(effect.room, set()).add(effect.why)
-            self.pairing.leave(effect.room, session.client, effect.why)
+            self.relaying.leave(effect.room, session.client, effect.why)
         elif isinstance(effect, Relay):
             key = f"{session.client} in {effect.room}"
             number = self.world.said.get(key, 0)
             self.world.said[key] = number + 1
-            self.pairing.relay(effect.room, session.client, f"{effect.room} {number}".encode())
+            self.relaying.relay(effect.room, session.client, f"{effect.room} {number}".encode())
 
     # --- what the broker does -----------------------------------------------------------------------------------------
 
@@ -227,7 +229,7 @@ class Instance:
     def _arrived(self, link: Outgoing) -> None:
         for letter in link.arrived():
             if isinstance(letter, Relayed):
-                self.pairing.delivered(letter)
+                self.relaying.delivered(letter)
 
     def is_early(self, sender: str) -> bool:
         """Whether what a neighbour has written has overtaken what it has sent before."""
@@ -386,7 +388,7 @@ class World:
                 instance.died_at,
                 instance.connected,
                 instance.hears,
-                _pairing(instance.pairing),
+                _pairing(instance),
                 [(s.client, s.state.name, s.ticket, s.room, s.partner) for s in instance.sessions.values()],
                 list(instance.commands),
                 list(instance.replies),
@@ -607,15 +609,15 @@ class World:
                 said = self.said.get(f"{session.partner} in {session.room}", 0)
                 heard = instance.heard.get(f"{client} in {session.room}", [])
                 assert len(heard) == said, f"{client} heard {heard} of {said}"
-        rooms = sum(instance.pairing.rooms for _, instance in self.running())
+        rooms = sum(len(instance.relaying) for _, instance in self.running())
         paired = sum(session.state is State.PAIRED for session, _ in sessions.values())
-        local = sum(len(instance.pairing._local) for _, instance in self.running())
+        local = sum(len(instance.relaying._local) for _, instance in self.running())
         assert rooms + local == paired, f"{rooms} rooms and {paired} paired clients"
         # Tickets of the dead are removed by whoever comes upon them.
         texts = [filed.ticket for filed in self.queue]
         filed = {client for instance, client, _ in map(parse_ticket, texts) if instance in self.leases}
         assert filed == set(waiting), f"{filed} stand in the queue, {waiting} wait"
-        assert not any(instance.pairing.held_bytes for _, instance in self.running())
+        assert not any(instance.relaying.held_bytes for _, instance in self.running())
 
 
 def is_modern(client: str) -> bool:
@@ -630,17 +632,18 @@ def _may_meet(one: Ticket, other: Ticket, now: float) -> bool:
     return one.pool == other.pool and may_meet(side, theirs) and likes
 
 
-def _pairing(pairing: Pairing) -> list[Any]:
+def _pairing(instance: Instance) -> list[Any]:
+    pairing, relaying = instance.pairing, instance.relaying
     stays = [
         (stay.ticket, stay.place, stay.claim, stay.seeking, stay.sought_at, stay.seeks)
         for stay in pairing._stays.values()
     ]
-    remote = [(room.id, room.client, room.partner, room.instance, room.held_bytes) for room in pairing._remote]
-    claims = [(room, stay.ticket.client) for room, stay in pairing._claims.items()]
+    remote = [(room.id, room.client, room.partner, room.instance, room.held_bytes) for room in relaying._remote]
+    claims = [(room, stay.ticket.client) for room, stay in pairing._claims._stays.items()]
     return [
-        stays, pairing._queue.oldest(), claims, pairing._deadlines, pairing._queue._changes,
-        list(pairing._local.values()),
-        remote, pairing._away_since, pairing._alone, pairing._looked_at, pairing.held_bytes,
+        stays, pairing._queue.oldest(), claims, pairing._claims._deadlines, pairing._queue._changes,
+        list(relaying._local.values()),
+        remote, pairing._away_since, pairing._alone, pairing._looked_at, relaying.held_bytes,
     ]  # fmt: skip
 
 

@@ -7,7 +7,6 @@ with each other. What happens in each fault stands in docs/scaling.md.
 from collections.abc import Callable, Sequence
 from typing import Any, Final
 
-from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IListeningPort
 from twisted.internet.task import deferLater
 
@@ -39,6 +38,7 @@ from signald.brokers.redis.parked import ParkedSessions
 from signald.brokers.redis.post import Post
 from signald.brokers.redis.problems import Problem
 from signald.brokers.redis.questions import SharedQuestions
+from signald.brokers.redis.relaying import Relaying
 from signald.brokers.redis.store import Store
 from signald.brokers.redis.url import StoreAddress
 from signald.core.bans import Ban
@@ -142,7 +142,7 @@ class RedisBroker:
         )
         self.inbox = SharedInbox(self._store.access, keys, reports, clock.seconds, common_time)
         self._ticks = Periodic(clock, TICK_S, self._tick, "the store's tick")
-        self._renewals = Periodic(clock, RENEW_S, self._renew, "the renewal of the lease")
+        self._renewals = Periodic(clock, RENEW_S, lambda: self._membership.renew(), "the renewal of the lease")
 
     # --- Broker -------------------------------------------------------------------------------------------------------
 
@@ -174,7 +174,7 @@ class RedisBroker:
     @property
     def rooms(self) -> int:
         """How many rooms have a client of this instance."""
-        return self._pairing.rooms
+        return len(self._relaying)
 
     @property
     def neighbours(self) -> int:
@@ -184,7 +184,7 @@ class RedisBroker:
     @property
     def held_bytes(self) -> int:
         """See `Broker.held_bytes`."""
-        return self._pairing.held_bytes
+        return self._relaying.held_bytes
 
     def start(self, events: BrokerEvents, moderation: ModerationEvents, sessions: SessionEvents | None = None) -> None:
         """See `Broker.start`."""
@@ -201,12 +201,13 @@ class RedisBroker:
             block=self.block,
             fence=lambda client, epoch, attempt: self._moving.rivals.fence(client, epoch, attempt),
         )
-        ids, boot, resume_s, per_user = self._new_room_id, self._boot, self._resume_s, self._waiting_per_user
-        self._pairing = Pairing(self.instance, errands, events, ids, blocks, boot, resume_s, per_user)
+        ids, resume_s, per_user = self._new_room_id, self._resume_s, self._waiting_per_user
+        self._relaying = Relaying(errands, events, self._boot, resume_s)
+        self._pairing = Pairing(self.instance, errands, events, ids, blocks, self._relaying, resume_s, per_user)
         self._moving = Moving(
             store=self._store,
             parked=ParkedSessions(self._store, self._keys, self._resume_s, self._boot),
-            halves=self._pairing.halves,
+            halves=self._relaying.halves,
             send=send,
             sessions=NoSessions() if sessions is None else sessions,
             seat=self._seat,
@@ -223,7 +224,7 @@ class RedisBroker:
             self._neighbours,
             self._boot,
             self._at_turns_end,
-            self._pairing.delivered,
+            self._relaying.delivered,
             lambda instance: self._pairing.unanswered(instance, self._clock.seconds()),
         )
         self._membership = Membership(
@@ -293,27 +294,28 @@ class RedisBroker:
 
     def relay(self, room: RoomId, sender: ClientId, text: bytes) -> None:
         """See `Broker.relay`."""
-        self._pairing.relay(room, sender, text)
+        self._relaying.relay(room, sender, text)
 
     def relay_offer(self, room: RoomId, sender: ClientId, text: bytes) -> None:
         """See `Broker.relay_offer`."""
-        self._pairing.relay_offer(room, sender, text)
+        self._relaying.relay_offer(room, sender, text)
 
     def leave(self, room: RoomId, client: ClientId, why: Parting = "gone") -> None:
         """See `Broker.leave`."""
-        self._pairing.leave(room, client, why)
+        self._relaying.leave(room, client, why)
 
     def away(self, room: RoomId, client: ClientId, seconds: float) -> None:
         """See `Broker.away`."""
-        self._pairing.client_away(room, client, seconds)
+        self._relaying.client_away(room, client, seconds)
 
     def back(self, room: RoomId, client: ClientId, *, lost: bool, epoch: int, attempt: Attempt) -> None:
         """See `Broker.back`."""
-        self._pairing.client_back(room, client, lost=lost, epoch=epoch, attempt=attempt)
+        self._relaying.client_back(room, client, lost=lost, epoch=epoch, attempt=attempt)
 
     def partner_instance(self, room: RoomId) -> str:
         """See `Broker.partner_instance`."""
-        return self._seat(self._pairing.partner_instance(room)) or self._pairing.halves.seat_of(room)
+        where = self._relaying.where_is_partner(room, self.instance)
+        return self._seat(where) or self._relaying.halves.seat_of(room)
 
     def _seat(self, instance: str) -> str:
         boot = self._boot if instance == self.instance else self._membership.peers.boot(instance)
@@ -377,9 +379,6 @@ class RedisBroker:
         return await self._questions.ask(question)
 
     # --- the store and the time ---------------------------------------------------------------------------------------
-
-    def _renew(self) -> "Deferred[None] | None":
-        return self._membership.renew()
 
     def _tick(self) -> None:
         now = self._clock.seconds()

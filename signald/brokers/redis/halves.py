@@ -3,7 +3,7 @@
 Such a room waits here for as long as sessions are kept, and keeps what is said to the one who is missing. Whoever
 brings that session to life asks with a later epoch (`Rejoin`); a home that hears of a later epoch gives up its own.
 
-Pure, as `signald.brokers.redis.pairing`, whose rooms these are.
+Pure, as `signald.brokers.redis.relaying`, whose rooms these are.
 """
 
 from collections import OrderedDict

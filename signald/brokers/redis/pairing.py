@@ -1,4 +1,4 @@
-"""Pairs the clients of one instance among many, by match and confirm: tickets, claims, rooms.
+"""Pairs the clients of one instance among many, by match and confirm: tickets and claims.
 
 The store's queue gives a ticket to one instance only, but it cannot know whether the client behind it is still there.
 So a ticket of another instance is only *claimed*: its owner confirms or refuses. Whatever is lost on the way ends as a
@@ -7,39 +7,22 @@ refusal, or as a room that both sides leave: no ghost, no double match, no one-s
 Pure: time is passed in, what goes out goes to `Outside`, and outcomes of the store come in by `sought`.
 """
 
-from collections import OrderedDict, deque
 from collections.abc import Callable, Mapping
 from heapq import nsmallest
 from typing import Any, Final
 
-import msgspec
-
 from signald.brokers.interface import BrokerEvents
-from signald.brokers.redis.halves import Halves
-from signald.brokers.redis.letters import (
-    Away,
-    Back,
-    Check,
-    Claim,
-    Confirm,
-    Deny,
-    Left,
-    Letter,
-    Moved,
-    Relayed,
-    Released,
-    Stops,
-    Sync,
-)
+from signald.brokers.redis.letters import Claim, Confirm, Deny, Left, Letter, Released, Stops, Sync
 from signald.brokers.redis.outside import Crowd, Filed, Outcome, Outside, Taken, Wanted
-from signald.brokers.redis.rooms import RemoteRoom, RemoteRooms
+from signald.brokers.redis.relaying import Relaying
+from signald.brokers.redis.rooms import RemoteRoom
+from signald.brokers.redis.stays import Claims, Pending, Places, Stay
 from signald.core.blocks import Blocks
 from signald.core.encounters import Party
 from signald.core.ids import ClientId, RoomId
 from signald.core.inputs import PartnerFound
 from signald.core.matching import CROWDED, Crowded, Crowds, Queue, Ticket
-from signald.core.messages import Parting, parting
-from signald.core.passes import Attempt
+from signald.core.messages import Parting
 from signald.core.rooms import Room
 
 CLAIM_TIMEOUT_S: Final = 2.0
@@ -59,70 +42,6 @@ LOOK_AGAIN_AT_MOST: Final = 16
 """Tickets that are looked at at once, in turn. In a healthy service few wait at all."""
 
 
-class Pending(msgspec.Struct, frozen=True):
-    """A claim that was not answered yet."""
-
-    room: RoomId
-    instance: str
-    partner: ClientId
-    deadline: float
-
-
-class Places:
-    """Places in the queue of tickets that were withdrawn for a while.
-
-    Args:
-        seconds: How long each is remembered.
-    """
-
-    __slots__ = ("_places", "_seconds")
-
-    def __init__(self, seconds: float) -> None:
-        self._seconds = seconds
-        self._places: OrderedDict[ClientId, tuple[int, int, float]] = OrderedDict()
-
-    def get(self, ticket: Ticket) -> int | None:
-        """The place of a ticket, if it is remembered."""
-        number, place, _ = self._places.get(ticket.client, (0, 0, 0.0))
-        return place if number == ticket.number else None
-
-    def keep(self, ticket: Ticket, place: int, now: float) -> None:
-        """Remember a place."""
-        self._places.pop(ticket.client, None)
-        self._places[ticket.client] = (ticket.number, place, now + self._seconds)
-
-    def tick(self, now: float) -> None:
-        """Time has passed: who did not come back in time is forgotten."""
-        while self._places and next(iter(self._places.values()))[2] <= now:
-            self._places.popitem(last=False)
-
-
-class Stay:
-    """One waiting ticket of this instance."""
-
-    __slots__ = ("claim", "in_passing", "place", "reached", "seeking", "seeks", "sought_at", "ticket")
-
-    def __init__(self, ticket: Ticket) -> None:
-        self.ticket = ticket
-        self.reached = ""  # how far the last search has come, if it was not to the end
-        self.in_passing = False  # whether the search is one of those that are made each second
-        self.place: int | None = None
-        self.claim: Pending | None = None
-        self.seeking = False
-        self.sought_at = ticket.since
-        self.seeks = 0
-
-    @property
-    def may_be_filed(self) -> bool:
-        """Whether it may stand in the queue although it was taken out: the store was asked again meanwhile."""
-        return self.seeking or self.seeks > 1
-
-    @property
-    def busy(self) -> bool:
-        """Whether an answer is awaited, of the store or of another instance."""
-        return self.seeking or self.claim is not None
-
-
 class Pairing:
     """The state of one instance.
 
@@ -132,8 +51,8 @@ class Pairing:
         events: Who is told of matches, relays and partners that left.
         new_room_id: Makes an id that was never used.
         blocks: Who is kept apart, as far as this process knows; what the store knows counts besides.
-        boot: This process's boot id.
-        resume_s: How long a room waits for one whose home is gone; seconds.
+        relaying: Has the rooms of those who met.
+        resume_s: How long the place of one whose connection is gone is remembered; seconds.
         waiting_per_user: Clients of one user that wait here at most; 0 for any number.
     """
 
@@ -144,7 +63,7 @@ class Pairing:
         events: BrokerEvents,
         new_room_id: Callable[[], RoomId],
         blocks: Blocks,
-        boot: str = "",
+        relaying: Relaying,
         resume_s: float = 0.0,
         waiting_per_user: int = 0,
     ) -> None:
@@ -156,12 +75,8 @@ class Pairing:
         self._blocks = blocks
         # The same tickets, oldest first: for the time without a store, and to look after them.
         self._queue = Queue(blocks, per_user=waiting_per_user)
-        self._claims: dict[RoomId, Stay] = {}
-        self._deadlines: deque[Pending] = deque()
-        self._local: dict[RoomId, Room] = {}
-        self._remote = RemoteRooms()
-        self.halves = Halves(self._remote, self._local, outside, events, boot, resume_s)
-        """Rooms that wait for one of the two."""
+        self._claims = Claims()
+        self._relaying = relaying
         self.places = Places(resume_s)
         """Places in the queue of those who may come back."""
         self._away_since: float | None = None
@@ -179,23 +94,13 @@ class Pairing:
         """How many clients of this instance wait where."""
         return self._queue.crowds()
 
-    @property
-    def rooms(self) -> int:
-        """How many rooms have a client of this instance."""
-        return len(self._local) + len(self._remote)
-
-    @property
-    def held_bytes(self) -> int:
-        """Bytes of relays that are on their way to the store."""
-        return self._remote.held_bytes
-
     def tickets(self) -> list[Ticket]:
         """The waiting tickets, oldest first."""
         return self._queue.oldest()
 
     def instances(self) -> set[str]:
         """Every instance with which this one has a room or a claim."""
-        return self._remote.instances() | {stay.claim.instance for stay in self._claims.values() if stay.claim}
+        return self._relaying.instances() | {claim.instance for claim in self._claims}
 
     # --- calls of the broker interface --------------------------------------------------------------------------------
 
@@ -224,71 +129,9 @@ class Pairing:
             self.places.keep(ticket, stay.place, now)
         self._forget(stay)
         self._outside.unfile(ticket)
-        if stay.claim is not None:
-            del self._claims[stay.claim.room]
-            self._outside.send(stay.claim.instance, Left(stay.claim.room))
-
-    def leave(self, room: RoomId, client: ClientId, why: Parting = "gone") -> None:
-        """A client left its room."""
-        local = self._local.pop(room, None)
-        if local is not None:
-            self._events.partner_left(local.partner_of(client), room, why)
-            return
-        remote = self._remote.get(room)
-        if remote is not None:
-            self.halves.end(remote, why)
-
-    def client_away(self, room: RoomId, client: ClientId, seconds: float) -> None:
-        """A client of this instance has no connection for now."""
-        local, remote = self._local.get(room), self._remote.get(room)
-        if local is not None:
-            self._events.partner_away(local.partner_of(client), room, seconds)
-        elif remote is not None and remote.instance:
-            self._outside.send(remote.instance, Away(room, seconds))
-
-    def client_back(self, room: RoomId, client: ClientId, *, lost: bool, epoch: int, attempt: Attempt) -> None:
-        """A client of this instance goes on."""
-        local, remote = self._local.get(room), self._remote.get(room)
-        if local is not None:
-            self._events.partner_back(local.partner_of(client), room, lost)
-        elif remote is not None and remote.instance:
-            self._outside.send(remote.instance, Back(room, lost, epoch, attempt))
-        elif remote is not None:  # its partner hears of it when it comes
-            remote.lost = remote.lost or lost
-
-    def partner_instance(self, room: RoomId) -> str:
-        """Where the partner in a room is; empty for nowhere."""
-        return self.instance if room in self._local else self.halves.instance_of(room)
-
-    def relay(self, room: RoomId, sender: ClientId, text: bytes) -> None:
-        """Carry a message to the sender's partner."""
-        local = self._local.get(room)
-        if local is not None:
-            self._events.relayed(local.partner_of(sender), room, text)
-        else:
-            self._relay_to_another(Relayed(room, text))
-
-    def relay_offer(self, room: RoomId, sender: ClientId, text: bytes) -> None:
-        """The same for an offer."""
-        local = self._local.get(room)
-        if local is not None:
-            partner = local.partner_of(sender)
-            self._events.relayed(partner, room, text)
-            self._events.offered(partner, room)
-        else:
-            self._relay_to_another(Relayed(room, text, is_offer=True))
-
-    def _relay_to_another(self, relayed: Relayed) -> None:
-        """Carry a message to a partner on another instance, or keep it for one that has no home."""
-        remote = self._remote.get(relayed.room)
-        if remote is None:
-            return
-        if remote.held is not None:
-            self.halves.keep(remote, relayed.text)
-        elif self._remote.hold(remote, relayed.text):
-            self._outside.send(remote.instance, relayed)
-        else:
-            self._end(remote)
+        if (claim := stay.claim) is not None:
+            self._claims.end(claim.room)
+            self._outside.send(claim.instance, Left(claim.room))
 
     # --- the store and the time ---------------------------------------------------------------------------------------
 
@@ -308,16 +151,15 @@ class Pairing:
 
     def tick(self, now: float) -> None:
         """Time has passed: claims run out, two who were kept apart may meet, tickets are looked after."""
-        self.halves.tick(now)
+        self._relaying.halves.tick(now)
         self.places.tick(now)
-        while self._deadlines and self._deadlines[0].deadline <= now:
-            self._run_out(self._deadlines.popleft(), now)
+        for claim in self._claims.overdue(now):
+            self._outside.suspect(claim.instance)
+            self._give_up(claim.instance, claim.room, now)
         if self._away_since is not None and not self._alone and now - self._away_since >= ALONE_AFTER_S:
             self._go_on_alone(now)
         for ticket in self._queue.changed(now):
-            stay = self._stay(ticket.client, ticket.number)
-            if stay is not None:
-                self._seek(stay, now)
+            self._seek_for(ticket.client, ticket.number, now)
         if now - self._looked_at >= LOOK_AGAIN_S:
             self._looked_at = now
             self._look_again(now)
@@ -346,13 +188,10 @@ class Pairing:
         else:
             deadline = now + CLAIM_TIMEOUT_S + CLAIM_TRIPS * self.trip_s
             claim = Pending(self._new_room_id(), outcome.instance, outcome.client, deadline)
-            stay.claim = claim
-            self._claims[claim.room] = stay
-            self._deadlines.append(claim)
+            self._claims.begin(stay, claim)
             resumes = self._events.resumes(ticket.client)
             taken = claim.room, ticket.client, outcome.client, outcome.number
-            letter = Claim(*taken, ticket.user, resumes, ticket.likes, ticket.takes_data)
-            self._outside.send(claim.instance, letter)
+            self._outside.send(claim.instance, Claim(*taken, ticket.user, resumes, ticket.likes, ticket.takes_data))
 
     def _go_on(self, stay: Stay | None, outcome: Filed | Crowd, now: float) -> None:
         """Nobody was found, among those that were looked at."""
@@ -368,47 +207,27 @@ class Pairing:
 
     def read(self, instance: str, letter: Letter, now: float) -> None:
         """A letter of another instance."""
-        _READ[type(letter)](self, instance, letter, now)
-
-    def delivered(self, relayed: Relayed) -> None:
-        """A relay is in the store, or will never be: it is no longer held."""
-        self._remote.delivered(relayed)
+        if not self._relaying.read(instance, letter):
+            _READ[type(letter)](self, instance, letter, now)
 
     def lost(self, instance: str, now: float) -> None:
-        """Letters of this instance were lost: rooms that may have missed something begin anew, or else end."""
-        for room in self._remote.of(instance):
-            if not room.resumes or not self._events.resumes(room.client):
-                self._end(room)
-            elif room.held is not None:
-                room.lost = True
-            else:
-                self._outside.send(instance, Back(room.id, lost=True))
-                self._events.partner_back(room.client, room.id, True)
+        """Letters of this instance were lost: so may be answers to our claims, and what was said in rooms."""
+        self._relaying.lost(instance)
         self.unanswered(instance, now)
 
     def gone(self, instance: str, now: float, why: Parting = "gone") -> None:
         """This instance is dead, or another process under its name."""
-        for room in self._remote.of(instance):
-            # What the events of one room bring about may have closed another.
-            if room.resumes and room.id in self._remote:
-                self._remote.move(room, "")
-                self.halves.wait(room, now)
-            elif self._remote.close(room.id) is not None:
-                self._events.partner_left(room.client, room.id, why)
+        self._relaying.gone(instance, now, why)
         self.unanswered(instance, now)
 
     def unanswered(self, instance: str, now: float) -> None:
         """Claims at this instance will not be answered: look for somebody else."""
-        for room, stay in list(self._claims.items()):
-            if stay.claim is not None and stay.claim.instance == instance:
-                self._outside.send(instance, Left(room))
-                self._unclaim(room, now)
+        for room in self._claims.at(instance):
+            self._give_up(instance, room, now)
 
     def check(self, instance: str) -> None:
         """Let the other side compare the rooms that both have, or will have if it has confirmed our claims."""
-        claimed = {room for room, stay in self._claims.items() if stay.claim and stay.claim.instance == instance}
-        rooms = sorted(claimed.union(room.id for room in self._remote.of(instance)))
-        self._outside.send(instance, Check(rooms, [room.id for room in self.halves.waiting()]))
+        self._relaying.check(instance, self._claims.at(instance))
 
     def _claimed(self, instance: str, claim: Claim, now: float) -> None:
         stay = self._stay(claim.client, claim.number)
@@ -420,90 +239,42 @@ class Pairing:
             self._outside.send(instance, Deny(claim.room))
             self._seek(stay, now)
             return
-        self._forget(stay)
-        if stay.may_be_filed:
-            self._outside.unfile(stay.ticket)
-        self._remote.open(RemoteRoom(claim.room, claim.client, claim.claimant, instance, resumes=claim.resumes))
+        self._met(stay)
+        self._relaying.open(RemoteRoom(claim.room, claim.client, claim.claimant, instance, resumes=claim.resumes))
         # Who waited longer offers: it is the first to know.
         found = PartnerFound(stay.ticket, claim.room, claim.claimant, True, claim.user, claim.likes, claim.takes_data)
         if self._events.matched(found):
-            resumes = self._events.resumes(claim.client)
-            ticket = stay.ticket
-            confirm = Confirm(claim.room, ticket.user, resumes, ticket.likes, ticket.takes_data)
-            self._outside.send(instance, confirm)
+            ticket, resumes = stay.ticket, self._events.resumes(claim.client)
+            self._outside.send(instance, Confirm(claim.room, ticket.user, resumes, ticket.likes, ticket.takes_data))
         else:
-            self._remote.close(claim.room)
+            self._relaying.take_back(claim.room)
             self._outside.send(instance, Deny(claim.room))
 
     def _confirmed(self, instance: str, confirm: Confirm, now: float) -> None:
-        stay = self._claims.pop(confirm.room, None)
+        stay = self._claims.get(confirm.room)
         if stay is None or stay.claim is None:
-            if confirm.room not in self._remote:
+            if confirm.room not in self._relaying:
                 self._outside.send(instance, Left(confirm.room))
             return
         partner = stay.claim.partner
+        self._claims.end(confirm.room)
         if self._must_not_meet(stay.ticket.party(), Party(partner, confirm.user)):
             self._outside.send(instance, Left(confirm.room))
-            stay.claim = None
             self._seek(stay, now)
             return
-        self._forget(stay)
-        if stay.may_be_filed:
-            self._outside.unfile(stay.ticket)
-        opened = RemoteRoom(confirm.room, stay.ticket.client, partner, instance, resumes=confirm.resumes)
-        self._remote.open(opened)
+        self._met(stay)
+        self._relaying.open(RemoteRoom(confirm.room, stay.ticket.client, partner, instance, resumes=confirm.resumes))
         found = PartnerFound(stay.ticket, confirm.room, partner, False, confirm.user, confirm.likes, confirm.takes_data)
         if not self._events.matched(found):
-            self._remote.close(confirm.room)
+            self._relaying.take_back(confirm.room)
             self._outside.send(instance, Left(confirm.room))
 
-    def _denied(self, instance: str, deny: Deny, now: float) -> None:
-        self._unclaim(deny.room, now)
-
     def _left(self, instance: str, left: Left, now: float) -> None:
-        remote, by = self._remote.get(left.room), left.by or instance
-        if remote is not None:
-            passed_on = remote.held is not None and remote.last_instance == instance
-            if passed_on or remote.last_instance == by or self._of(left.room, by):
-                self.halves.close(remote)
-                self._events.partner_left(remote.client, left.room, parting(left.why))
-        elif not self.halves.pass_on(left, by=by, instance=instance):
+        if not self._relaying.left(instance, left):
             self._unclaim(left.room, now)
 
-    def _relayed(self, instance: str, relayed: Relayed, now: float) -> None:
-        remote = self._of(relayed.room, instance)
-        if remote is not None:
-            self._events.relayed(remote.client, relayed.room, relayed.text)
-            if relayed.is_offer:
-                self._events.offered(remote.client, relayed.room)
-        elif not self._knows(relayed.room):
-            self._outside.send(instance, Left(relayed.room))
-
-    def _partner_away(self, instance: str, away: Away, now: float) -> None:
-        remote = self._of(away.room, instance)
-        if remote is not None:
-            self._events.partner_away(remote.client, away.room, away.seconds)
-
-    def _partner_back(self, instance: str, back: Back, now: float) -> None:
-        remote = self._of(back.room, instance)
-        if remote is not None:
-            remote.goes_on(back.epoch, back.attempt)
-            self._events.partner_back(remote.client, back.room, back.lost)
-
     def _released(self, instance: str, released: Released, now: float) -> None:
-        stay = self._stay(released.client, released.number)
-        if stay is not None:
-            self._seek(stay, now)
-
-    def _checked(self, instance: str, check: Check, now: float) -> None:
-        theirs = set(check.rooms)
-        ours = {room.id: room for room in self._remote.of(instance)}
-        for room in theirs - set(ours):
-            if self._of(room, instance) is None and not self._knows(room):
-                self._outside.send(instance, Left(room))
-        for room in set(ours) - theirs - set(check.waiting):
-            if ours[room].held is None:
-                self._end(ours[room])
+        self._seek_for(released.client, released.number, now)
 
     def _stops(self, instance: str, stops: Stops, now: float) -> None:
         self.gone(instance, now, "stopping")
@@ -513,19 +284,6 @@ class Pairing:
 
     # --- inside -------------------------------------------------------------------------------------------------------
 
-    def _of(self, room: RoomId, instance: str) -> RemoteRoom | None:
-        """The room that there is with an instance; one whose client has another home is told so."""
-        remote = self._remote.get(room)
-        if remote is None or remote.instance == instance:
-            return remote
-        if remote.epoch:
-            self._outside.send(instance, Moved(remote.partner, remote.epoch, False, room, remote.attempt.counted))
-        return None
-
-    def _knows(self, room: RoomId) -> bool:
-        """Whether there is such a room, or a client has gone elsewhere with it."""
-        return room in self._remote or room in self._local or self.halves.has_parted(room)
-
     def _stay(self, client: ClientId, number: int) -> Stay | None:
         stay = self._stays.get(client)
         return stay if stay is not None and stay.ticket.number == number else None
@@ -533,6 +291,11 @@ class Pairing:
     def _forget(self, stay: Stay) -> None:
         del self._stays[stay.ticket.client]
         self._queue.withdraw(stay.ticket)
+
+    def _met(self, stay: Stay) -> None:
+        self._forget(stay)
+        if stay.may_be_filed or self._alone:
+            self._outside.unfile(stay.ticket)
 
     def _seek(self, stay: Stay, now: float, *, reached: str = "", in_passing: bool = False) -> None:
         """Look for a partner of one who waits, if nothing is on its way for it.
@@ -564,33 +327,31 @@ class Pairing:
         for stay in nsmallest(LOOK_AGAIN_AT_MOST, due, key=lambda stay: stay.sought_at):
             self._seek(stay, now, reached=stay.reached, in_passing=True)
 
-    def _release(self, taken: Taken, now: float) -> None:
-        if taken.instance != self.instance:
-            self._outside.send(taken.instance, Released(taken.client, taken.number))
-            return
-        stay = self._stay(taken.client, taken.number)
+    def _seek_for(self, client: ClientId, number: int, now: float) -> None:
+        stay = self._stay(client, number)
         if stay is not None:
             self._seek(stay, now)
 
-    def _run_out(self, claim: Pending, now: float) -> None:
-        if claim.room in self._claims:
-            self._outside.suspect(claim.instance)
-            self._outside.send(claim.instance, Left(claim.room))
-            self._unclaim(claim.room, now)
+    def _release(self, taken: Taken, now: float) -> None:
+        if taken.instance == self.instance:
+            self._seek_for(taken.client, taken.number, now)
+        else:
+            self._outside.send(taken.instance, Released(taken.client, taken.number))
+
+    def _give_up(self, instance: str, room: RoomId, now: float) -> None:
+        self._outside.send(instance, Left(room))
+        self._unclaim(room, now)
 
     def _unclaim(self, room: RoomId, now: float) -> None:
-        stay = self._claims.pop(room, None)
+        stay = self._claims.end(room)
         if stay is not None:
-            stay.claim = None
             self._seek(stay, now)
 
     def _go_on_alone(self, now: float) -> None:
         self._alone = True
-        for room, stay in self._claims.items():
-            if stay.claim is not None:
-                self._outside.send(stay.claim.instance, Left(room))
-                stay.claim = None
-        self._claims.clear()
+        for claim in self._claims:
+            self._outside.send(claim.instance, Left(claim.room))
+            self._claims.end(claim.room)
         for ticket in self._queue.oldest():
             if ticket in self._queue:
                 self._match_alone(self._stays[ticket.client], now)
@@ -615,36 +376,25 @@ class Pairing:
             self._seek(newer, now)
             return
         for stay in (older, newer):
-            self._forget(stay)
-            if stay.may_be_filed or self._alone:
-                self._outside.unfile(stay.ticket)
+            self._met(stay)
         room = Room(self._new_room_id(), older.ticket.client, newer.ticket.client)
-        self._local[room.id] = room
+        self._relaying.open(room)
         told = self._events.matched(PartnerFound.of(older.ticket, newer.ticket, room.id, initiator=True))
         if told and self._events.matched(PartnerFound.of(newer.ticket, older.ticket, room.id, initiator=False)):
             return
-        del self._local[room.id]
+        self._relaying.take_back(room.id)
         if told:
             self._events.partner_left(room.first, room.id)
         else:
             self.enqueue(newer.ticket, now)
 
-    def _end(self, remote: RemoteRoom) -> None:
-        self.halves.close(remote)
-        self._outside.send(remote.instance, Left(remote.id))
-        self._events.partner_left(remote.client, remote.id)
-
 
 _READ: Final[Mapping[type[Any], Callable[[Pairing, str, Any, float], None]]] = {
     Claim: Pairing._claimed,
     Confirm: Pairing._confirmed,
-    Deny: Pairing._denied,
+    Deny: lambda pairing, instance, deny, now: pairing._unclaim(deny.room, now),
     Left: Pairing._left,
-    Relayed: Pairing._relayed,
     Released: Pairing._released,
-    Check: Pairing._checked,
-    Away: Pairing._partner_away,
-    Back: Pairing._partner_back,
     Sync: Pairing._nothing,
     Stops: Pairing._stops,
 }

@@ -1,12 +1,12 @@
 """What one instance asks of the store and of others for those that wait, and when."""
 
 from typing import Any
-from unittest.mock import Mock
 
-from signald.brokers.interface import BrokerEvents, Half
-from signald.brokers.redis.letters import Check, Left, Letter, Rejoin
+from signald.brokers.interface import BrokerEvents
+from signald.brokers.redis.letters import Left, Letter
 from signald.brokers.redis.outside import Filed, Outside, Taken, Wanted
 from signald.brokers.redis.pairing import CLAIM_TIMEOUT_S, LOOK_AGAIN_AT_MOST, LOOK_AGAIN_S, Pairing
+from signald.brokers.redis.relaying import Relaying
 from signald.core.blocks import Blocks
 from signald.core.encounters import Party
 from signald.core.ids import ClientId, RoomId
@@ -59,11 +59,7 @@ def _conforms(wishes: Wishes) -> Outside:
 
 
 def pairing(wishes: Wishes, events: BrokerEvents = NOBODY) -> Pairing:
-    return Pairing("one", wishes, events, lambda: RoomId("room"), Blocks(1.0))
-
-
-HALF = Half(RoomId("room"), ClientId("a"), 1, ClientId("B"), "two/its boot", (), Attempt())
-"""Of a client that has come to instance one; its partner was on instance two."""
+    return Pairing("one", wishes, events, lambda: RoomId("room"), Blocks(1.0), Relaying(wishes, events))
 
 
 def test_whoever_waits_is_looked_after_in_turn() -> None:
@@ -96,39 +92,3 @@ def test_a_claim_waits_longer_the_farther_the_store_is() -> None:
         assert Left(RoomId("room")) not in wishes.sent
         paired.tick(patience_s)
         assert Left(RoomId("room")) in wishes.sent
-
-
-def test_a_partner_who_has_not_heard_yet_that_it_was_found() -> None:
-    """Two come back in the moment in which the store does, and both hear that the other has left."""
-    found, events = Wishes(), Mock(is_here=Mock(return_value=True))
-    here = pairing(found, events)
-    here.halves.open(HALF, 0.0)
-    here.halves.rejoin("two", Rejoin(HALF.room, HALF.client, 1, HALF.partner, "", Attempt()), 1, Attempt(), 0.0)
-
-    looking = pairing(Wishes(), events)
-    looking.halves.open(HALF._replace(client=HALF.partner, partner=HALF.client, partner_instance="one/boot"), 0.0)
-    looking.check("one")
-    (check,) = _checks(looking)
-    here.read("two", check, 0.0)
-    assert here.rooms == 1
-    assert not any(isinstance(letter, Left) for letter in found.sent)
-
-    here.read("two", Check([], []), 0.0)
-    assert here.rooms == 0, "a room that the other one has not, and does not look for, is over"
-
-
-def test_a_process_that_took_the_name_of_one_that_died() -> None:
-    """It knows none of the calls of the one before it, and to say so would end those that can go on."""
-    events = Mock(resumes=Mock(return_value=True))
-    here = pairing(Wishes(), events)
-    here.halves.open(HALF, 0.0)
-    here.halves.rejoin("two", Rejoin(HALF.room, HALF.client, 1, HALF.partner, "", Attempt()), 1, Attempt(), 0.0)
-    here.gone("two", 1.0)
-    here.read("two", Left(HALF.room), 1.0)
-    assert here.rooms == 1
-    events.partner_left.assert_not_called()
-
-
-def _checks(paired: Pairing) -> list[Letter]:
-    outside: Any = paired._outside
-    return [letter for letter in outside.sent if isinstance(letter, Check)]
