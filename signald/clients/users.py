@@ -105,11 +105,15 @@ class Users(PeriodicService):
                 return TokenRefused(TOO_MANY_OF_USER.message, refusal=TOO_MANY_OF_USER)
             self._replace(others)
         identified = Identified(identity.user, self._now() + identity.expires - unix_time, identity.facts)
+        self._seat(client, identified)
+        return identified
+
+    def _seat(self, client: Client, identified: Identified) -> None:
+        """Count a client as one of its user; and if it was not, all that the user has on all instances."""
         is_new = self._remember(client, identified)
         if is_new and self._at_most and self._ask is not None:
             wait_s = 0.0 if client.outbox is None else RESUME_WITHIN_S
-            self._settle_once(identity.user, self._ask, wait_s)
-        return identified
+            self._settle_once(identified.user, self._ask, wait_s)
 
     def seats(self, asked: WhereIs) -> list[Seat]:
         """The connections of a user on this instance."""
@@ -142,7 +146,9 @@ class Users(PeriodicService):
         """Close what a user has too much on all instances together. Whoever looks, and whenever, closes the same."""
         if wait_s:
             await deferLater(self._clock, wait_s)
-        seats = [seat for seats in read(await ask(WhereIs(user)), list[Seat]) for seat in seats]
+        found = [seat for seats in read(await ask(WhereIs(user)), list[Seat]) for seat in seats]
+        # One that has just changed its home may be counted in both.
+        seats = {seat.client: seat for seat in sorted(found, key=_by_coming)}.values()
         if len(seats) > self._at_most:
             refuse = self._overflow is Overflow.REFUSE
             too_many = sorted(seats, key=_by_coming, reverse=not refuse)[self._at_most :]
@@ -166,7 +172,9 @@ class Users(PeriodicService):
                 return False
             self._replace(others)
         self.forget(instead_of)
-        self._remember(client, identity)
+        if self._overflow is Overflow.REPLACE:
+            self.forget(client)  # what takes the place of others is the newest
+        self._seat(client, identity)
         return True
 
     def _replace(self, others: list[Client]) -> None:

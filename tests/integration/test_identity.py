@@ -7,7 +7,7 @@ import pytest
 from tests.support.client import Client, Closed
 from tests.support.proxy import Proxy
 from tests.support.redis import RedisServer
-from tests.support.service import Service, meet
+from tests.support.service import Service, meet, talk
 from tests.support.tokens import SECRET, sign
 from tests.support.waiting import until
 
@@ -54,6 +54,29 @@ def test_connections_of_a_user_on_all_instances(store: RedisServer, overflow: st
         known(stays[0], "ada")
         assert [client.sync() for client in stays] == [[], [], []]
         meet(stays[0], bob)
+        assert service.errors() == []
+
+
+@pytest.mark.parametrize("overflow", ["refuse", "replace"])
+def test_who_comes_back_is_counted_on_all_instances(store: RedisServer, overflow: str) -> None:
+    """Whoever loses connections, makes others elsewhere and takes up the first again has as many as it likes."""
+    variables = {"AUTH_MODE": "optional", "JWT_SECRET": SECRET, "MAX_CONNECTIONS_PER_USER": "1"}
+    with Service(store.url, store.url, joined=True, USER_OVERFLOW=overflow, **variables) as service:
+        first, bob = known(service.modern(0), "ada"), service.modern(1)
+        meet(first, bob)
+        eve = [known(service.modern(number), "eve") for number in (0, 1)]
+        until(lambda: any(map(_is_out, eve)), "all are counted who came up to now")
+        first.abort()
+        bob.expect("partner-away")
+        tab, cat = known(service.client(1), "ada"), service.client(0)
+        meet(tab, cat)
+        talk(tab, cat)  # letters keep their order: what was asked for the sake of the tab is answered
+        again, answer = service.resume(0, first)
+        assert answer["type"] == "resumed"
+        gone, stays = (again, tab) if overflow == "refuse" else (tab, again)
+        assert gone.wait_closed() == 1008
+        stays.sync()
+        assert not stays.ended
         assert service.errors() == []
 
 

@@ -152,6 +152,24 @@ class RefusedHandshakes(MemoryTest):
         again.send("ice", candidate=None)
         self.assertEqual(bob.types(), ["ice"])
 
+    def test_who_comes_back_takes_the_place_of_a_newer_one(self) -> None:
+        """A page that goes on beside a new tab of its user and the new tab throw each other out, and nobody is left."""
+        limit = {"MAX_CONNECTIONS_PER_USER": "1", "USER_OVERFLOW": "replace"}
+        daemon = self.start(REDIS_URL="redis://127.0.0.1:1", **limit, **TOKENS)
+        ada, bob = daemon.modern(f"bearer.{ADA}"), daemon.modern()
+        ada.send("available")
+        bob.send("available")
+        daemon.advance(5)
+        tab = self.connect(daemon, f"bearer.{ADA}")
+        daemon.advance(0.3)
+        again = self.connect(daemon, f"bearer.{ADA}")
+        again.take()
+        again.send("resume", token=ada.token, received=ada.received)
+        self.assertEqual(again.take()[0]["type"], "resumed")
+        daemon.advance(5)
+        self.assertEqual((ada.close_code, tab.close_code, again.close_code), (4001, 1008, None))
+        self.assertEqual(bob.types(), ["matched"])
+
     def test_guest_in_the_second_before_it_must_go(self) -> None:
         """One too many meets somebody in that second, who then waits for it for the time of a lost connection."""
         daemon = self.start(MAX_CONNECTIONS_PER_USER="1", **TOKENS)

@@ -2,11 +2,12 @@
 
 from typing import Any
 
+import msgspec
 from twisted.internet.task import Clock
 
 from signald.brokers.interface import Answers
 from signald.clients.client import Client
-from signald.clients.questions import Asking, Question, WhereIs
+from signald.clients.questions import Asking, Kick, Question, Seat, WhereIs
 from signald.clients.users import Users
 from signald.core.ids import ClientId, UserId
 from signald.core.limits import MessageRate, Overflow
@@ -69,3 +70,26 @@ def test_tokens_of_two_users_in_turn_ask_the_other_instances_once_a_second() -> 
     assert len(asked) == last, "it goes on asking"
     users.identify(client, "bob")
     assert asked[last:] == [WhereIs(UserId("bob"))]
+
+
+def test_a_session_that_changes_its_home_is_one() -> None:
+    """A home that was frozen still counts whom another instance has by now, and throws out this one, for being two."""
+    clock, kicked = Clock(), []
+
+    async def ask(question: Question) -> Answers:
+        if isinstance(question, Kick):
+            kicked.append(question.client)
+            return Answers({})
+        (here,) = users.seats(WhereIs(UserId("ada")))
+        before = [Seat(here.came - 60.0, here.client), *(Seat(here.came - 30.0, ClientId(name)) for name in others)]
+        return Answers({"home": msgspec.json.encode([here]), "former home": msgspec.json.encode(before)})
+
+    users, others = make_users(clock, 1, Overflow.REFUSE, ask), list[str]()
+    client = make_client("moved")
+    users.identify(client, "ada")
+    assert kicked == []
+    others.append("another")
+    users.forget(client)
+    clock.advance(2.0)
+    users.identify(client, "ada")
+    assert kicked == ["moved"]
