@@ -173,6 +173,11 @@ def test_a_reported_client_is_banned_by_keyboard(store: RedisServer, open_page: 
             shown(page, "Its user mallory is banned")
             page.press(Keys.ENTER)
             shown(page, "Banned: user mallory.")
+            page.expected_errors.append("ERR_")
+            service[0].stop()
+            focus(page, "History of both")
+            page.press(Keys.ENTER)
+            shown(page, "The history is not to be had")
             assert page.driver.title == "signald: console"
             assert page.js("return document.querySelectorAll('img, iframe, script:not([src])').length") == 0
             assert page.js("return [document.cookie, localStorage.length, sessionStorage.length]") == ["", 0, 0]

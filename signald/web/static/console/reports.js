@@ -61,7 +61,8 @@ function item(report) {
       return `Report ${reportId} is ${what}.`;
     }, () => load());
   const states = ["open", "acted", "dismissed"].filter((each) => each !== state);
-  const history = el("details", { ontoggle: () => history.open && others(report, history) }, el("summary", {}, "History of both"));
+  const failed = (/** @type {unknown} */ error) => tell(`The history is not to be had: ${error instanceof Error ? error.message : error}`);
+  const history = el("details", { ontoggle: () => history.open && others(report, history).catch(failed) }, el("summary", {}, "History of both"));
   return el("li", { className: "card" },
     el("h3", {}, theirs(reason), ": ", theirs(reported.userId ?? reported.clientId)),
     text ? el("blockquote", { dir: "auto" }, text) : null,
