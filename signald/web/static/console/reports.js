@@ -62,7 +62,8 @@ function item(report) {
     }, () => load());
   const states = ["open", "acted", "dismissed"].filter((each) => each !== state);
   const failed = (/** @type {unknown} */ error) => tell(`The history is not to be had: ${error instanceof Error ? error.message : error}`);
-  const history = el("details", { ontoggle: () => history.open && others(report, history).catch(failed) }, el("summary", {}, "History of both"));
+  const told = el("div"); // Beside the summary: that keeps the focus when more is known.
+  const history = el("details", { ontoggle: () => history.open && others(report, told).catch(failed) }, el("summary", {}, "History of both"), told);
   return el("li", { className: "card" },
     el("h3", {}, theirs(reason), ": ", theirs(reported.userId ?? reported.clientId)),
     text ? el("blockquote", { dir: "auto" }, text) : null,
@@ -86,13 +87,14 @@ async function others(report, into) {
   const parts = [];
   for (const [title, { clientId, userId }] of [["Reported", report.reported], ["Reporter", report.reporter]]) {
     const id = userId ?? clientId;
-    const { reports } = await api.get(`reports?limit=${OTHERS}&about=${encodeURIComponent(id)}`);
+    const { reports, complete } = await api.get(`reports?limit=${OTHERS}&about=${encodeURIComponent(id)}`);
     const rest = reports.filter((/** @type {any} */ other) => other.reportId !== report.reportId);
     const lines = rest.map((/** @type {any} */ other) => {
       const did = [other.reporter.userId, other.reporter.clientId].includes(id) ? "reported somebody" : "was reported";
       return el("li", {}, moment(other.time), ` ${did}: `, theirs(other.reason), `, ${other.state}`, other.note ? ": " : null, other.note ? theirs(other.note) : null);
     });
-    parts.push(el("p", {}, `${title} `, theirs(id), `: ${rest.length ? "" : "nothing else."}`), el("ul", {}, ...lines));
+    const known = complete ? (rest.length ? "" : "nothing else.") : "not all is known, the store is away.";
+    parts.push(el("p", {}, `${title} `, theirs(id), `: ${known}`), el("ul", {}, ...lines));
   }
-  into.replaceChildren(/** @type {Node} */ (into.firstChild), ...parts);
+  into.replaceChildren(...parts);
 }
