@@ -143,6 +143,9 @@ class Homes:
         await self._rejoin(client, packed)
         if self._clients.find(client.id) is not client or client.session.state is not State.AWAY:
             self._fail(newcomer, "it has been thrown out, or goes on elsewhere or by a later attempt", said)
+        elif self._resuming.is_banned(packed.user):  # while it had no home that could have ended it
+            self._clients.end(client, "its user is banned", "removed")
+            self._fail(newcomer, "its user is banned", said)
         elif not _waits(newcomer) or not self._clients.may_return(client, newcomer):
             self._resuming.wait_for(client)
             self._fail(newcomer, "it may not be here", said)
@@ -192,7 +195,7 @@ class Homes:
         return (
             _waits(newcomer)
             and self._clients.find(said.client) is None
-            and self._resuming.may_have(newcomer, packed.user)
+            and self._resuming.may_be(newcomer, packed.user)
             and parcel.is_last(packed, said.epoch, said.sent, wish.received, wish.which())
         )
 

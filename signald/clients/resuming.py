@@ -271,14 +271,16 @@ class Resuming:
     def _is_good(self, client: Client, here: Client, said: Pass, wish: Resume) -> bool:
         """Whether a token is the last one of a session that is here."""
         last = is_last(here, said.epoch, said.sent, wish.received, wish.which())
-        return last and self.may_have(client, here.session.user)
+        user = here.session.user
+        return last and self.may_be(client, user) and not self.is_banned(user)
 
-    def may_have(self, client: Client, user: UserId | None) -> bool:
-        """Whether whoever is on this connection may have a session of that user."""
-        own = client.session.user
-        if own is not None and user is not None and own != user:
-            return False
-        return user is None or not self._terms.banned(user)
+    def may_be(self, client: Client, user: UserId | None) -> bool:
+        """Whether whoever is on this connection may be that user."""
+        return None in (client.session.user, user) or client.session.user == user
+
+    def is_banned(self, user: UserId | None) -> bool:
+        """Whether a user may not come in."""
+        return user is not None and self._terms.banned(user)
 
     def _take(self, newcomer: Client, client: Client, said: Pass, wish: Resume) -> None:
         """Let a session that is here go on with the newcomer's connection; the newcomer is no more."""

@@ -272,6 +272,22 @@ def test_a_banned_user_stays_out(store: RedisServer) -> None:
         assert service.errors() == []
 
 
+def test_a_user_who_is_banned_while_it_has_no_home(store: RedisServer) -> None:
+    """The partner of somebody who was banned during a deploy waits for it until its time is over."""
+    with Moderated(store) as service:
+        mallory, ada = known(service.modern(0), "mallory"), service.modern(1)
+        meet(mallory, ada)
+        service[0].kill()
+        assert mallory.wait_closed() == 1012
+        ada.expect("partner-away")
+        assert service[0].wait_exit() == 0
+        assert service.operator(1).ask("POST", "/bans", {"user": "mallory", "seconds": 60})[0] == 201
+        _, answer = service.resume(1, mallory)
+        assert answer["code"] == "RESUME_FAILED"
+        assert ada.expect("partner-left")["reason"] == "removed"
+        assert service.errors() == []
+
+
 def test_a_ban_outlasts_the_token(store: RedisServer) -> None:
     """Who is in a call when its token ends cannot be thrown out of it; and the ban of a user named None, all guests."""
     with Moderated(store, JWT_LEEWAY_SECONDS="0") as service:
