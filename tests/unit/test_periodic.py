@@ -14,6 +14,7 @@ from twisted.logger import ILogObserver, LogEvent, LogLevel, globalLogPublisher
 from zope.interface import implementer
 
 from signald.brokers.redis.broker import RedisBroker
+from signald.brokers.redis.membership import Membership
 from signald.clients.bulletins import Bulletins
 from signald.clients.doorstep import Doorstep
 from signald.clients.heartbeat import Heartbeat
@@ -45,10 +46,10 @@ BODIES = [
     (Jwks, "_beat"),
     (Hour, "_beat"),
     (LoopLag, "_beat"),
+    (Membership, "renew"),
     (Notify, "_beat"),
     (Pace, "_beat"),
     (Parting, "_beat"),
-    (RedisBroker, "_renew"),
     (RedisBroker, "_tick"),
     (SignsOfLife, "_beat"),
     (Viewers, "_beat"),
