@@ -14,7 +14,6 @@ from twisted.logger import ILogObserver, LogEvent, LogLevel, globalLogPublisher
 from zope.interface import implementer
 
 from signald.brokers.redis.broker import RedisBroker
-from signald.brokers.redis.membership import Membership
 from signald.clients.bulletins import Bulletins
 from signald.clients.doorstep import Doorstep
 from signald.clients.heartbeat import Heartbeat
@@ -46,10 +45,10 @@ BODIES = [
     (Jwks, "_beat"),
     (Hour, "_beat"),
     (LoopLag, "_beat"),
-    (Membership, "renew"),
     (Notify, "_beat"),
     (Pace, "_beat"),
     (Parting, "_beat"),
+    (RedisBroker, "_renew"),
     (RedisBroker, "_tick"),
     (SignsOfLife, "_beat"),
     (Viewers, "_beat"),
@@ -145,7 +144,7 @@ def test_every_timer_is_looked_at() -> None:
         elif path.name != "periodic.py" and "twisted.internet.task.LoopingCall" in names:
             others.append(path)
     assert not others
-    assert using <= {getattr(getmodule(owner), "__file__", "") for owner, _ in BODIES}
+    assert using == {getattr(getmodule(owner), "__file__", "") for owner, _ in BODIES}
 
 
 def test_a_failure_is_logged_once_a_minute() -> None:

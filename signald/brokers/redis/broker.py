@@ -7,6 +7,7 @@ with each other. What happens in each fault stands in docs/scaling.md.
 from collections.abc import Callable, Sequence
 from typing import Any, Final
 
+from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IListeningPort
 from twisted.internet.task import deferLater
 
@@ -112,7 +113,7 @@ class RedisBroker:
         trouble: Callable[[Problem], None] = lambda problem: None,
     ) -> None:
         self._at_turns_end = at_turns_end or (lambda post: clock.callLater(0, post.flush))
-        self._common_time, self._block_s = common_time, block_s
+        self._common_time, self._blocks = common_time, Blocks(block_s)
         self._resume_s, self._waiting_per_user = resume_s, waiting_per_user
         self._passes, self._keys, self._label = passes, keys, instance
         self._boot, self._clock, self._new_room_id, self._stopping = boot, clock, new_room_id, False
@@ -142,7 +143,7 @@ class RedisBroker:
         )
         self.inbox = SharedInbox(self._store.access, keys, reports, clock.seconds, common_time)
         self._ticks = Periodic(clock, TICK_S, self._tick, "the store's tick")
-        self._renewals = Periodic(clock, RENEW_S, lambda: self._membership.renew(), "the renewal of the lease")
+        self._renewals = Periodic(clock, RENEW_S, self._renew, "the renewal of the lease")
 
     # --- Broker -------------------------------------------------------------------------------------------------------
 
@@ -159,8 +160,7 @@ class RedisBroker:
     @property
     def store_problem(self) -> str | None:
         """See `Broker.store_problem`."""
-        problem = self._store.problem
-        return None if problem is None else problem.word
+        return None if (problem := self._store.problem) is None else problem.word
 
     @property
     def waiting(self) -> int:
@@ -188,7 +188,6 @@ class RedisBroker:
 
     def start(self, events: BrokerEvents, moderation: ModerationEvents, sessions: SessionEvents | None = None) -> None:
         """See `Broker.start`."""
-        blocks = Blocks(self._block_s)
 
         def send(instance: str, letter: Letter) -> None:
             self._post.send(instance, letter)
@@ -201,9 +200,9 @@ class RedisBroker:
             block=self.block,
             fence=lambda client, epoch, attempt: self._moving.rivals.fence(client, epoch, attempt),
         )
-        ids, resume_s, per_user = self._new_room_id, self._resume_s, self._waiting_per_user
-        self._relaying = Relaying(errands, events, self._boot, resume_s)
-        self._pairing = Pairing(self.instance, errands, events, ids, blocks, self._relaying, resume_s, per_user)
+        self._relaying = Relaying(errands, events, self._boot, self._resume_s)
+        queue = self._blocks, self._relaying, self._resume_s, self._waiting_per_user
+        self._pairing = Pairing(self.instance, errands, events, self._new_room_id, *queue)
         self._moving = Moving(
             store=self._store,
             parked=ParkedSessions(self._store, self._keys, self._resume_s, self._boot),
@@ -216,7 +215,7 @@ class RedisBroker:
             seconds=self._resume_s,
         )
         self._moderation = SharedModeration(
-            self._store, send, moderation, blocks, self._clock.seconds, self._common_time, self.inbox
+            self._store, send, moderation, self._blocks, self._clock.seconds, self._common_time, self.inbox
         )
         self._questions = SharedQuestions(self._store, send, moderation.asked, self._clock.seconds)
         self._post = Post(
@@ -314,8 +313,7 @@ class RedisBroker:
 
     def partner_instance(self, room: RoomId) -> str:
         """See `Broker.partner_instance`."""
-        where = self._relaying.where_is_partner(room, self.instance)
-        return self._seat(where) or self._relaying.halves.seat_of(room)
+        return self._seat(self._relaying.where_is_partner(room, self.instance)) or self._relaying.halves.seat_of(room)
 
     def _seat(self, instance: str) -> str:
         boot = self._boot if instance == self.instance else self._membership.peers.boot(instance)
@@ -379,6 +377,9 @@ class RedisBroker:
         return await self._questions.ask(question)
 
     # --- the store and the time ---------------------------------------------------------------------------------------
+
+    def _renew(self) -> "Deferred[None] | None":
+        return self._membership.renew()
 
     def _tick(self) -> None:
         now = self._clock.seconds()
