@@ -236,10 +236,10 @@ class Redis(OnRedis, suite.BrokerContract, suite.WishContract):
         store = self.redis_brokers[0]._store
         for by, at_most in ((Party(ClientId("a"), UserId("ada")), BLOCKS_EACH), (Party(ClientId("a")), 50)):
             for number in range(at_most + 5):
-                await store.block(by, Party(ClientId(f"b{number}")), 10.0)
+                await store.block(by, Party(ClientId(f"b{number}")), suite.BLOCK_S)
             key = f"{self.prefix}blocks:{names(by)[0]}"
             self.assertEqual(self.store.command("ZCARD", key), at_most)
-            self.assertLessEqual(self.store.command("TTL", key), 10)
+            self.assertLessEqual(self.store.command("TTL", key), suite.BLOCK_S)
 
     async def test_blocks_of_guests_go_with_them(self) -> None:
         """Guests who come, block and go fill the store until it refuses everything."""

@@ -65,6 +65,7 @@ class Desk:
             "ADMIN_LISTEN": "tcp:0:interface=127.0.0.1",
             "ADMIN_TOKEN": TOKEN,
             "AUTH_MODE": "optional",
+            "HEARTBEAT_SECONDS": "3600",  # the client says nothing while other commands are tried
             "JWT_SECRET": SECRET,
             "REDIS_URL": self.store.url,
             "REPORT_WEBHOOK_URL": "http://127.0.0.1:1/",

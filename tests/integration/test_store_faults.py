@@ -160,7 +160,7 @@ def test_store_frozen_30_s(store: RedisServer, measured: Note) -> None:
 
 
 def _freeze(store: RedisServer, seconds: float, measured: Note) -> None:
-    with Service(store.url, store.url) as service:
+    with Service(store.url, store.url, HEARTBEAT_SECONDS="3600") as service:  # nobody answers while it is frozen
         one, other = service.client(0), service.client(1)
         other.send("available")
         assert other.sync() == []
