@@ -11,9 +11,8 @@ from msgspec import UNSET, UnsetType
 
 from signald.clients.client import Client
 from signald.clients.ending import dismiss
-from signald.core import messages
+from signald.core import farewells, messages
 from signald.core.effects import POLICY_VIOLATION, Effects, TellDone
-from signald.core.farewells import FLOOD
 from signald.core.ids import RequestId
 from signald.core.messages import ClientMessage, Crossed, ErrorCode, ProtocolError
 from signald.core.standing import State
@@ -81,9 +80,10 @@ class Requests:
         reports, and none of them should be closed or banned for what the others report.
         """
         self._refuse(client, _RATE_LIMIT, self.of(client, text))
-        if not self._pace.forgives(client.id, client.address):
+        banned_s = self._pace.penalty_s(client.id, client.address)
+        if banned_s is not None:
             self._counts.violators += 1
-            dismiss(client, POLICY_VIOLATION, "too many messages above the rate limit", FLOOD)
+            dismiss(client, POLICY_VIOLATION, "too many messages above the rate limit", farewells.flood(banned_s))
 
     def of(self, client: Client, text: bytes) -> RequestId | UnsetType:
         """What a client calls a message that could not be taken; UNSET if it wants no answer."""

@@ -37,7 +37,6 @@ class Farewell(msgspec.Struct, frozen=True, gc=False):
 
 
 BAD_TOKENS: Final = Farewell("stay-out", "bad-token")
-FLOOD: Final = Farewell("stay-out", "flood")
 TOO_MANY: Final = Farewell("stay-out", "too-many")
 KICKED: Final = Farewell("stay-out", "kicked")
 
@@ -45,6 +44,11 @@ KICKED: Final = Farewell("stay-out", "kicked")
 def banned(rest_s: float) -> Farewell:
     """For one who is banned for so long yet."""
     return Farewell("stay-out", "banned", _ms(rest_s))
+
+
+def flood(banned_s: float) -> Farewell:
+    """For one who has sent far too much, and whose address is banned for so long; 0 if it is not."""
+    return Farewell("stay-out", "flood", _ms(banned_s))
 
 
 def later(action: Action, reason: str, not_before_s: float, not_after_s: float, chance: float) -> Farewell:

@@ -33,7 +33,7 @@ class Pace(PeriodicService):
         matches_per_minute: Partners that a client, or a user on this instance, may leave in a minute before it has to
             wait for the next; 0: any.
         violations_per_minute: Messages above the rate limit after which a client is closed; 0: never.
-        ban_address: Called with the addresses of those.
+        ban_address: Called with the addresses of those; gives for how long each is banned, in seconds.
     """
 
     _log = Logger()
@@ -45,7 +45,7 @@ class Pace(PeriodicService):
         parse: Callable[[bytes], ClientMessage] = messages.parse,
         matches_per_minute: int = 0,
         violations_per_minute: int = 0,
-        ban_address: Callable[[str], None] = lambda address: None,
+        ban_address: Callable[[str], float] = lambda address: 0.0,
     ) -> None:
         super().__init__(clock, BEAT_S, "the waits for the next partner")
         self.parse = parse
@@ -57,12 +57,9 @@ class Pace(PeriodicService):
         self._waiting: dict[ClientId, tuple[float, Callable[[], None]]] = {}
         self._sweep_at = 0.0
 
-    def forgives(self, client: ClientId, address: str) -> bool:
-        """Whether a client that sent too much may stay; if not, its address is banned."""
-        if self._violations.allows(client, self._now()):
-            return True
-        self._ban_address(address)
-        return False
+    def penalty_s(self, client: ClientId, address: str) -> float | None:
+        """For how long the address of a client that sent too much is banned, in seconds; None if it may stay."""
+        return None if self._violations.allows(client, self._now()) else self._ban_address(address)
 
     def may_block(self, client: ClientId, address: str) -> bool:
         """Whether a client may block one more."""

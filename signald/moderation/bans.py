@@ -31,10 +31,15 @@ class Bans:
         self._share = share
         self._table = BanTable()
 
-    def ban_address(self, address: str) -> None:
-        """Ban an address for a short time, unless it is banned already. Who is connected from there stays."""
+    def ban_address(self, address: str) -> float:
+        """Ban an address for a short time, unless it is banned already. Who is connected from there stays.
+
+        Returns:
+            For how long it is banned now; seconds, 0 if it is not.
+        """
         if address and self._seconds and not self.holds_address(address):
             self._say(BanKind.ADDRESS, household(address), self._seconds, AUTOMATIC, automatic=True)
+        return self.address_rest_s(address)
 
     def say(self, kind: BanKind, value: str, seconds: float, reason: str) -> Ban:
         """Ban somebody from now on, on every instance; this replaces an earlier ban.

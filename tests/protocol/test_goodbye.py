@@ -24,6 +24,11 @@ class Goodbye(MemoryTest):
         self.assertEqual((said["type"], client.close_code), ("goodbye", code))
         return said["action"], said["reason"], said["afterMs"]
 
+    def flood(self, client: MemoryClient) -> None:
+        """Send too much until it is closed."""
+        while client.close_code is None:
+            client.send("ping")
+
     def test_server_stops(self) -> None:
         """All clients of a deploy come back in the same second, or as new ones."""
         daemon = self.start()
@@ -101,9 +106,14 @@ class Goodbye(MemoryTest):
             daemon.advance(5)
             guest.send("auth", token="bad")
         self.assertEqual(self.said_to(guest, 1008), ("stay-out", "bad-token", 0))
-        for _ in range(5):
-            if not flooder.gone and flooder.close_code is None:
-                flooder.send("ping")
+        self.flood(flooder)
+        self.assertEqual(self.said_to(flooder, 1008), ("stay-out", "flood", 60_000))
+
+    def test_a_flood_that_brings_no_ban(self) -> None:
+        """A page says when to come back, and it is not true."""
+        daemon = self.start(MAX_MSG_PER_SECOND="1", VIOLATIONS_PER_MINUTE="3", BAN_SECONDS="0")
+        flooder = daemon.modern()
+        self.flood(flooder)
         self.assertEqual(self.said_to(flooder, 1008), ("stay-out", "flood", 0))
 
     def test_why_the_partner_left(self) -> None:

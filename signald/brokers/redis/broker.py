@@ -201,8 +201,8 @@ class RedisBroker:
             fence=lambda client, epoch, attempt: self._moving.rivals.fence(client, epoch, attempt),
         )
         self._relaying = Relaying(errands, events, self._boot, self._resume_s)
-        queue = self._blocks, self._relaying, self._resume_s, self._waiting_per_user
-        self._pairing = Pairing(self.instance, errands, events, self._new_room_id, *queue)
+        rest = self._blocks, self._relaying, self._resume_s, self._waiting_per_user
+        self._pairing = Pairing(self.instance, errands, events, self._new_room_id, *rest)
         self._moving = Moving(
             store=self._store,
             parked=ParkedSessions(self._store, self._keys, self._resume_s, self._boot),
