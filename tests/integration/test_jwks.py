@@ -91,11 +91,13 @@ def issuer() -> Iterator[Issuer]:
 
 
 def daemon(where: str, **variables: str) -> DaemonProcess:
-    return DaemonProcess(variables={"AUTH_MODE": "required", "JWT_JWKS": where} | variables)
+    # A client answers no ping while the test looks at the issuer.
+    always = {"AUTH_MODE": "required", "JWT_JWKS": where, "HEARTBEAT_SECONDS": "3600"}
+    return DaemonProcess(variables=always | variables)
 
 
 def token(key: str = "ES256", key_id: str = "one") -> str:
-    return sign({"sub": "ada", "exp": time.time() + 60}, private_key(key), "ES256", kid=key_id)
+    return sign({"sub": "ada", "exp": time.time() + 600}, private_key(key), "ES256", kid=key_id)
 
 
 def gets_in(client: Client, shown: str) -> bool:
