@@ -24,6 +24,9 @@ from tests.support.waiting import PATIENCE_S, until
 SCRIPT = Path(sys.executable).with_name("signald-load")
 ORIGIN = "https://chat.example"
 
+PROGRESS = re.compile(r"^ *[\d.]+ s: .*\n", re.MULTILINE)
+"""How it stands, which is said each five seconds: by a slow machine in each run."""
+
 
 def load(port: int, *words: str, origin: str = ORIGIN) -> tuple[int, str, str]:
     """Run it; gives exit status, output and errors."""
@@ -43,7 +46,7 @@ def test_whole_calls_and_refusals() -> None:
     variables = {"ALLOWED_ORIGIN": ORIGIN, "MAX_CONNECTIONS_PER_ADDRESS": "8", "CHALLENGE": "on"}
     with DaemonProcess(variables=variables) as daemon:
         status, out, errors = load(daemon.port, "--calls=12", "--rate=1000", "--at-once=3", "--hold=0s", "--json")
-        assert (status, errors) == (0, "")
+        assert (status, PROGRESS.sub("", errors)) == (0, "")
         good: dict[str, Any] = json.loads(out)
         assert (good["begun"], good["whole"], good["failed"], good["errors"], good["broken"]) == (12, 12, 0, {}, [])
         assert good["mostOpen"] == 3
