@@ -1,6 +1,7 @@
 """For all tests: hypothesis prints what it needs to repeat a failure, and long tests begin first."""
 
 import gc
+import signal
 from collections.abc import Generator
 from typing import Any
 
@@ -9,6 +10,11 @@ from pytest import Item, hookimpl
 
 settings.register_profile("signald", deadline=None, suppress_health_check=[HealthCheck.too_slow], print_blob=True)
 settings.load_profile("signald")
+
+for number in (signal.SIGHUP, signal.SIGINT):
+    # Under nohup(1), or behind a shell's `&`, these are ignored: here, but not by what is started (execve(2)).
+    if signal.getsignal(number) is signal.SIG_IGN:
+        signal.signal(number, lambda number, frame: None)
 
 FIRST = ("browser", "integration", "ops")
 """Folders whose tests take long: they wait for browsers, daemons and stores."""

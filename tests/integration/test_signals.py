@@ -155,7 +155,6 @@ class Terminal:
     def __init__(self, folder: Path, *command: str) -> None:
         self.pid, self._master = pty.fork()
         if not self.pid:
-            signal.signal(signal.SIGHUP, signal.SIG_DFL)  # whatever has started the tests may have ignored it
             os.chdir(folder)
             os.execve(command[0], list(command), environment())  # noqa: S606 - in the terminal itself
 

@@ -234,13 +234,12 @@ class StoreConnection:
         if said_at is not None and now - said_at < COMPLAIN_AGAIN_S:
             return
         self._complaints[why] = now
-        advice = f" ({problem.advice})" if problem.advice else ""
         self._log.warn(
             "{name} connection to {store}: {why}{advice}",
             name=self._name,
             store=str(self._address),
             why=why,
-            advice=advice,
+            advice=f" ({problem.advice})" if problem.advice else "",
         )
 
     def _send(self, command: tuple[Any, ...], timeout_s: float) -> "Deferred[Any]":
@@ -328,10 +327,11 @@ class StoreConnection:
             return
         self.ready = False
         self.problem = self.problem or UNREACHABLE
-        if self._up_at is not None and now - self._up_at >= STEADY_S:
+        if (since := self._up_at) is not None and now - since >= STEADY_S:
             self._up_at = None
             self._failures = 0
-            self._complaints.clear()
+            # But not why it has ended, which was said a moment ago.
+            self._complaints = {why: said_at for why, said_at in self._complaints.items() if said_at >= since}
         self._lost(now if silent_since is None else silent_since)
 
     def _timed_out(self, result: Any, timeout_s: float) -> Failure:

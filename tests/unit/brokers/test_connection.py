@@ -9,6 +9,7 @@ from twisted.internet.task import Clock
 
 from signald.brokers.redis import connection as module
 from signald.brokers.redis.connection import CALL_TIMEOUT_S, StoreConnection, StoreUnavailable
+from signald.brokers.redis.problems import UNREACHABLE
 
 
 class Wire:
@@ -80,3 +81,20 @@ def test_silence_is_noticed() -> None:
     clock.advance(CALL_TIMEOUT_S)
     assert failed == [StoreUnavailable]
     wire.transport.abortConnection.assert_called_once()
+
+
+def test_why_a_steady_connection_ended_is_said_once() -> None:
+    """The log says everything twice when a store falls ill that was well, as if there were two reasons."""
+    clock, log = Clock(), Mock()
+    connected: Any
+    connected, _ = connect(clock)
+    connected._log = log
+    for word in ("BUSY", "LOADING", "BUSY"):  # what was a reason long before may be one again
+        connected._protocol = Mock()
+        clock.advance(1.0)
+        connected._up()
+        clock.advance(module.STEADY_S)
+        connected.drop(word)
+        connected._down()
+        connected.complain(word, UNREACHABLE)
+    assert [call.kwargs["why"] for call in log.warn.call_args_list] == ["BUSY", "LOADING", "BUSY"]
