@@ -136,6 +136,7 @@ def test_a_page_whose_partner_closes_its_tab(daemon: DaemonProcess) -> None:
     """A page that says `available` after `partner-left`, as it always did, gets an error or waits twice."""
     one, other = SwitchPage(daemon.port), SwitchPage(daemon.port)
     one.until("matched")
+    one.socket.sync()  # the server has what it said to its partner
     other.socket.abort()
     one.until("partner-left")
     assert one.socket.sync() == []
