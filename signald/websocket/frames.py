@@ -23,9 +23,16 @@ except ImportError:  # there was no compiler
 else:
     _IN_C = _frames.texts
 
-_HEADS: Final = [
-    bytes((TEXT, size)) if size < 126 else bytes((TEXT, 126)) + size.to_bytes(2, "big") for size in range(1024)
-]
+
+def _head(size: int) -> bytes:
+    if size < 126:
+        return bytes((TEXT, size))
+    if size < 65536:
+        return b"\x81\x7e" + size.to_bytes(2, "big")
+    return b"\x81\x7f" + size.to_bytes(8, "big")
+
+
+_HEADS: Final = [_head(size) for size in range(1024)]
 """Of frames of the usual sizes."""
 
 
@@ -39,11 +46,7 @@ def unmask(mask: bytes, payload: bytes) -> bytes:
 def frame(text: bytes) -> bytes:
     """Make a whole text frame as a server sends it."""
     size = len(text)
-    if size < len(_HEADS):
-        return _HEADS[size] + text
-    if size < 65536:
-        return b"\x81\x7e" + size.to_bytes(2, "big") + text
-    return b"\x81\x7f" + size.to_bytes(8, "big") + text
+    return (_HEADS[size] if size < len(_HEADS) else _head(size)) + text
 
 
 def close_frame(code: int, reason: str) -> bytes:
