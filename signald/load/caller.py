@@ -117,15 +117,7 @@ class Caller(Wire):
             Fault: It ended before.
         """
         self._step = "leave"
-        self._awaited = asyncio.get_running_loop().create_future()
-        try:
-            if self._fault is not None:
-                raise self._fault
-            await asyncio.wait_for(self._awaited, seconds)
-        except TimeoutError:
-            pass
-        finally:
-            self._awaited = None
+        await self._wait(seconds, self._wait_no_more)
 
     async def leave(self) -> None:
         """Leave the partner, and wait until the service has heard it.
@@ -170,25 +162,32 @@ class Caller(Wire):
 
     async def _wait_for(self, step: str) -> None:
         self._step = step
+        if self._fault is not None or step not in self._reached:
+            await self._wait(self._patience_s, self._fail, f"{step}: nothing within {self._patience_s:g} s")
+
+    async def _wait(self, seconds: float, then: Callable[..., None], *words: str) -> None:
+        """Wait for the step, or until the time is over and `then` was called; raises `Fault`."""
         if self._fault is not None:
             raise self._fault
-        if step in self._reached:
-            return
         loop = asyncio.get_running_loop()
         self._awaited = loop.create_future()
-        late = loop.call_later(self._patience_s, self._fail, f"{step}: nothing within {self._patience_s:g} s")
+        late = loop.call_later(seconds, then, *words)
         try:
             await self._awaited
         finally:
             late.cancel()
             self._awaited = None
 
+    def _wait_no_more(self) -> None:
+        if self._awaited is not None and not self._awaited.done():
+            self._awaited.set_result(None)
+
     # --- what it hears ------------------------------------------------------------------------------------------------
 
     def _reach(self, step: str) -> None:
         self._reached.add(step)
-        if step == self._step and self._awaited is not None and not self._awaited.done():
-            self._awaited.set_result(None)
+        if step == self._step:
+            self._wait_no_more()
 
     def _fail(self, why: str) -> None:
         if self._fault is None:

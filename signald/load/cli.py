@@ -51,18 +51,19 @@ def _number(parse: Callable[[str], Any], low: float, high: float) -> Callable[[s
     return bounded
 
 
-def _parse_whole(text: str) -> int:
-    try:
-        return int(text)
-    except ValueError:
-        raise ValueError(f"{text!r} is no whole number") from None
+def _parsed(parse: Callable[[str], Any], what: str) -> Callable[[str], Any]:
+    """Make a parser whose errors are not told in the words of Python."""
+
+    def parsed(text: str) -> Any:
+        try:
+            return parse(text)
+        except ValueError:
+            raise ValueError(f"{text!r} is no {what}") from None
+
+    return parsed
 
 
-def _parse_number(text: str) -> float:
-    try:
-        return float(text)
-    except ValueError:
-        raise ValueError(f"{text!r} is no number") from None
+_parse_whole, _parse_number = _parsed(int, "whole number"), _parsed(float, "number")
 
 
 def _said(parse: Callable[[str], Any]) -> Callable[[str], Any]:

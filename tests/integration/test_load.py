@@ -119,6 +119,13 @@ def read_until(terminal: int, words: str) -> str:
     return said
 
 
+def end_of(running: "subprocess.Popen[str]") -> tuple[int, dict[str, int]]:
+    """The exit status of a run with ``--json``, and what it counted of each error."""
+    out, _ = running.communicate(timeout=PATIENCE_S)
+    errors: dict[str, int] = json.loads(out)["errors"]
+    return running.returncode, errors
+
+
 def test_a_service_that_goes_away(ends: tuple[int, int]) -> None:
     """A run with long calls says for all their length that they are well, and then that each broke off too early."""
     operator, program = ends
@@ -130,9 +137,7 @@ def test_a_service_that_goes_away(ends: tuple[int, int]) -> None:
             while not any(float(seconds) > stood for seconds in re.findall(r"([\d.]+) s: ", said)):
                 said += read_until(operator, "begun")
             daemon.kill(signal.SIGKILL)
-            out, _ = running.communicate(timeout=PATIENCE_S)
-            assert running.returncode == 1
-            assert json.loads(out)["errors"] == {"connection lost before leave": 3}
+            assert end_of(running) == (1, {"connection lost before leave": 3})
 
 
 def test_ctrl_c(ends: tuple[int, int]) -> None:
@@ -145,9 +150,7 @@ def test_ctrl_c(ends: tuple[int, int]) -> None:
             running.send_signal(signal.SIGINT)
             read_until(operator, "2 calls still open; Ctrl-C once more")
             running.send_signal(signal.SIGINT)
-            out, _ = running.communicate(timeout=PATIENCE_S)
-            assert running.returncode == 130
-            assert json.loads(out)["errors"] == {"given up: stopped": 2}
+            assert end_of(running) == (130, {"given up: stopped": 2})
 
 
 def test_ctrl_c_before_the_first_call(ends: tuple[int, int]) -> None:
