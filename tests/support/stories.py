@@ -196,11 +196,13 @@ class Teller:
         heard = role.actor.heard
         await role.actor.quiet()
         for expected in step["hears"]:
-            while not without_bulletins(heard) and not (heard and expected.get("type") == BULLETIN):
-                await role.actor.more()
-            came = heard.pop(0)
-            while came["type"] == BULLETIN != expected.get("type"):
+            came: Message = {"type": BULLETIN}
+            while came["type"] == BULLETIN:
+                while not heard:
+                    await role.actor.more()
                 came = heard.pop(0)
+                if expected["type"] == BULLETIN:
+                    break
             problem = self._difference(expected, came)
             assert problem is None, f"{problem}: {came}, and then {heard}"
         if not step["hears"]:
