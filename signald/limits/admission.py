@@ -27,9 +27,7 @@ class Admission:
     Args:
         now: Seconds, monotonic.
         bans: Who is banned.
-        max_sockets: Connections for which the limit on open files has room, those that are no WebSockets among them.
         max_connections: WebSockets at one time.
-        max_half_open: Connections at one time that have not said yet what they want.
         per_address: WebSockets of one address at one time; 0 for any number.
         handshakes_per_second: New WebSockets of one address in a second; 0 for any number.
     """
@@ -39,29 +37,17 @@ class Admission:
         now: Callable[[], float],
         bans: BanList,
         *,
-        max_sockets: int,
         max_connections: int,
-        max_half_open: int,
         per_address: int = 0,
         handshakes_per_second: int = 0,
     ) -> None:
         self._now = now
         self._bans = bans
-        self._max_sockets = max_sockets
         self.max_connections = max_connections
-        self._max_half_open = max_half_open
         self._per_address = per_address
         self._handshakes = Window(handshakes_per_second, 1.0)
         self._addresses: Counter[str] = Counter()
         self.connected = 0
-
-    def is_crowded(self, half_open: int) -> bool:
-        """Whether the oldest half-open connection has to go: honest clients say at once what they want."""
-        return half_open > self._max_half_open
-
-    def is_full(self, others: int) -> bool:
-        """Whether one has to go of those that are no WebSockets, as all open files are taken."""
-        return others + self.connected > self._max_sockets
 
     def enter(self, address: str) -> Refusal | None:
         """Let a client of this address in, or refuse it.

@@ -35,6 +35,9 @@ class Deadlines(PeriodicService):
         counts: Where to count what took longer.
         why: What to count it as; None if it is no fault.
         running: Seconds for which this process has not stood still; see `signald.telemetry.lag`.
+
+    Attributes:
+        due: When the time of each is over, the oldest first; for others to look at.
     """
 
     _log = Logger()
@@ -47,38 +50,35 @@ class Deadlines(PeriodicService):
         self._counts = counts
         self._why = why
         self._seconds = seconds
-        self._due: OrderedDict[Overdue, float] = OrderedDict()
-
-    def __len__(self) -> int:
-        return len(self._due)
+        self.due: OrderedDict[Overdue, float] = OrderedDict()
 
     def begin(self, what: Overdue) -> None:
         """Start the time of `what` now."""
-        self._due[what] = self._running() + self._seconds
+        self.due[what] = self._running() + self._seconds
 
-    def done(self, what: Overdue) -> None:
-        """Stop watching `what`: it was done in time. Harmless when it was not watched."""
-        self._due.pop(what, None)
+    def done(self, what: Overdue) -> bool:
+        """Stop watching `what`: it was done in time; gives whether it was watched."""
+        return self.due.pop(what, None) is not None
 
     def oldest_s(self) -> float:
         """For how many seconds the oldest has been watched; 0 if there is none."""
-        due = next(iter(self._due.values()), None)
+        due = next(iter(self.due.values()), None)
         return 0.0 if due is None else self._running() + self._seconds - due
 
     def drop_oldest(self) -> None:
         """Drop what has taken longest so far."""
         if self._why is not None:
             self._counts.drops[Drop.CROWDED] += 1
-        self._drop(list(islice(self._due, 1)))
+        self._drop(list(islice(self.due, 1)))
 
     def expire(self) -> None:
         """Drop everything that is not done yet, now."""
-        self._drop(list(self._due))
+        self._drop(list(self.due))
 
     def _beat(self) -> None:
         now = self._running()
         overdue = []
-        for what, due in self._due.items():
+        for what, due in self.due.items():
             if due > now:
                 break
             overdue.append(what)
@@ -88,7 +88,7 @@ class Deadlines(PeriodicService):
 
     def _drop(self, overdue: list[Overdue]) -> None:
         for what in overdue:
-            del self._due[what]
+            del self.due[what]
             try:
                 what.drop()
             except Exception:

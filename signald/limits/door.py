@@ -25,32 +25,40 @@ class Door:
         pages: Ends those that do not take their answer in time.
         kept: Ends those that wait for another request of the same browser.
         parting: Those that were told that they may not come in, until they have read it.
-        admission: Says how many there may be.
+        admission: Counts the WebSockets.
+        max_half_open: How many may be without a request at one time; or between two pages.
+        max_sockets: Connections for which the limit on open files has room, WebSockets among them.
     """
 
     def __init__(
-        self, *, handshakes: Deadlines, pages: Deadlines, kept: Deadlines, parting: Parting, admission: Admission
+        self,
+        *,
+        handshakes: Deadlines,
+        pages: Deadlines,
+        kept: Deadlines,
+        parting: Parting,
+        admission: Admission,
+        max_half_open: int,
+        max_sockets: int,
     ) -> None:
         self.handshakes = handshakes
         self._pages = pages
         self._kept = kept
         self.parting = parting
         self._admission = admission
+        self._max_half_open = max_half_open
+        self._max_sockets = max_sockets
         self._closed = False
-
-    def __len__(self) -> int:
-        return len(self.handshakes) + len(self._pages) + len(self._kept) + len(self.parting)
 
     def came(self, connection: Overdue) -> None:
         """It was accepted, and has not said anything; another may have to go for it."""
-        self.handshakes.begin(connection)
-        half_open = self.handshakes
-        while self._admission.is_crowded(len(half_open)) and (
-            half_open.oldest_s() >= SPARED_S or self._admission.is_crowded(len(half_open) - SPARED_AT_MOST)
-        ):
-            half_open.drop_oldest()
-        if self._admission.is_full(len(self)):
-            next(some for some in (self.parting, self._kept, half_open, self._pages) if len(some)).drop_oldest()
+        handshakes = self.handshakes
+        handshakes.begin(connection)
+        if len(handshakes.due) > self._max_half_open:
+            self._thin_out()
+        others = len(handshakes.due) + len(self._pages.due) + len(self._kept.due) + len(self.parting.descriptors)
+        if others + self._admission.connected > self._max_sockets:
+            self._make_room()
 
     def asks(self, connection: Overdue) -> None:
         """It wants a page, and has to take it in time."""
@@ -61,7 +69,7 @@ class Door:
         """It has its page, and may ask for another."""
         self._pages.done(connection)
         self._kept.begin(connection)
-        if self._closed or self._admission.is_crowded(len(self._kept)):
+        if self._closed or len(self._kept.due) > self._max_half_open:
             self._kept.drop_oldest()
 
     def speaks(self, connection: Overdue) -> None:
@@ -76,10 +84,26 @@ class Door:
     def left(self, connection: Overdue) -> None:
         """It is gone, or is a WebSocket now."""
         for some in (self.handshakes, self._pages, self._kept):
-            some.done(connection)
+            if some.done(connection):
+                break
 
     def close(self) -> None:
         """Drop whoever has not said what it wants: it would become a client in the midst of the end."""
         self._closed = True
         self.handshakes.expire()
         self._kept.expire()
+
+    def _thin_out(self) -> None:
+        """Honest clients say at once what they want: too many of the others are dropped, the oldest first."""
+        handshakes = self.handshakes
+        while (surplus := len(handshakes.due) - self._max_half_open) > 0 and (
+            surplus > SPARED_AT_MOST or handshakes.oldest_s() >= SPARED_S
+        ):
+            handshakes.drop_oldest()
+
+    def _make_room(self) -> None:
+        """Drop the one that will miss it least: all open files are taken."""
+        if self.parting.descriptors:
+            self.parting.drop_oldest()
+        else:
+            next(some for some in (self._kept, self.handshakes, self._pages) if some.due).drop_oldest()

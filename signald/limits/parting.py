@@ -5,6 +5,7 @@ not read yet (RFC 2525 2.17). Here stands no more of a connection than its file 
 """
 
 import os
+from collections import deque
 from typing import Final
 
 from twisted.internet.interfaces import IReactorTime
@@ -23,28 +24,29 @@ class Parting(PeriodicService):
 
     Args:
         clock: Tells the time and calls the sweep.
+
+    Attributes:
+        descriptors: What is kept, the oldest first; for others to look at.
     """
 
     def __init__(self, clock: IReactorTime) -> None:
         super().__init__(clock, PARTING_S, "the wait for last words to be read")
-        self._now: list[int] = []
-        self._before: list[int] = []  # that were here at the last beat
-
-    def __len__(self) -> int:
-        return len(self._now) + len(self._before)
+        self.descriptors: deque[int] = deque()
+        self._before = 0  # so many of them were here at the last beat
 
     @property
     def has_room(self) -> bool:
         """Whether another one may be kept."""
-        return len(self) < AT_MOST
+        return len(self.descriptors) < AT_MOST
 
     def keep(self, descriptor: int) -> None:
         """Keep a file descriptor, and close it in a moment."""
-        self._now.append(descriptor)
+        self.descriptors.append(descriptor)
 
     def drop_oldest(self) -> None:
         """Close the one that has been here for longest."""
-        os.close((self._before or self._now).pop(0))
+        self._before = max(0, self._before - 1)
+        os.close(self.descriptors.popleft())
 
     def stopService(self) -> None:
         """Close them all."""
@@ -53,6 +55,6 @@ class Parting(PeriodicService):
         self._beat()
 
     def _beat(self) -> None:
-        for descriptor in self._before:
-            os.close(descriptor)
-        self._now, self._before = [], self._now
+        for _ in range(self._before):
+            os.close(self.descriptors.popleft())
+        self._before = len(self.descriptors)

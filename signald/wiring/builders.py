@@ -359,7 +359,7 @@ def make_metrics(
         kept_bytes=lambda: clients.kept_bytes,
         waiting_pools=lambda: len(broker.crowds().tickets),
         waiting_classes=lambda: broker.crowds().classes,
-        half_open=lambda: len(limits.handshakes),
+        half_open=lambda: len(limits.handshakes.due),
         bans=lambda: len(records.bans.in_force()),
         loop_lag_seconds=lag.worst,
         reports_held=None if broker.store_reachable is None else lambda: broker.inbox.held,

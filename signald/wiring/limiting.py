@@ -77,7 +77,15 @@ def make_limits(*, chosen: Settings, reactor: Any, bans: Bans, lag: LoopLag, cou
         violations_per_minute=limits.violations_per_minute,
         ban_address=bans.ban_address,
     )
-    admission = _make_admission(limits=limits, room=raise_file_limit(), bans=bans, reactor=reactor)
+    room = raise_file_limit()
+    connections = min(limits.max_connections or room, room)
+    admission = Admission(
+        reactor.seconds,
+        bans,
+        max_connections=connections,
+        per_address=limits.max_connections_per_address,
+        handshakes_per_second=limits.handshakes_per_address_per_second,
+    )
 
     def deadlines(seconds: float, why: Drop | None) -> Deadlines:
         return Deadlines(reactor, seconds, counts, why, lag.running_s)
@@ -95,18 +103,13 @@ def make_limits(*, chosen: Settings, reactor: Any, bans: Bans, lag: LoopLag, cou
         kept=kept,
         parting=parting,
         closings=deadlines(CLOSING_TIMEOUT_S, Drop.CLOSING_TIMEOUT),
-        door=Door(handshakes=handshakes, pages=pages, kept=kept, parting=parting, admission=admission),
-    )
-
-
-def _make_admission(*, limits: LimitsSettings, room: int, bans: Bans, reactor: Any) -> Admission:
-    connections = min(limits.max_connections or room, room)
-    return Admission(
-        reactor.seconds,
-        bans,
-        max_sockets=room + DOOR_FILES,
-        max_connections=connections,
-        max_half_open=limits.max_half_open or max(HALF_OPEN_AT_LEAST, connections // HALF_OPEN_SHARE),
-        per_address=limits.max_connections_per_address,
-        handshakes_per_second=limits.handshakes_per_address_per_second,
+        door=Door(
+            handshakes=handshakes,
+            pages=pages,
+            kept=kept,
+            parting=parting,
+            admission=admission,
+            max_half_open=limits.max_half_open or max(HALF_OPEN_AT_LEAST, connections // HALF_OPEN_SHARE),
+            max_sockets=room + DOOR_FILES,
+        ),
     )

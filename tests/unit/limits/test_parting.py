@@ -64,7 +64,7 @@ def test_time_to_read(clock: Clock, parting: Parting, kept: Kept) -> None:
     assert is_open(one)
     clock.advance(PARTING_S * 1.1)
     assert not is_open(one)
-    assert len(parting) == 0
+    assert not parting.descriptors
 
 
 def test_no_more_than_so_many(parting: Parting, kept: Kept) -> None:
@@ -74,6 +74,18 @@ def test_no_more_than_so_many(parting: Parting, kept: Kept) -> None:
     parting.drop_oldest()
     assert parting.has_room
     assert [is_open(end) for end in ends[:2]] == [False, True]
+
+
+def test_who_comes_later_has_its_time(clock: Clock, parting: Parting, kept: Kept) -> None:
+    """Last words are cut off because an earlier one had to go before its time."""
+    kept.one()
+    clock.advance(PARTING_S)
+    later = kept.one()
+    parting.drop_oldest()
+    clock.advance(PARTING_S)
+    assert is_open(later)
+    clock.advance(PARTING_S)
+    assert not is_open(later)
 
 
 def test_the_end(clock: Clock, parting: Parting, kept: Kept) -> None:
