@@ -1,61 +1,104 @@
-"""Makes accepted connections do at once what Twisted leaves to later turns of the reactor.
+"""Reads and writes accepted connections: the transport of all that clients and pages say.
 
-The reason: where each read brings one small message, those turns cost as much as the message; see docs/performance.md.
+It does at once what Twisted's own transports leave to later turns of the reactor, as where each read brings one small
+message those turns cost as much as the message; see docs/decisions/0013-accepted-sockets.md.
 
-- Twisted keeps what is written until the socket says that it has room: two calls of epoll_ctl, and one more event. Here
-  it goes out at once if nothing waits before it, and a connection that is closed while its bytes are read ends as soon
-  as they are read.
-- Twisted polls each of them by itself; see `signald.network.lane`.
-- Twisted writes down names for the log that nobody reads here, and looks at each end again for what it was.
-
-Everything else is Twisted's.
+- What is written goes out at once if nothing waits before it; Twisted waits for the socket to say that it has room.
+- A connection that is closed while its bytes are read ends as soon as they are read.
+- Coming and going take a call or two in place of some twenty.
 """
 
 import os
 import socket
-from typing import Any
+import struct
+from collections.abc import Iterable
+from typing import Any, Final
 
-from twisted.internet import tcp, unix
-from twisted.internet.interfaces import IAddress
+from twisted.internet.address import UNIXAddress
+from twisted.internet.error import ConnectionAborted
+from twisted.internet.interfaces import (
+    IAddress,
+    IConsumer,
+    IPushProducer,
+    IReadWriteDescriptor,
+    ISystemHandle,
+    ITransport,
+)
 from twisted.internet.main import CONNECTION_DONE, CONNECTION_LOST
+from twisted.python.failure import Failure
+from zope.interface import implementer
+
+READ_BYTES: Final = 65536
+"""Taken by one read at most."""
+
+FULL_BYTES: Final = 65536
+"""With more than these waiting to be sent, whoever produces has to pause."""
+
+WRITE_BYTES: Final = 131072
+"""Given to the kernel by one write at most, of what waited."""
+
+_RESET: Final = struct.pack("ii", 1, 0)
+"""SO_LINGER of a connection that is to end by a reset, at once (socket(7))."""
 
 
-class Accepted(tcp.Server):
-    """Reads and writes one TCP connection.
+@implementer(ITransport, IConsumer, IPushProducer, IReadWriteDescriptor, ISystemHandle)
+class Accepted:
+    """Reads and writes one connection, of TCP or a UNIX socket.
 
     Args:
-        sock: Has just been accepted.
+        sock: Has just been accepted; Python's own object or the plain one below it.
         protocol: Reads it.
         peer: The address of the other side.
         reactor: What it is to take for the reactor, such as a `Lane`.
+
+    Attributes:
+        protocol: Gets what comes; another may take its place.
+        connected: Whether it is open.
+        disconnecting: Whether it closes when all is written.
     """
 
-    logstr = "signald"
+    __slots__ = (
+        "_aborting",
+        "_paused",
+        "_peer",
+        "_producer",
+        "_reactor",
+        "_reading",
+        "_socket",
+        "_streaming",
+        "_unsent",
+        "connected",
+        "disconnecting",
+        "fileno",
+        "protocol",
+    )
 
-    _reading = False
-    _shouldShutdown = False  # nobody else has the socket, so closing is enough: a system call less
-
-    def __init__(self, sock: socket.socket, protocol: Any, peer: IAddress, reactor: Any) -> None:
-        tcp.Connection.__init__(self, sock, protocol, reactor)
+    def __init__(self, sock: socket.SocketType, protocol: Any, peer: IAddress, reactor: Any) -> None:
+        self._socket = sock
         self._peer = peer
-        self.startReading()
-        self.connected = 1
+        self._reactor = reactor
+        self._producer: Any = None
+        self._streaming = self._paused = self._reading = self._aborting = self.disconnecting = False
+        self._unsent: bytearray | None = None
+        self.protocol = protocol
+        self.fileno = sock.fileno
+        sock.setblocking(False)
+        reactor.addReader(self)
+        self.connected = True
 
     def __repr__(self) -> str:
         return f"<a connection from {self._peer}>"
 
-    def getPeer(self) -> IAddress:
-        """See `ITransport.getPeer`."""
-        return self._peer
+    # --- the reactor calls: see `IReadWriteDescriptor` ----------------------------------------------------------------
 
-    def getHost(self) -> IAddress:
-        """See `ITransport.getHost`."""
-        return type(self._peer)("TCP", *self.socket.getsockname())
+    def logPrefix(self) -> str:
+        """See `ILoggingContext.logPrefix`."""
+        return "signald"
 
-    def doRead(self) -> Exception | None:  # type: ignore[override] # a mixin of its bases assigns one that takes all
+    def doRead(self) -> Exception | None:  # type: ignore[override] # as what Twisted has does it
         """See `IReadDescriptor.doRead`; the connection ends with what is returned."""
         try:
-            data = self.socket.recv(self.bufferSize)
+            data = self._socket.recv(READ_BYTES)
         except BlockingIOError:
             return None
         except OSError:
@@ -68,27 +111,95 @@ class Accepted(tcp.Server):
         if self.disconnecting and not self._aborting:
             if self._is_idle():
                 return CONNECTION_DONE
-            self.stopReading()
+            self._reactor.removeReader(self)
         return None
+
+    def doWrite(self) -> Exception | None:  # type: ignore[override]
+        """See `IWriteDescriptor.doWrite`; the connection ends with what is returned."""
+        if self._aborting:
+            return None
+        unsent = self._unsent
+        if unsent:
+            try:
+                with memoryview(unsent) as view:
+                    sent = self._socket.send(view[:WRITE_BYTES])
+            except BlockingIOError:
+                return None
+            except OSError:
+                return CONNECTION_LOST
+            del unsent[:sent]
+            if unsent:
+                return None
+            self._unsent = None
+        self._reactor.removeWriter(self)
+        producer = self._producer
+        if producer is not None and (self._paused or not self._streaming):
+            self._paused = False
+            producer.resumeProducing()
+        elif self.disconnecting:
+            return CONNECTION_DONE
+        return None
+
+    def connectionLost(self, reason: Failure) -> None:
+        """See `IReadDescriptor.connectionLost`. Harmless when done twice."""
+        if not self.connected:
+            return
+        self.connected = False
+        reactor = self._reactor
+        reactor.removeReader(self)
+        if self._unsent or self.disconnecting:
+            reactor.removeWriter(self)
+        producer, self._producer = self._producer, None
+        if producer is not None:
+            producer.stopProducing()
+        try:
+            if self._aborting:
+                self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET)
+            self._socket.close()
+        except OSError:
+            pass  # it is closed in any case
+        protocol, self.protocol = self.protocol, None
+        protocol.connectionLost(reason)
+
+    # --- the protocol calls: see `ITransport` -------------------------------------------------------------------------
 
     def write(self, data: bytes) -> None:
         """See `ITransport.write`."""
-        if self.connected and not (self.dataBuffer or self._tempDataBuffer or self._aborting or self.TLS):
+        if not self.connected or self._aborting:
+            return
+        unsent = self._unsent
+        if unsent is None:
             try:
-                sent = self.socket.send(data)
-            except OSError:  # nothing fits, or it is broken: Twisted meets that in its own way
+                sent = self._socket.send(data)
+            except OSError:  # nothing fits, or it is broken, which `doWrite` meets
                 sent = 0
             if sent == len(data):
                 return
-            data = data[sent:]
-        super().write(data)
+            self._unsent = bytearray(data[sent:])
+            self._reactor.addWriter(self)
+        else:
+            unsent += data
+        self._pause_if_full()
+
+    def writeSequence(self, data: Iterable[bytes]) -> None:
+        """See `ITransport.writeSequence`."""
+        self.write(b"".join(data))
 
     def loseConnection(self) -> None:
-        """See `ITransport.loseConnection`."""
-        if self._reading and self.connected and self._is_idle():
-            self.disconnecting = True  # `doRead` does the rest
-        else:
-            super().loseConnection()
+        """See `ITransport.loseConnection`; what was written before leaves, and what a producer has."""
+        if self.connected and not self.disconnecting:
+            self.disconnecting = True
+            if not (self._reading and self._is_idle()):  # else `doRead` does the rest
+                self._reactor.removeReader(self)
+                self._reactor.addWriter(self)
+
+    def abortConnection(self) -> None:
+        """See `ITCPTransport.abortConnection`."""
+        if self.connected and not self._aborting:
+            self._aborting = True
+            self._reactor.removeReader(self)
+            self._reactor.removeWriter(self)
+            self._reactor.callLater(0, self.connectionLost, Failure(ConnectionAborted()))
 
     def part(self) -> int | None:
         """End as by `loseConnection`, but leave the socket open for whoever reads what was written.
@@ -99,23 +210,70 @@ class Accepted(tcp.Server):
         if not (self._reading and self.connected and self._is_idle()):
             return None
         try:
-            self.socket.shutdown(socket.SHUT_WR)
+            self._socket.shutdown(socket.SHUT_WR)
             kept = os.dup(self.fileno())
         except OSError:
             return None
         self.disconnecting = True  # `doRead` does the rest
         return kept
 
+    def getPeer(self) -> IAddress:
+        """See `ITransport.getPeer`."""
+        return self._peer
+
+    def getHost(self) -> IAddress:
+        """See `ITransport.getHost`."""
+        name = self._socket.getsockname()
+        return UNIXAddress(name) if isinstance(self._peer, UNIXAddress) else type(self._peer)("TCP", *name)
+
+    def getHandle(self) -> socket.SocketType:
+        """See `ISystemHandle.getHandle`."""
+        return self._socket
+
+    def setTcpNoDelay(self, enabled: bool) -> None:
+        """See `ITCPTransport.setTcpNoDelay`: it is set for the port already."""
+
+    # --- what a producer says: see `IConsumer` ------------------------------------------------------------------------
+
+    def registerProducer(self, producer: Any, streaming: bool) -> None:
+        """See `IConsumer.registerProducer`."""
+        if self._producer is not None:
+            raise RuntimeError(f"{producer!r} cannot produce for {self!r}, as {self._producer!r} does")
+        if not self.connected:
+            producer.stopProducing()
+            return
+        self._producer, self._streaming = producer, streaming
+        if not streaming:
+            producer.resumeProducing()
+
+    def unregisterProducer(self) -> None:
+        """See `IConsumer.unregisterProducer`."""
+        self._producer = None
+        if self.disconnecting and self.connected:
+            self._reactor.addWriter(self)
+
+    # --- who takes what comes says: see `IPushProducer` ---------------------------------------------------------------
+
+    def pauseProducing(self) -> None:
+        """See `IPushProducer.pauseProducing`: read no more."""
+        self._reactor.removeReader(self)
+
+    def resumeProducing(self) -> None:
+        """See `IPushProducer.resumeProducing`: read again."""
+        if self.connected and not (self.disconnecting or self._aborting):
+            self._reactor.addReader(self)
+
+    def stopProducing(self) -> None:
+        """See `IPushProducer.stopProducing`."""
+        self.loseConnection()
+
+    # --- inside -------------------------------------------------------------------------------------------------------
+
     def _is_idle(self) -> bool:
-        return self.producer is None and not (self.dataBuffer or self._tempDataBuffer or self.TLS)
+        return self._producer is None and self._unsent is None
 
-
-class AcceptedLocally(Accepted, unix.Server):
-    """Reads and writes one connection of a UNIX socket; it takes no file descriptors."""
-
-    def __init__(self, *accepted: Any) -> None:
-        unix.Server.__init__(self, *accepted)
-
-    getPeer = unix.Server.getPeer
-    getHost = unix.Server.getHost
-    __repr__ = unix.Server.__repr__
+    def _pause_if_full(self) -> None:
+        unsent = self._unsent
+        if unsent is not None and len(unsent) > FULL_BYTES and self._producer is not None and self._streaming:
+            self._paused = True
+            self._producer.pauseProducing()

@@ -8,11 +8,11 @@ import socket
 from typing import Any, Final
 
 from twisted.internet import tcp, unix
-from twisted.internet.address import IPv4Address, IPv6Address
+from twisted.internet.address import IPv4Address, IPv6Address, UNIXAddress
 from twisted.internet.interfaces import IAddress, IListeningPort
 from twisted.logger import Logger
 
-from signald.network.accepted import Accepted, AcceptedLocally
+from signald.network.accepted import Accepted
 
 AT_ONCE: Final = 64
 """Connections of one turn at most: those who are here already wait for no more than these."""
@@ -26,7 +26,7 @@ def accept_promptly(port: IListeningPort, reactor: Any) -> None:
         reactor: What the connections are to take for the reactor, such as a `Lane`; a TCP port does, too.
     """
     if isinstance(port, unix.Port):
-        port.transport = lambda *accepted: AcceptedLocally(*accepted[:-1], reactor)  # type: ignore[assignment] # Twisted's own place for it
+        port.transport = lambda sock, protocol, *_: Accepted(sock, protocol, UNIXAddress(None), reactor)  # type: ignore[assignment] # Twisted's own place for it
     elif isinstance(port, tcp.Port):
         port.stopReading()
         port.reactor = reactor
@@ -65,7 +65,7 @@ class Acceptor:
             except OSError:  # no more descriptors, most of all: Twisted keeps one for that
                 self._accept_as_twisted_does()
                 return
-            accepted: Any = socket.socket(family, socket.SOCK_STREAM, 0, descriptor)
+            accepted: Any = socket.SocketType(family, socket.SOCK_STREAM, 0, descriptor)
             close = accepted.close
             try:
                 peer = self._address(address)

@@ -169,18 +169,27 @@ class Lane:
             self._reactor.addReader(self)
 
     def _turn(self, timeout: float | None) -> None:
-        """Do what `ReactorBase.doIteration` does, for the connections too; seconds, None for as long as it takes."""
+        """Do what `ReactorBase.doIteration` does, for the connections too; seconds, None for as long as it takes.
+
+        While nobody but clients has anything to do they have turn after turn: the reactor's part costs half a message.
+        """
         self._turned = True
-        output = self._output
+        reactor, output = self._reactor, self._output
         output.write()  # what timers left
         try:
-            if self._rests:
-                self._turn_of_reactor(timeout)
-                return
-            ready = self._poll.poll(timeout, AT_ONCE)
-            # Behind more connections than fit into one poll the reactor's epoll comes up once in many.
-            if self._serve(ready) or len(ready) == AT_ONCE:
-                self._turn_of_reactor(0)
+            while not self._rests:
+                ready = self._poll.poll(timeout, AT_ONCE)
+                # Behind more connections than fit into one poll the reactor's epoll comes up once in many.
+                if self._serve(ready) or len(ready) == AT_ONCE:
+                    self._turn_of_reactor(0)
+                    return
+                if timeout == 0 or not (ready and reactor.running):
+                    return
+                output.write()
+                timeout = reactor.timeout()
+                if timeout == 0:
+                    return
+            self._turn_of_reactor(timeout)
         finally:
             output.write()
 
@@ -237,5 +246,4 @@ class Lane:
         return why
 
     def _end(self, connection: Accepted, why: Exception) -> None:
-        self._want(connection, 0, _READ | _WRITE)
         connection.connectionLost(_REASONS.get(why) or Failure(why))

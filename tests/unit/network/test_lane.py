@@ -3,6 +3,7 @@
 import fcntl
 import select
 import socket
+import time
 from collections.abc import Iterator
 from typing import Any
 
@@ -20,6 +21,7 @@ from signald.network.accepted import Accepted
 from signald.network.lane import Lane
 from signald.network.output import Output
 from tests.support.seen import MUCH, Seen
+from tests.support.waiting import PATIENCE_S
 
 
 class Lanes:
@@ -302,6 +304,48 @@ def test_the_reactor_has_its_turn_beside_busy_clients() -> None:
     lanes.end()
     ours.close()
     other.close()
+
+
+@pytest.mark.parametrize("leads", [True, False])
+def test_timers_come_while_clients_never_pause(leads: bool) -> None:
+    """Nobody is pinged, matched by relaxing or shut down as long as there is traffic."""
+    reactor: Any = EPollReactor()
+    lane: Any = Lane(reactor, Output(reactor), leads=leads)
+    told: list[str] = []
+    transports = []
+    for end in socket.socketpair():
+        protocol = Seen()
+        transports.append(Accepted(end, protocol, IPv4Address("TCP", "127.0.0.1", 1), lane))
+        protocol.makeConnection(transports[-1])
+        protocol.on_data = transports[-1].write  # back and forth for ever
+    began = time.monotonic()
+    echo = transports[0].write
+
+    def listen(data: bytes) -> None:
+        if not told:
+            told.append("a client")
+            reactor.callLater(0, told.append, "what it asked for")
+            reactor.callLater(0.05, in_time)
+        if time.monotonic() - began < PATIENCE_S:
+            echo(data)
+        else:
+            reactor.crash()
+
+    def in_time() -> None:
+        told.append("a timer")
+        reactor.callInThread(reactor.callFromThread, be_heard)
+
+    def be_heard() -> None:
+        told.append("a thread")
+        reactor.stop()
+
+    transports[0].protocol.on_data = listen
+    reactor.callWhenRunning(lane.start)
+    reactor.callWhenRunning(transports[1].write, b"x")
+    reactor.run(installSignalHandlers=False)
+    assert told == ["a client", "what it asked for", "a timer", "a thread"]
+    reactor.removeAll()
+    reactor._poller.close()
 
 
 def test_a_crowd_does_not_keep_the_reactor_from_its_turn(monkeypatch: pytest.MonkeyPatch) -> None:
