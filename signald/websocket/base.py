@@ -207,7 +207,8 @@ class ClientConnection:
     def _lost(self, why: str) -> None:
         """The transport is gone."""
         self.shared.watch.lost(self, self.address)
-        self._over(None, f"connection lost: {why}")
+        if self._client is not None:
+            self._over(None, f"connection lost: {why}")
 
     def _over(self, code: int | None, why: str) -> None:
         client, self._client = self._client, None

@@ -19,7 +19,7 @@ from signald.network.front import hand_over
 from signald.network.output import Output
 from signald.websocket import bearer, handshake
 from signald.websocket.base import ClientConnection, WebSockets
-from signald.websocket.frames import CLOSE, TEXT, frame, unmask
+from signald.websocket.frames import CLOSE, TEXT, close_frame, frame, unmask
 from signald.websocket.rfc6455 import WebSocketConnection
 
 # First byte of a control frame that is whole (FIN), without reserved bits, by opcode (RFC 6455 5.5).
@@ -64,7 +64,7 @@ class FastConnection(ClientConnection):
         """See `IProtocol.connectionLost`."""
         self._closed = True
         self._queue.clear()
-        self._lost(reason.getErrorMessage())
+        self._lost(reason.getErrorMessage() if self._client is not None else "")
 
     def dataReceived(self, data: bytes) -> None:
         """Read frames; the first bytes are the handshake."""
@@ -145,14 +145,13 @@ class FastConnection(ClientConnection):
 
     def _control(self, first: int, payload: bytes) -> bool:
         """Take a control frame; false if it is one for Autobahn."""
+        if first == CLOSE:
+            return self._close_received(payload)
         self.useless()
         if first == _PONG:
             self._ponged()
-        elif first == _PING:
-            if self._client is not None and self._has_room(len(payload)):
-                self._write(bytes((_PONG, len(payload))) + payload)
-        else:
-            return self._close_received(payload)
+        elif self._client is not None and self._has_room(len(payload)):
+            self._write(bytes((_PONG, len(payload))) + payload)
         return True
 
     # --- signald.clients.client.Connection ----------------------------------------------------------------------------
@@ -174,7 +173,8 @@ class FastConnection(ClientConnection):
     def close(self, code: int, reason: str) -> None:
         """Begin the closing handshake; if the client does not answer in time it is dropped."""
         if not self._closed:
-            self._send_close(code.to_bytes(2, "big") + reason.encode())
+            self._write(close_frame(code, reason))
+            self._end(code.to_bytes(2, "big"))
 
     # --- inside -------------------------------------------------------------------------------------------------------
 
@@ -213,17 +213,19 @@ class FastConnection(ClientConnection):
         return b""
 
     def _close_received(self, payload: bytes) -> bool:
+        """Answer a close frame, and end; false if it is one for Autobahn."""
         if not is_plain_close(payload):
             return False
         if not self._closed:
-            self._send_close(payload)
+            self._queue.append(bytes((CLOSE, len(payload))) + payload)
+            self._end(payload)
         self.flush()
         self.transport.unregisterProducer()  # TLS waits for it
         self.transport.loseConnection()
         return True
 
-    def _send_close(self, payload: bytes) -> None:
-        self._write(bytes((CLOSE, len(payload))) + payload)
+    def _end(self, payload: bytes) -> None:
+        """A close frame with this payload goes out: no other message does."""
         self._closed = True
         self._closing(int.from_bytes(payload[:2], "big") if payload else None)
 
