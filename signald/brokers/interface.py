@@ -49,12 +49,8 @@ class BrokerEvents(Protocol):
         """There is no place for a ticket of this instance: it does not wait."""
         ...
 
-    def relayed(self, client: ClientId, room: RoomId, text: bytes) -> None:
-        """The partner's message (a whole server message, JSON) for a client in a room."""
-        ...
-
-    def offered(self, client: ClientId, room: RoomId) -> None:
-        """What was relayed to a client last is an offer: it owes an answer."""
+    def relayed(self, client: ClientId, room: RoomId, text: bytes, is_offer: bool = False) -> None:
+        """The partner's message (a whole server message, JSON) for a client in a room; it owes an offer an answer."""
         ...
 
     def partner_left(self, client: ClientId, room: RoomId, why: Parting = "gone") -> None:
@@ -259,12 +255,15 @@ class Broker(Protocol):
         """A ticket that will come has had this place on another instance."""
         ...
 
-    def relay(self, room: RoomId, sender: ClientId, text: bytes) -> None:
-        """Carry a whole server message (JSON) to the sender's partner. Harmless for a room that has ended."""
-        ...
+    def relay(self, room: RoomId, sender: ClientId, text: bytes, is_offer: bool = False) -> None:
+        """Carry a whole server message (JSON) to the sender's partner. Harmless for a room that has ended.
 
-    def relay_offer(self, room: RoomId, sender: ClientId, text: bytes) -> None:
-        """The same for an offer: its partner gets `BrokerEvents.offered` too, unless it has no home for now."""
+        Args:
+            room: Where both are.
+            sender: Whose message it is.
+            text: The message.
+            is_offer: Whether its partner is to be told that this is an offer; not if it has no home for now.
+        """
         ...
 
     def leave(self, room: RoomId, client: ClientId, why: Parting = "gone") -> None:

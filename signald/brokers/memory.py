@@ -105,18 +105,11 @@ class MemoryBroker:
     def keep_place(self, ticket: Ticket, place: int) -> None:
         """See `Broker.keep_place`. Nothing comes from another instance."""
 
-    def relay(self, room: RoomId, sender: ClientId, text: bytes) -> None:
+    def relay(self, room: RoomId, sender: ClientId, text: bytes, is_offer: bool = False) -> None:
         """See `Broker.relay`."""
         opened = self._rooms.get(room)
         if opened is not None:
-            self._events.relayed(opened.partner_of(sender), room, text)
-
-    def relay_offer(self, room: RoomId, sender: ClientId, text: bytes) -> None:
-        """See `Broker.relay_offer`."""
-        self.relay(room, sender, text)
-        opened = self._rooms.get(room)
-        if opened is not None:
-            self._events.offered(opened.partner_of(sender), room)
+            self._events.relayed(opened.partner_of(sender), room, text, is_offer)
 
     def leave(self, room: RoomId, client: ClientId, why: Parting = "gone") -> None:
         """See `Broker.leave`."""

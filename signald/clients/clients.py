@@ -349,19 +349,15 @@ class Clients:
         if client is not None:
             self._give(client, TicketRefused(ticket, problem))
 
-    def relayed(self, client: ClientId, room: RoomId, text: bytes) -> None:
+    def relayed(self, client: ClientId, room: RoomId, text: bytes, is_offer: bool = False) -> None:
         """See `BrokerEvents.relayed`."""
         receiver = self._clients.get(client)
         if receiver is not None and receiver.session.room == room:
             if receiver.outbox is not None:
                 receiver.outbox.add(text)
             receiver.connection.send(text)
-
-    def offered(self, client: ClientId, room: RoomId) -> None:
-        """See `BrokerEvents.offered`."""
-        receiver = self._clients.get(client)
-        if receiver is not None and receiver.session.room == room:
-            self.vigil.offered(receiver)
+            if is_offer:
+                self.vigil.offered(receiver)
 
     def partner_left(self, client: ClientId, room: RoomId, why: Parting = "gone") -> None:
         """See `BrokerEvents.partner_left`."""

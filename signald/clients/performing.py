@@ -24,7 +24,6 @@ from signald.core.effects import (
     Postpone,
     Refuse,
     Relay,
-    RelayOffer,
     Send,
     TakeUp,
     TellAway,
@@ -102,7 +101,6 @@ class Performer:
             Enqueue: self._enqueue,
             Withdraw: self._withdraw,
             Relay: self._relay,
-            RelayOffer: self._relay_offer,
             LeaveRoom: self._leave,
             FileReport: self._file_report,
             CountOutcome: self._count_outcome,
@@ -223,10 +221,7 @@ class Performer:
         self._broker.withdraw(effect.ticket)
 
     def _relay(self, client: Client, effect: Relay) -> None:
-        self._broker.relay(effect.room, client.session.client, effect.text)
-
-    def _relay_offer(self, client: Client, effect: RelayOffer) -> None:
-        self._broker.relay_offer(effect.room, client.session.client, effect.text)
+        self._broker.relay(effect.room, client.id, effect.text, effect.is_offer)
 
     def _leave(self, client: Client, effect: LeaveRoom) -> None:
         self._broker.leave(effect.room, client.session.client, effect.why)

@@ -87,17 +87,11 @@ class Withdraw(msgspec.Struct, frozen=True, gc=False):
 
 
 class Relay(msgspec.Struct, frozen=True, gc=False):
-    """Carry this JSON text to the partner in this room."""
+    """Carry this JSON text to the partner in this room; to an offer it owes an answer from then on."""
 
     room: RoomId
     text: bytes
-
-
-class RelayOffer(msgspec.Struct, frozen=True, gc=False):
-    """The same for an offer: from then on the partner owes an answer."""
-
-    room: RoomId
-    text: bytes
+    is_offer: bool = False
 
 
 class LeaveRoom(msgspec.Struct, frozen=True, gc=False):
@@ -172,7 +166,6 @@ Effect = (
     | Enqueue
     | Withdraw
     | Relay
-    | RelayOffer
     | LeaveRoom
     | FileReport
     | CountOutcome

@@ -28,7 +28,6 @@ from signald.core.effects import (
     LeaveRoom,
     Refuse,
     Relay,
-    RelayOffer,
     Send,
     TellMatched,
 )
@@ -168,11 +167,7 @@ class Session(Standing):
         heads = self._heads
         if heads is None:
             heads = self._heads = messages.relay_heads(self.client)
-        return (Relay(self.room, messages.relayed(heads, given)),)  # type: ignore[arg-type]
-
-    def _offer(self, given: Offer, now: float) -> Effects:
-        (relay,) = self._relay(given, now)
-        return (RelayOffer(relay.room, relay.text),)  # type: ignore[arg-type, union-attr]
+        return (Relay(self.room, messages.relayed(heads, given), type(given) is Offer),)  # type: ignore[arg-type]
 
     def _relay_data(self, given: Data, now: float) -> Effects:
         self._mean(given)
@@ -318,7 +313,7 @@ TRANSITIONS: Final[Mapping[State, Mapping[type[Any], _Rule]]] = {
     State.PAIRED: {
         Auth: proof.show,
         Available: _S._already_paired,
-        Offer: _S._offer,
+        Offer: _S._relay,
         Answer: _S._relay,
         Ice: _S._relay,
         Data: _S._relay_data,

@@ -88,14 +88,11 @@ class Recorder:
         self.refusals.append((ticket.client, problem.code))
         self._happened()
 
-    def relayed(self, client: ClientId, room: RoomId, text: bytes) -> None:
+    def relayed(self, client: ClientId, room: RoomId, text: bytes, is_offer: bool = False) -> None:
         """See `BrokerEvents.relayed`."""
         self.relayed_to.setdefault((client, room), []).append(text)
-        self._happened()
-
-    def offered(self, client: ClientId, room: RoomId) -> None:
-        """See `BrokerEvents.offered`."""
-        self.offers.append((client, room, len(self.relayed_to[client, room])))
+        if is_offer:
+            self.offers.append((client, room, len(self.relayed_to[client, room])))
         self._happened()
 
     def partner_left(self, client: ClientId, room: RoomId, why: Parting = "gone") -> None:
@@ -776,14 +773,14 @@ class BrokerContract(Brokers):
         for one, other in (("a", "b"), ("c", "D"), ("E", "f")):
             room = await self.pair(one, other)
             self.relay(one, b"1")
-            self.broker(one).relay_offer(room, ClientId(one), b"2")
+            self.broker(one).relay(room, ClientId(one), b"2", is_offer=True)
             self.relay(one, b"3")
             relayed_to = self.events.relayed_to.setdefault((other, room), [])
             await self.events.until(lambda texts=relayed_to: len(texts) == 3)  # type: ignore[misc]
             self.assertEqual(self.events.relayed_to[other, room], [b"1", b"2", b"3"])
             self.assertEqual(self.events.offers.pop(), (other, room, 2))
         self.leave("E")
-        self.broker("E").relay_offer(room, ClientId("E"), b"too late")
+        self.broker("E").relay(room, ClientId("E"), b"too late", is_offer=True)
         self.assertEqual(self.events.offers, [])
 
     async def test_why_a_partner_left(self) -> None:

@@ -137,7 +137,7 @@ class Instance:
     def refused(self, ticket: Ticket, problem: ProtocolError) -> None:
         raise AssertionError("there is room for all")
 
-    def relayed(self, client: ClientId, room: RoomId, text: bytes) -> None:
+    def relayed(self, client: ClientId, room: RoomId, text: bytes, is_offer: bool = False) -> None:
         session = self.sessions[client]
         if session.room == room:
             said_in, number = text.decode().split()
@@ -145,9 +145,6 @@ class Instance:
             heard = self.heard.setdefault(f"{client} in {room}", [])
             assert int(number) == len(heard), f"heard {number} after {heard}"
             heard.append(int(number))
-
-    def offered(self, client: ClientId, room: RoomId) -> None:
-        """See `BrokerEvents.offered`."""
 
     def partner_away(self, client: ClientId, room: RoomId, seconds: float) -> None:
         """See `BrokerEvents.partner_away`."""

@@ -291,13 +291,9 @@ class RedisBroker:
         """See `Broker.keep_place`."""
         self._pairing.places.keep(ticket, place, self._clock.seconds())
 
-    def relay(self, room: RoomId, sender: ClientId, text: bytes) -> None:
+    def relay(self, room: RoomId, sender: ClientId, text: bytes, is_offer: bool = False) -> None:
         """See `Broker.relay`."""
-        self._relaying.relay(room, sender, text)
-
-    def relay_offer(self, room: RoomId, sender: ClientId, text: bytes) -> None:
-        """See `Broker.relay_offer`."""
-        self._relaying.relay_offer(room, sender, text)
+        self._relaying.relay(room, sender, text, is_offer)
 
     def leave(self, room: RoomId, client: ClientId, why: Parting = "gone") -> None:
         """See `Broker.leave`."""

@@ -101,23 +101,13 @@ class Relaying:
         elif remote is not None:  # its partner hears of it when it comes
             remote.lost = remote.lost or lost
 
-    def relay(self, room: RoomId, sender: ClientId, text: bytes) -> None:
+    def relay(self, room: RoomId, sender: ClientId, text: bytes, is_offer: bool = False) -> None:
         """Carry a message to the sender's partner."""
         local = self._local.get(room)
         if local is not None:
-            self._events.relayed(local.partner_of(sender), room, text)
+            self._events.relayed(local.partner_of(sender), room, text, is_offer)
         else:
-            self._relay_to_another(Relayed(room, text))
-
-    def relay_offer(self, room: RoomId, sender: ClientId, text: bytes) -> None:
-        """The same for an offer."""
-        local = self._local.get(room)
-        if local is not None:
-            partner = local.partner_of(sender)
-            self._events.relayed(partner, room, text)
-            self._events.offered(partner, room)
-        else:
-            self._relay_to_another(Relayed(room, text, is_offer=True))
+            self._relay_to_another(Relayed(room, text, is_offer))
 
     def _relay_to_another(self, relayed: Relayed) -> None:
         """Carry a message to a partner on another instance, or keep it for one that has no home."""
@@ -185,9 +175,7 @@ class Relaying:
     def _relayed(self, instance: str, relayed: Relayed) -> None:
         remote = self._of(relayed.room, instance)
         if remote is not None:
-            self._events.relayed(remote.client, relayed.room, relayed.text)
-            if relayed.is_offer:
-                self._events.offered(remote.client, relayed.room)
+            self._events.relayed(remote.client, relayed.room, relayed.text, relayed.is_offer)
         elif not self._knows(relayed.room):
             self._outside.send(instance, Left(relayed.room))
 

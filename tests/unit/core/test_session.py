@@ -19,7 +19,6 @@ from signald.core.effects import (
     Postpone,
     Refuse,
     Relay,
-    RelayOffer,
     Send,
     TakeUp,
     TellAway,
@@ -207,7 +206,7 @@ LEGAL: dict[tuple[State, type[Any]], tuple[State, Effects]] = {
     ),
     **{(state, Ping): (state, sent(b'{"type":"pong"}')) for state in (State.IDLE, State.WAITING, State.PAIRED)},
     **{(State.PAIRED, kind): (State.PAIRED, (Relay(ROOM, text),)) for kind, text in RELAYED.items()},
-    (State.PAIRED, Offer): (State.PAIRED, (RelayOffer(ROOM, RELAYED[Offer]),)),
+    (State.PAIRED, Offer): (State.PAIRED, (Relay(ROOM, RELAYED[Offer], is_offer=True),)),
     **{(state, kind): (state, NOTHING) for state in OPEN for kind in (FellSilent, Spoke)},
     (State.PAIRED, FellSilent): (
         State.IDLE,
@@ -505,7 +504,7 @@ def test_the_next_partner_gets_the_head_of_this_client() -> None:
     assert client.ticket is not None
     client.receive(PartnerFound(client.ticket, RoomId("new"), ClientId("other"), initiator=False), NOW)
     (effect,) = client.receive(INPUTS[Offer], NOW)
-    assert isinstance(effect, RelayOffer)
+    assert isinstance(effect, Relay)
     assert effect.room == "new"
     assert json.loads(effect.text) == {"type": "offer", "from": "client", "sdp": "o"}
 
