@@ -32,7 +32,6 @@ from signald.core.effects import (
     TellMatched,
 )
 from signald.core.encounters import Encounter, Party
-from signald.core.ids import ClientId
 from signald.core.inputs import (
     Disconnected,
     FellSilent,
@@ -64,7 +63,6 @@ from signald.core.messages import (
     Next,
     Offer,
     Outcome,
-    Parting,
     Ping,
     Proof,
     ProtocolError,
@@ -73,21 +71,15 @@ from signald.core.messages import (
     Signal,
     Wishes,
 )
-from signald.core.standing import AVOIDED_AT_MOST, EXPIRED, AuthMode, Policy, Standing, State
+from signald.core.standing import AVOIDED_AT_MOST, EXPIRED, AuthMode, Standing, State
 from signald.core.tickets import enqueue, file_anew, withdraw
 
 _NOTHING: Final[Effects] = ()
 _PONG: Final[Effects] = (Send(messages.PONG),)
 
 
-class Session(Standing):
+class Session(Standing, eq=False, gc=False):
     """The state of one client. `receive` is its only door."""
-
-    __slots__ = ("_heads",)
-
-    def __init__(self, client: ClientId, policy: Policy, *, v1: bool = False) -> None:
-        super().__init__(client, policy, v1=v1)
-        self._heads: dict[type[Any], bytes] | None = None
 
     def receive(self, given: Input, now: float) -> Effects:
         """Take one input, change the state, and say what is to be done.
@@ -164,9 +156,9 @@ class Session(Standing):
     def _relay(self, given: Signal, now: float) -> Effects:
         if given.roomId is not UNSET:
             self._mean(given)
-        heads = self._heads
+        heads = self.heads
         if heads is None:
-            heads = self._heads = messages.relay_heads(self.client)
+            heads = self.heads = messages.relay_heads(self.client)
         return (Relay(self.room, messages.relayed(heads, given), type(given) is Offer),)  # type: ignore[arg-type]
 
     def _relay_data(self, given: Data, now: float) -> Effects:
@@ -176,25 +168,23 @@ class Session(Standing):
         return (Relay(self.room, messages.relayed_data(self.client, given)),)  # type: ignore[arg-type]
 
     def _leave(self, given: Leave, now: float) -> Effects:
-        self._mean(given)
-        return self._part("leave")
-
-    def _part(self, why: Parting) -> Effects:
-        room = self.room
-        self.forget_room()
+        if given.roomId is not UNSET:
+            self._mean(given)
         self.state = State.IDLE
-        return (LeaveRoom(room, why),) if room else _NOTHING
+        return (LeaveRoom(self.forget_room(), "leave"),)  # type: ignore[arg-type]
 
     def _next(self, given: Next, now: float) -> Effects:
         self._mean(given)
         self._need_identity(now)
         self._want(given, given.wishes() or self.said)
-        return self._part("next") + enqueue(self, now, avoiding=True)
+        left = LeaveRoom(self.forget_room(), "next")  # type: ignore[arg-type]
+        return (left, *enqueue(self, now, avoiding=True))
 
     def _partner_gone(self, given: PartnerGone, now: float) -> Effects:
         if given.room != self.room:
             return _NOTHING
-        self._part(given.why)
+        self.forget_room()
+        self.state = State.IDLE
         told: Effects = (Send(messages.partner_left(given.why) if self.v1 else messages.PARTNER_LEFT),)
         if not self.policy.requeue_on_partner_leave:
             return told
@@ -204,12 +194,16 @@ class Session(Standing):
             return (*told, Refuse(problem))
         return told + enqueue(self, now, since=self.since if given.why == "silent" else None)
 
-    def _close(self, given: Disconnected | Interrupted, now: float) -> Effects:
-        self.shelved = None
-        why: Parting = given.why if isinstance(given, Disconnected) else "gone"
-        left = withdraw(self) + self._part(why)
+    def _end(self, given: Disconnected | Interrupted, now: float) -> Effects:
         self.state = State.CLOSED
-        return left
+        return _NOTHING
+
+    def _break_off(self, given: Disconnected, now: float) -> Effects:
+        """It waits, or is in a room, or did so when its connection was lost."""
+        self.shelved = None
+        withdrawn, room = withdraw(self), self.forget_room()
+        self.state = State.CLOSED
+        return withdrawn if room is None else (*withdrawn, LeaveRoom(room, given.why))
 
     def _pong(self, given: Input, now: float) -> Effects:
         return _PONG
@@ -277,7 +271,7 @@ TRANSITIONS: Final[Mapping[State, Mapping[type[Any], _Rule]]] = {
         Interrupted: absence.interrupted,
         Returned: absence.replaced,
         ResumeFailed: _S._ignore,
-        Disconnected: _S._close,
+        Disconnected: _S._end,
     },
     State.WAITING: {
         Auth: proof.show,
@@ -308,7 +302,7 @@ TRANSITIONS: Final[Mapping[State, Mapping[type[Any], _Rule]]] = {
         Interrupted: absence.interrupted,
         Returned: absence.replaced,
         ResumeFailed: _S._ignore,
-        Disconnected: _S._close,
+        Disconnected: _S._break_off,
     },
     State.PAIRED: {
         Auth: proof.show,
@@ -339,7 +333,7 @@ TRANSITIONS: Final[Mapping[State, Mapping[type[Any], _Rule]]] = {
         Interrupted: absence.interrupted,
         Returned: absence.replaced,
         ResumeFailed: _S._ignore,
-        Disconnected: _S._close,
+        Disconnected: _S._break_off,
     },
     State.RESUMING: {
         **dict.fromkeys(messages.CLIENT_MESSAGES, absence.postpone),
@@ -347,9 +341,9 @@ TRANSITIONS: Final[Mapping[State, Mapping[type[Any], _Rule]]] = {
         **dict.fromkeys(_FROM_ELSEWHERE, _S._ignore),
         Identified: proof.identified,
         TokenRefused: proof.refused,
-        Interrupted: _S._close,
+        Interrupted: _S._end,
         ResumeFailed: absence.failed,
-        Disconnected: _S._close,
+        Disconnected: _S._end,
     },
     State.AWAY: {
         **dict.fromkeys((*messages.CLIENT_MESSAGES, *_FROM_ELSEWHERE), _S._ignore),
@@ -358,7 +352,7 @@ TRANSITIONS: Final[Mapping[State, Mapping[type[Any], _Rule]]] = {
         PartnerReturned: absence.partner_returned,
         TokenExpired: absence.token_expired,
         Returned: absence.returned,
-        Disconnected: _S._close,
+        Disconnected: _S._break_off,
     },
     State.CLOSED: dict.fromkeys((*messages.CLIENT_MESSAGES, *_FROM_ELSEWHERE), _S._ignore),
 }

@@ -4,8 +4,9 @@ The rules by which it changes are in `signald.core.session` and `signald.core.ab
 """
 
 import math
+from collections.abc import Mapping
 from enum import Enum, StrEnum
-from typing import Final
+from typing import Any, Final
 
 import msgspec
 
@@ -71,15 +72,13 @@ class Policy(msgspec.Struct, frozen=True):
     toll: Toll | None = None
 
 
-class Standing:
+class Standing(msgspec.Struct, eq=False, gc=False):
     """The data of a session.
 
-    Args:
+    Attributes:
         client: Its id.
         policy: How the operator wants it to behave.
         v1: Whether the client speaks the protocol of today, and not only the first one.
-
-    Attributes:
         state: Where it stands.
         stands: The same for one that is away: where it will stand when it returns.
         ticket: With which it waits.
@@ -106,67 +105,39 @@ class Standing:
         paid: Whether it has a proof in hand, for the next time that it waits.
         knocked: When it was last counted as one that is not let in; seconds, monotonic.
         owes: Whether it stands at the door with its ticket, and in no queue, until it has proven its work.
+        heads: What stands before the payload of what it relays; None if it has relayed nothing.
     """
 
-    __slots__ = (
-        "bad_tokens",
-        "browser",
-        "challenged",
-        "client",
-        "identity",
-        "judged",
-        "knocked",
-        "lately",
-        "met",
-        "owes",
-        "paid",
-        "paired",
-        "partner",
-        "partner_away",
-        "partner_takes_data",
-        "policy",
-        "room",
-        "rooms",
-        "said",
-        "shelved",
-        "silent",
-        "since",
-        "stands",
-        "state",
-        "ticket",
-        "tickets",
-        "turn",
-        "v1",
-        "wish",
-    )
-
-    def __init__(self, client: ClientId, policy: Policy, *, v1: bool = False) -> None:
-        self.client = client
-        self.policy = policy
-        self.v1 = v1
-        self.state = self.stands = State.IDLE
-        self.ticket: Ticket | None = None
-        self.since = 0.0
-        self.paired: float | None = None
-        self.silent = False
-        self.shelved: Ticket | None = None
-        self.tickets = 0
-        self.room: RoomId | None = None
-        self.partner: ClientId | None = None
-        self.partner_away = self.partner_takes_data = False
-        self.identity: Identified | None = None
-        self.bad_tokens = 0
-        self.met: tuple[Encounter, ...] = ()
-        self.said: Wishes | None = None
-        self.wish: Wish | None = None
-        self.lately: tuple[ClientId, ...] = ()
-        self.browser: BrowserKey | None = None
-        self.rooms: tuple[RoomId, ...] = ()
-        self.judged: tuple[RoomId, ...] = ()
-        self.turn = 0
-        self.challenged: float | None = None
-        self.knocked = -math.inf
-        self.paid = self.owes = False
+    client: ClientId
+    policy: Policy
+    v1: bool = False
+    state: State = State.IDLE
+    stands: State = State.IDLE
+    ticket: Ticket | None = None
+    since: float = 0.0
+    paired: float | None = None
+    silent: bool = False
+    shelved: Ticket | None = None
+    tickets: int = 0
+    room: RoomId | None = None
+    partner: ClientId | None = None
+    partner_away: bool = False
+    partner_takes_data: bool = False
+    identity: Identified | None = None
+    bad_tokens: int = 0
+    met: tuple[Encounter, ...] = ()
+    said: Wishes | None = None
+    wish: Wish | None = None
+    lately: tuple[ClientId, ...] = ()
+    browser: BrowserKey | None = None
+    rooms: tuple[RoomId, ...] = ()
+    judged: tuple[RoomId, ...] = ()
+    turn: int = 0
+    challenged: float | None = None
+    paid: bool = False
+    knocked: float = -math.inf
+    owes: bool = False
+    heads: Mapping[type[Any], bytes] | None = None
 
     @property
     def user(self) -> UserId | None:
@@ -216,7 +187,9 @@ class Standing:
         shared = [word for word in self.said.likes or () if fold(word) in likes]
         return Common(shared, list(ticket.wish.relaxed(ticket.since, now)))
 
-    def forget_room(self) -> None:
-        """There is no partner any more."""
+    def forget_room(self) -> RoomId | None:
+        """There is no partner any more; gives the room that there was."""
+        room = self.room
         self.room = self.partner = None
         self.partner_away = self.partner_takes_data = False
+        return room
