@@ -331,7 +331,7 @@ class Broker(Protocol):
         ...
 
     def ended(self, client: ClientId, *, moved: bool) -> None:
-        """A client's session has ended, and with it the blocks that are about this client alone.
+        """The session of a client that has waited or moved has ended, and with it the blocks that are about it alone.
 
         Args:
             client: Which one.

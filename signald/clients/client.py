@@ -130,18 +130,3 @@ class Identities(Protocol):
     def returns(self, client: Client, identity: Identified, instead_of: Client) -> bool:
         """Let a client come back in place of a newcomer; false if its user has too many connections by now."""
         ...
-
-
-class Nobody:
-    """Knows nobody: `Identities` where no tokens are checked."""
-
-    def identify(self, client: Client, token: str) -> Identified | TokenRefused:
-        """See `Identities.identify`."""
-        return TokenRefused("tokens are not checked here")
-
-    def forget(self, client: Client) -> None:
-        """See `Identities.forget`."""
-
-    def returns(self, client: Client, identity: Identified, instead_of: Client) -> bool:
-        """See `Identities.returns`."""
-        return True

@@ -5,13 +5,14 @@ It knows the wire only by the small `Connection` protocol, so nothing here impor
 
 from collections.abc import Callable, Iterator
 from itertools import islice
+from typing import Final
 
 from msgspec import UNSET, UnsetType
 from twisted.internet.interfaces import IReactorTime
 
 from signald.brokers.interface import Broker, BrokerEvents
 from signald.clients.bulletins import Bulletins
-from signald.clients.client import CallEvents, Client, Connection, Identities, Nobody
+from signald.clients.client import CallEvents, Client, Connection, Identities
 from signald.clients.doorstep import Doorstep
 from signald.clients.ending import Ending
 from signald.clients.homes import Homes
@@ -43,9 +44,7 @@ from signald.telemetry.counts import Counts
 from signald.telemetry.lag import LoopLag
 from signald.telemetry.logs import ClientLog
 
-_DISCONNECTED = Disconnected()
-
-_TOKEN_EXPIRED = TokenExpired()
+_TOKEN_EXPIRED: Final = TokenExpired()
 
 
 class Clients:
@@ -59,11 +58,11 @@ class Clients:
         max_messages_per_second: The limit of each client.
         counts: Where to count what happens.
         show_address: What the log may show of an address.
-        ice_servers: What a client is told of STUN and TURN servers.
-        identities: Checks tokens.
+        ice_servers: What a client is told of STUN and TURN servers; None if there are none.
+        identities: Checks tokens; None: none are looked at.
         pace: Limits on other things than messages; by default none.
         report: Takes what a client says of another, with its own address; gives its id, or raises ProtocolError.
-        departed: Called with each client that has gone, and its user.
+        departed: Called with each client that has gone, and its user; None if nobody wants to know.
         lag: Knows how long this process has stood still; by default it never has.
         terms: How sessions may go on after the loss of a connection; None: not at all.
         chance: A random number from 0 to 1 at each call.
@@ -83,11 +82,11 @@ class Clients:
         max_messages_per_second: int,
         counts: Counts,
         show_address: Callable[[str], str] = addresses.truncate,
-        ice_servers: Callable[[ClientId], list[IceServer] | UnsetType] = lambda client: UNSET,
+        ice_servers: Callable[[ClientId], list[IceServer] | UnsetType] | None = None,
         identities: Identities | None = None,
         pace: Pace | None = None,
         report: Callable[[FileReport, str], ReportId] = lambda report, address: ReportId(""),
-        departed: Callable[[Client, UserId | None], None] = lambda client, user: None,
+        departed: Callable[[Client, UserId | None], None] | None = None,
         lag: LoopLag | None = None,
         terms: Terms | None = None,
         chance: Callable[[], float] = lambda: 0.0,
@@ -97,7 +96,7 @@ class Clients:
         self._departed = departed
         lag = LoopLag(clock) if lag is None else lag
         self._lost_s = lag.lost_s
-        self._identities = Nobody() if identities is None else identities
+        self._identities = identities
         self._pace = pace or Pace(clock)
         self._parse = self._pace.parse
         self._show_address = show_address
@@ -112,7 +111,7 @@ class Clients:
         performer = Performer(broker, clock, counts, ice_servers, identities, self._pace, report, ending)
         self._run, self._give, self._refuse = performer.run, performer.give, performer.refuse
         self._requests = performer.requests
-        self._newcomers = Newcomers(clock, self._identities, policy, performer)
+        self._newcomers = Newcomers(clock, identities, policy, performer)
         self._ice_servers = ice_servers
         self.bulletins = Bulletins(clock, broker.crowds, performer.tell)
         performer.waits = self.bulletins.begin
@@ -176,11 +175,12 @@ class Clients:
         if v1 and self.resuming is not None:
             self.resuming.begin(client)
             resume = self.resuming.offer(client)
-        known = self._newcomers.look(client, token)
-        self.add(client)
+        known = self._newcomers.look(client, token) if token or self.policy.toll is not None else None
+        self._clients[name] = client
         self._counts.clients += 1
-        connection.send(messages.ready(name, self._ice_servers(name), resume))
-        if self._log.shows_debug:
+        ice_servers = UNSET if self._ice_servers is None else self._ice_servers(name)
+        connection.send(messages.ready(name, ice_servers, resume))
+        if ClientLog.shows_debug:
             self._log.debug(
                 "client {client} connected from {address}", client=name, address=self._show_address(address)
             )
@@ -239,12 +239,15 @@ class Clients:
             why: For the log.
             code: Of the close frame; None if there was none.
         """
-        resuming = self.resuming
-        if resuming is not None and self._clients.get(client.id) is client and resuming.may_return(client, code):
-            self._identities.forget(client)
-            resuming.leave(client, why)
+        if self._clients.get(client.id) is not client:
+            return
+        if client.outbox is not None and self.resuming is not None and self.resuming.may_return(client, code):
+            if self._identities is not None:
+                self._identities.forget(client)
+            self.resuming.leave(client, why)
         else:
-            self.end(client, why, parting_by(code))
+            del self._clients[client.id]
+            self._depart(client, why, parting_by(code))
 
     def end(self, client: Client, why: str, parting: Parting = "gone") -> None:
         """End a client's session; `parting` is for its partner. Harmless when done twice."""
@@ -253,43 +256,44 @@ class Clients:
             self._depart(client, why, parting)
 
     def dissolve(self, client: Client) -> None:
-        """Remove a client whose connection serves another session by now, whose identity was settled."""
+        """Remove a newcomer whose connection serves another session by now, and whose identity was settled."""
         del self._clients[client.id]
-        self._pace.forget(client.id)
-        self.vigil.forget(client)
         if self.resuming is not None:
             self.resuming.forget(client)
-        client.session.receive(_DISCONNECTED, self._now())
+        client.session.receive(Disconnected(), self._now())
 
     def vanish(self, client: Client) -> None:
         """A client's session has another home; nobody is told."""
-        del self._clients[client.id]
-        self._identities.forget(client)
-        self._pace.forget(client.id)
-        self.vigil.forget(client)
-        if self.resuming is not None:
-            self.resuming.forget(client)
         ticket = client.session.ticket
-        client.session.receive(_DISCONNECTED, self._now())
+        if self._identities is not None:
+            self._identities.forget(client)
+        self._pace.forget(client.id)
+        self.dissolve(client)
         if ticket is not None:
             self._broker.withdraw(ticket)
 
     def may_return(self, client: Client, instead_of: Client) -> bool:
         """Whether a user may have this connection again, in place of the newcomer's; if so it is counted."""
         identity = instead_of.session.identity or client.session.identity
-        return identity is None or self._identities.returns(client, identity, instead_of)
+        return identity is None or self._identities is None or self._identities.returns(client, identity, instead_of)
 
     def _depart(self, client: Client, why: str, parting: Parting) -> None:
-        self._identities.forget(client)
-        self._departed(client, client.session.user)
-        self._broker.ended(client.id, moved=client.epoch > 0)
-        room = client.session.room
-        self._give(client, Disconnected(parting))
-        self._pace.forget(client.id)
-        self.vigil.forget(client)
-        if self.resuming is not None:
+        """Let all who may hold something of a client forget it. Of most nobody does but this table."""
+        session, room = client.session, client.session.room
+        if self._identities is not None:
+            self._identities.forget(client)
+        if self._departed is not None:
+            self._departed(client, session.user)
+        if session.tickets or client.epoch:
+            self._broker.ended(client.id, moved=client.epoch > 0)
+        effects = session.receive(Disconnected(parting), self._now())
+        if effects:
+            self._run(client, effects)
+        if session.tickets:
+            self._pace.forget(client.id)
+        if client.outbox is not None and self.resuming is not None:
             self.resuming.forget(client)
-        if self._log.shows_info:
+        if ClientLog.shows_info:
             self._log.info(
                 "client {client} from {address} gone after {seconds} s and {messages} messages: {reason}",
                 client=client.id,
@@ -333,15 +337,15 @@ class Clients:
         client = self._clients.get(found.ticket.client)
         if client is None or client.session.ticket != found.ticket:
             return False
-        self._give(client, found)
-        paired = client.session.state is State.PAIRED
-        if paired:
-            now, since, wish = self._now(), found.ticket.since, found.ticket.wish
-            if wish is None:
-                self._counts.matched("", now - since, relaxed=False)
-            else:
-                self._counts.matched(wish.pool, now - since, relaxed=bool(wish.relaxed(since, now)))
-        return paired
+        now, since, wish = self._now(), found.ticket.since, found.ticket.wish
+        self._run(client, client.session.receive(found, now))
+        if client.session.state is not State.PAIRED:
+            return False
+        if wish is None:
+            self._counts.matched("", now - since, relaxed=False)
+        else:
+            self._counts.matched(wish.pool, now - since, relaxed=bool(wish.relaxed(since, now)))
+        return True
 
     def refused(self, ticket: Ticket, problem: ProtocolError) -> None:
         """See `BrokerEvents.refused`."""

@@ -25,12 +25,14 @@ class Newcomers:
 
     Args:
         clock: Tells the time.
-        identities: Check tokens.
+        identities: Check tokens; None: nobody does.
         policy: Whether tokens are looked at, and what guests pay.
         performer: Tells clients why they have to go.
     """
 
-    def __init__(self, clock: IReactorTime, identities: Identities, policy: Policy, performer: Performing) -> None:
+    def __init__(
+        self, clock: IReactorTime, identities: Identities | None, policy: Policy, performer: Performing
+    ) -> None:
         self._now = clock.seconds
         self._identities = identities
         self._policy = policy
@@ -46,13 +48,15 @@ class Newcomers:
         Raises:
             Refused: It is not let in.
         """
-        known = self._identify(client, token) if token and self._policy.auth is not AuthMode.OFF else None
+        identities, known = self._identities, None
+        if token and identities is not None and self._policy.auth is not AuthMode.OFF:
+            known = self._identify(client, identities, token)
         if self._policy.toll is not None and not isinstance(known, Identified):
             self._policy.toll.note(self._now())
         return known
 
-    def _identify(self, client: Client, token: str) -> Identified | TokenRefused:
-        known = self._identities.identify(client, token)
+    def _identify(self, client: Client, identities: Identities, token: str) -> Identified | TokenRefused:
+        known = identities.identify(client, token)
         if isinstance(known, TokenRefused) and known.refusal is not None and client.session.v1:
             if known.refusal is not TOO_MANY_OF_USER or client.outbox is None:
                 raise Refused(known.refusal, known.why, known.rest_s)

@@ -8,7 +8,7 @@ from msgspec import UNSET, UnsetType
 from twisted.internet.interfaces import IReactorTime
 
 from signald.brokers.interface import Broker
-from signald.clients.client import CallEvents, Client, Identities, Nobody
+from signald.clients.client import CallEvents, Client, Identities
 from signald.clients.ending import Ending, dismiss
 from signald.clients.requests import Requests
 from signald.clients.resuming import Resuming
@@ -34,7 +34,7 @@ from signald.core.effects import (
     Withdraw,
 )
 from signald.core.ids import ClientId, ReportId, RequestId
-from signald.core.inputs import Input, ResumeFailed
+from signald.core.inputs import Input, ResumeFailed, TokenRefused
 from signald.core.matching import Ticket
 from signald.core.messages import ClientMessage, Crossed, ErrorCode, IceServer, ProtocolError, ResumeOffer
 from signald.core.standing import State
@@ -42,6 +42,8 @@ from signald.limits.pace import Pace
 from signald.telemetry.counts import Counts
 
 _TOO_MANY_BLOCKS: Final = ProtocolError(ErrorCode.RATE_LIMIT, "too many blocks: this one was dropped")
+
+_NOT_CHECKED: Final = TokenRefused("tokens are not checked here")
 
 
 class Performer:
@@ -51,8 +53,8 @@ class Performer:
         broker: Pairs the clients and carries what they say to each other.
         clock: Tells the time.
         counts: Where to count what happens.
-        ice_servers: What a client is told of STUN and TURN servers.
-        identities: Check tokens.
+        ice_servers: What a client is told of STUN and TURN servers; None if there are none.
+        identities: Check tokens; None: nobody does.
         pace: What a client may do besides.
         report: Takes what a client says of another, with its own address; gives its id, or raises ProtocolError.
         ending: Sends clients away, if the process ends.
@@ -63,7 +65,7 @@ class Performer:
         broker: Broker,
         clock: IReactorTime,
         counts: Counts,
-        ice_servers: Callable[[ClientId], list[IceServer] | UnsetType],
+        ice_servers: Callable[[ClientId], list[IceServer] | UnsetType] | None,
         identities: Identities | None,
         pace: Pace,
         report: Callable[[FileReport, str], ReportId],
@@ -73,7 +75,7 @@ class Performer:
         self._now = clock.seconds
         self._counts = counts
         self.ice_servers = ice_servers
-        self._identities = Nobody() if identities is None else identities
+        self._identities = identities
         self._pace = pace
         self._file = report
         self._ending = ending
@@ -167,7 +169,7 @@ class Performer:
             effect.room,
             effect.partner,
             initiator=effect.initiator,
-            ice_servers=self.ice_servers(client.id),
+            ice_servers=UNSET if self.ice_servers is None else self.ice_servers(client.id),
             resume=resume,
             common=UNSET if effect.common is None else effect.common,
             data=UNSET if effect.takes_data is None else effect.takes_data,
@@ -192,8 +194,11 @@ class Performer:
         self.awaits(client)
 
     def _verify_token(self, client: Client, effect: VerifyToken) -> None:
-        if client.session.state is not State.CLOSED:  # else it went in this very turn, and must not be remembered
-            self.give(client, self._identities.identify(client, effect.token))
+        if client.session.state is State.CLOSED:  # it went in this very turn, and must not be remembered
+            return
+        identities = self._identities
+        known = _NOT_CHECKED if identities is None else identities.identify(client, effect.token)
+        self.give(client, known)
 
     def _enqueue(self, client: Client, effect: Enqueue) -> None:
         ticket = effect.ticket
@@ -224,7 +229,7 @@ class Performer:
         self._broker.relay(effect.room, client.id, effect.text, effect.is_offer)
 
     def _leave(self, client: Client, effect: LeaveRoom) -> None:
-        self._broker.leave(effect.room, client.session.client, effect.why)
+        self._broker.leave(effect.room, client.id, effect.why)
         if self.calls is not None:
             self.calls.ended(client, effect.room, effect.why)
         if effect.why != "silent":

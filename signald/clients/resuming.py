@@ -333,7 +333,7 @@ class Resuming:
             state=_STATES[session.state],
             received=client.messages,
             lost=lost,
-            iceServers=self._ice_servers(client.id),
+            iceServers=UNSET if self._ice_servers is None else self._ice_servers(client.id),
             resume=self.offer(client),
         )
         if session.room is not None and session.partner is not None:

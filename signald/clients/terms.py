@@ -50,7 +50,7 @@ class Sessions(Protocol):
 class Performing(Protocol):
     """Runs effects; see `signald.clients.performing.Performer`."""
 
-    ice_servers: Callable[[ClientId], list[IceServer] | UnsetType]
+    ice_servers: Callable[[ClientId], list[IceServer] | UnsetType] | None
 
     def refuse(self, client: Client, problem: ProtocolError) -> None:
         """Tell a client of its mistake."""

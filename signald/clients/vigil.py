@@ -1,7 +1,8 @@
 """Watches those who are matched until they say something, by one timer, and lets nobody wait for who says nothing.
 
 Each instance watches its own clients; the partner hears of it by its own instance, as of anybody who leaves. Nothing of
-this is in the way of a message: whether a client has said something its count of messages tells.
+this is in the way of a message: whether a client has said something its count of messages tells. Nor is it told of one
+that is gone: who has no room owes nothing, as the next look shows.
 """
 
 from collections.abc import Callable
@@ -73,13 +74,6 @@ class Vigil(PeriodicService):
         if silence is not None and silence.sent == client.messages:
             self._owe(client, silence, self._running(), answer=True)
 
-    def forget(self, client: Client) -> None:
-        """A client is gone, or is here again on another connection: it owes nothing in the room that it has."""
-        client.silence = None
-        self._initiators.pop(client, None)
-        self._owing.pop(client, None)
-        self._silent.pop(client, None)
-
     def _owe(self, client: Client, silence: Silence, now: float, *, answer: bool) -> None:
         silence.owe(now, answer=answer, pongs=client.pongs)
         self._owing[client] = None
@@ -94,7 +88,7 @@ class Vigil(PeriodicService):
         for client in list(self._owing):
             self._look_at(client, now)
         for client, sent in list(self._silent.items()):
-            if client.messages != sent:
+            if client.messages != sent or client.session.state is State.CLOSED:
                 del self._silent[client]
                 self._give(client, Spoke())
 
@@ -112,11 +106,12 @@ class Vigil(PeriodicService):
             if client.messages != silence.sent:
                 client.silence = None
         elif look is Verdict.SILENT:
+            del self._owing[client]
+            client.silence = None
             self._fall_silent(client)
 
     def _fall_silent(self, client: Client) -> None:
         room = client.session.room
-        self.forget(client)
         if room is None:
             return
         self._counts.silent += 1

@@ -1037,7 +1037,7 @@ def ready(
     client: ClientId, ice_servers: list[IceServer] | UnsetType = UNSET, resume: ResumeOffer | UnsetType = UNSET
 ) -> bytes:
     """The ``ready`` message for a client."""
-    return to_json(Ready(client, ice_servers, resume))
+    return _encode(Ready(client, ice_servers, resume))
 
 
 def matched(

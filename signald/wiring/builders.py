@@ -11,7 +11,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from msgspec import UNSET
 from OpenSSL.crypto import Error as CryptoError
 from twisted.application.service import IService
 from twisted.internet.interfaces import IAddress
@@ -28,7 +27,6 @@ from signald.clients.users import Users
 from signald.core import addresses
 from signald.core.common_time import CommonTime
 from signald.core.ice import IceServers
-from signald.core.ids import ClientId, RoomId
 from signald.core.passes import Passes
 from signald.core.reports import DAY_S, ReportBounds
 from signald.core.standing import AuthMode, Policy
@@ -59,14 +57,15 @@ from signald.websocket.refusing import Refusing
 from signald.websocket.rfc6455 import WebSocketFactory
 from signald.websocket.watch import Watch
 from signald.wiring.limiting import Limits, make_toll
-from signald.wiring.naming import FreshNames
+from signald.wiring.naming import fresh_names
 from signald.wiring.resuming import make_terms
 from signald.wiring.telling import Told, make_told
 
 UnixTime = Callable[[], float]
 """Seconds since 1970."""
 
-_new_id: Final = FreshNames().new
+_new_id: Final[Callable[[], Any]] = fresh_names().__next__
+"""Names a client, a room, or something that is told: each has a type of its own."""
 
 
 # --- brokers ----------------------------------------------------------------------------------------------------------
@@ -88,16 +87,12 @@ def make_broker(
     Raises:
         SettingsError: REDIS_CA_FILE is no good.
     """
-
-    def new_room_id() -> RoomId:
-        return RoomId(_new_id())
-
     address, ca_file = chosen.store.redis_url, chosen.store.redis_ca_file
     block_s, resume_s = chosen.pairing.block_days * DAY_S, chosen.resuming.resume_seconds
     per_user = chosen.identity.max_waiting_per_user
     reports = ReportBounds(chosen.operator.reports_kept, chosen.operator.report_days * DAY_S)
     if address is None:
-        return MemoryBroker(reactor, new_room_id, chosen.process.instance_id, block_s, resume_s, per_user, reports)
+        return MemoryBroker(reactor, _new_id, chosen.process.instance_id, block_s, resume_s, per_user, reports)
     keys = keys_of(address, chosen.store.redis_prefix)
     try:
         primary = make_primary(address, ca_file, keys.waiting, reactor)
@@ -110,7 +105,7 @@ def make_broker(
         address=address,
         keys=keys,
         clock=reactor,
-        new_room_id=new_room_id,
+        new_room_id=_new_id,
         jitter=random.random,
         common_time=common_time,
         block_s=block_s,
@@ -260,7 +255,7 @@ def make_clients(
     clients = Clients(
         broker,
         reactor,
-        new_client_id=lambda: ClientId(_new_id()),
+        new_client_id=_new_id,
         policy=Policy(
             chosen.pairing.requeue_on_partner_leave,
             chosen.pairing.rematch_delay_seconds,
@@ -275,12 +270,12 @@ def make_clients(
         max_messages_per_second=chosen.limits.max_msg_per_second,
         counts=counts,
         show_address=addresses.normalise if chosen.logging.log_full_addresses else addresses.truncate,
-        ice_servers=(lambda client: ice.given_to(client, unix_time())) if ice.servers else lambda client: UNSET,
+        ice_servers=(lambda client: ice.given_to(client, unix_time())) if ice.servers else None,
         identities=users,
         pace=pace,
         report=records.reports.file,
         lag=lag,
-        departed=records.traces.remember if chosen.operator.accounts else lambda client, user: None,
+        departed=records.traces.remember if chosen.operator.accounts else None,
         chance=random.random,
         answer_s=chosen.pairing.match_answer_seconds,
         calls=records.told.calls,

@@ -1,6 +1,8 @@
 """Makes the names of clients and rooms."""
 
 import secrets
+from collections.abc import Iterator
+from itertools import chain
 from typing import Final
 
 NAME_BYTES: Final = 12
@@ -10,18 +12,13 @@ AT_ONCE: Final = 256
 """Names that are made together: the kernel is asked for randomness once, and one name costs a tenth of one alone."""
 
 
-class FreshNames:
-    """Makes names that nobody can guess: whoever knows one client's must not find another from it."""
+def fresh_names() -> Iterator[str]:
+    """Names that were never given to anything, and that nobody can guess: one client's must not tell another's."""
+    return chain.from_iterable(_batches())
 
-    __slots__ = ("_left",)
 
-    def __init__(self) -> None:
-        self._left: list[str] = []
-
-    def new(self) -> str:
-        """A name that was never given to anything, here or elsewhere."""
-        if not self._left:
-            text = secrets.token_urlsafe(NAME_BYTES * AT_ONCE)
-            size = len(text) // AT_ONCE
-            self._left = [text[at : at + size] for at in range(0, len(text), size)]
-        return self._left.pop()
+def _batches() -> Iterator[list[str]]:
+    while True:
+        text = secrets.token_urlsafe(NAME_BYTES * AT_ONCE)
+        size = len(text) // AT_ONCE
+        yield [text[at : at + size] for at in range(0, len(text), size)]
