@@ -11,6 +11,8 @@ from twisted.python.failure import Failure
 
 from signald.brokers.interface import Broker, ModerationEvents
 from signald.clients.clients import Clients
+from signald.limits.admission import Admission
+from signald.limits.deadlines import Deadlines
 from signald.limits.door import Door
 from signald.network.accepting import accept_promptly
 from signald.network.endpoints import shown
@@ -20,7 +22,6 @@ from signald.process.life import Life
 from signald.process.root import ProcessService
 from signald.telemetry.counts import Counts
 from signald.websocket.entrance import Entrance
-from signald.websocket.watch import Watch
 
 CLOSE_WITHIN_S: Final = 2.0
 """Seconds that clients may take to answer the close frame at the end, from when that is read."""
@@ -68,12 +69,12 @@ class Daemon(ProcessService):
         lane: Polls what is accepted; None to leave that to the reactor.
         clients: Of this instance.
         entrance: Is closed at the end.
-        watch: The open WebSockets.
-        door: The other connections.
+        door: The connections that are no WebSockets yet.
+        admission: Counts the WebSockets.
+        closings: Those of them that are about to end.
         broker: Started before the first client, stopped after the last.
         moderation: Hears of bans and questions of other instances.
         counts: Tell whether calls are being set up.
-        room: For how many clients there is room.
         drain_s: How long calls that are being set up may take to finish at the end.
         description: Lines about the settings, logged at the start.
     """
@@ -89,12 +90,12 @@ class Daemon(ProcessService):
         lane: Lane | None,
         clients: Clients,
         entrance: Entrance,
-        watch: Watch,
         door: Door,
+        admission: Admission,
+        closings: Deadlines,
         broker: Broker,
         moderation: ModerationEvents,
         counts: Counts,
-        room: int,
         drain_s: float,
         description: Iterable[str],
     ) -> None:
@@ -103,12 +104,12 @@ class Daemon(ProcessService):
         self._lane = lane
         self._clients = clients
         self._entrance = entrance
-        self._watch = watch
         self._door = door
+        self._admission = admission
+        self._closings = closings
         self._broker = broker
         self._moderation = moderation
         self._counts = counts
-        self._room = room
         self._description = description
         self._ports: list[IListeningPort] = []
         self._hurried = False
@@ -136,7 +137,9 @@ class Daemon(ProcessService):
             self._log.info("{line}", line=line)
         self._broker.start(self._clients, self._moderation, self._clients.homes)
         self._log.info(
-            "instance {instance}: room for {clients} clients", instance=self._broker.instance, clients=self._room
+            "instance {instance}: room for {clients} clients",
+            instance=self._broker.instance,
+            clients=self._admission.max_connections,
         )
 
     def reload(self) -> None:
@@ -177,8 +180,8 @@ class Daemon(ProcessService):
         broker = Deferred.fromCoroutine(self._broker.stop()).addTimeout(BROKER_WITHIN_S, clock)
         broker.addErrback(self._not_cleaned_up)
         left_s = began + ALL_WITHIN_S - clock.seconds()
-        await self._until(lambda: not len(self._watch), min(CLOSE_WITHIN_S, left_s))
-        self._watch.drop_all()
+        await self._until(lambda: not self._admission.connected, min(CLOSE_WITHIN_S, left_s))
+        self._closings.expire()
         await broker
 
     def _not_cleaned_up(self, failure: Failure) -> None:

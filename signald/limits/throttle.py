@@ -70,14 +70,11 @@ class Throttle(PeriodicService):
         if left < 0:
             self._hold(who)
 
-    def forget(self, who: Flooder) -> bool:
-        """Forget a connection that is gone or replaced; gives whether it was held."""
+    def forget(self, who: Flooder) -> None:
+        """Forget a connection that is held, and is gone or replaced. All others are forgotten with this second."""
+        self._held.discard(who)
         self._useless.pop(who, None)
         self._bytes.pop(who, None)
-        if who not in self._held:
-            return False
-        self._held.discard(who)
-        return True
 
     def _hold(self, who: Flooder) -> None:
         if who not in self._held:

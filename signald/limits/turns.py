@@ -102,12 +102,11 @@ class Turns(PeriodicService):
             self._turning = True
             self._clock.callLater(0, self._next_turn)
 
-    def forget(self, reader: Reader) -> bytes:
-        """Forget a reader that is gone or replaced; gives what waits with it."""
+    def forget(self, reader: Reader) -> None:
+        """Forget a reader that waits, and is gone."""
         waiting = self._waiting.get(self._home(reader.address))
-        data = b"" if waiting is None else waiting.pop(reader, b"")
-        self._bytes -= len(data)
-        return data
+        if waiting is not None:
+            self._bytes -= len(waiting.pop(reader, b""))
 
     def _serve(self, home: str, reader: Reader, data: bytes) -> None:
         began = self._clock.seconds()

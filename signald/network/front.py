@@ -21,7 +21,6 @@ from zope.interface import implementer
 from signald.core.addresses import Network, client_address, forwarded_for
 from signald.core.refusals import BANNED, FULL, TOO_MANY, Refusal
 from signald.limits.admission import Admission
-from signald.limits.deadlines import Overdue
 from signald.limits.door import REQUESTS, Door
 from signald.network.accepted import Accepted
 from signald.network.head import plain, without_empty_lines
@@ -91,7 +90,7 @@ def may_stay(head: bytes, lower: bytes) -> bool:
     return not any(name in more for name in _NOT_KEPT)
 
 
-class Addressed(Overdue, typing.Protocol):
+class Addressed(typing.Protocol):
     """Is told the address of its client: a connection."""
 
     address: str
@@ -177,7 +176,6 @@ class Front(Protocol):
         websocket = self.factory.websockets(peer)
         websocket.address = address
         self.factory.door.left(self)
-        self.factory.door.handshakes.begin(websocket)
         self._hand_over(websocket, data)
 
     def _turn_away(self, refusal: Refusal, head: bytes, lower: bytes, address: str) -> None:

@@ -9,15 +9,17 @@ from zope.interface import implementer
 
 from signald.clients.client import Client
 from signald.clients.clients import Clients
+from signald.clients.heartbeat import Heartbeat
 from signald.core.messages import SUBPROTOCOL
 from signald.core.refusals import Refused
+from signald.limits.admission import Admission
+from signald.limits.deadlines import Deadlines
 from signald.limits.throttle import Throttle
 from signald.limits.turns import Turns
 from signald.telemetry.counts import Counts, Drop
 from signald.websocket.entrance import Entrance
 from signald.websocket.frames import Texts
 from signald.websocket.refusing import Refusing
-from signald.websocket.watch import Watch
 
 MAX_OUTPUT_BYTES: Final = 256 * 1024
 """Bytes that may wait for one client beyond the transport's own buffer: about 60 SDPs. With more it does not read."""
@@ -40,7 +42,10 @@ class WebSockets:
         clients: Of this instance.
         entrance: Decides about handshakes.
         refusing: Tells pages why they are not let in.
-        watch: Ends what hangs.
+        admission: Counts connections until they are gone.
+        handshakes: Ends those that take too long.
+        closings: Ends those that take too long.
+        heartbeat: Ends clients that are gone without a word.
         throttle: Slows down whoever sends too much.
         turns: Share the loop between addresses, while it is late.
         texts: Reads text frames.
@@ -50,7 +55,10 @@ class WebSockets:
     clients: Clients
     entrance: Entrance
     refusing: Refusing
-    watch: Watch
+    admission: Admission
+    handshakes: Deadlines
+    closings: Deadlines
+    heartbeat: Heartbeat
     throttle: Throttle
     turns: Turns
     texts: Texts
@@ -67,7 +75,7 @@ class ClientConnection:
         shared: What all connections share.
     """
 
-    __slots__ = ("_backlog", "_client", "_held", "_paused", "address", "shared", "transport")
+    __slots__ = ("_backlog", "_client", "_held", "_paused", "_waits", "address", "shared", "transport")
 
     _log = Logger()
 
@@ -76,11 +84,11 @@ class ClientConnection:
         self.address = ""
         """Of the client itself; see `signald.core.addresses`."""
         self._held = False
+        self._waits = False
         self.transport: Any = None
         self._client: Client | None = None
         self._paused = False
         self._backlog = 0
-        shared.watch.made(self)
 
     if TYPE_CHECKING:
 
@@ -115,10 +123,12 @@ class ClientConnection:
 
     def wait_for_turn(self) -> None:
         """See `Reader.wait_for_turn`."""
+        self._waits = True
         self.transport.pauseProducing()
 
     def has_turn(self) -> None:
         """See `Reader.has_turn`."""
+        self._waits = False
         if not self._held:
             self.transport.resumeProducing()
 
@@ -138,22 +148,21 @@ class ClientConnection:
     def serve(self, client: Client | None) -> None:
         """See `Connection.serve`."""
         if self._client is not None:
-            self.shared.watch.went(self._client)
+            self.shared.heartbeat.forget(self._client)
         self._client = client
         if client is not None:
             client.connection = self  # type: ignore[assignment]
             client.answered = True
-            self.shared.watch.came(client)
+            self.shared.heartbeat.watch(client)
 
     def _opened(self, protocol: str | None, token: str | None = None) -> None:
         """The handshake is done, with this subprotocol; maybe it brought a token."""
         try:
-            self.shared.watch.opened(self)
             self.transport.registerProducer(self, True)
             v1 = protocol == SUBPROTOCOL
             clients = self.shared.clients
             self._client = clients.open(self, self.address, v1=v1, token=token)  # type: ignore[arg-type]
-            self.shared.watch.came(self._client)
+            self.shared.heartbeat.watch(self._client)
         except Refused as refused:
             self._turn_away(refused)
         except Exception:
@@ -161,7 +170,6 @@ class ClientConnection:
 
     def _turn_away(self, refused: Refused) -> None:
         """The handshake is done, but only to say why this client is not let in."""
-        self.shared.watch.opened(self)
         self.shared.counts.turn_away(refused.refusal)
         for text in self.shared.refusing.words(refused):
             self.send(text)
@@ -201,20 +209,31 @@ class ClientConnection:
 
     def _closing(self, code: int | None) -> None:
         """End the client's connection: a close frame went out, ours or the reply to theirs."""
-        self.shared.watch.closing(self)
+        self.shared.closings.begin(self)
         self._over(NO_STATUS if code is None else code, f"closed with {code}")
 
     def _lost(self, why: str) -> None:
         """The transport is gone."""
-        self.shared.watch.lost(self, self.address)
+        self._forget()
+        self.shared.admission.leave(self.address)
         if self._client is not None:
             self._over(None, f"connection lost: {why}")
+
+    def _forget(self) -> None:
+        """Nothing is to come of this connection any more: its transport is gone, or another takes its place."""
+        shared = self.shared
+        if not shared.closings.done(self):
+            shared.handshakes.done(self)
+        if self._held:
+            shared.throttle.forget(self)
+        if self._waits:
+            shared.turns.forget(self)
 
     def _over(self, code: int | None, why: str) -> None:
         client, self._client = self._client, None
         if client is not None:
             self.shared.counts.closed(code)
-            self.shared.watch.went(client)
+            self.shared.heartbeat.forget(client)
             self.shared.clients.closed(client, why, code)
 
     def _failed(self) -> None:

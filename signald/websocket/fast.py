@@ -92,6 +92,17 @@ class FastConnection(ClientConnection):
         super().go_on()
         self.dataReceived(b"")
 
+    def wait_for_turn(self) -> None:
+        """See `Reader.wait_for_turn`; a handshake has its time for that, too."""
+        if self._client is None and not self._closed:
+            self.shared.handshakes.begin(self)
+        super().wait_for_turn()
+
+    def has_turn(self) -> None:
+        """See `Reader.has_turn`."""
+        self.shared.handshakes.done(self)
+        super().has_turn()
+
     def _read(self, data: bytes) -> None:
         receive, texts = self.shared.clients.receive, self.shared.texts
         size = len(data)
@@ -207,16 +218,16 @@ class FastConnection(ClientConnection):
                 self._write(handshake.answer(upgrade.key, protocol))
                 self._opened(protocol, bearer.offered(upgrade.protocols) or bearer.in_query(upgrade.query))
                 return rest
-        slow = self._give_way()
-        self.shared.watch.shakes_hands(slow)
-        slow.dataReceived(data)
+        self._give_way().dataReceived(data)
         return b""
 
     def _close_received(self, payload: bytes) -> bool:
         """Answer a close frame, and end; false if it is one for Autobahn."""
         if not is_plain_close(payload):
             return False
-        if not self._closed:
+        if self._closed:
+            self.useless()
+        else:
             self._queue.append(bytes((CLOSE, len(payload))) + payload)
             self._end(payload)
         self.flush()
@@ -236,7 +247,7 @@ class FastConnection(ClientConnection):
         slow = self._give_way()
         slow.adopt(client, paused=paused, backlog=backlog, closing=closing)
         if closing:
-            self.shared.watch.closing(slow)
+            self.shared.closings.begin(slow)
         slow.dataReceived(data)
 
     def _give_way(self) -> WebSocketConnection:
@@ -246,7 +257,8 @@ class FastConnection(ClientConnection):
         self._closed = True
         slow = self._slow(transport.getPeer())
         slow.address = self.address
-        if self.shared.watch.replaced(self):
+        self._forget()
+        if self._held:
             transport.resumeProducing()
         hand_over(transport, slow)
         return slow

@@ -20,6 +20,7 @@ from signald.websocket.base import ClientConnection, WebSockets
 
 TEXT: Final = 1
 BINARY: Final = 2
+CLOSE: Final = 8
 """Opcodes (RFC 6455 5.2)."""
 
 PIECE_BYTES: Final = 4096
@@ -70,6 +71,11 @@ class WebSocketConnection(ClientConnection, WebSocketServerProtocol):  # type: i
         self._token: str | None = None
         self._refused: Refused | None = None  # why we let this client not in; None if Autobahn does not
 
+    def connectionMade(self) -> None:
+        """The transport is here: the time for the handshake begins."""
+        super().connectionMade()
+        self.shared.handshakes.begin(self)
+
     def adopt(self, client: Client | None, *, paused: bool, backlog: int, closing: bool) -> None:
         """Take over a connection whose handshake is done, as it stands between two frames.
 
@@ -86,6 +92,7 @@ class WebSocketConnection(ClientConnection, WebSocketServerProtocol):  # type: i
         self._backlog = backlog
         self.transport.unregisterProducer()
         self.transport.registerProducer(self, True)
+        self.shared.handshakes.done(self)
         # What Autobahn's succeedHandshake() sets.
         self.state = self.STATE_CLOSING if closing else self.STATE_OPEN
         self.closedByMe = closing
@@ -124,8 +131,8 @@ class WebSocketConnection(ClientConnection, WebSocketServerProtocol):  # type: i
         super().sendData(data, sync, chopsize)
 
     def onFrameEnd(self) -> bool | None:
-        """Count frames of which any number may come, continuations and control frames, as useless ones."""
-        if self._client is None or self.current_frame.opcode not in (TEXT, BINARY):
+        """Count frames of which any number may come as useless ones: continuations, pings, pongs, all after the end."""
+        if self._client is None or self.current_frame.opcode not in (TEXT, BINARY, CLOSE):
             self.useless()
         return super().onFrameEnd()
 
@@ -140,6 +147,7 @@ class WebSocketConnection(ClientConnection, WebSocketServerProtocol):  # type: i
 
     def onOpen(self) -> None:
         """The handshake is done. Autobahn swallows what is raised in these, so they are met in the base."""
+        self.shared.handshakes.done(self)
         token, self._token = self._token, None
         self._opened(self.websocket_protocol_in_use, token)
 

@@ -55,7 +55,6 @@ from signald.websocket.entrance import Entrance
 from signald.websocket.fast import FastConnection, MeteredConnection
 from signald.websocket.refusing import Refusing
 from signald.websocket.rfc6455 import WebSocketFactory
-from signald.websocket.watch import Watch
 from signald.wiring.limiting import Limits, make_toll
 from signald.wiring.naming import fresh_names
 from signald.wiring.resuming import make_terms
@@ -294,20 +293,15 @@ def make_websockets(
     *, chosen: Settings, everybody: Everybody, limits: Limits, bans: Bans, counts: Counts
 ) -> WebSockets:
     """Make what all connections share."""
-    watch = Watch(
-        heartbeat=everybody.heartbeat,
-        handshakes=limits.handshakes,
-        closings=limits.closings,
-        throttle=limits.throttle,
-        turns=limits.turns,
-        admission=limits.admission,
-    )
     entrance = Entrance(chosen.listening.allowed_origin)
     return WebSockets(
         clients=everybody.clients,
         entrance=entrance,
         refusing=Refusing(entrance, bans.address_rest_s, random.random),
-        watch=watch,
+        admission=limits.admission,
+        handshakes=limits.handshakes,
+        closings=limits.closings,
+        heartbeat=everybody.heartbeat,
         throttle=limits.throttle,
         turns=limits.turns,
         texts=frames.reader(native=chosen.process.fast_frames),

@@ -45,12 +45,12 @@ class NoDelay(TestCase):
             browser = Browser()
             await connectProtocol(TCP4ClientEndpoint(reactor, "127.0.0.1", address.port), browser)
             await browser.answered
-            (websocket,) = daemon._watch._open
-            transport: Any = getattr(websocket, "transport")  # noqa: B009
+            (client,) = daemon._clients
+            transport: Any = getattr(client.connection, "transport")  # noqa: B009
             self.assertIsInstance(transport, Accepted)
             option = transport.getHandle().getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
             self.assertNotEqual(option, 0)
-            websocket.drop()
+            client.connection.drop()
             await browser.gone
             stopped: Any = port.stopListening()
             await stopped
@@ -77,14 +77,14 @@ class Gone(TestCase):
                     browser = Browser()
                     await connectProtocol(TCP4ClientEndpoint(reactor, "127.0.0.1", address.port), browser)
                     await browser.answered
-                    self.assertEqual(len(daemon._watch._open), 1)
+                    self.assertEqual(daemon._admission.connected, 1)
                     transport: Any = browser.transport
                     if number % 2:
                         transport.write(close_frame(1000))
                     else:
                         transport.loseConnection()
                     await browser.gone
-                    while daemon._watch._open:
+                    while daemon._admission.connected:
                         await deferLater(reactor, 0.01)
                 await deferLater(reactor, 0.01)
                 self.assertEqual(_connections(), before)

@@ -82,6 +82,7 @@ class Scrapes(MemoryTest):
         """Clients that vanish, bad networks and attacks would all look the same to an operator."""
         daemon = self.start(PUBLIC_METRICS="true", HEARTBEAT_SECONDS="60", HANDSHAKE_TIMEOUT_SECONDS="10")
         daemon.connect().write(b"GET /ws HTTP/1.1\r\n")
+        daemon.client().close()
         daemon.advance(12)
         deaf, partner = daemon.pair()
         deaf.transport.reads = False
@@ -106,6 +107,7 @@ class Scrapes(MemoryTest):
         self.assertEqual(after["signald_handshakes_refused_total{status=403}"], 1)
         self.assertEqual(after["signald_handshakes_refused_total{status=400}"], 1)
         self.assertEqual(after["signald_handshakes_refused_total{status=503}"], 0)
+        self.assertEqual(after["signald_half_open"], 0)
 
     def test_private_by_default(self) -> None:
         """The public port would tell everybody how the business goes."""

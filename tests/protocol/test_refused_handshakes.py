@@ -204,7 +204,7 @@ class RefusedHandshakes(MemoryTest):
         self.assertEqual([told["type"] for told in client.take()], ["error", "goodbye"])
         daemon.advance(10)
         self.assertTrue(client.gone)
-        self.assertEqual(len(daemon.daemon._watch), 0)
+        self.assertEqual(daemon.daemon._admission.connected, 0)
 
 
 class Slow(RefusedHandshakes):
