@@ -92,8 +92,6 @@ def client_address(peer: str, forwarded: Sequence[str], trusted: Sequence[Networ
         forwarded: See `forwarded_for`.
         trusted: Networks of proxies.
     """
-    if peer and not trusted:
-        return normalise(peer)
     address = _parse(peer)
     if address is None and peer:
         return peer

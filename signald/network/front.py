@@ -18,18 +18,14 @@ from twisted.protocols.policies import ProtocolWrapper
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
-from signald.core.addresses import Network, client_address, forwarded_for
+from signald.core.addresses import Network, client_address, forwarded_for, normalise
 from signald.core.refusals import BANNED, FULL, TOO_MANY, Refusal
 from signald.limits.admission import Admission
 from signald.limits.door import REQUESTS, Door
 from signald.network.accepted import Accepted
-from signald.network.head import plain, without_empty_lines
+from signald.network.head import END, MAX_HEAD_BYTES, plain, without_empty_lines
+from signald.network.upgrade import Upgrade, read, read_loosely
 from signald.telemetry.counts import Counts
-
-MAX_HEAD_BYTES = 16 * 1024
-"""Request line and headers; browsers send 0.5 to 2 KiB, cookies of the same site may add some."""
-
-_END = b"\r\n\r\n"
 
 _READS = re.compile(rb"(GET|HEAD) \S+ HTTP/1\.1\r\n")
 
@@ -90,20 +86,25 @@ def may_stay(head: bytes, lower: bytes) -> bool:
     return not any(name in more for name in _NOT_KEPT)
 
 
-class Addressed(typing.Protocol):
-    """Is told the address of its client: a connection."""
+class Entering(typing.Protocol):
+    """Comes in through the front: a WebSocket connection."""
 
-    address: str
+    def makeConnection(self, transport: Any) -> None:
+        """See `IProtocol.makeConnection`."""
+        ...
+
+    def enter(self, data: bytes, upgrade: Upgrade | None) -> None:
+        """Begin with a handshake.
+
+        Args:
+            data: What came so far: a whole head, and what stands behind it.
+            upgrade: What `read` makes of it, if that is known.
+        """
+        ...
 
 
-def hand_over(transport: Any, protocol: Any) -> None:
-    """Let another protocol have a transport, from the next byte on."""
-    give_back(transport, protocol)
-    protocol.makeConnection(transport)
-
-
-def give_back(transport: Any, protocol: Any) -> None:
-    """Let a protocol have a transport again."""
+def give(transport: Any, protocol: Any) -> None:
+    """Let a protocol have a transport from the next byte on, which it may know already."""
     if isinstance(transport, ProtocolWrapper):  # TLS, PROXY protocol
         transport.wrappedProtocol = protocol
     else:
@@ -129,11 +130,20 @@ class Front(Protocol):
         if self._idle:
             self._idle = False
             self.factory.door.speaks(self)
-        head = without_empty_lines(self._head + data)
+        data = self._head + data
+        upgrade = read(data)
+        if upgrade is not None:
+            self._enter(data, upgrade)
+        else:
+            self._look(data)
+
+    def _look(self, data: bytes) -> None:
+        """Decide about all that is no usual handshake."""
+        head = without_empty_lines(data)
         if head.startswith(_TLS):
             self._refuse_tls()
             return
-        end = head.find(_END)
+        end = head.find(END)
         if end < 0:
             self._head = head
             if len(head) > MAX_HEAD_BYTES:
@@ -148,9 +158,9 @@ class Front(Protocol):
         if has_body(lower):
             self._refuse(_NO_BODY)
         elif wants_websocket(said, lower):
-            self._enter(said + rest, said + b"\r\n", lower + b"\r\n")
+            self._enter(said + rest, None)
         else:
-            self._ask(said, rest, stays=rest == _END and may_stay(said, lower))
+            self._ask(said, rest, stays=rest == END and may_stay(said, lower))
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
         """Forget a connection that is gone."""
@@ -165,22 +175,27 @@ class Front(Protocol):
         else:
             self.transport.abortConnection()
 
-    def _enter(self, data: bytes, head: bytes, lower: bytes) -> None:
-        peer = self.transport.getPeer()
-        # The client's own address, from the connection or from what a trusted proxy says.
-        address = client_address(getattr(peer, "host", ""), forwarded_for(head), self.factory.trusted)
-        refusal = self.factory.admission.enter(address)
+    def _enter(self, data: bytes, upgrade: Upgrade | None) -> None:
+        factory = self.factory
+        host = getattr(self.transport.getPeer(), "host", "")
+        if host and not factory.trusted:
+            address = normalise(host)
+        else:
+            said = forwarded_for(data.partition(END)[0]) if upgrade is None else upgrade.forwarded.decode().split(",")
+            address = client_address(host, said, factory.trusted)
+        refusal = factory.admission.enter(address)
         if refusal is not None:
-            self._turn_away(refusal, head, lower, address)
+            self._turn_away(refusal, upgrade or read_loosely(data.partition(END)[0]), address)
             return
-        websocket = self.factory.websockets(peer)
-        websocket.address = address
-        self.factory.door.left(self)
-        self._hand_over(websocket, data)
+        websocket = factory.websockets(address)
+        factory.door.handshakes.done(self)
+        give(self.transport, websocket)
+        websocket.makeConnection(self.transport)
+        websocket.enter(data, upgrade)
 
-    def _turn_away(self, refusal: Refusal, head: bytes, lower: bytes, address: str) -> None:
+    def _turn_away(self, refusal: Refusal, upgrade: Upgrade | None, address: str) -> None:
         self.factory.counts.handshake_refused(refusal.status)
-        answer = self.factory.turn_away(head, lower, refusal, address)
+        answer = None if upgrade is None else self.factory.turn_away(upgrade, refusal, address)
         if answer is None:
             self._refuse(_STATUS[refusal.status])
             return
@@ -201,14 +216,12 @@ class Front(Protocol):
         if stays and self._asked < REQUESTS:
             page.on_answered = self._stay
         self.factory.door.asks(self)
-        self._hand_over(page, head + rest)
-
-    def _hand_over(self, protocol: Any, data: bytes) -> None:
-        hand_over(self.transport, protocol)
-        protocol.dataReceived(data)
+        give(self.transport, page)
+        page.makeConnection(self.transport)
+        page.dataReceived(head + rest)
 
     def _stay(self) -> None:
-        give_back(self.transport, self)
+        give(self.transport, self)
         self._idle = True
         self.factory.door.stays(self)
 
@@ -231,10 +244,9 @@ class FrontFactory(Factory):
     """Makes a `Front` for each accepted connection.
 
     Args:
-        websockets: Makes the WebSocket side for a peer address; its `address` is set to the client's.
+        websockets: Makes the WebSocket side for the address of a client; see `signald.core.addresses`.
         web: Makes the HTTP side for a peer address.
-        turn_away: Makes the answer to a request head, which comes in lower case too, that is refused for an address;
-            None if the status will do.
+        turn_away: Makes the answer to a handshake that is refused for an address; None if the status will do.
         door: Bounds what has not become a WebSocket.
         admission: Says who may connect.
         counts: Where to count who is refused.
@@ -246,9 +258,9 @@ class FrontFactory(Factory):
     def __init__(
         self,
         *,
-        websockets: Callable[[IAddress], Addressed],
+        websockets: Callable[[str], Entering],
         web: Callable[[IAddress], Any],
-        turn_away: Callable[[bytes, bytes, Refusal, str], bytes | None],
+        turn_away: Callable[[Upgrade, Refusal, str], bytes | None],
         door: Door,
         admission: Admission,
         counts: Counts,

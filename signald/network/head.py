@@ -3,6 +3,12 @@
 import re
 from typing import Final
 
+MAX_HEAD_BYTES: Final = 16 * 1024
+"""Request line and headers; browsers send 0.5 to 2 KiB, cookies of the same site may add some."""
+
+END: Final = b"\r\n\r\n"
+"""What ends a head."""
+
 _ABSOLUTE: Final = re.compile(rb"(\w+ )https?://[^/? ]+(/?)", re.IGNORECASE)
 """A target with scheme and host, which every server must take (RFC 9112 3.2.2)."""
 

@@ -16,6 +16,7 @@ from signald.limits.admission import Admission
 from signald.limits.deadlines import Deadlines
 from signald.limits.throttle import Throttle
 from signald.limits.turns import Turns
+from signald.network.upgrade import Upgrade
 from signald.telemetry.counts import Counts, Drop
 from signald.websocket.entrance import Entrance
 from signald.websocket.frames import Texts
@@ -73,16 +74,16 @@ class ClientConnection:
 
     Args:
         shared: What all connections share.
+        address: Of the client itself; see `signald.core.addresses`.
     """
 
     __slots__ = ("_backlog", "_client", "_held", "_paused", "_waits", "address", "shared", "transport")
 
     _log = Logger()
 
-    def __init__(self, shared: WebSockets) -> None:
+    def __init__(self, shared: WebSockets, address: str) -> None:
         self.shared = shared
-        self.address = ""
-        """Of the client itself; see `signald.core.addresses`."""
+        self.address = address
         self._held = False
         self._waits = False
         self.transport: Any = None
@@ -94,6 +95,10 @@ class ClientConnection:
 
         def dataReceived(self, data: bytes) -> None:
             """See `Reader.dataReceived`; a base class of the subclasses may have it."""
+
+    def enter(self, data: bytes, upgrade: Upgrade | None) -> None:
+        """See `Entering.enter`."""
+        self.dataReceived(data)
 
     def send(self, text: bytes) -> None:
         """See `Connection.send`."""

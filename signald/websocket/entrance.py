@@ -39,7 +39,7 @@ class Entrance:
         Raises:
             Refused: The origin is not allowed, or nobody is welcome any more.
         """
-        if not self.allows(origin):
+        if self._allowed_origins and not self.allows(origin):
             raise Refused(FOREIGN)
         if self._closed:
             raise Refused(STOPPING)

@@ -10,13 +10,13 @@ case. FAST_PATH turns this file off.
 from collections.abc import Callable
 from typing import Any, Final
 
-from twisted.internet.interfaces import IAddress
 from twisted.internet.protocol import connectionDone
 from twisted.python.failure import Failure
 
 from signald.core.refusals import Refused
-from signald.network.front import hand_over
+from signald.network.front import give
 from signald.network.output import Output
+from signald.network.upgrade import Upgrade, read
 from signald.websocket import bearer, handshake
 from signald.websocket.base import ClientConnection, WebSockets
 from signald.websocket.frames import CLOSE, TEXT, close_frame, frame, unmask
@@ -28,7 +28,6 @@ _PONG: Final = 0x8A
 _TAKEN: Final = frozenset((TEXT, CLOSE, _PING, _PONG))
 
 _PING_FRAME: Final = b"\x89\x00"
-_HEAD_END: Final = b"\r\n\r\n"
 
 
 def is_plain_close(payload: bytes) -> bool:
@@ -46,8 +45,10 @@ class FastConnection(ClientConnection):
 
     __slots__ = ("_closed", "_data", "_output", "_queue", "_slow")
 
-    def __init__(self, shared: WebSockets, output: Output, slow: Callable[[IAddress], WebSocketConnection]) -> None:
-        super().__init__(shared)
+    def __init__(
+        self, shared: WebSockets, output: Output, slow: Callable[[str], WebSocketConnection], address: str
+    ) -> None:
+        super().__init__(shared, address)
         self._output = output
         self._slow = slow
         self._data = b""
@@ -59,6 +60,13 @@ class FastConnection(ClientConnection):
     def makeConnection(self, transport: Any) -> None:
         """See `IProtocol.makeConnection`."""
         self.transport = transport
+
+    def enter(self, data: bytes, upgrade: Upgrade | None) -> None:
+        """See `Entering.enter`."""
+        if upgrade is None or self.shared.turns.in_use:
+            super().enter(data, upgrade)
+        elif rest := self._shake_hands(data, upgrade):
+            self.dataReceived(rest)
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
         """See `IProtocol.connectionLost`."""
@@ -77,7 +85,7 @@ class FastConnection(ClientConnection):
         output.held = True
         try:
             if self._client is None and not self._closed:
-                data = self._shake_hands(data)
+                data = self._shake_hands(data, read(data))
             self.shared.counts.received_bytes += len(data)
             try:
                 self._read(self._data + data if self._data else data)
@@ -205,19 +213,18 @@ class FastConnection(ClientConnection):
         self.shared.counts.sent_bytes += len(data)
         self.transport.write(data)
 
-    def _shake_hands(self, data: bytes) -> bytes:
-        """Answer the request that `signald.network.front` found; returns what stands behind it."""
-        head, _, rest = data.partition(_HEAD_END)
-        upgrade = handshake.read(head)
+    def _shake_hands(self, data: bytes, upgrade: Upgrade | None) -> bytes:
+        """Answer a handshake; returns what stands behind it."""
         if upgrade is not None:
             try:
                 protocol = self.shared.entrance.accept(upgrade.origin, upgrade.protocols)
             except Refused:
                 pass  # Autobahn says so
             else:
-                self._write(handshake.answer(upgrade.key, protocol))
-                self._opened(protocol, bearer.offered(upgrade.protocols) or bearer.in_query(upgrade.query))
-                return rest
+                self._write(handshake.accept(upgrade.key) + handshake.ENDS[protocol])
+                token = bearer.offered(upgrade.protocols) or (bearer.in_query(upgrade.query) if upgrade.query else None)
+                self._opened(protocol, token)
+                return data[upgrade.size :]
         self._give_way().dataReceived(data)
         return b""
 
@@ -255,12 +262,12 @@ class FastConnection(ClientConnection):
         transport, self.transport = self.transport, None
         self._data = b""
         self._closed = True
-        slow = self._slow(transport.getPeer())
-        slow.address = self.address
+        slow = self._slow(self.address)
         self._forget()
         if self._held:
             transport.resumeProducing()
-        hand_over(transport, slow)
+        give(transport, slow)
+        slow.makeConnection(transport)
         return slow
 
 
@@ -268,6 +275,8 @@ class MeteredConnection(FastConnection):
     """A `FastConnection` of whose client not all bytes are read at once: MAX_BYTES_PER_SECOND."""
 
     __slots__ = ()
+
+    enter = ClientConnection.enter  # the bytes of the handshake count too
 
     def dataReceived(self, data: bytes) -> None:
         """See `FastConnection.dataReceived`."""

@@ -11,14 +11,10 @@ from typing import Final
 from signald.core import messages
 from signald.core.messages import SUBPROTOCOL, ProtocolError
 from signald.core.refusals import ALL, BANNED, Refusal, Refused
+from signald.network.upgrade import Upgrade
 from signald.websocket import handshake
 from signald.websocket.entrance import Entrance
 from signald.websocket.frames import close_frame, frame
-
-_ASKS: Final = SUBPROTOCOL.encode()
-_VERSION: Final = b"\r\nsec-websocket-version: 13\r\n"
-_PROTOCOL: Final = b"\r\nsec-websocket-protocol: %b\r\n" % _ASKS
-_CHOSEN: Final = handshake.chosen(SUBPROTOCOL)
 
 MOMENTS: Final = 64
 """Answers that are made beforehand for each reason, each with another time to come again: they are given in turn."""
@@ -39,38 +35,19 @@ class Refusing:
         self._chance = chance
         self._behind = {each.code: cycle([self._frames(Refused(each)) for _ in range(MOMENTS)]) for each in ALL}
 
-    def answer(self, head: bytes, lower: bytes, refusal: Refusal, address: str) -> bytes | None:
+    def answer(self, upgrade: Upgrade, refusal: Refusal, address: str) -> bytes | None:
         """Make the whole answer to a handshake of an address.
-
-        Args:
-            head: Request line and headers, with the last line's end.
-            lower: The same in lower case.
-            refusal: Why it is refused.
-            address: The client's.
 
         Returns:
             None if the client gets the status: it asks for no `signald.v1`, or is a page of somebody else.
         """
-        if lower.rfind(_ASKS) < 0:
-            return None
-        # As browsers write it, or in another way.
-        if lower.rfind(_VERSION) < 0 and _header(head, lower, _VERSION[:-4]) != b"13":
-            return None
-        if lower.rfind(_PROTOCOL) < 0:
-            protocols = _header(head, lower, b"\r\nsec-websocket-protocol:")
-            if protocols is None or _ASKS not in map(bytes.strip, protocols.split(b",")):
-                return None
-        key = _header(head, lower, b"\r\nsec-websocket-key:")
-        if key is None or not handshake.is_key(key):
-            return None
-        origin = _header(head, lower, b"\r\norigin:")
-        if not self._entrance.allows(None if origin is None else origin.decode("latin-1")):
+        if SUBPROTOCOL not in upgrade.protocols or not self._entrance.allows(upgrade.origin):
             return None
         if refusal is BANNED:
             behind = self._frames(Refused(refusal, rest_s=self._ban_rest_s(address)))
         else:
             behind = next(self._behind[refusal.code])
-        return handshake.accept(key) + behind
+        return handshake.accept(upgrade.key) + behind
 
     def words(self, refused: Refused) -> tuple[bytes, bytes]:
         """Make the messages for a client whose handshake is done."""
@@ -81,17 +58,4 @@ class Refusing:
     def _frames(self, refused: Refused) -> bytes:
         """Make what follows the answer to the key: the end of the response, then what is said."""
         close = close_frame(refused.refusal.close, refused.refusal.message)
-        return b"".join((_CHOSEN, *map(frame, self.words(refused)), close))
-
-
-def _header(head: bytes, lower: bytes, name: bytes) -> bytes | None:
-    """The value of the last header that begins so; None if it is not there.
-
-    To look for the few that matter costs a third of reading them all, and from the end, where browsers have them, less
-    again; whoever refuses many has no time.
-    """
-    at = lower.rfind(name)
-    if at < 0:
-        return None
-    start = at + len(name)
-    return head[start : head.find(b"\r\n", start)].strip()
+        return b"".join((handshake.ENDS[SUBPROTOCOL], *map(frame, self.words(refused)), close))

@@ -64,8 +64,8 @@ class WebSocketConnection(ClientConnection, WebSocketServerProtocol):  # type: i
     factory: "WebSocketFactory"
     log = _AutobahnLog()
 
-    def __init__(self, shared: WebSockets) -> None:
-        ClientConnection.__init__(self, shared)
+    def __init__(self, shared: WebSockets, address: str) -> None:
+        ClientConnection.__init__(self, shared, address)
         WebSocketServerProtocol.__init__(self)
         self._unread = b""
         self._token: str | None = None
@@ -232,8 +232,8 @@ class WebSocketFactory(WebSocketServerFactory):
             autoPingInterval=0,
         )
 
-    def buildProtocol(self, addr: Any) -> WebSocketConnection:  # type: ignore[override]
-        """A connection that is about to shake hands."""
-        connection = WebSocketConnection(self._shared)
+    def connection(self, address: str) -> WebSocketConnection:
+        """Make the connection of a client, by its address."""
+        connection = WebSocketConnection(self._shared, address)
         connection.factory = self
         return connection

@@ -8,12 +8,12 @@ import random
 import select
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
 from OpenSSL.crypto import Error as CryptoError
 from twisted.application.service import IService
-from twisted.internet.interfaces import IAddress
 
 from signald.brokers.interface import Broker
 from signald.brokers.memory import MemoryBroker
@@ -38,7 +38,7 @@ from signald.moderation.bans import Bans
 from signald.moderation.reports import Reports
 from signald.moderation.traces import Traces
 from signald.network.accepting import accept_promptly
-from signald.network.front import Addressed
+from signald.network.front import Entering
 from signald.network.lane import Lane
 from signald.network.output import Output
 from signald.process.life import Life
@@ -309,15 +309,13 @@ def make_websockets(
     )
 
 
-def make_protocols(
-    *, chosen: Settings, shared: WebSockets, reactor: Any, output: Output
-) -> Callable[[IAddress], Addressed]:
-    """Make what makes the WebSocket side of a connection."""
-    autobahn = WebSocketFactory(shared, reactor).buildProtocol
+def make_protocols(*, chosen: Settings, shared: WebSockets, reactor: Any, output: Output) -> Callable[[str], Entering]:
+    """Make what makes the WebSocket side of a connection, by the address of its client."""
+    autobahn = WebSocketFactory(shared, reactor).connection
     if not chosen.process.fast_path:
         return autobahn
     fast = MeteredConnection if chosen.limits.max_bytes_per_second else FastConnection
-    return lambda peer: fast(shared, output, autobahn)
+    return partial(fast, shared, output, autobahn)
 
 
 def make_lane(*, chosen: Settings, reactor: Any, output: Output) -> Lane | None:

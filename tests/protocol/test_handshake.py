@@ -1,7 +1,7 @@
 """The first bytes of a connection, through the real front: who becomes a client, and what others are told."""
 
 from signald.core.messages import MAX_MESSAGE_BYTES
-from signald.network.front import MAX_HEAD_BYTES
+from signald.network.head import MAX_HEAD_BYTES
 from tests.support.frames import ACCEPT, TEXT, client_frame, handshake
 from tests.support.memory import MemoryClient, MemoryTest
 

@@ -90,12 +90,12 @@ requests = st.builds(
         st.sampled_from(
             [
                 *("host", "upgrade", "connection", "sec_websocket_key", "sec_websocket_version", "origin"),
-                *("sec_websocket_protocol", "sec_websocket_extensions", "x"),
+                *("sec_websocket_protocol", "sec_websocket_extensions", "content_length", "x_forwarded_for", "x"),
             ]
         ),
         st.sampled_from(
             [
-                *("", "websocket", "WebSocket, h2c", "Upgrade", "keep-alive, upgrade", "13", "8", "13, 8", "null"),
+                *("", "0", "websocket", "WebSocket, h2c", "Upgrade", "keep-alive, upgrade", "13", "8", "13, 8", "null"),
                 *("https://example.com", "signald.v1", "a, signald.v1", "a, a", "localhost", "localhost:x", "é"),
                 *("dGhlIHNhbXBsZSBub25jZQ==", "dGhlIHNhbXBsZSBub25jZQ", "permessage-deflate", "a\tb"),
             ]
