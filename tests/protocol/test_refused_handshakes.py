@@ -58,6 +58,14 @@ class RefusedHandshakes(MemoryTest):
         self.assertEqual(self.status(self.connect(daemon, v1=False)), 503)
         self.assertEqual((daemon.clients, daemon.daemon._counts.clients), (1, 1))
 
+    def test_full_in_few_words(self) -> None:
+        """A client that writes no blank behind its colons, as HTTP allows, gets a status that a page cannot read."""
+        daemon = self.start(MAX_CONNECTIONS="1")
+        daemon.client()
+        client = daemon.connect()
+        client.write(handshake(protocols=["signald.v1"]).replace(b": ", b":"))
+        self.assertEqual(self.told(client)[0], "FULL")
+
     def test_too_many_of_one_address(self) -> None:
         """A page with ten tabs cannot say that they are too many."""
         for limit in ("MAX_CONNECTIONS_PER_ADDRESS", "HANDSHAKES_PER_ADDRESS_PER_SECOND"):
