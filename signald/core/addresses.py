@@ -5,7 +5,8 @@ The empty text stands for a peer without an address: a UNIX socket.
 """
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import lru_cache
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
 from typing import Final
 
@@ -23,6 +24,9 @@ IPV6_BITS: Final = 48
 
 HOUSEHOLD_BITS: Final = 64
 """Bits that the addresses of one household share: whoever has one address of a /64 has them all (RFC 6177)."""
+
+PROXIES_KNOWN: Final = 256
+"""Addresses of which is remembered whether they are a proxy's. There are fewer proxies; clients come once."""
 
 _NAT64: Final = 0x64FF9B << 96
 _NAT64_BITS: Final = 96
@@ -42,12 +46,17 @@ def _parse(text: str) -> IPv4Address | IPv6Address | None:
     return getattr(address, "ipv4_mapped", None) or address
 
 
-def normalise(text: str) -> str:
-    """Spell an address in the one way, without port and zone; what is no address stays as it is."""
+def spell(text: str) -> str | None:
+    """Spell an address in the one way, without port and zone; None if it is no address."""
     if ipv4 := _IPV4.fullmatch(text):
         return ipv4[1]
     address = _parse(text)
-    return text if address is None else str(address)
+    return None if address is None else str(address)
+
+
+def normalise(text: str) -> str:
+    """Spell an address in the one way; what is no address stays as it is."""
+    return spell(text) or text
 
 
 def parse_networks(text: str) -> tuple[Network, ...]:
@@ -82,7 +91,22 @@ def forwarded_for(head: bytes) -> list[str]:
     return found
 
 
-def client_address(peer: str, forwarded: Sequence[str], trusted: Sequence[Network]) -> str:
+def trust(networks: Sequence[Network]) -> Callable[[str], bool]:
+    """Make what says whether an address, in the one spelling, is in these networks of proxies.
+
+    It remembers the answers, since a proxy of ours opens nearly all connections, and each costs as much as all else
+    that is done to find the client's address.
+    """
+
+    @lru_cache(PROXIES_KNOWN)
+    def trusted(address: str) -> bool:
+        parsed = _parse(address)
+        return parsed is not None and any(parsed in network for network in networks)
+
+    return trusted
+
+
+def client_address(peer: str, forwarded: Sequence[str], trusted: Callable[[str], bool]) -> str:
     """Find the address of the client: the last one that no trusted proxy has.
 
     Whatever stands before that in the header, the client may have made up.
@@ -90,19 +114,17 @@ def client_address(peer: str, forwarded: Sequence[str], trusted: Sequence[Networ
     Args:
         peer: Address of the connection; empty for a UNIX socket, which only a proxy of this machine can have opened.
         forwarded: See `forwarded_for`.
-        trusted: Networks of proxies.
+        trusted: See `trust`.
     """
-    address = _parse(peer)
-    if address is None and peer:
-        return peer
+    address = spell(peer) or peer
     for hop in reversed(forwarded):
-        if address is not None and not any(address in network for network in trusted):
+        if address and not trusted(address):
             break
-        before = _parse(hop)
+        before = spell(hop.strip())
         if before is None:
             break
         address = before
-    return "" if address is None else str(address)
+    return address
 
 
 def truncate(address: str) -> str:

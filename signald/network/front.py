@@ -18,7 +18,7 @@ from twisted.protocols.policies import ProtocolWrapper
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
-from signald.core.addresses import Network, client_address, forwarded_for, normalise
+from signald.core.addresses import Network, client_address, forwarded_for, spell, trust
 from signald.core.refusals import BANNED, FULL, TOO_MANY, Refusal
 from signald.limits.admission import Admission
 from signald.limits.door import REQUESTS, Door
@@ -178,8 +178,8 @@ class Front(Protocol):
     def _enter(self, data: bytes, upgrade: Upgrade | None) -> None:
         factory = self.factory
         host = getattr(self.transport.getPeer(), "host", "")
-        if host and not factory.trusted:
-            address = normalise(host)
+        if host and not factory.has_proxies:
+            address = spell(host) or host
         else:
             said = forwarded_for(data.partition(END)[0]) if upgrade is None else upgrade.forwarded.decode().split(",")
             address = client_address(host, said, factory.trusted)
@@ -267,7 +267,8 @@ class FrontFactory(Factory):
         trusted: Sequence[Network] = (),
     ) -> None:
         self.tls_was_said = False
-        self.trusted = trusted
+        self.has_proxies = bool(trusted)
+        self.trusted = trust(trusted)
         self.websockets = websockets
         self.web = web
         self.turn_away = turn_away

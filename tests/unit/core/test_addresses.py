@@ -1,10 +1,14 @@
 """Where a client really is, and what a log may show of it."""
 
+from ipaddress import IPv4Address, IPv6Address, ip_address
+
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from signald.core.addresses import client_address, forwarded_for, household, normalise, parse_networks, truncate
+from signald.core.addresses import client_address, forwarded_for, household, normalise, parse_networks, truncate, trust
 
-TRUSTED = parse_networks("10.0.0.0/8, 127.0.0.1,2001:db8:aa::/48")
+NETWORKS = parse_networks("10.0.0.0/8, 127.0.0.1,2001:db8:aa::/48")
 
 
 @pytest.mark.parametrize(
@@ -41,6 +45,13 @@ def test_one_spelling_for_one_address(text: str, normal: str) -> None:
         ("10.1.1.1", ["not an address", "203.0.113.1"], "203.0.113.1"),
         ("10.1.1.1", ["10.3.3.3"], "10.3.3.3"),
         ("10.1.1.1", [], "10.1.1.1"),
+        # As proxies write them: with a blank, a port, brackets, a zone; as IPv6; an empty header.
+        ("10.1.1.1", ["198.51.100.1", " 203.0.113.1 "], "203.0.113.1"),
+        ("10.1.1.1", ["203.0.113.1:4711", "[2001:DB8:AA::9]:443"], "203.0.113.1"),
+        ("10.1.1.1", ["::ffff:203.0.113.1", "::FFFF:10.2.2.2"], "203.0.113.1"),
+        ("fe80::1%eth0", ["203.0.113.1"], "fe80::1"),
+        ("10.1.1.1", [""], "10.1.1.1"),
+        ("nobody", ["203.0.113.1"], "nobody"),
         # A UNIX socket: a proxy of this machine.
         ("", ["203.0.113.1"], "203.0.113.1"),
         ("", [], ""),
@@ -48,7 +59,40 @@ def test_one_spelling_for_one_address(text: str, normal: str) -> None:
 )
 def test_only_trusted_proxies_are_believed(peer: str, forwarded: list[str], client: str) -> None:
     """Anybody could hide, or have somebody else blocked, by a header."""
-    assert client_address(peer, forwarded, TRUSTED) == client
+    trusted = trust(NETWORKS)
+    assert client_address(peer, forwarded, trusted) == client
+    assert client_address(peer, forwarded, trusted) == client, "what is remembered is something else"
+
+
+spellings = st.sampled_from(
+    [
+        *("10.1.1.1", "::ffff:10.1.1.1", "10.01.1.1", "127.0.0.1", "192.0.2.7", "192.0.2.7:80", "2001:db8:aa::1"),
+        *("2001:DB8:AA:0::1", "[2001:db8::7]:443", "2001:db8::7%eth0", "unknown", "", "  ", "::ffff:192.0.2.7"),
+    ]
+)
+
+
+@given(spellings, st.lists(st.tuples(st.sampled_from(["", " ", "\t"]), spellings).map("".join), max_size=4))
+def test_the_same_by_the_standard_library(peer: str, forwarded: list[str]) -> None:
+    """An address that is compared as text is another than the one that it means."""
+
+    def parse(text: str) -> IPv4Address | IPv6Address | None:
+        host = text.strip()
+        host = host[1:].partition("]")[0] if host.startswith("[") else host
+        host = host.partition(":")[0] if host.count(":") == 1 else host
+        try:
+            address = ip_address(host.partition("%")[0])
+        except ValueError:
+            return None
+        return getattr(address, "ipv4_mapped", None) or address
+
+    client = parse(peer)
+    for hop in reversed(forwarded if client is not None or not peer else []):
+        before = parse(hop)
+        if before is None or (client is not None and not any(client in network for network in NETWORKS)):
+            break
+        client = before
+    assert client_address(peer, forwarded, trust(NETWORKS)) == (peer if client is None else str(client))
 
 
 def test_headers_are_read_in_order() -> None:
