@@ -121,8 +121,9 @@ class Front(Protocol):
     _idle = False
     _asked = 0
 
-    def connectionMade(self) -> None:
-        """Begin to wait for the head."""
+    def makeConnection(self, transport: Any) -> None:
+        """See `IProtocol.makeConnection`: begin to wait for the head."""
+        self.transport = transport
         self.factory.door.came(self)
 
     def dataReceived(self, data: bytes) -> None:

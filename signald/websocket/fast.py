@@ -221,7 +221,8 @@ class FastConnection(ClientConnection):
             except Refused:
                 pass  # Autobahn says so
             else:
-                self._write(handshake.accept(upgrade.key) + handshake.ENDS[protocol])
+                self._queue.append(handshake.accept(upgrade.key) + handshake.ENDS[protocol])
+                self._output.add(self)
                 token = bearer.offered(upgrade.protocols) or (bearer.in_query(upgrade.query) if upgrade.query else None)
                 self._opened(protocol, token)
                 return data[upgrade.size :]
