@@ -118,6 +118,7 @@ class Resuming:
         self._counts = counts
         self.seconds = terms.seconds
         """How long a session without a connection is kept."""
+        self._told_seconds = messages.plain(terms.seconds)
         self.fetch: Callable[[Client, Pass, Resume], Coroutine[Any, Any, None]] = self._nowhere
         """Looks for a session that is not here."""
         self._away: Countdown[Client] = Countdown(clock, terms.seconds, self._give_up, "the wait for clients", running)
@@ -154,7 +155,7 @@ class Resuming:
         if outbox is None:
             return UNSET
         session, now = client.session, self._terms.unix_time()
-        identity = session.identity
+        room, identity = session.room, session.identity
         said = Pass(
             VERSION,
             client.id,
@@ -164,14 +165,14 @@ class Resuming:
             round(now, 3),
             self._broker.instance,
             self._terms.boot,
-            session.room,
+            room,
             session.partner,
-            "" if session.room is None else self._broker.partner_instance(session.room),
-            session.user,
+            "" if room is None else self._broker.partner_instance(room),
+            None if identity is None else identity.user,
             0.0 if identity is None else round(now + identity.until - self._clock.seconds(), 3),
             session.partner_takes_data,
         )
-        return ResumeOffer(self._terms.passes.issue(said), messages.plain(self.seconds))
+        return ResumeOffer(self._terms.passes.issue(said), self._told_seconds)
 
     # --- going --------------------------------------------------------------------------------------------------------
 

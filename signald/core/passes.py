@@ -8,7 +8,7 @@ case that the process which had it is no more.
 import binascii
 import hashlib
 import hmac
-from base64 import urlsafe_b64decode, urlsafe_b64encode
+from base64 import urlsafe_b64decode
 from typing import Final, NamedTuple
 
 import msgspec
@@ -111,7 +111,7 @@ class Passes:
     def issue(self, said: Pass) -> str:
         """A token that says this."""
         payload = _encode(said)
-        return urlsafe_b64encode(payload + self._keys[0].seal(payload)).rstrip(b"=").decode()
+        return _write(payload + self._keys[0].seal(payload))
 
     def read(self, token: str) -> Pass | None:
         """What a token says; None if it was not made with a key of ours, or is of another version."""
@@ -126,12 +126,8 @@ class Passes:
             said = _decode(payload)
         except msgspec.MsgspecError:
             return None
-        return said if said.version == VERSION and self._is_exact(token, sealed) else None
-
-    @staticmethod
-    def _is_exact(token: str, sealed: bytes) -> bool:
-        """Base64 has more than one way to write the same bytes; only ours counts."""
-        return urlsafe_b64encode(sealed).rstrip(b"=").decode() == token
+        # Base64 has more than one way to write the same bytes; only ours counts.
+        return said if said.version == VERSION and _write(sealed) == token else None
 
 
 class _Key:
@@ -150,6 +146,14 @@ class _Key:
         inner.update(payload)
         outer.update(inner.digest())
         return outer.digest()[:SEAL_BYTES]
+
+
+_URL_SAFE: Final = bytes.maketrans(b"+/", b"-_")
+
+
+def _write(sealed: bytes) -> str:
+    """Base64url (RFC 4648 section 5) without its padding."""
+    return binascii.b2a_base64(sealed, newline=False).translate(_URL_SAFE).rstrip(b"=").decode()
 
 
 _encode: Final = msgspec.msgpack.Encoder().encode
