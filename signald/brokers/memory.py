@@ -27,7 +27,7 @@ from signald.core.messages import Parting
 from signald.core.parcel import Parcel
 from signald.core.passes import Attempt, Pass
 from signald.core.reports import USUAL, ReportBounds
-from signald.core.rooms import Room, Rooms
+from signald.core.rooms import Room
 from signald.periodic import Countdown
 
 
@@ -65,7 +65,7 @@ class MemoryBroker:
         self._new_room_id = new_room_id
         self._blocks = Blocks(block_s)
         self._queue = Queue(self._blocks, per_user=waiting_per_user)
-        self._rooms = Rooms()
+        self._rooms: dict[RoomId, Room] = {}
         self._stopped = False
         self._timer: IDelayedCall | None = None  # for the next who may meet somebody more
         # Rooms of the process before this one: those that wait for one of the two, and those that have ended since.
@@ -91,7 +91,7 @@ class MemoryBroker:
         """See `Broker.enqueue`."""
         if not self._match(ticket):
             self._wait(ticket)
-        if self._timer is not None or self._queue.next_change() is not None:
+        if self._timer is not None or self._queue.changes:
             self._schedule()
 
     def withdraw(self, ticket: Ticket) -> None:
@@ -113,9 +113,9 @@ class MemoryBroker:
 
     def leave(self, room: RoomId, client: ClientId, why: Parting = "gone") -> None:
         """See `Broker.leave`."""
-        ended = self._rooms.end(room)
+        ended = self._rooms.pop(room, None)
         if ended is not None:
-            if self._missing.pop(room, None) is not None and self._halves.end(room):
+            if self._missing and self._missing.pop(room, None) is not None and self._halves.end(room):
                 self._over.begin(room)
             self._events.partner_left(ended.partner_of(client), room, why)
 
@@ -163,7 +163,7 @@ class MemoryBroker:
         if half.room in self._over:
             return Partner.GONE
         if self._rooms.get(half.room) is None:
-            self._rooms.open(Room(half.room, half.client, half.partner))
+            self._rooms[half.room] = Room(half.room, half.client, half.partner)
             self._missing[half.room] = half.partner
             self._halves.begin(half.room)
             return Partner.AWAY
@@ -207,7 +207,7 @@ class MemoryBroker:
         now = self._clock.seconds()
         while (other := self._queue.match(ticket, now)) is not None:
             room = Room(self._new_room_id(), other.client, ticket.client)
-            self._rooms.open(room)
+            self._rooms[room.id] = room
             # Who waited longer is told first and offers: with a store between the two it is the first to know.
             found = PartnerFound.of(other, ticket, room.id, initiator=True)
             if self._events.matched(found):
@@ -216,7 +216,7 @@ class MemoryBroker:
                     self.leave(room.id, ticket.client)
                 return True
             # It went in the same turn: its room was none, and the next one is asked.
-            self._rooms.end(room.id)
+            self._rooms.pop(room.id, None)
         return False
 
     def _wait(self, ticket: Ticket) -> None:

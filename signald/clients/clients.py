@@ -289,7 +289,7 @@ class Clients:
         effects = session.receive(Disconnected(parting), self._now())
         if effects:
             self._run(client, effects)
-        if session.tickets:
+        if session.tickets and self._pace.limits_partners:
             self._pace.forget(client.id)
         if client.outbox is not None and self.resuming is not None:
             self.resuming.forget(client)

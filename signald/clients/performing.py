@@ -35,7 +35,6 @@ from signald.core.effects import (
 )
 from signald.core.ids import ClientId, ReportId, RequestId
 from signald.core.inputs import Input, ResumeFailed, TokenRefused
-from signald.core.matching import Ticket
 from signald.core.messages import ClientMessage, Crossed, ErrorCode, IceServer, ProtocolError, ResumeOffer
 from signald.core.standing import State
 from signald.limits.pace import Pace
@@ -200,26 +199,23 @@ class Performer:
         known = _NOT_CHECKED if identities is None else identities.identify(client, effect.token)
         self.give(client, known)
 
-    def _enqueue(self, client: Client, effect: Enqueue) -> None:
+    def _enqueue(self, client: Client, effect: Enqueue, held: bool = False) -> None:
         ticket = effect.ticket
-        # The effect before may have been the message too many for a client that does not read: it is gone by now.
+        # The effect before may have been the message too many for a client that does not read: it is gone by now. Or it
+        # was held for a while, and has left.
         if client.session.ticket != ticket:
             return
         if self._ending.begun:
             self._ending.send_away(client)
             return
-        wait_s = self._pace.wait_s(ticket.client, ticket.user)
+        wait_s = 0.0 if held or not self._pace.limits_partners else self._pace.wait_s(ticket.client, ticket.user)
         if wait_s:
             self._counts.matches_delayed += 1
-            self._pace.hold(ticket.client, wait_s, lambda: self._enqueue_now(client, ticket))
-        else:
-            self._enqueue_now(client, ticket)
-
-    def _enqueue_now(self, client: Client, ticket: Ticket) -> None:
-        if client.session.ticket == ticket:  # it may have left meanwhile
-            if client.session.said is not None:
-                self.waits(client)
-            self._broker.enqueue(ticket)
+            self._pace.hold(ticket.client, wait_s, lambda: self._enqueue(client, effect, held=True))
+            return
+        if client.session.said is not None:
+            self.waits(client)
+        self._broker.enqueue(ticket)
 
     def _withdraw(self, client: Client, effect: Withdraw) -> None:
         self._pace.withdraw(client.id)
@@ -232,7 +228,7 @@ class Performer:
         self._broker.leave(effect.room, client.id, effect.why)
         if self.calls is not None:
             self.calls.ended(client, effect.room, effect.why)
-        if effect.why != "silent":
+        if self._pace.limits_partners and effect.why != "silent":
             self._pace.left(client.id, client.session.user)
         if self._ending.begun:
             self._ending.send_away(client)

@@ -31,11 +31,12 @@ class Blocks:
         lasting_s: How long a block of one user by another lasts.
     """
 
-    __slots__ = ("_about", "_by", "_order", "lasting_s")
+    __slots__ = ("_about", "_order", "by", "lasting_s")
 
     def __init__(self, lasting_s: float) -> None:
         self.lasting_s = lasting_s
-        self._by: dict[str, dict[str, None]] = {}
+        self.by: dict[str, dict[str, None]] = {}
+        """Whom each has blocked; empty if nobody has blocked anybody."""
         self._about: dict[str, dict[str, None]] = {}
         self._order: OrderedDict[tuple[str, str], float] = OrderedDict()
 
@@ -53,7 +54,7 @@ class Blocks:
         block = one, other = by.names()[0], whom.names()[0]
         self._order.pop(block, None)
         self._order[block] = now + self.lasting(by, whom)
-        blocked = self._by.setdefault(one, {})
+        blocked = self.by.setdefault(one, {})
         blocked.pop(other, None)
         blocked[other] = None
         self._about.setdefault(other, {})[one] = None
@@ -62,8 +63,10 @@ class Blocks:
 
     def end(self, client: ClientId) -> bool:
         """Forget what is about the connection of a guest that is gone; gives whether it had blocked somebody."""
+        if not self.by:
+            return False
         (name,) = Party(client).names()
-        blocked = list(self._by.get(name, ()))
+        blocked = list(self.by.get(name, ()))
         for other in blocked:
             self._drop((name, other))
         for one in list(self._about.get(name, ())):
@@ -73,11 +76,11 @@ class Blocks:
     def holds(self, by: Party, whom: Party) -> bool:
         """Whether one has blocked the other."""
         names = whom.names()
-        return any(name in blocked for own in by.names() if (blocked := self._by.get(own)) for name in names)
+        return any(name in blocked for own in by.names() if (blocked := self.by.get(own)) for name in names)
 
     def apart(self, one: Party, other: Party) -> bool:
         """Whether either has blocked the other."""
-        return bool(self._by) and (self.holds(one, other) or self.holds(other, one))
+        return bool(self.by) and (self.holds(one, other) or self.holds(other, one))
 
     def _forget(self, now: float) -> None:
         while self._order:
@@ -89,7 +92,7 @@ class Blocks:
     def _drop(self, block: tuple[str, str]) -> None:
         del self._order[block]
         one, other = block
-        for table, name, about in ((self._by, one, other), (self._about, other, one)):
+        for table, name, about in ((self.by, one, other), (self._about, other, one)):
             del table[name][about]
             if not table[name]:
                 del table[name]

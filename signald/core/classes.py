@@ -40,25 +40,19 @@ class Class:
         self.line = Line()
         self.likes: dict[str, Line] = {}
 
-    def add(self, stand: Stand) -> None:
-        """Another ticket waits."""
-        self.line.add(stand)
-        if self.side.prefers:
-            for like in stand[2].likes:
-                line = self.likes.get(like)
-                if line is None:
-                    line = self.likes[like] = Line()
-                line.add(stand)
+    def add_likes(self, stand: Stand) -> None:
+        """Another ticket waits, and what it likes is preferred."""
+        for like in stand[2].likes:
+            line = self.likes.get(like)
+            if line is None:
+                line = self.likes[like] = Line()
+            line.add(stand)
 
-    def remove(self, stand: Stand) -> None:
-        """A ticket that waits does so no longer."""
-        self.line.remove(stand)
-        if self.side.prefers:
-            for like in stand[2].likes:
-                line = self.likes[like]
-                line.remove(stand)
-                if not line:
-                    del self.likes[like]
+    def remove_likes(self, stand: Stand) -> None:
+        """It does so no longer."""
+        for like in stand[2].likes:
+            if not self.likes[like].remove(stand):
+                del self.likes[like]
 
 
 class Pool:
@@ -174,14 +168,17 @@ class Pool:
         if not self._standing & bit:
             self._standing |= bit
             self._idle.pop(of.slot, None)
-        of.add(stand)
+        of.line.add(stand)
+        if of.side.prefers:
+            of.add_likes(stand)
         self.tickets += 1
 
     def remove(self, of: Class, stand: Stand) -> None:
         """Somebody waits there no longer."""
-        of.remove(stand)
+        if of.side.prefers:
+            of.remove_likes(stand)
         self.tickets -= 1
-        if not of.line:
+        if not of.line.remove(stand):
             self._standing &= ~(1 << of.slot)
             if of is not self.plain:
                 self._idle[of.slot] = None

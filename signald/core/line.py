@@ -61,13 +61,15 @@ class Line:
         if len(piece) > 2 * CHUNK:
             pieces[number : number + 1] = [piece[:CHUNK], piece[CHUNK:]]
 
-    def remove(self, stand: Stand) -> None:
-        """Take a ticket out that stands there."""
-        number = self._find(stand)
-        piece = self._pieces[number]
+    def remove(self, stand: Stand) -> bool:
+        """Take a ticket out that stands there; gives whether another one does yet."""
+        pieces = self._pieces
+        number = 0 if pieces[0][0] is stand else self._find(stand)
+        piece = pieces[number]
         del piece[0 if piece[0] is stand else bisect_left(piece, stand)]
         if not piece:
-            del self._pieces[number]
+            del pieces[number]
+        return bool(pieces)
 
     def _find(self, stand: Stand) -> int:
         """The piece in which a place is: the first one whose last is not before it."""

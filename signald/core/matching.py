@@ -157,7 +157,6 @@ class Queue:
 
     __slots__ = (
         "_blocks",
-        "_changes",
         "_number",
         "_of_user",
         "_passed_over",
@@ -166,6 +165,7 @@ class Queue:
         "_pools",
         "_reached",
         "_stopped",
+        "changes",
     )
 
     def __init__(self, blocks: Blocks, passed_over: int = PASSED_OVER, per_user: int = 0) -> None:
@@ -176,8 +176,8 @@ class Queue:
         self._places: dict[ClientId, Position] = {}
         self._pools: dict[str, Pool] = {}
         self._number = 0
-        # A heap of when tickets may meet somebody more, with the numbers of their stands: old ones are of nobody.
-        self._changes: list[tuple[float, int, ClientId]] = []
+        self.changes: list[tuple[float, int, ClientId]] = []
+        """A heap of when tickets may meet somebody more, with the numbers of their stands: old ones are of nobody."""
         self._reached: dict[ClientId, Stand] = {}  # how far searches came that are to go on
         self._stopped: tuple[Ticket, Stand] | None = None  # the same of the last ticket that does not stand here yet
 
@@ -211,9 +211,12 @@ class Queue:
         user = ticket.user
         if user is not None and 0 < self._per_user <= self._of_user.get(user, 0):
             raise Crowded(TOO_MANY)
-        pool = self._pool(ticket.pool)
-        plain = ticket.wish is None
-        of = pool.plain if plain else pool.place_for(ticket.side(now))
+        wish = ticket.wish
+        name = "" if wish is None else wish.pool
+        pool = self._pools.get(name)
+        if pool is None:
+            pool = self._pools[name] = Pool(name)
+        of = pool.plain if wish is None else pool.place_for(ticket.side(now))
         if of is None:
             raise Crowded(CROWDED)
         if user is not None:
@@ -222,7 +225,7 @@ class Queue:
         stand = (ticket.since, self._number, ticket)
         self._places[ticket.client] = (stand, of, pool)
         pool.add(of, stand)
-        if not plain or ticket.avoid or ticket.browser is not None:
+        if wish is not None or ticket.avoid or ticket.browser is not None:
             self._await(ticket.next_change(now), stand)
         if self._stopped is not None and self._stopped[0] is ticket:
             self._go_on_later(ticket, self._stopped[1], now)
@@ -254,14 +257,15 @@ class Queue:
         other = self._find(ticket, of, lines, now)
         if other is not None:
             self._take_out(self._places[other.client])
-            self.withdraw(ticket)
+            if ticket.client in self._places:
+                self.withdraw(ticket)
         return other
 
     # --- the time -----------------------------------------------------------------------------------------------------
 
     def next_change(self) -> float | None:
         """When the first of the tickets may meet somebody more. It may be gone by then."""
-        return self._changes[0][0] if self._changes else None
+        return self.changes[0][0] if self.changes else None
 
     def changed(self, now: float) -> list[Ticket]:
         """Let the time have passed: gives the tickets that may meet somebody more than before, or have to look on.
@@ -269,8 +273,8 @@ class Queue:
         Each of them is to be matched, in this order, if it still stands there then.
         """
         changed: dict[int, Stand] = {}
-        while self._changes and self._changes[0][0] <= now:
-            place = self._standing(heappop(self._changes))
+        while self.changes and self.changes[0][0] <= now:
+            place = self._standing(heappop(self.changes))
             if place is not None:
                 stand = place[0]
                 changed[stand[1]] = stand
@@ -282,10 +286,10 @@ class Queue:
         """Remember when a ticket may meet somebody more."""
         if change is None:
             return
-        if len(self._changes) > 2 * len(self._places) + STALE_AT_MOST:
-            self._changes = [each for each in self._changes if self._standing(each) is not None]
-            heapify(self._changes)
-        heappush(self._changes, (change, stand[1], stand[2].client))
+        if len(self.changes) > 2 * len(self._places) + STALE_AT_MOST:
+            self.changes = [each for each in self.changes if self._standing(each) is not None]
+            heapify(self.changes)
+        heappush(self.changes, (change, stand[1], stand[2].client))
 
     def _standing(self, change: tuple[float, int, ClientId]) -> Position | None:
         """Where the ticket stands that is to change; None if it is gone."""
@@ -309,12 +313,6 @@ class Queue:
         self._places[stand[2].client] = (stand, other, pool)
 
     # --- inside -------------------------------------------------------------------------------------------------------
-
-    def _pool(self, name: str) -> Pool:
-        pool = self._pools.get(name)
-        if pool is None:
-            pool = self._pools[name] = Pool(name)
-        return pool
 
     def _take_out(self, place: Position) -> None:
         stand, of, pool = place
@@ -376,7 +374,7 @@ class Queue:
 
     def _may_meet(self, one: Ticket, other: Ticket, now: float) -> bool:
         blocks = self._blocks
-        return compatible(one, other, now) and not (blocks and blocks.apart(one.party(), other.party()))
+        return compatible(one, other, now) and not (blocks.by and blocks.apart(one.party(), other.party()))
 
     def _shared(self, one: Ticket, other: Ticket) -> int:
         """How many likes two share who both prefer them."""

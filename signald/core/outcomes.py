@@ -11,11 +11,6 @@ ROOMS_KNOWN: Final = 8
 """Rooms of one client of which it may still say what became of them: a page says it within seconds."""
 
 
-def enter(who: Standing, room: RoomId) -> None:
-    """A client is in another room."""
-    who.rooms = (room, *who.rooms)[:ROOMS_KNOWN]
-
-
 def outcome(who: Standing, given: Outcome, now: float) -> Effects:
     """It says what became of a call."""
     room = RoomId(given.roomId)

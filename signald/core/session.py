@@ -71,6 +71,7 @@ from signald.core.messages import (
     Signal,
     Wishes,
 )
+from signald.core.outcomes import ROOMS_KNOWN
 from signald.core.standing import AVOIDED_AT_MOST, EXPIRED, AuthMode, Standing, State
 from signald.core.tickets import enqueue, file_anew, withdraw
 
@@ -107,18 +108,20 @@ class Session(Standing, eq=False, gc=False):
 
     def _available(self, given: Available, now: float) -> Effects:
         self._need_identity(now)
-        self._want(given, given.wishes())
+        self._want(given, None)
         return enqueue(self, now)
 
     def _want_else(self, given: Available, now: float) -> Effects:
         """Who waits already wants to meet somebody else from now on; it has waited no shorter for that."""
-        self._want(given, given.wishes() or self.said)
+        self._want(given, self.said)
         return file_anew(self)
 
-    def _want(self, given: Available | Next, said: Wishes | None) -> None:
+    def _want(self, given: Available | Next, otherwise: Wishes | None) -> None:
         """Take whom a client wants to meet, and its browser."""
         browser = recognise(given.browser) if self.v1 and isinstance(given.browser, Raw) else self.browser
-        self.want(said)
+        said = given.wishes() or otherwise
+        if said is not None or self.wish is not None or self.identity is not None:
+            self.want(said)
         self.browser = browser
 
     def _mean(self, given: Offer | Answer | Ice | Data | Next | Leave) -> None:
@@ -134,7 +137,7 @@ class Session(Standing, eq=False, gc=False):
         self.ticket = None
         self.since, self.paired = given.ticket.since, now
         self.room = given.room
-        outcomes.enter(self, given.room)
+        self.rooms = (given.room, *self.rooms)[:ROOMS_KNOWN]
         self.partner, self.partner_takes_data = given.partner, given.takes_data
         self.met = (Encounter(given.room, Party(given.partner, given.user)), *self.met[:1])
         self.lately = (given.partner,) if self.wish is None else (given.partner, *self.lately)[:AVOIDED_AT_MOST]
@@ -176,7 +179,7 @@ class Session(Standing, eq=False, gc=False):
     def _next(self, given: Next, now: float) -> Effects:
         self._mean(given)
         self._need_identity(now)
-        self._want(given, given.wishes() or self.said)
+        self._want(given, self.said)
         left = LeaveRoom(self.forget_room(), "next")  # type: ignore[arg-type]
         return (left, *enqueue(self, now, avoiding=True))
 

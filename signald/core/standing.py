@@ -168,7 +168,8 @@ class Standing(msgspec.Struct, eq=False, gc=False):
             avoid = self.lately if self.wish is not None else self.lately[:1]
         until = now + self.policy.rematch_delay_s if avoid or self.browser else now
         waits_since = now if since is None else since
-        return Ticket(self.client, self.tickets, waits_since, avoid, until, self.user, self.wish, self.v1, self.browser)
+        user = None if self.identity is None else self.identity.user
+        return Ticket(self.client, self.tickets, waits_since, avoid, until, user, self.wish, self.v1, self.browser)
 
     def want(self, said: Wishes | None) -> None:
         """Take what the client says of whom it wants to meet; None if it is content with whoever comes.

@@ -51,6 +51,8 @@ class Pace(PeriodicService):
         self.parse = parse
         self._now = clock.seconds
         self._skips = Skips(matches_per_minute)
+        self.limits_partners = self._skips.limited
+        """Whether anybody ever has to wait for the next partner; else nobody need ask."""
         self._violations = Window(violations_per_minute, MINUTE_S)
         self._blocks = Window(BLOCKS_PER_MINUTE, MINUTE_S)
         self._ban_address = ban_address
@@ -67,15 +69,12 @@ class Pace(PeriodicService):
 
     def left(self, client: ClientId, user: UserId | None) -> None:
         """Note that a client left its partner, by its own will."""
-        if self._skips.limited:
-            now = self._now()
-            for who in _who(client, user):
-                self._skips.left(who, now)
+        now = self._now()
+        for who in _who(client, user):
+            self._skips.left(who, now)
 
     def wait_s(self, client: ClientId, user: UserId | None) -> float:
         """Seconds until a client and its user may have the next partner: mostly none."""
-        if not self._skips.limited:
-            return 0.0
         now = self._now()
         return max(self._skips.wait(who, now) for who in _who(client, user))
 

@@ -638,7 +638,7 @@ def _pairing(instance: Instance) -> list[Any]:
     remote = [(room.id, room.client, room.partner, room.instance, room.held_bytes) for room in relaying._remote]
     claims = [(room, stay.ticket.client) for room, stay in pairing._claims._stays.items()]
     return [
-        stays, pairing._queue.oldest(), claims, pairing._claims._deadlines, pairing._queue._changes,
+        stays, pairing._queue.oldest(), claims, pairing._claims._deadlines, pairing._queue.changes,
         list(relaying._local.values()),
         remote, pairing._away_since, pairing._alone, pairing._looked_at, relaying.held_bytes,
     ]  # fmt: skip

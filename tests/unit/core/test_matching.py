@@ -14,7 +14,7 @@ from signald.core.classes import IDLE_KEPT
 from signald.core.ids import BrowserKey, ClientId, RoomId, UserId
 from signald.core.matching import CANDIDATES, Queue, Ticket, compatible
 from signald.core.messages import Wishes
-from signald.core.rooms import Room, Rooms
+from signald.core.rooms import Room
 from signald.core.wishes import Vocabulary, Wish, make_wish
 
 CLIENTS = [ClientId(name) for name in "abcdefgh"]
@@ -361,16 +361,10 @@ def test_match_takes_its_own_ticket_out_too() -> None:
     assert len(queue) == 0
 
 
-def test_rooms() -> None:
-    """Partners do not find each other, or a room ends twice and the second end hits another one."""
-    rooms = Rooms()
+def test_each_is_the_partner_of_the_other() -> None:
+    """What one of the two says comes back to itself."""
     room = Room(RoomId("r"), ClientId("a"), ClientId("b"))
-    rooms.open(room)
-    assert (rooms.get(room.id), len(rooms)) == (room, 1)
     assert (room.partner_of(ClientId("a")), room.partner_of(ClientId("b"))) == ("b", "a")
-    assert rooms.end(room.id) == room
-    assert rooms.end(room.id) is None
-    assert (rooms.get(room.id), len(rooms)) == (None, 0)
 
 
 def test_what_somebody_makes_up_is_forgotten() -> None:
