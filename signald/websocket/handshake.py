@@ -5,10 +5,16 @@ Whatever is unusual, right or wrong, is left to Autobahn, which also makes the e
 
 import binascii
 import hashlib
+from functools import partial
 from typing import Final
 
 from signald import __version__
 from signald.core.messages import SUBPROTOCOL
+
+try:  # Python's own, as `random` takes it: to ask OpenSSL, as `hashlib` does, is 2 % of a connection
+    from _sha1 import sha1  # type: ignore[import-not-found] # not public
+except ImportError:  # a Python without it
+    sha1 = partial(hashlib.sha1, usedforsecurity=False)
 
 _MAGIC: Final = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
 _SWITCHING: Final = (
@@ -25,5 +31,4 @@ ENDS: Final = {
 
 def accept(key: bytes) -> bytes:
     """Make the part of the 101 response that depends on the ``Sec-WebSocket-Key``; one of `ENDS` follows it."""
-    digest = hashlib.sha1(key + _MAGIC, usedforsecurity=False).digest()
-    return _SWITCHING + binascii.b2a_base64(digest, newline=False)
+    return _SWITCHING + binascii.b2a_base64(sha1(key + _MAGIC).digest(), newline=False)
