@@ -18,7 +18,7 @@ from twisted.protocols.policies import ProtocolWrapper
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
-from signald.core.addresses import Network, client_address, forwarded_for, spell, trust
+from signald.core.addresses import Network, client_address, forwarded_for, of_peer, trust
 from signald.core.refusals import BANNED, FULL, TOO_MANY, Refusal
 from signald.limits.admission import Admission
 from signald.limits.door import REQUESTS, Door
@@ -180,7 +180,7 @@ class Front(Protocol):
         factory = self.factory
         host = getattr(self.transport.getPeer(), "host", "")
         if host and not factory.has_proxies:
-            address = spell(host) or host
+            address = of_peer(host)
         else:
             said = forwarded_for(data.partition(END)[0]) if upgrade is None else upgrade.forwarded.decode().split(",")
             address = client_address(host, said, factory.trusted)

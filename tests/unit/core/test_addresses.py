@@ -6,7 +6,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from signald.core.addresses import client_address, forwarded_for, household, normalise, parse_networks, truncate, trust
+from signald.core.addresses import (
+    client_address,
+    forwarded_for,
+    household,
+    normalise,
+    of_peer,
+    parse_networks,
+    truncate,
+    trust,
+)
 
 NETWORKS = parse_networks("10.0.0.0/8, 127.0.0.1,2001:db8:aa::/48")
 
@@ -28,6 +37,24 @@ NETWORKS = parse_networks("10.0.0.0/8, 127.0.0.1,2001:db8:aa::/48")
 def test_one_spelling_for_one_address(text: str, normal: str) -> None:
     """One client would be two in the log, and a limit for its IPv4 address would miss it on a dual-stack port."""
     assert normalise(text) == normal
+
+
+@pytest.mark.parametrize(
+    "host",
+    [
+        "192.0.2.7",
+        "::ffff:192.0.2.7",
+        "2001:db8::1",
+        "2001:DB8:0:0::1",
+        "fe80::1%eth0",
+        "::ffff:0:192.0.2.7",
+        "::1",
+        "",
+    ],
+)
+def test_an_address_of_a_connection_is_spelled_as_any_other(host: str) -> None:
+    """A ban of an address does not hold for whoever comes from it."""
+    assert of_peer(host) == normalise(host)
 
 
 @pytest.mark.parametrize(
