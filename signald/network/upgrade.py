@@ -43,7 +43,7 @@ def read(data: bytes) -> Upgrade | None:
         None unless a whole handshake is there, and it is good and said in the usual way.
     """
     end = data.find(END)
-    if not (0 < end <= MAX_HEAD_BYTES and data.startswith(b"GET /ws")):
+    if not 0 < end <= MAX_HEAD_BYTES:
         return None
     head = data[:end]
     line, *lines = head.split(b"\r\n")
@@ -65,20 +65,19 @@ def read(data: bytes) -> Upgrade | None:
             or not _KEY.fullmatch(fields[b"sec-websocket-key"])
             or not _HOST.fullmatch(fields[b"host"])
             or b"transfer-encoding" in fields
-            or fields.get(b"content-length", b"0") != b"0"
+            or (b"content-length" in fields and fields[b"content-length"] != b"0")
         ):
             return None
     except KeyError:
         return None
     protocols: tuple[str, ...] = ()
-    if (offered := fields.get(b"sec-websocket-protocol")) is not None:
-        protocols = tuple(map(str.strip, offered.decode().split(",")))
+    if b"sec-websocket-protocol" in fields:
+        protocols = tuple(map(str.strip, fields[b"sec-websocket-protocol"].decode().split(",")))
         if len(set(protocols)) < len(protocols) or not all(protocols):
             return None
-    origin = fields.get(b"origin")
     return Upgrade(
         fields[b"sec-websocket-key"],
-        None if origin is None else origin.decode(),
+        fields[b"origin"].decode() if b"origin" in fields else None,
         protocols,
         "" if request[1] is None else request[1].decode(),
         fields.get(b"x-forwarded-for", b""),
