@@ -169,7 +169,7 @@ class Clients:
             Refused: For its token; nothing was sent.
         """
         name, now = self._new_client_id(), self._now()
-        rate = MessageRate(self._rate, now, self._lost_s())
+        rate = MessageRate(self._rate, now, self._lost_s(now))
         client = Client(connection, Session(name, self.policy, v1=v1), rate, now, address)
         resume: ResumeOffer | UnsetType = UNSET
         if v1 and self.resuming is not None:
@@ -196,7 +196,7 @@ class Clients:
         """Take a text message of a client (valid UTF-8, within the size limit)."""
         now = self._now()
         client.messages += 1
-        if not client.rate.allows(now) and not client.rate.excuses(self._lost_s()):
+        if not client.rate.allows(now) and not client.rate.excuses(self._lost_s(now)):
             self._requests.too_many(client, text)
             return
         try:
@@ -226,7 +226,7 @@ class Clients:
     def refuse(self, client: Client, why: str) -> None:
         """Refuse something that a client sent and that is no message at all; it counts as one."""
         client.messages += 1
-        if client.rate.allows(self._now()) or client.rate.excuses(self._lost_s()):
+        if client.rate.allows(now := self._now()) or client.rate.excuses(self._lost_s(now)):
             self._refuse(client, ProtocolError(ErrorCode.INVALID_FORMAT, why))
         else:
             self._requests.too_many(client)

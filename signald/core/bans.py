@@ -55,17 +55,19 @@ def ban_key(kind: BanKind, value: str, *, automatic: bool = False) -> str:
 
 
 class BanTable:
-    """Holds all known bans; every instance comes to the same ones, as the last word about each key counts."""
+    """Holds all known bans; every instance comes to the same ones, as the last word about each key counts.
 
-    __slots__ = ("_look_at", "_said", "_seen")
+    Attributes:
+        empty: Whether nobody is known to be banned, or to have been.
+    """
+
+    __slots__ = ("_look_at", "_said", "_seen", "empty")
 
     def __init__(self) -> None:
         self._said: OrderedDict[str, Ban] = OrderedDict()
         self._seen: OrderedDict[str, Ban] = OrderedDict()  # automatic ones: however many, they push out no other
         self._look_at = 0.0
-
-    def __bool__(self) -> bool:
-        return bool(self._said or self._seen)
+        self.empty = True
 
     def merge(self, bans: Iterable[Ban], now: float) -> list[Ban]:
         """Take over what is news, and forget what is over.
@@ -83,6 +85,7 @@ class BanTable:
                 news.append(ban)
         if news:
             self._forget(now)
+            self.empty = not (self._said or self._seen)
         return news
 
     def find(self, kind: BanKind, value: str, now: float) -> Ban | None:

@@ -46,6 +46,7 @@ class Admission:
         self.max_connections = max_connections
         self._per_address = per_address
         self._handshakes = Window(handshakes_per_second, 1.0)
+        self._limits_addresses = per_address > 0 or handshakes_per_second > 0
         self._addresses: Counter[str] = Counter()
         self.connected = 0
 
@@ -55,12 +56,15 @@ class Admission:
         Returns:
             None if it may come in; it is counted until `leave`. Otherwise why not.
         """
-        refusal = self._refusal(address)
-        if refusal is None:
-            self.connected += 1
-            if self._per_address and address:
-                self._addresses[household(address)] += 1
-        return refusal
+        if self.connected >= self.max_connections:
+            return FULL
+        if address:
+            if self._bans.holds_address(address):
+                return BANNED
+            if self._limits_addresses and not self._may_have_more(household(address)):
+                return TOO_MANY
+        self.connected += 1
+        return None
 
     def leave(self, address: str) -> None:
         """Count a connection no more: it was let in, and is gone."""
@@ -71,15 +75,12 @@ class Admission:
             if not self._addresses[home]:
                 del self._addresses[home]
 
-    def _refusal(self, address: str) -> Refusal | None:
-        if self.connected >= self.max_connections:
-            return FULL
-        if not address:
-            return None
-        if self._bans.holds_address(address):
-            return BANNED
-        if self._handshakes.limit and not self._handshakes.allows(household(address), self._now()):
-            return TOO_MANY
-        if self._per_address and self._addresses[household(address)] >= self._per_address:
-            return TOO_MANY
-        return None
+    def _may_have_more(self, home: str) -> bool:
+        """Whether a household may have another; if so it is counted."""
+        if self._handshakes.limit and not self._handshakes.allows(home, self._now()):
+            return False
+        if self._per_address:
+            if self._addresses[home] >= self._per_address:
+                return False
+            self._addresses[home] += 1
+        return True

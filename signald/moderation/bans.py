@@ -71,7 +71,7 @@ class Bans:
 
     def holds_address(self, address: str) -> bool:
         """Whether an address is banned now. Asked at each handshake: costs nothing while nobody is."""
-        return bool(self._table) and self._find(BanKind.ADDRESS, household(address)) is not None
+        return not self._table.empty and self._find(BanKind.ADDRESS, household(address)) is not None
 
     def address_rest_s(self, address: str) -> float:
         """For how long an address is banned yet; seconds."""

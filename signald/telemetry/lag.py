@@ -52,23 +52,23 @@ class LoopLag(PeriodicService):
         """Let `peak` begin anew."""
         self.peak = 0.0
 
-    def lost_s(self) -> float:
-        """Seconds for which the loop has stood still, in all pauses beyond the first PAUSE_S of each.
+    def lost_s(self, now: float) -> float:
+        """Seconds for which the loop has stood still until now, in all pauses beyond the first PAUSE_S of each.
 
         A pause counts while it is still going on: who asks may be the first to run after it.
         """
-        if not self.running:
-            return self._lost_s
-        return self._lost_s + max(0.0, self._clock.seconds() - self._looked_at - PAUSE_S)
+        pause_s = now - self._looked_at - PAUSE_S
+        return self._lost_s + pause_s if pause_s > 0.0 and self.running else self._lost_s
 
     def running_s(self) -> float:
         """The time without those: it passes only while the loop could have heard somebody."""
         now = self._clock.seconds()
         pause_s = now - self._looked_at - PAUSE_S
-        return now - self._lost_s if pause_s <= 0.0 else now - self.lost_s()
+        return now - self._lost_s if pause_s <= 0.0 else now - self.lost_s(now)
 
     def _beat(self) -> None:
-        lost_s, now = self.lost_s(), self._clock.seconds()
+        now = self._clock.seconds()
+        lost_s = self.lost_s(now)
         self._latest = now - self._looked_at - LAG_S
         self._worst = max(self._worst, self._latest)
         self.peak = max(self.peak, self._latest)

@@ -219,20 +219,16 @@ class ClientConnection:
 
     def _lost(self, why: str) -> None:
         """The transport is gone."""
-        self._forget()
-        self.shared.admission.leave(self.address)
-        if self._client is not None:
-            self._over(None, f"connection lost: {why}")
-
-    def _forget(self) -> None:
-        """Nothing is to come of this connection any more: its transport is gone, or another takes its place."""
         shared = self.shared
+        shared.admission.leave(self.address)
         if not shared.closings.done(self):
             shared.handshakes.done(self)
         if self._held:
             shared.throttle.forget(self)
         if self._waits:
             shared.turns.forget(self)
+        if self._client is not None:
+            self._over(None, f"connection lost: {why}")
 
     def _over(self, code: int | None, why: str) -> None:
         client, self._client = self._client, None

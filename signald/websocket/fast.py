@@ -255,6 +255,7 @@ class FastConnection(ClientConnection):
         slow = self._give_way()
         slow.adopt(client, paused=paused, backlog=backlog, closing=closing)
         if closing:
+            self.shared.closings.done(self)
             self.shared.closings.begin(slow)
         slow.dataReceived(data)
 
@@ -264,8 +265,8 @@ class FastConnection(ClientConnection):
         self._data = b""
         self._closed = True
         slow = self._slow(self.address)
-        self._forget()
         if self._held:
+            self.shared.throttle.forget(self)
             transport.resumeProducing()
         give(transport, slow)
         slow.makeConnection(transport)
