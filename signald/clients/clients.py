@@ -18,7 +18,7 @@ from signald.clients.ending import Ending
 from signald.clients.homes import Homes
 from signald.clients.newcomers import Newcomers
 from signald.clients.performing import Performer
-from signald.clients.resuming import Resuming, parting_by
+from signald.clients.resuming import PARTINGS, Resuming
 from signald.clients.terms import Terms
 from signald.clients.vigil import Vigil
 from signald.core import addresses, messages
@@ -247,7 +247,7 @@ class Clients:
             self.resuming.leave(client, why)
         else:
             del self._clients[client.id]
-            self._depart(client, why, parting_by(code))
+            self._depart(client, why, PARTINGS.get(code, "gone"))
 
     def end(self, client: Client, why: str, parting: Parting = "gone") -> None:
         """End a client's session; `parting` is for its partner. Harmless when done twice."""

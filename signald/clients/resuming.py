@@ -37,6 +37,9 @@ ENDS: Final = frozenset((1000, 1001, 1002, 1003, 1005, 1007, 1008, 1009, 1010, T
 """Close codes that end a session, whoever sent them: the client is done, or has broken a rule. With any other, and
 without one, the client may come back."""
 
+PARTINGS: Final[Mapping[int | None, Parting]] = {POLICY_VIOLATION: "removed", TOO_MANY_OF_USER.close: "removed"}
+"""Why a client is gone whose connection was closed with this code; with any other, or without one, it is ``gone``."""
+
 POSTPONED_AT_MOST: Final = 64
 """Messages that wait until it is known which session they are for. No client sends any; beyond it they are dropped."""
 
@@ -69,7 +72,7 @@ class Absent:
     def close(self, code: int, reason: str) -> None:
         """Whoever closes one that is away ends it."""
         if self.client is not None:
-            self._clients.end(self.client, f"closed with {code} while away: {reason}", parting_by(code))
+            self._clients.end(self.client, f"closed with {code} while away: {reason}", PARTINGS.get(code, "gone"))
 
     def drop(self) -> None:
         """See `close`."""
@@ -362,11 +365,6 @@ class Resuming:
         self._log.failure("could not look for a session", failure)
         if client.session.state is State.RESUMING:
             self.fail(client, "it could not be looked for")
-
-
-def parting_by(code: int | None) -> Parting:
-    """Why a client is gone whose connection was closed with this code; None for no close frame."""
-    return "removed" if code in (POLICY_VIOLATION, TOO_MANY_OF_USER.close) else "gone"
 
 
 def is_last(client: Client, epoch: int, sent: int, received: int, attempt: Attempt) -> bool:

@@ -65,8 +65,10 @@ class MessageRate:
 
         The first FREE_AT_ONCE cost nothing more, nor do FREE_PER_SECOND later.
         """
-        free = min(FREE_AT_ONCE, self._free + (now - self._free_at) * FREE_PER_SECOND)
+        free = self._free + (now - self._free_at) * FREE_PER_SECOND
         self._free_at = now
+        if free > FREE_AT_ONCE:
+            free = FREE_AT_ONCE
         if free >= 1.0:
             self._free = free - 1.0
         else:
