@@ -21,7 +21,7 @@ class TwistdOptions(general.Options):
 
     def opt_version(self) -> None:
         """Show signald's version and exit."""
-        built = frames.language(frames.reader(native=True))
+        built = frames.choose(native=True).language
         print(f"signald {__version__} (frames: {built})")  # noqa: T201 - asked for
         raise SystemExit(0)
 

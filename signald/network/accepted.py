@@ -14,7 +14,7 @@ import struct
 from collections.abc import Iterable
 from typing import Any, Final
 
-from twisted.internet.address import UNIXAddress
+from twisted.internet.address import IPv4Address, IPv6Address, UNIXAddress
 from twisted.internet.error import ConnectionAborted
 from twisted.internet.interfaces import (
     IAddress,
@@ -27,6 +27,9 @@ from twisted.internet.interfaces import (
 from twisted.internet.main import CONNECTION_DONE, CONNECTION_LOST
 from twisted.python.failure import Failure
 from zope.interface import implementer
+
+AF_UNIX: Final = getattr(socket, "AF_UNIX", None)
+"""A family that not every system has."""
 
 READ_BYTES: Final = 65536
 """Taken by one read at most."""
@@ -48,13 +51,15 @@ class Accepted:
     Args:
         sock: Has just been accepted; Python's own object or the plain one below it.
         protocol: Reads it.
-        peer: The address of the other side.
+        peer: The address of the other side, as `accept` gives it.
         reactor: What it is to take for the reactor, such as a `Lane`.
 
     Attributes:
+        host: Where the other side is; empty for a UNIX socket.
         protocol: Gets what comes; another may take its place.
         connected: Whether it is open.
         disconnecting: Whether it closes when all is written.
+        ends: Whether it closes with the read that it is in.
     """
 
     __slots__ = (
@@ -67,18 +72,23 @@ class Accepted:
         "_socket",
         "_streaming",
         "_unsent",
+        "_writing",
         "connected",
         "disconnecting",
+        "ends",
         "fileno",
+        "host",
         "protocol",
     )
 
-    def __init__(self, sock: socket.SocketType, protocol: Any, peer: IAddress, reactor: Any) -> None:
+    def __init__(self, sock: socket.SocketType, protocol: Any, peer: Any, reactor: Any) -> None:
         self._socket = sock
         self._peer = peer
+        self.host = "" if sock.family == AF_UNIX else peer[0]
         self._reactor = reactor
         self._producer: Any = None
-        self._streaming = self._paused = self._reading = self._aborting = self.disconnecting = False
+        self._streaming = self._paused = self._reading = self._writing = self._aborting = False
+        self.disconnecting = self.ends = False
         self._unsent: bytearray | None = None
         self.protocol = protocol
         self.fileno = sock.fileno
@@ -87,7 +97,7 @@ class Accepted:
         self.connected = True
 
     def __repr__(self) -> str:
-        return f"<a connection from {self._peer}>"
+        return f"<a connection from {self.getPeer()}>"
 
     # --- the reactor calls: see `IReadWriteDescriptor` ----------------------------------------------------------------
 
@@ -108,9 +118,10 @@ class Accepted:
         self._reading = True
         self.protocol.dataReceived(data)
         self._reading = False
-        if self.disconnecting and not self._aborting:
+        if self.ends and not self._aborting:
             if self._is_idle():
                 return CONNECTION_DONE
+            self.ends = False
             self._reactor.removeReader(self)
         return None
 
@@ -131,6 +142,7 @@ class Accepted:
             if unsent:
                 return None
             self._unsent = None
+        self._writing = False
         self._reactor.removeWriter(self)
         producer = self._producer
         if producer is not None and (self._paused or not self._streaming):
@@ -145,10 +157,9 @@ class Accepted:
         if not self.connected:
             return
         self.connected = False
-        reactor = self._reactor
-        reactor.removeReader(self)
-        if self._unsent or self.disconnecting:
-            reactor.removeWriter(self)
+        self._reactor.removeReader(self)
+        if self._writing:
+            self._reactor.removeWriter(self)
         producer, self._producer = self._producer, None
         if producer is not None:
             producer.stopProducing()
@@ -175,11 +186,13 @@ class Accepted:
                 sent = 0
             if sent == len(data):
                 return
-            self._unsent = bytearray(data[sent:])
-            self._reactor.addWriter(self)
+            self._unsent = unsent = bytearray(data[sent:])
+            self._write_later()
         else:
             unsent += data
-        self._pause_if_full()
+        if len(unsent) > FULL_BYTES and self._streaming and self._producer is not None:
+            self._paused = True
+            self._producer.pauseProducing()
 
     def writeSequence(self, data: Iterable[bytes]) -> None:
         """See `ITransport.writeSequence`."""
@@ -189,9 +202,11 @@ class Accepted:
         """See `ITransport.loseConnection`; what was written before leaves, and what a producer has."""
         if self.connected and not self.disconnecting:
             self.disconnecting = True
-            if not (self._reading and self._is_idle()):  # else `doRead` does the rest
+            if self._reading and self._is_idle():
+                self.ends = True
+            else:
                 self._reactor.removeReader(self)
-                self._reactor.addWriter(self)
+                self._write_later()
 
     def abortConnection(self) -> None:
         """See `ITCPTransport.abortConnection`."""
@@ -214,17 +229,16 @@ class Accepted:
             kept = os.dup(self.fileno())
         except OSError:
             return None
-        self.disconnecting = True  # `doRead` does the rest
+        self.disconnecting = self.ends = True
         return kept
 
     def getPeer(self) -> IAddress:
         """See `ITransport.getPeer`."""
-        return self._peer
+        return _address(self._socket.family, self._peer)
 
     def getHost(self) -> IAddress:
         """See `ITransport.getHost`."""
-        name = self._socket.getsockname()
-        return UNIXAddress(name) if isinstance(self._peer, UNIXAddress) else type(self._peer)("TCP", *name)
+        return _address(self._socket.family, self._socket.getsockname())
 
     def getHandle(self) -> socket.SocketType:
         """See `ISystemHandle.getHandle`."""
@@ -250,7 +264,7 @@ class Accepted:
         """See `IConsumer.unregisterProducer`."""
         self._producer = None
         if self.disconnecting and self.connected:
-            self._reactor.addWriter(self)
+            self._write_later()
 
     # --- who takes what comes says: see `IPushProducer` ---------------------------------------------------------------
 
@@ -272,8 +286,12 @@ class Accepted:
     def _is_idle(self) -> bool:
         return self._producer is None and self._unsent is None
 
-    def _pause_if_full(self) -> None:
-        unsent = self._unsent
-        if unsent is not None and len(unsent) > FULL_BYTES and self._producer is not None and self._streaming:
-            self._paused = True
-            self._producer.pauseProducing()
+    def _write_later(self) -> None:
+        self._writing = True
+        self._reactor.addWriter(self)
+
+
+def _address(family: int, name: Any) -> IAddress:
+    if family == AF_UNIX:
+        return UNIXAddress(name or None)
+    return (IPv6Address if family == socket.AF_INET6 else IPv4Address)("TCP", *name)

@@ -8,8 +8,7 @@ import socket
 from typing import Any, Final
 
 from twisted.internet import tcp, unix
-from twisted.internet.address import IPv4Address, IPv6Address, UNIXAddress
-from twisted.internet.interfaces import IAddress, IListeningPort
+from twisted.internet.interfaces import IListeningPort
 from twisted.logger import Logger
 
 from signald.network.accepted import Accepted
@@ -26,7 +25,7 @@ def accept_promptly(port: IListeningPort, reactor: Any) -> None:
         reactor: What the connections are to take for the reactor, such as a `Lane`; a TCP port does, too.
     """
     if isinstance(port, unix.Port):
-        port.transport = lambda sock, protocol, *_: Accepted(sock, protocol, UNIXAddress(None), reactor)  # type: ignore[assignment] # Twisted's own place for it
+        port.transport = lambda sock, protocol, peer, *_: Accepted(sock, protocol, peer, reactor)  # type: ignore[assignment] # Twisted's own place for it
     elif isinstance(port, tcp.Port):
         port.stopReading()
         port.reactor = reactor
@@ -45,7 +44,6 @@ class Acceptor:
         self._port: Any = port
         self._at_once = 1
         self._accept_as_twisted_does = port.doRead
-        self._kind = IPv6Address if port.addressFamily == socket.AF_INET6 else IPv4Address
 
     def take_over(self) -> None:
         """Be what the port calls."""
@@ -68,9 +66,10 @@ class Acceptor:
             accepted: Any = socket.SocketType(family, socket.SOCK_STREAM, 0, descriptor)
             close = accepted.close
             try:
-                peer = self._address(address)
-                protocol = port.factory.buildProtocol(peer)
-                transport = Accepted(accepted, protocol, peer, port.reactor)
+                if len(address) == 4 and address[3]:
+                    address = _with_link(address)
+                protocol = port.factory.buildProtocol(None)
+                transport = Accepted(accepted, protocol, address, port.reactor)
                 close = transport.abortConnection  # whoever polls it must not take the next of this number for it
                 protocol.makeConnection(transport)
             except Exception:
@@ -78,13 +77,13 @@ class Acceptor:
                 close()
         self._at_once = min(2 * self._at_once, AT_ONCE)
 
-    def _address(self, said: tuple[Any, ...]) -> IAddress:
-        if len(said) == 4 and said[3]:  # within a link: the name that the kernel gives it says in which
-            host, _ = socket.getnameinfo(said, socket.NI_NUMERICHOST | socket.NI_NUMERICSERV)
-            said = (host, *said[1:])
-        return self._kind("TCP", *said)
-
     def _made_by_twisted(
         self, accepted: socket.socket, protocol: Any, said: tuple[Any, ...], port: Any, number: int, reactor: Any
     ) -> Accepted:
-        return Accepted(accepted, protocol, self._address(said), reactor)
+        return Accepted(accepted, protocol, said, reactor)
+
+
+def _with_link(said: tuple[Any, ...]) -> tuple[Any, ...]:
+    """An IPv6 address that only holds within a link; the name that the kernel gives it says in which."""
+    host, _ = socket.getnameinfo(said, socket.NI_NUMERICHOST | socket.NI_NUMERICSERV)
+    return (host, *said[1:])

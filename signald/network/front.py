@@ -178,7 +178,8 @@ class Front(Protocol):
 
     def _enter(self, data: bytes, upgrade: Upgrade | None) -> None:
         factory = self.factory
-        host = getattr(self.transport.getPeer(), "host", "")
+        transport = self.transport
+        host = transport.host if type(transport) is Accepted else getattr(transport.getPeer(), "host", "")
         if host and not factory.has_proxies:
             address = of_peer(host)
         else:
@@ -190,8 +191,8 @@ class Front(Protocol):
             return
         websocket = factory.websockets(address)
         factory.door.handshakes.done(self)
-        give(self.transport, websocket)
-        websocket.makeConnection(self.transport)
+        give(transport, websocket)
+        websocket.makeConnection(transport)
         websocket.enter(data, upgrade)
 
     def _turn_away(self, refusal: Refusal, upgrade: Upgrade | None, address: str) -> None:

@@ -175,7 +175,8 @@ class Lane:
         """
         self._turned = True
         reactor, output = self._reactor, self._output
-        output.write()  # what timers left
+        if output.waiting:  # for what timers sent
+            output.write()
         try:
             while not self._rests:
                 ready = self._poll.poll(timeout, AT_ONCE)
@@ -185,13 +186,15 @@ class Lane:
                     return
                 if timeout == 0 or not (ready and reactor.running):
                     return
-                output.write()
+                if output.waiting:
+                    output.write()
                 timeout = reactor.timeout()
                 if timeout == 0:
                     return
             self._turn_of_reactor(timeout)
         finally:
-            output.write()
+            if output.waiting:
+                output.write()
 
     # --- the reactor calls: see `IReadDescriptor` ---------------------------------------------------------------------
 

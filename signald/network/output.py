@@ -28,18 +28,19 @@ class Output:
 
     Attributes:
         held: Whether somebody will call `release` soon.
+        waiting: Who has something to write.
     """
 
-    __slots__ = ("_clock", "_waiting", "held")
+    __slots__ = ("_clock", "held", "waiting")
 
     def __init__(self, clock: IReactorTime) -> None:
         self._clock = clock
-        self._waiting: list[Writer] = []
+        self.waiting: list[Writer] = []
         self.held = False
 
     def add(self, writer: Writer) -> None:
         """Let this connection write when the turn is over."""
-        self._waiting.append(writer)
+        self.waiting.append(writer)
         if not self.held:
             self.held = True
             self._clock.callLater(0, self.release)
@@ -51,11 +52,9 @@ class Output:
 
     def write(self) -> None:
         """Write everything that was kept."""
-        waiting = self._waiting
-        if waiting:
-            self._waiting = []
-            for writer in waiting:
-                try:
-                    writer.flush()
-                except Exception:  # the others wait for theirs
-                    _log.failure("could not write what was kept for a turn's end")
+        waiting, self.waiting = self.waiting, []
+        for writer in waiting:
+            try:
+                writer.flush()
+            except Exception:  # the others wait for theirs
+                _log.failure("could not write what was kept for a turn's end")

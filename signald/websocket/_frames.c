@@ -1,5 +1,5 @@
-/* Reads whole masked text frames (RFC 6455 5.2): signald/websocket/frames.py says what `texts` must do, and does it where
- * this was not built. Of Python it uses the limited API of 3.11, so one build serves all later versions. */
+/* Reads and makes WebSocket frames (RFC 6455 5.2): signald/websocket/frames.py says what each function must do, and does it
+ * where this was not built. Of Python it uses the limited API of 3.11, so one build serves all later versions. */
 
 #define PY_SSIZE_T_CLEAN
 #define Py_LIMITED_API 0x030B0000
@@ -38,7 +38,7 @@ static int is_utf8(const unsigned char *text, Py_ssize_t size) {
 }
 
 /* Take the mask of four bytes off `size` bytes. */
-static void unmask(unsigned char *to, const unsigned char *from, const unsigned char *mask, Py_ssize_t size) {
+static void take_off(unsigned char *to, const unsigned char *from, const unsigned char *mask, Py_ssize_t size) {
     uint64_t eight, twice;
     memcpy(&twice, mask, 4);
     memcpy((unsigned char *)&twice + 4, mask, 4);
@@ -84,7 +84,7 @@ static PyObject *texts(PyObject *module, PyObject *const *args, Py_ssize_t count
         PyObject *text = PyBytes_FromStringAndSize(NULL, length);
         if (text == NULL) goto failed;
         unsigned char *to = (unsigned char *)PyBytes_AsString(text);
-        unmask(to, data + start, data + start - 4, length);
+        take_off(to, data + start, data + start - 4, length);
         if (!is_utf8(to, length)) {
             Py_DECREF(text);
             break;
@@ -100,7 +100,57 @@ failed:
     return NULL;
 }
 
+PyDoc_STRVAR(unmask_doc, "unmask(data, start, end)\n--\n\nSee `signald.websocket.frames.unmask`.");
+
+static PyObject *unmask(PyObject *module, PyObject *const *args, Py_ssize_t count) {
+    (void)module;
+    char *data;
+    Py_ssize_t size;
+    if (count != 3) {
+        PyErr_SetString(PyExc_TypeError, "unmask() takes data, start and end");
+        return NULL;
+    }
+    if (PyBytes_AsStringAndSize(args[0], &data, &size) < 0) return NULL;
+    Py_ssize_t start = PyLong_AsSsize_t(args[1]), end = PyLong_AsSsize_t(args[2]);
+    if ((start == -1 || end == -1) && PyErr_Occurred()) return NULL;
+    if (start < 4 || end < start || end > size) {
+        PyErr_SetString(PyExc_ValueError, "no payload behind its mask stands there");
+        return NULL;
+    }
+    PyObject *payload = PyBytes_FromStringAndSize(NULL, end - start);
+    if (payload == NULL) return NULL;
+    const unsigned char *from = (const unsigned char *)data + start;
+    take_off((unsigned char *)PyBytes_AsString(payload), from, from - 4, end - start);
+    return payload;
+}
+
+PyDoc_STRVAR(frame_doc, "frame(text)\n--\n\nSee `signald.websocket.frames.frame`.");
+
+static PyObject *frame(PyObject *module, PyObject *given) {
+    (void)module;
+    char *text;
+    Py_ssize_t size;
+    if (PyBytes_AsStringAndSize(given, &text, &size) < 0) return NULL;
+    unsigned char head[10] = {TEXT};
+    Py_ssize_t length = 2;
+    if (size < 126) {
+        head[1] = (unsigned char)size;
+    } else {
+        length = size < 65536 ? 4 : 10;
+        head[1] = size < 65536 ? 126 : 127;
+        for (Py_ssize_t i = length - 1, rest = size; i > 1; i--, rest >>= 8) head[i] = (unsigned char)rest;
+    }
+    PyObject *made = PyBytes_FromStringAndSize(NULL, length + size);
+    if (made == NULL) return NULL;
+    char *to = PyBytes_AsString(made);
+    memcpy(to, head, length);
+    memcpy(to + length, text, size);
+    return made;
+}
+
 static PyMethodDef methods[] = {
+    {"frame", frame, METH_O, frame_doc},
+    {"unmask", (PyCFunction)(void (*)(void))unmask, METH_FASTCALL, unmask_doc},
     {"texts", (PyCFunction)(void (*)(void))texts, METH_FASTCALL, texts_doc},
     {NULL, NULL, 0, NULL},
 };
@@ -110,7 +160,7 @@ static PyModuleDef_Slot slots[] = {{0, NULL}};
 static struct PyModuleDef module = {
     .m_base = PyModuleDef_HEAD_INIT,
     .m_name = "_frames",
-    .m_doc = "Reads whole masked text frames.",
+    .m_doc = "Reads and makes WebSocket frames.",
     .m_size = 0,
     .m_methods = methods,
     .m_slots = slots,

@@ -19,7 +19,7 @@ from signald.limits.turns import Turns
 from signald.network.upgrade import Upgrade
 from signald.telemetry.counts import Counts, Drop
 from signald.websocket.entrance import Entrance
-from signald.websocket.frames import Texts
+from signald.websocket.frames import Frames
 from signald.websocket.refusing import Refusing
 
 MAX_OUTPUT_BYTES: Final = 256 * 1024
@@ -49,7 +49,7 @@ class WebSockets:
         heartbeat: Ends clients that are gone without a word.
         throttle: Slows down whoever sends too much.
         turns: Share the loop between addresses, while it is late.
-        texts: Reads text frames.
+        frames: Reads and makes frames.
         counts: Where to count what happens.
     """
 
@@ -62,7 +62,7 @@ class WebSockets:
     heartbeat: Heartbeat
     throttle: Throttle
     turns: Turns
-    texts: Texts
+    frames: Frames
     counts: Counts
 
 
@@ -77,13 +77,14 @@ class ClientConnection:
         address: Of the client itself; see `signald.core.addresses`.
     """
 
-    __slots__ = ("_backlog", "_client", "_held", "_paused", "_waits", "address", "shared", "transport")
+    __slots__ = ("_backlog", "_client", "_deadline", "_held", "_paused", "_waits", "address", "shared", "transport")
 
     _log = Logger()
 
     def __init__(self, shared: WebSockets, address: str) -> None:
         self.shared = shared
         self.address = address
+        self._deadline: Deadlines | None = None
         self._held = False
         self._waits = False
         self.transport: Any = None
@@ -111,6 +112,14 @@ class ClientConnection:
     def drop(self) -> None:
         """See `Connection.drop`."""
         self.transport.abortConnection()
+
+    def hurry(self, deadline: Deadlines | None) -> None:
+        """Be dropped when this time is over, and at no other; None: at none."""
+        before, self._deadline = self._deadline, deadline
+        if before is not None:
+            before.done(self)
+        if deadline is not None:
+            deadline.begin(self)
 
     def useless(self) -> None:
         """See `Connection.useless`."""
@@ -214,19 +223,21 @@ class ClientConnection:
 
     def _closing(self, code: int | None) -> None:
         """End the client's connection: a close frame went out, ours or the reply to theirs."""
-        self.shared.closings.begin(self)
+        self.hurry(self.shared.closings)
+        self._closed_with(code)
+
+    def _closed_with(self, code: int | None) -> None:
         self._over(NO_STATUS if code is None else code, f"closed with {code}")
 
     def _lost(self, why: str) -> None:
         """The transport is gone."""
-        shared = self.shared
-        shared.admission.leave(self.address)
-        if not shared.closings.done(self):
-            shared.handshakes.done(self)
+        self.shared.admission.leave(self.address)
+        if self._deadline is not None:
+            self.hurry(None)
         if self._held:
-            shared.throttle.forget(self)
+            self.shared.throttle.forget(self)
         if self._waits:
-            shared.turns.forget(self)
+            self.shared.turns.forget(self)
         if self._client is not None:
             self._over(None, f"connection lost: {why}")
 

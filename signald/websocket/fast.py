@@ -19,7 +19,7 @@ from signald.network.output import Output
 from signald.network.upgrade import Upgrade, read
 from signald.websocket import bearer, handshake
 from signald.websocket.base import ClientConnection, WebSockets
-from signald.websocket.frames import CLOSE, TEXT, close_frame, frame, unmask
+from signald.websocket.frames import CLOSE, TEXT, close_frame
 from signald.websocket.rfc6455 import WebSocketConnection
 
 # First byte of a control frame that is whole (FIN), without reserved bits, by opcode (RFC 6455 5.5).
@@ -103,16 +103,16 @@ class FastConnection(ClientConnection):
     def wait_for_turn(self) -> None:
         """See `Reader.wait_for_turn`; a handshake has its time for that, too."""
         if self._client is None and not self._closed:
-            self.shared.handshakes.begin(self)
+            self.hurry(self.shared.handshakes)
         super().wait_for_turn()
 
     def has_turn(self) -> None:
         """See `Reader.has_turn`."""
-        self.shared.handshakes.done(self)
+        self.hurry(None)
         super().has_turn()
 
     def _read(self, data: bytes) -> None:
-        receive, texts = self.shared.clients.receive, self.shared.texts
+        receive, texts = self.shared.clients.receive, self.shared.frames.texts
         size = len(data)
         at = 0
         while True:
@@ -160,7 +160,7 @@ class FastConnection(ClientConnection):
             return at
         if first == TEXT:  # as a whole, and so not UTF-8
             return None
-        return end if self._control(first, unmask(data[start - 4 : start], data[start:end])) else None
+        return end if self._control(first, self.shared.frames.unmask(data, start, end)) else None
 
     def _control(self, first: int, payload: bytes) -> bool:
         """Take a control frame; false if it is one for Autobahn."""
@@ -180,7 +180,7 @@ class FastConnection(ClientConnection):
         if self._closed or (self._paused and not self._has_room(len(text))):
             return
         queue = self._queue
-        queue.append(frame(text))
+        queue.append(self.shared.frames.frame(text))
         if len(queue) == 1:
             self._output.add(self)
 
@@ -193,7 +193,8 @@ class FastConnection(ClientConnection):
         """Begin the closing handshake; if the client does not answer in time it is dropped."""
         if not self._closed:
             self._write(close_frame(code, reason))
-            self._end(code.to_bytes(2, "big"))
+            self._closed = True
+            self._closing(code)
 
     # --- inside -------------------------------------------------------------------------------------------------------
 
@@ -233,20 +234,19 @@ class FastConnection(ClientConnection):
         """Answer a close frame, and end; false if it is one for Autobahn."""
         if not is_plain_close(payload):
             return False
+        transport = self.transport
         if self._closed:
             self.useless()
         else:
             self._queue.append(bytes((CLOSE, len(payload))) + payload)
-            self._end(payload)
+            self._closed = True
+            self._closed_with(int.from_bytes(payload[:2], "big") if payload else None)
         self.flush()
-        self.transport.unregisterProducer()  # TLS waits for it
-        self.transport.loseConnection()
+        transport.unregisterProducer()  # TLS waits for it
+        transport.loseConnection()
+        if self._deadline is None and not getattr(transport, "ends", False):
+            self.hurry(self.shared.closings)
         return True
-
-    def _end(self, payload: bytes) -> None:
-        """A close frame with this payload goes out: no other message does."""
-        self._closed = True
-        self._closing(int.from_bytes(payload[:2], "big") if payload else None)
 
     def _hand_over(self, data: bytes) -> None:
         """A frame for Autobahn: it takes this connection's place from here on."""
@@ -255,8 +255,7 @@ class FastConnection(ClientConnection):
         slow = self._give_way()
         slow.adopt(client, paused=paused, backlog=backlog, closing=closing)
         if closing:
-            self.shared.closings.done(self)
-            self.shared.closings.begin(slow)
+            slow.hurry(self.shared.closings)
         slow.dataReceived(data)
 
     def _give_way(self) -> WebSocketConnection:
@@ -265,6 +264,7 @@ class FastConnection(ClientConnection):
         self._data = b""
         self._closed = True
         slow = self._slow(self.address)
+        self.hurry(None)
         if self._held:
             self.shared.throttle.forget(self)
             transport.resumeProducing()

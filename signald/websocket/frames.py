@@ -1,11 +1,11 @@
-"""Reads and makes WebSocket frames (RFC 6455 5.2) of the usual kind: whole text frames of at most 64 KiB.
+"""Reads and makes WebSocket frames (RFC 6455 5.2) of the usual kind: text frames of at most 64 KiB, and short ones.
 
 `texts` is the dear one: it looks at every byte that a client sends. `signald.websocket._frames` does the same in C,
 where there was a compiler, at a tenth of the cost. What stands here is the reference, and all that there is elsewhere.
 """
 
 from collections.abc import Callable
-from typing import Final
+from typing import Final, NamedTuple
 
 TEXT: Final = 0x81
 """First byte of a text frame that is whole (FIN), without reserved bits."""
@@ -13,15 +13,21 @@ TEXT: Final = 0x81
 CLOSE: Final = 0x88
 """The same of a close frame."""
 
-Texts = Callable[[bytes, int], tuple[list[bytes], int]]
-"""See `texts`."""
 
-try:
-    from signald.websocket import _frames
-except ImportError:  # there was no compiler
-    _IN_C: Texts | None = None
-else:
-    _IN_C = _frames.texts
+class Frames(NamedTuple):
+    """Reads and makes frames, in one language.
+
+    Attributes:
+        texts: See `texts`.
+        unmask: See `unmask`.
+        frame: See `frame`.
+        language: "c" or "python".
+    """
+
+    texts: Callable[[bytes, int], tuple[list[bytes], int]]
+    unmask: Callable[[bytes, int, int], bytes]
+    frame: Callable[[bytes], bytes]
+    language: str
 
 
 def _head(size: int) -> bytes:
@@ -36,11 +42,14 @@ _HEADS: Final = [_head(size) for size in range(1024)]
 """Of frames of the usual sizes."""
 
 
-def unmask(mask: bytes, payload: bytes) -> bytes:
-    """Take the mask off a payload (RFC 6455 5.3), in one operation on a large integer."""
-    size = len(payload)
-    key = (mask * (size // 4 + 1))[:size]
-    return (int.from_bytes(payload, "little") ^ int.from_bytes(key, "little")).to_bytes(size, "little")
+def unmask(data: bytes, start: int, end: int) -> bytes:
+    """Give the payload that stands from `start` to `end`, without the mask before it (RFC 6455 5.3).
+
+    In one operation on a large integer: Python has none on bytes.
+    """
+    size = end - start
+    key = (data[start - 4 : start] * (size // 4 + 1))[:size]
+    return (int.from_bytes(data[start:end], "little") ^ int.from_bytes(key, "little")).to_bytes(size, "little")
 
 
 def frame(text: bytes) -> bytes:
@@ -81,7 +90,7 @@ def texts(data: bytes, at: int) -> tuple[list[bytes], int]:
             break
         if start + length > size:
             break
-        text = unmask(data[start - 4 : start], data[start : start + length])
+        text = unmask(data, start, start + length)
         if not text.isascii() and not is_utf8(text):
             break
         found.append(text)
@@ -98,15 +107,20 @@ def is_utf8(text: bytes) -> bool:
     return True
 
 
-def reader(*, native: bool) -> Texts:
-    """Choose what reads frames.
+_IN_PYTHON: Final = Frames(texts, unmask, frame, "python")
+
+try:
+    from signald.websocket import _frames
+except ImportError:  # there was no compiler
+    _FASTEST: Frames = _IN_PYTHON
+else:
+    _FASTEST = Frames(_frames.texts, _frames.unmask, _frames.frame, "c")
+
+
+def choose(*, native: bool) -> Frames:
+    """Choose what reads and makes frames.
 
     Args:
-        native: Whether it may be the one in C; without that, or where it was not built, it is `texts`.
+        native: Whether it may be the one in C; without that, or where it was not built, it is what stands here.
     """
-    return _IN_C if native and _IN_C is not None else texts
-
-
-def language(texts: Texts) -> str:
-    """Tell of what `reader` gave in which language it is written: "c" or "python"."""
-    return "c" if texts is _IN_C else "python"
+    return _FASTEST if native else _IN_PYTHON

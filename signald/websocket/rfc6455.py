@@ -74,7 +74,7 @@ class WebSocketConnection(ClientConnection, WebSocketServerProtocol):  # type: i
     def connectionMade(self) -> None:
         """The transport is here: the time for the handshake begins."""
         super().connectionMade()
-        self.shared.handshakes.begin(self)
+        self.hurry(self.shared.handshakes)
 
     def adopt(self, client: Client | None, *, paused: bool, backlog: int, closing: bool) -> None:
         """Take over a connection whose handshake is done, as it stands between two frames.
@@ -92,7 +92,7 @@ class WebSocketConnection(ClientConnection, WebSocketServerProtocol):  # type: i
         self._backlog = backlog
         self.transport.unregisterProducer()
         self.transport.registerProducer(self, True)
-        self.shared.handshakes.done(self)
+        self.hurry(None)
         # What Autobahn's succeedHandshake() sets.
         self.state = self.STATE_CLOSING if closing else self.STATE_OPEN
         self.closedByMe = closing
@@ -147,7 +147,7 @@ class WebSocketConnection(ClientConnection, WebSocketServerProtocol):  # type: i
 
     def onOpen(self) -> None:
         """The handshake is done. Autobahn swallows what is raised in these, so they are met in the base."""
-        self.shared.handshakes.done(self)
+        self.hurry(None)
         token, self._token = self._token, None
         self._opened(self.websocket_protocol_in_use, token)
 

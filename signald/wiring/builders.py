@@ -304,7 +304,7 @@ def make_websockets(
         heartbeat=everybody.heartbeat,
         throttle=limits.throttle,
         turns=limits.turns,
-        texts=frames.reader(native=chosen.process.fast_frames),
+        frames=frames.choose(native=chosen.process.fast_frames),
         counts=counts,
     )
 

@@ -33,7 +33,6 @@ from signald.web.online import OnlinePage
 from signald.web.pages import make_admin_site, make_site
 from signald.web.probes import Probes
 from signald.web.viewers import Viewers
-from signald.websocket import frames
 from signald.wiring.builders import (
     UnixTime,
     make_broker,
@@ -138,7 +137,7 @@ def make_daemon(chosen: Settings, reactor: Any, unix_time: UnixTime = time.time)
     )
     websockets = make_websockets(chosen=chosen, everybody=everybody, limits=limits, bans=records.bans, counts=counts)
     metrics = make_metrics(
-        reads=frames.language(websockets.texts) if chosen.process.fast_path else "autobahn",
+        reads=websockets.frames.language if chosen.process.fast_path else "autobahn",
         broker=broker,
         clients=clients,
         limits=limits,

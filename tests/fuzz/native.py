@@ -1,7 +1,7 @@
 """Fuzz the frames in C under AddressSanitizer: ``python -m tests.fuzz.native [seconds]`` (needs gcc).
 
 The C source is built here with the sanitizers of addresses and of undefined behaviour, and held against the reference:
-whatever comes, both read the same, and nothing is touched that is not the input's or the result's.
+whatever comes, both do the same, and nothing is touched that is not the input's or the result's.
 """
 
 import importlib.util
@@ -54,7 +54,12 @@ def _run(extension: str, seconds: float) -> None:
             at = chance.randrange(len(data) + 2)
             assert native.texts(data, at) == frames.texts(data, at), (data, at)
             assert native.texts(data, 0) == frames.texts(data, 0), data
-            inputs += 2
+            assert native.frame(data) == frames.frame(data), data
+            start, end = sorted((4 + at, 4 + chance.randrange(len(data) + 1)))
+            end = min(end, len(data))
+            if start <= end:
+                assert native.unmask(data, start, end) == frames.unmask(data, start, end), (data, start, end)
+            inputs += 4
     print(f"{time.monotonic() - began:.0f} s, {inputs} inputs, no difference and no fault")  # noqa: T201
 
 

@@ -6,7 +6,6 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from twisted.internet.address import IPv4Address
 from twisted.internet.error import ConnectionAborted, ConnectionDone
 from twisted.internet.main import CONNECTION_DONE
 from twisted.internet.testing import MemoryReactorClock
@@ -25,7 +24,7 @@ class Wire:
         self.other.settimeout(5)
         self.protocol = Seen()
         reactor: Any = self.reactor
-        self.transport = Accepted(ours, self.protocol, IPv4Address("TCP", "127.0.0.1", 1), reactor)
+        self.transport = Accepted(ours, self.protocol, ("127.0.0.1", 1), reactor)
         self.protocol.makeConnection(self.transport)
 
     def read(self, data: bytes = b"x") -> Exception | None:

@@ -8,7 +8,6 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from twisted.internet.address import IPv4Address
 from twisted.internet.epollreactor import EPollReactor
 from twisted.internet.error import ConnectionDone
 from twisted.internet.main import CONNECTION_DONE
@@ -49,7 +48,7 @@ class Lanes:
         other.settimeout(5)
         lane: Any = self.lane
         protocol = Seen()
-        transport = Accepted(ours, protocol, IPv4Address("TCP", "127.0.0.1", 1), lane)
+        transport = Accepted(ours, protocol, ("127.0.0.1", 1), lane)
         protocol.makeConnection(transport)
         self.others.append(other)
         return transport
@@ -315,7 +314,7 @@ def test_timers_come_while_clients_never_pause(leads: bool) -> None:
     transports = []
     for end in socket.socketpair():
         protocol = Seen()
-        transports.append(Accepted(end, protocol, IPv4Address("TCP", "127.0.0.1", 1), lane))
+        transports.append(Accepted(end, protocol, ("127.0.0.1", 1), lane))
         protocol.makeConnection(transports[-1])
         protocol.on_data = transports[-1].write  # back and forth for ever
     began = time.monotonic()

@@ -51,14 +51,17 @@ pieces = st.one_of(
     st.binary(max_size=12),
 )
 
-in_c = frames.reader(native=True)
-needs_c = pytest.mark.skipif(frames.language(in_c) != "c", reason="signald was built without a compiler")
-ways = pytest.mark.parametrize("read", [frames.texts, pytest.param(in_c, marks=needs_c)], ids=["python", "c"])
+by_choice = frames.choose(native=True)
+in_c = by_choice.texts
+needs_c = pytest.mark.skipif(by_choice.language != "c", reason="signald was built without a compiler")
+both = [frames.choose(native=False), pytest.param(by_choice, marks=needs_c)]
+ways = pytest.mark.parametrize("way", both, ids=["python", "c"])
 
 
 @ways
-def test_whole_text_frames_are_read_and_what_follows_is_left(read: frames.Texts) -> None:
+def test_whole_text_frames_are_read_and_what_follows_is_left(way: frames.Frames) -> None:
     """A message is lost, or read twice."""
+    read = way.texts
     data = client_frame(TEXT, b"one") + client_frame(TEXT, "größer".encode() * 30) + client_frame(TEXT)
     rest = client_frame(TEXT, b"not whole")[:-1]
     found, at = read(b"before" + data + rest, 6)
@@ -70,8 +73,9 @@ def test_whole_text_frames_are_read_and_what_follows_is_left(read: frames.Texts)
 
 @ways
 @pytest.mark.parametrize("text", TRICKY)
-def test_only_utf8_is_read(read: frames.Texts, text: bytes) -> None:
+def test_only_utf8_is_read(way: frames.Frames, text: bytes) -> None:
     """A client could send its partner what closes the partner's connection (RFC 6455 8.1)."""
+    read = way.texts
     try:
         text.decode()
     except UnicodeDecodeError:
@@ -81,6 +85,38 @@ def test_only_utf8_is_read(read: frames.Texts, text: bytes) -> None:
     for before in range(17):
         whole = b"x" * before + text + b"y" * 9
         assert (read(client_frame(TEXT, whole), 0)[0] == [whole]) == good
+
+
+@ways
+@pytest.mark.parametrize("size", [0, 1, 125, 126, 127, 1023, 1024, 65_535, 65_536, 70_000])
+def test_a_frame_says_how_long_it_is(way: frames.Frames, size: int) -> None:
+    """A partner takes the rest of an SDP for the next message, and closes."""
+    text = bytes(range(256)) * (size // 256 + 1)
+    made = way.frame(text[:size])
+    if size < 126:
+        head = bytes((TEXT | 0x80, size))
+    elif size < 65_536:
+        head = b"\x81\x7e" + size.to_bytes(2, "big")
+    else:
+        head = b"\x81\x7f" + size.to_bytes(8, "big")
+    assert made == head + text[:size]
+
+
+@ways
+@given(st.binary(max_size=150))
+def test_a_payload_is_known_without_its_mask(way: frames.Frames, payload: bytes) -> None:
+    """A close code is taken for another, and a ping is answered with other bytes than it brought."""
+    framed = b"before" + client_frame(0x9, payload[:125])
+    start = len(framed) - len(payload[:125])
+    assert way.unmask(framed + b"behind", start, len(framed)) == payload[:125]
+
+
+@needs_c
+@pytest.mark.parametrize("place", [(3, 4), (4, 3), (4, 9), (-1, 4), (4, 2**70)])
+def test_no_payload_is_read_where_none_can_be(place: tuple[int, int]) -> None:
+    """The process reads memory that is not its own."""
+    with pytest.raises((ValueError, OverflowError)):
+        by_choice.unmask(b"12345678", *place)
 
 
 @needs_c
