@@ -108,7 +108,8 @@ class FastConnection(ClientConnection):
 
     def has_turn(self) -> None:
         """See `Reader.has_turn`."""
-        self.hurry(None)
+        if self._deadline is self.shared.handshakes:
+            self.hurry(None)
         super().has_turn()
 
     def _read(self, data: bytes) -> None:

@@ -65,6 +65,22 @@ class Waiting(MemoryTest):
         self.assertEqual((client.gone, client.raw), (True, b""))
         self.assertEqual(daemon.daemon._admission.connected, 0)
 
+    def test_a_client_that_was_sent_away(self) -> None:
+        """Whoever does not answer our close frame keeps its place for ever, as something it had said had to wait."""
+        daemon = self.start()
+        client = daemon.connect()
+        client.answers_close = False
+        client.transport.arrive(handshake())
+        daemon.settle()
+        (known,) = daemon.daemon._clients
+        self.crowd(daemon, 1)
+        known.connection.close(1001, "go")
+        client.transport.arrive(client_frame(TEXT, b'{"type":"ping"}'))
+        daemon.settle()
+        self.assertFalse(client.gone)
+        daemon.advance(20)
+        self.assertTrue(client.gone)
+
     def test_the_end_meanwhile(self) -> None:
         """What somebody said is read after its end."""
         daemon = self.start(REQUEUE_ON_PARTNER_LEAVE="false")
