@@ -119,7 +119,7 @@ class Accepted:
         self.protocol.dataReceived(data)
         self._reading = False
         if self.ends and not self._aborting:
-            if self._is_idle():
+            if self._producer is None and self._unsent is None:
                 return CONNECTION_DONE
             self.ends = False
             self._reactor.removeReader(self)
@@ -202,7 +202,7 @@ class Accepted:
         """See `ITransport.loseConnection`; what was written before leaves, and what a producer has."""
         if self.connected and not self.disconnecting:
             self.disconnecting = True
-            if self._reading and self._is_idle():
+            if self._reading and self._producer is None and self._unsent is None:
                 self.ends = True
             else:
                 self._reactor.removeReader(self)
@@ -222,7 +222,7 @@ class Accepted:
         Returns:
             A file descriptor of the socket, to be closed later; None if it cannot be done now.
         """
-        if not (self._reading and self.connected and self._is_idle()):
+        if not (self._reading and self.connected and self._producer is None and self._unsent is None):
             return None
         try:
             self._socket.shutdown(socket.SHUT_WR)
@@ -282,9 +282,6 @@ class Accepted:
         self.loseConnection()
 
     # --- inside -------------------------------------------------------------------------------------------------------
-
-    def _is_idle(self) -> bool:
-        return self._producer is None and self._unsent is None
 
     def _write_later(self) -> None:
         self._writing = True

@@ -89,14 +89,11 @@ def may_stay(head: bytes, lower: bytes) -> bool:
 class Entering(typing.Protocol):
     """Comes in through the front: a WebSocket connection."""
 
-    def makeConnection(self, transport: Any) -> None:
-        """See `IProtocol.makeConnection`."""
-        ...
-
-    def enter(self, data: bytes, upgrade: Upgrade | None) -> None:
+    def enter(self, transport: Any, data: bytes, upgrade: Upgrade | None) -> None:
         """Begin with a handshake.
 
         Args:
+            transport: Has this protocol already.
             data: What came so far: a whole head, and what stands behind it.
             upgrade: What `read` makes of it, if that is known.
         """
@@ -192,8 +189,7 @@ class Front(Protocol):
         websocket = factory.websockets(address)
         factory.door.handshakes.done(self)
         give(transport, websocket)
-        websocket.makeConnection(transport)
-        websocket.enter(data, upgrade)
+        websocket.enter(transport, data, upgrade)
 
     def _turn_away(self, refusal: Refusal, upgrade: Upgrade | None, address: str) -> None:
         self.factory.counts.handshake_refused(refusal.status)

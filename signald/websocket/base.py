@@ -94,11 +94,15 @@ class ClientConnection:
 
     if TYPE_CHECKING:
 
-        def dataReceived(self, data: bytes) -> None:
-            """See `Reader.dataReceived`; a base class of the subclasses may have it."""
+        def makeConnection(self, transport: Any) -> None:
+            """See `IProtocol.makeConnection`; a base class of the subclasses may have these two."""
 
-    def enter(self, data: bytes, upgrade: Upgrade | None) -> None:
+        def dataReceived(self, data: bytes) -> None:
+            """See `Reader.dataReceived`."""
+
+    def enter(self, transport: Any, data: bytes, upgrade: Upgrade | None) -> None:
         """See `Entering.enter`."""
+        self.makeConnection(transport)
         self.dataReceived(data)
 
     def send(self, text: bytes) -> None:
@@ -224,10 +228,8 @@ class ClientConnection:
     def _closing(self, code: int | None) -> None:
         """End the client's connection: a close frame went out, ours or the reply to theirs."""
         self.hurry(self.shared.closings)
-        self._closed_with(code)
-
-    def _closed_with(self, code: int | None) -> None:
-        self._over(NO_STATUS if code is None else code, f"closed with {code}")
+        code = NO_STATUS if code is None else code
+        self._over(code, f"closed with {code}")
 
     def _lost(self, why: str) -> None:
         """The transport is gone."""

@@ -18,7 +18,7 @@ from signald.network.front import give
 from signald.network.output import Output
 from signald.network.upgrade import Upgrade, read
 from signald.websocket import bearer, handshake
-from signald.websocket.base import ClientConnection, WebSockets
+from signald.websocket.base import NO_STATUS, ClientConnection, WebSockets
 from signald.websocket.frames import CLOSE, TEXT, close_frame
 from signald.websocket.rfc6455 import WebSocketConnection
 
@@ -61,10 +61,11 @@ class FastConnection(ClientConnection):
         """See `IProtocol.makeConnection`."""
         self.transport = transport
 
-    def enter(self, data: bytes, upgrade: Upgrade | None) -> None:
+    def enter(self, transport: Any, data: bytes, upgrade: Upgrade | None) -> None:
         """See `Entering.enter`."""
+        self.transport = transport
         if upgrade is None or self.shared.turns.in_use:
-            super().enter(data, upgrade)
+            self.dataReceived(data)
         elif rest := self._shake_hands(data, upgrade):
             self.dataReceived(rest)
 
@@ -161,18 +162,19 @@ class FastConnection(ClientConnection):
             return at
         if first == TEXT:  # as a whole, and so not UTF-8
             return None
-        return end if self._control(first, self.shared.frames.unmask(data, start, end)) else None
-
-    def _control(self, first: int, payload: bytes) -> bool:
-        """Take a control frame; false if it is one for Autobahn."""
+        payload = self.shared.frames.unmask(data, start, end)
         if first == CLOSE:
-            return self._close_received(payload)
+            return end if self._close_received(payload) else None
+        self._pinged(first, payload)
+        return end
+
+    def _pinged(self, first: int, payload: bytes) -> None:
+        """Take a ping or a pong."""
         self.useless()
         if first == _PONG:
             self._ponged()
         elif self._client is not None and self._has_room(len(payload)):
             self._write(bytes((_PONG, len(payload))) + payload)
-        return True
 
     # --- signald.clients.client.Connection ----------------------------------------------------------------------------
 
@@ -225,7 +227,8 @@ class FastConnection(ClientConnection):
             else:
                 self._queue.append(handshake.accept(upgrade.key) + handshake.ENDS[protocol])
                 self._output.add(self)
-                token = bearer.offered(upgrade.protocols) or (bearer.in_query(upgrade.query) if upgrade.query else None)
+                token = upgrade.protocols and bearer.offered(upgrade.protocols)
+                token = token or (upgrade.query and bearer.in_query(upgrade.query)) or None
                 self._opened(protocol, token)
                 return data[upgrade.size :]
         self._give_way().dataReceived(data)
@@ -241,7 +244,8 @@ class FastConnection(ClientConnection):
         else:
             self._queue.append(bytes((CLOSE, len(payload))) + payload)
             self._closed = True
-            self._closed_with(int.from_bytes(payload[:2], "big") if payload else None)
+            code = int.from_bytes(payload[:2], "big") if payload else NO_STATUS
+            self._over(code, f"closed with {code}")
         self.flush()
         transport.unregisterProducer()  # TLS waits for it
         transport.loseConnection()
