@@ -6,7 +6,7 @@
 # Every setting is an environment variable (README), and each platform's PORT is honoured.
 ARG PYTHON=3.13
 
-# With a compiler, for the frames in C.
+# With a compiler, for handshakes and frames in C.
 FROM python:${PYTHON} AS build
 WORKDIR /src
 COPY requirements requirements

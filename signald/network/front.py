@@ -24,7 +24,7 @@ from signald.limits.admission import Admission
 from signald.limits.door import REQUESTS, Door
 from signald.network.accepted import Accepted
 from signald.network.head import END, MAX_HEAD_BYTES, plain, without_empty_lines
-from signald.network.upgrade import Upgrade, read, read_loosely
+from signald.network.upgrade import Upgrade, read_loosely
 from signald.telemetry.counts import Counts
 
 _READS = re.compile(rb"(GET|HEAD) \S+ HTTP/1\.1\r\n")
@@ -95,7 +95,7 @@ class Entering(typing.Protocol):
         Args:
             transport: Has this protocol already.
             data: What came so far: a whole head, and what stands behind it.
-            upgrade: What `read` makes of it, if that is known.
+            upgrade: What is read of it (`signald.network.upgrade`), if that is known.
         """
         ...
 
@@ -129,7 +129,7 @@ class Front(Protocol):
             self._idle = False
             self.factory.door.speaks(self)
         data = self._head + data
-        upgrade = read(data)
+        upgrade = self.factory.read_upgrade(data)
         if upgrade is not None:
             self._enter(data, upgrade)
         else:
@@ -244,6 +244,7 @@ class FrontFactory(Factory):
     Args:
         websockets: Makes the WebSocket side for the address of a client; see `signald.core.addresses`.
         web: Makes the HTTP side for a peer address.
+        read_upgrade: Reads handshakes; see `signald.network.upgrade.reader`.
         turn_away: Makes the answer to a handshake that is refused for an address; None if the status will do.
         door: Bounds what has not become a WebSocket.
         admission: Says who may connect.
@@ -258,6 +259,7 @@ class FrontFactory(Factory):
         *,
         websockets: Callable[[str], Entering],
         web: Callable[[IAddress], Any],
+        read_upgrade: Callable[[bytes], Upgrade | None],
         turn_away: Callable[[Upgrade, Refusal, str], bytes | None],
         door: Door,
         admission: Admission,
@@ -269,6 +271,7 @@ class FrontFactory(Factory):
         self.trusted = trust(trusted)
         self.websockets = websockets
         self.web = web
+        self.read_upgrade = read_upgrade
         self.turn_away = turn_away
         self.door = door
         self.admission = admission

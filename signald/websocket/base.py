@@ -1,5 +1,6 @@
 """Holds what every connection has, whoever reads its frames: its client, bounds on output, its end."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
@@ -49,6 +50,7 @@ class WebSockets:
         heartbeat: Ends clients that are gone without a word.
         throttle: Slows down whoever sends too much.
         turns: Share the loop between addresses, while it is late.
+        read_upgrade: Reads handshakes; see `signald.network.upgrade.reader`.
         frames: Reads and makes frames.
         counts: Where to count what happens.
     """
@@ -62,6 +64,7 @@ class WebSockets:
     heartbeat: Heartbeat
     throttle: Throttle
     turns: Turns
+    read_upgrade: Callable[[bytes], Upgrade | None]
     frames: Frames
     counts: Counts
 

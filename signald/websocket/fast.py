@@ -16,7 +16,7 @@ from twisted.python.failure import Failure
 from signald.core.refusals import Refused
 from signald.network.front import give
 from signald.network.output import Output
-from signald.network.upgrade import Upgrade, read
+from signald.network.upgrade import Upgrade
 from signald.websocket import bearer, handshake
 from signald.websocket.base import NO_STATUS, ClientConnection, WebSockets
 from signald.websocket.frames import CLOSE, TEXT, close_frame
@@ -86,7 +86,7 @@ class FastConnection(ClientConnection):
         output.held = True
         try:
             if self._client is None and not self._closed:
-                data = self._shake_hands(data, read(data))
+                data = self._shake_hands(data, self.shared.read_upgrade(data))
             self.shared.counts.received_bytes += len(data)
             try:
                 self._read(self._data + data if self._data else data)

@@ -41,6 +41,7 @@ from signald.network.accepting import accept_promptly
 from signald.network.front import Entering
 from signald.network.lane import Lane
 from signald.network.output import Output
+from signald.network.upgrade import reader
 from signald.process.life import Life
 from signald.settings.groups import IdentitySettings
 from signald.settings.setting import SettingsError
@@ -304,6 +305,7 @@ def make_websockets(
         heartbeat=everybody.heartbeat,
         throttle=limits.throttle,
         turns=limits.turns,
+        read_upgrade=reader(native=chosen.process.fast_frames),
         frames=frames.choose(native=chosen.process.fast_frames),
         counts=counts,
     )

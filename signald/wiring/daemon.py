@@ -165,6 +165,7 @@ def make_daemon(chosen: Settings, reactor: Any, unix_time: UnixTime = time.time)
     front = FrontFactory(
         websockets=make_protocols(chosen=chosen, shared=websockets, reactor=reactor, output=output),
         web=site.buildProtocol,
+        read_upgrade=websockets.read_upgrade,
         turn_away=websockets.refusing.answer,
         door=limits.door,
         admission=limits.admission,

@@ -1,7 +1,7 @@
-"""Fuzz the frames in C under AddressSanitizer: ``python -m tests.fuzz.native [seconds]`` (needs gcc).
+"""Fuzz handshakes and frames in C under AddressSanitizer: ``python -m tests.fuzz.native [seconds]`` (needs gcc).
 
-The C source is built here with the sanitizers of addresses and of undefined behaviour, and held against the reference:
-whatever comes, both do the same, and nothing is touched that is not the input's or the result's.
+The C sources are built here with the sanitizers of addresses and of undefined behaviour, and held against the
+reference: whatever comes, both do the same, and nothing is touched that is not the input's or the result's.
 """
 
 import importlib.util
@@ -15,10 +15,12 @@ import time
 from pathlib import Path
 from typing import Any
 
+from signald.network import upgrade
 from signald.websocket import frames
 from tests.support.frames import client_frame
+from tests.support.heads import PIECES, USUAL, changed
 
-SOURCE = Path(frames.__file__).with_name("_frames.c")
+SOURCES = [Path(frames.__file__).with_name("_frames.c"), Path(upgrade.__file__).with_name("_upgrade.c")]
 ROUND = 1_000
 """Inputs between two looks at the clock."""
 
@@ -39,11 +41,27 @@ def _input(chance: random.Random) -> bytes:
     return bytes(data[: len(data) - chance.choice((0, 0, 1, 2, 9))])
 
 
-def _run(extension: str, seconds: float) -> None:
-    found = importlib.util.spec_from_file_location("_frames", extension)
+def _head(chance: random.Random) -> bytes:
+    """A handshake, right or nearly so, cut or with something behind it."""
+    changes = [
+        (chance.randrange(2**16), chance.randrange(4), chance.randrange(len(PIECES)), chance.random() < 0.7)
+        for _ in range(chance.choice((0, 1, 1, 2, 3)))
+    ]
+    data = changed(chance.choice(USUAL), changes)
+    return data[: chance.randrange(len(data))] if chance.random() < 0.1 else data + chance.choice((b"", b"\x81", data))
+
+
+def _load(folder: str, name: str) -> Any:
+    found = importlib.util.spec_from_file_location(name, f"{folder}/{name}.so")
     assert found is not None and found.loader is not None
     native: Any = importlib.util.module_from_spec(found)
     found.loader.exec_module(native)
+    return native
+
+
+def _run(folder: str, seconds: float) -> None:
+    native = _load(folder, "_frames")
+    read = _load(folder, "_upgrade").read
     began = time.monotonic()
     seed = inputs = 0
     while time.monotonic() - began < seconds:
@@ -59,7 +77,9 @@ def _run(extension: str, seconds: float) -> None:
             end = min(end, len(data))
             if start <= end:
                 assert native.unmask(data, start, end) == frames.unmask(data, start, end), (data, start, end)
-            inputs += 4
+            head = _head(chance)
+            assert read(lambda _: None, upgrade.Upgrade, head) in (None, upgrade.read(head)), head
+            inputs += 5
     print(f"{time.monotonic() - began:.0f} s, {inputs} inputs, no difference and no fault")  # noqa: T201
 
 
@@ -71,10 +91,10 @@ def main() -> None:
     """Build, and run under the sanitizers for so many seconds."""
     seconds = sys.argv[1] if len(sys.argv) > 1 else "60"
     with tempfile.TemporaryDirectory() as folder:
-        extension = f"{folder}/_frames.so"
         include = sysconfig.get_path("include")
         build = ("gcc", "-g", "-O1", "-Wall", "-Wextra", "-Werror", SANITIZERS, "-shared", "-fPIC", f"-I{include}")
-        subprocess.run([*build, str(SOURCE), "-o", extension], check=True)
+        for source in SOURCES:
+            subprocess.run([*build, str(source), "-o", f"{folder}/{source.stem}.so"], check=True)
         libraries = [
             subprocess.run(
                 ["gcc", f"-print-file-name={name}"], capture_output=True, text=True, check=True
@@ -88,7 +108,7 @@ def main() -> None:
             "UBSAN_OPTIONS": "halt_on_error=1",
             "PYTHONMALLOC": "malloc",
         }
-        inside = [sys.executable, "-m", "tests.fuzz.native", seconds, extension]
+        inside = [sys.executable, "-m", "tests.fuzz.native", seconds, folder]
         sys.exit(subprocess.run(inside, env={**os.environ, **sanitized}).returncode)
 
 

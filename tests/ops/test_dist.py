@@ -65,7 +65,7 @@ def pure() -> Path:
 
 @pytest.fixture(scope="module")
 def native() -> Path:
-    """The wheel with frames in C, for this kind of machine and any Python from 3.11 on."""
+    """The wheel with handshakes and frames in C, for this kind of machine and any Python from 3.11 on."""
     return _built("-cp311-abi3-manylinux*.whl")
 
 
@@ -101,7 +101,8 @@ def test_wheel_holds_all_of_the_package_and_nothing_else(pure: Path, native: Pat
         and path.suffix not in {".c", ".so"}
     }
     assert {"signald/py.typed", "signald/brokers/redis/match.lua", "signald/web/static/demo/index.html"} <= package
-    for wheel, more in ((pure, set()), (native, {"signald/websocket/_frames.abi3.so"})):
+    in_c = {"signald/network/_upgrade.abi3.so", "signald/websocket/_frames.abi3.so"}
+    for wheel, more in ((pure, set()), (native, in_c)):
         with zipfile.ZipFile(wheel) as archive:
             held = {name for name in archive.namelist() if ".dist-info/" not in name and name[-1] != "/"}
         assert held == package | {PLUGIN} | more

@@ -133,3 +133,4 @@ class Same(SynchronousTestCase):
     def test_handshakes(self, request: bytes) -> None:
         """A client may connect, or not, by the luck of which code reads its handshake."""
         self.assertEqual(answered("c", request), answered("autobahn", request))
+        self.assertEqual(answered("python", request), answered("autobahn", request))

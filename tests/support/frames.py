@@ -68,7 +68,7 @@ def handshake(
 
 
 WAYS = {"c": {}, "python": {"FAST_FRAMES": "false"}, "autobahn": {"FAST_PATH": "false"}}
-"""Settings of each way of reading frames. Where there was no compiler the first is the second."""
+"""Settings of each way of reading handshakes and frames. Where there was no compiler the first is the second."""
 
 
 def client_frame(

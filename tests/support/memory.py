@@ -326,7 +326,7 @@ class MemoryTest(SynchronousTestCase):
 
     fast_path = True
     fast_frames = True
-    """Whether frames are read in C, where that was built."""
+    """Whether handshakes and frames are read in C, where that was built."""
 
     def start(self, **variables: str) -> "MemoryDaemon":
         """A daemon with these environment variables."""
