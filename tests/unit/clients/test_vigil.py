@@ -14,26 +14,10 @@ from signald.core.messages import Available
 from signald.core.session import Session
 from signald.core.standing import Policy
 from signald.telemetry.counts import Counts
+from tests.support.quiet import Quiet
 
 ANSWER_S = 10.0
 ROOM = RoomId("room")
-
-
-class Quiet:
-    """A connection whose client never says anything."""
-
-    def send(self, text: bytes) -> None: ...
-
-    def ping(self) -> None: ...
-
-    def close(self, code: int, reason: str) -> None: ...
-
-    def drop(self) -> None: ...
-
-    def useless(self) -> None: ...
-
-    def serve(self, client: Client | None) -> None:
-        """See `Connection.serve`."""
 
 
 def give(client: Client, given: Input) -> None:

@@ -10,27 +10,11 @@ from signald.core.standing import Policy
 from signald.moderation import traces as moderation_traces
 from signald.moderation.traces import REMEMBERED_S, Traces
 from tests.support.clock import Time
-
-
-class Connected:
-    """A connection that does nothing."""
-
-    def send(self, text: bytes) -> None: ...
-
-    def ping(self) -> None: ...
-
-    def close(self, code: int, reason: str) -> None: ...
-
-    def drop(self) -> None: ...
-
-    def useless(self) -> None: ...
-
-    def serve(self, client: Client | None) -> None:
-        """See `Connection.serve`."""
+from tests.support.quiet import Quiet
 
 
 def client_at(name: str, address: str) -> Client:
-    return Client(Connected(), Session(ClientId(name), Policy()), MessageRate(1, 0.0), address=address)
+    return Client(Quiet(), Session(ClientId(name), Policy()), MessageRate(1, 0.0), address=address)
 
 
 def test_who_was_here_is_remembered_for_a_while(monkeypatch: pytest.MonkeyPatch) -> None:

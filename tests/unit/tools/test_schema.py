@@ -14,7 +14,6 @@ from twisted.internet.task import Clock
 
 from signald.brokers.memory import MemoryBroker
 from signald.clients.bulletins import BULLETINS_S
-from signald.clients.client import Client
 from signald.clients.clients import Clients
 from signald.clients.questions import Questions
 from signald.core import classes, messages, refusals
@@ -33,6 +32,7 @@ from signald.websocket.refusing import Refusing
 from tests.support import node
 from tests.support.frames import TEXT
 from tests.support.memory import MemoryDaemon
+from tests.support.quiet import Quiet
 from tools import schema
 from tools.described import description
 
@@ -192,24 +192,14 @@ def test_refusals_are_those_of_the_session() -> None:
         assert refused == set(REFUSALS.get(message, ())), message.__name__
 
 
-class Wire:
-    """Keeps what one client is sent; implements `signald.clients.client.Connection`."""
+class Wire(Quiet):
+    """Keeps what one client is sent."""
 
     def __init__(self) -> None:
         self.received: list[dict[str, Any]] = []
 
     def send(self, text: bytes) -> None:
         self.received.append(json.loads(text))
-
-    def ping(self) -> None: ...
-
-    def close(self, code: int, reason: str) -> None: ...
-
-    def drop(self) -> None: ...
-
-    def useless(self) -> None: ...
-
-    def serve(self, client: Client | None) -> None: ...
 
 
 def resuming_story() -> list[dict[str, Any]]:
