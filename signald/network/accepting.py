@@ -66,10 +66,8 @@ class Acceptor:
             accepted: Any = socket.SocketType(family, socket.SOCK_STREAM, 0, descriptor)
             close = accepted.close
             try:
-                if len(address) == 4 and address[3]:
-                    address = _with_link(address)
                 protocol = port.factory.buildProtocol(None)
-                transport = Accepted(accepted, protocol, address, port.reactor)
+                transport = Accepted(accepted, protocol, _whole(address), port.reactor)
                 close = transport.abortConnection  # whoever polls it must not take the next of this number for it
                 protocol.makeConnection(transport)
             except Exception:
@@ -80,10 +78,12 @@ class Acceptor:
     def _made_by_twisted(
         self, accepted: socket.socket, protocol: Any, said: tuple[Any, ...], port: Any, number: int, reactor: Any
     ) -> Accepted:
-        return Accepted(accepted, protocol, said, reactor)
+        return Accepted(accepted, protocol, _whole(said), reactor)
 
 
-def _with_link(said: tuple[Any, ...]) -> tuple[Any, ...]:
-    """An IPv6 address that only holds within a link; the name that the kernel gives it says in which."""
+def _whole(said: tuple[Any, ...]) -> tuple[Any, ...]:
+    """An address as `accept` gives it; one of IPv6 that only holds within a link says in which."""
+    if len(said) < 4 or not said[3]:
+        return said
     host, _ = socket.getnameinfo(said, socket.NI_NUMERICHOST | socket.NI_NUMERICSERV)
     return (host, *said[1:])

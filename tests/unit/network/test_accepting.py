@@ -84,6 +84,18 @@ def test_each_is_known_by_its_address(listening: Listening) -> None:
     assert transport.getHost() == listening.port.getHost()
 
 
+@pytest.mark.parametrize("listening", ["::1"], indirect=True)
+def test_an_address_of_a_link_says_which(listening: Listening) -> None:
+    """Where Twisted accepts, as there are no descriptors, two neighbours on two links have one address."""
+    index, name = socket.if_nameindex()[0]
+    ours = socket.socket(socket.AF_INET6)
+    made: Any = listening.port.transport
+    transport = made(ours, Seen(), ("fe80::1", 1, 0, index), listening.port, 0, listening.reactor)
+    assert transport.getPeer().host == f"fe80::1%{name}"
+    transport.protocol.makeConnection(transport)
+    transport.abortConnection()
+
+
 def test_a_storm_comes_in(listening: Listening) -> None:
     """Behind a deploy that everybody notices, some of the crowd are never let in."""
     for _ in range(3 * AT_ONCE):
