@@ -28,7 +28,7 @@ from twisted.internet.main import CONNECTION_DONE, CONNECTION_LOST
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
-AF_UNIX: Final = getattr(socket, "AF_UNIX", None)
+_AF_UNIX: Final = getattr(socket, "AF_UNIX", None)
 """A family that not every system has."""
 
 READ_BYTES: Final = 65536
@@ -37,7 +37,7 @@ READ_BYTES: Final = 65536
 FULL_BYTES: Final = 65536
 """With more than these waiting to be sent, whoever produces has to pause."""
 
-WRITE_BYTES: Final = 131072
+SEND_BYTES: Final = 131072
 """Given to the kernel by one write at most, of what waited."""
 
 _RESET: Final = struct.pack("ii", 1, 0)
@@ -84,7 +84,7 @@ class Accepted:
     def __init__(self, sock: socket.SocketType, protocol: Any, peer: Any, reactor: Any) -> None:
         self._socket = sock
         self._peer = peer
-        self.host = "" if sock.family == AF_UNIX else peer[0]
+        self.host = "" if sock.family == _AF_UNIX else peer[0]
         self._reactor = reactor
         self._producer: Any = None
         self._streaming = self._paused = self._reading = self._writing = self._aborting = False
@@ -133,7 +133,7 @@ class Accepted:
         if unsent:
             try:
                 with memoryview(unsent) as view:
-                    sent = self._socket.send(view[:WRITE_BYTES])
+                    sent = self._socket.send(view[:SEND_BYTES])
             except BlockingIOError:
                 return None
             except OSError:
@@ -289,6 +289,6 @@ class Accepted:
 
 
 def _address(family: int, name: Any) -> IAddress:
-    if family == AF_UNIX:
+    if family == _AF_UNIX:
         return UNIXAddress(name or None)
     return (IPv6Address if family == socket.AF_INET6 else IPv4Address)("TCP", *name)
