@@ -14,7 +14,6 @@ from signald.clients.clients import Clients
 from signald.limits.admission import Admission
 from signald.limits.deadlines import Deadlines
 from signald.limits.door import Door
-from signald.network.accepting import accept_promptly
 from signald.network.endpoints import shown
 from signald.network.lane import Lane
 from signald.network.tls import TLSEndpoint
@@ -67,6 +66,7 @@ class Daemon(ProcessService):
         life: Is told of start and end.
         listeners: Where to listen, and what.
         lane: Polls what is accepted; None to leave that to the reactor.
+        accepts: Is told of each port that listens.
         clients: Of this instance.
         entrance: Is closed at the end.
         door: The connections that are no WebSockets yet.
@@ -88,6 +88,7 @@ class Daemon(ProcessService):
         life: Life,
         listeners: Sequence[Listener],
         lane: Lane | None,
+        accepts: Callable[[IListeningPort], None],
         clients: Clients,
         entrance: Entrance,
         door: Door,
@@ -102,6 +103,7 @@ class Daemon(ProcessService):
         super().__init__(reactor, life, drain_s=drain_s)
         self._listeners = listeners
         self._lane = lane
+        self._accepts = accepts
         self._clients = clients
         self._entrance = entrance
         self._door = door
@@ -235,7 +237,7 @@ class Daemon(ProcessService):
 
     def _listening(self, port: IListeningPort, listener: Listener) -> None:
         self._ports.append(port)
-        accept_promptly(port, self._reactor if self._lane is None else self._lane)
+        self._accepts(port)
         where = shown(port.getHost(), tls=isinstance(listener.endpoint, TLSEndpoint))
         self._log.info("listening on {where}", where=where)
 

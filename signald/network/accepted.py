@@ -28,11 +28,10 @@ from twisted.internet.main import CONNECTION_DONE, CONNECTION_LOST
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
+from signald.network.sockets import IN_PYTHON, Sockets
+
 _AF_UNIX: Final = getattr(socket, "AF_UNIX", None)
 """A family that not every system has."""
-
-READ_BYTES: Final = 65536
-"""Taken by one read at most."""
 
 FULL_BYTES: Final = 65536
 """With more than these waiting to be sent, whoever produces has to pause."""
@@ -53,6 +52,7 @@ class Accepted:
         protocol: Reads it.
         peer: The address of the other side, as `accept` gives it.
         reactor: What it is to take for the reactor, such as a `Lane`.
+        sockets: Read and write.
 
     Attributes:
         host: Where the other side is; empty for a UNIX socket.
@@ -64,11 +64,14 @@ class Accepted:
 
     __slots__ = (
         "_aborting",
+        "_descriptor",
         "_paused",
         "_peer",
         "_producer",
         "_reactor",
         "_reading",
+        "_receive",
+        "_send",
         "_socket",
         "_streaming",
         "_unsent",
@@ -76,13 +79,16 @@ class Accepted:
         "connected",
         "disconnecting",
         "ends",
-        "fileno",
         "host",
         "protocol",
     )
 
-    def __init__(self, sock: socket.SocketType, protocol: Any, peer: Any, reactor: Any) -> None:
+    def __init__(
+        self, sock: socket.SocketType, protocol: Any, peer: Any, reactor: Any, sockets: Sockets = IN_PYTHON
+    ) -> None:
         self._socket = sock
+        self._descriptor = sock.fileno()
+        self._receive, self._send, _ = sockets
         self._peer = peer
         self.host = "" if sock.family == _AF_UNIX else peer[0]
         self._reactor = reactor
@@ -91,7 +97,6 @@ class Accepted:
         self.disconnecting = self.ends = False
         self._unsent: bytearray | None = None
         self.protocol = protocol
-        self.fileno = sock.fileno
         sock.setblocking(False)
         reactor.addReader(self)
         self.connected = True
@@ -101,6 +106,10 @@ class Accepted:
 
     # --- the reactor calls: see `IReadWriteDescriptor` ----------------------------------------------------------------
 
+    def fileno(self) -> int:
+        """See `IFileDescriptor.fileno`; -1 when it is closed."""
+        return self._descriptor
+
     def logPrefix(self) -> str:
         """See `ILoggingContext.logPrefix`."""
         return "signald"
@@ -108,7 +117,7 @@ class Accepted:
     def doRead(self) -> Exception | None:  # type: ignore[override] # as what Twisted has does it
         """See `IReadDescriptor.doRead`; the connection ends with what is returned."""
         try:
-            data = self._socket.recv(READ_BYTES)
+            data = self._receive(self._descriptor)
         except BlockingIOError:
             return None
         except OSError:
@@ -160,6 +169,7 @@ class Accepted:
         self._reactor.removeReader(self)
         if self._writing:
             self._reactor.removeWriter(self)
+        self._descriptor = -1  # another connection may soon have its number
         producer, self._producer = self._producer, None
         if producer is not None:
             producer.stopProducing()
@@ -181,7 +191,7 @@ class Accepted:
         unsent = self._unsent
         if unsent is None:
             try:
-                sent = self._socket.send(data)
+                sent = self._send(self._descriptor, data)
             except OSError:  # nothing fits, or it is broken, which `doWrite` meets
                 sent = 0
             if sent == len(data):
@@ -226,7 +236,7 @@ class Accepted:
             return None
         try:
             self._socket.shutdown(socket.SHUT_WR)
-            kept = os.dup(self.fileno())
+            kept = os.dup(self._descriptor)
         except OSError:
             return None
         self.disconnecting = self.ends = True

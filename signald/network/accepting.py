@@ -12,26 +12,28 @@ from twisted.internet.interfaces import IListeningPort
 from twisted.logger import Logger
 
 from signald.network.accepted import Accepted
+from signald.network.sockets import IN_PYTHON, Sockets
 
 AT_ONCE: Final = 64
 """Connections of one turn at most: those who are here already wait for no more than these."""
 
 
-def accept_promptly(port: IListeningPort, reactor: Any) -> None:
+def accept_promptly(port: IListeningPort, reactor: Any, sockets: Sockets = IN_PYTHON) -> None:
     """Make a TCP or UNIX port of Twisted's accept connections of our kind; any other port stays as it is.
 
     Args:
         port: It listens already.
         reactor: What the connections are to take for the reactor, such as a `Lane`; a TCP port does, too.
+        sockets: Read and write them.
     """
     if isinstance(port, unix.Port):
-        port.transport = lambda sock, protocol, peer, *_: Accepted(sock, protocol, peer, reactor)  # type: ignore[assignment] # Twisted's own place for it
+        port.transport = lambda sock, protocol, peer, *_: Accepted(sock, protocol, peer, reactor, sockets)  # type: ignore[assignment] # Twisted's own place for it
     elif isinstance(port, tcp.Port):
         port.stopReading()
         port.reactor = reactor
         # Connections inherit it: with Nagle's algorithm and delayed ACKs each step of a call's set-up would take 40 ms.
         port.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        Acceptor(port).take_over()
+        Acceptor(port, sockets).take_over()
         port.startReading()
 
 
@@ -40,8 +42,9 @@ class Acceptor:
 
     _log = Logger()
 
-    def __init__(self, port: tcp.Port) -> None:
+    def __init__(self, port: tcp.Port, sockets: Sockets) -> None:
         self._port: Any = port
+        self._sockets = sockets
         self._at_once = 1
         self._accept_as_twisted_does = port.doRead
 
@@ -67,7 +70,7 @@ class Acceptor:
             close = accepted.close
             try:
                 protocol = port.factory.buildProtocol(None)
-                transport = Accepted(accepted, protocol, _whole(address), port.reactor)
+                transport = Accepted(accepted, protocol, _whole(address), port.reactor, self._sockets)
                 close = transport.abortConnection  # whoever polls it must not take the next of this number for it
                 protocol.makeConnection(transport)
             except Exception:
@@ -78,7 +81,7 @@ class Acceptor:
     def _made_by_twisted(
         self, accepted: socket.socket, protocol: Any, said: tuple[Any, ...], port: Any, number: int, reactor: Any
     ) -> Accepted:
-        return Accepted(accepted, protocol, _whole(said), reactor)
+        return Accepted(accepted, protocol, _whole(said), reactor, self._sockets)
 
 
 def _whole(said: tuple[Any, ...]) -> tuple[Any, ...]:

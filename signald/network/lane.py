@@ -20,6 +20,7 @@ from zope.interface import implementer
 
 from signald.network.accepted import Accepted
 from signald.network.output import Output
+from signald.network.sockets import IN_PYTHON, Sockets
 
 _READ: Final = getattr(select, "EPOLLIN", 0)
 _WRITE: Final = getattr(select, "EPOLLOUT", 0)
@@ -58,14 +59,16 @@ class Lane:
         reactor: The real one.
         output: Holds what the connections send until all that one poll brought is read.
         leads: Whether to stand before the reactor, if it lets us.
+        sockets: Poll the connections.
     """
 
     _log = Logger()
 
-    def __init__(self, reactor: Any, output: Output, *, leads: bool = False) -> None:
+    def __init__(self, reactor: Any, output: Output, *, leads: bool = False, sockets: Sockets = IN_PYTHON) -> None:
         self._reactor = reactor
         self._output = output
-        self._poll = select.epoll()
+        self._polled = select.epoll()
+        self._poll = sockets.poller(self._polled)
         self._connections: dict[int, Accepted] = {}
         self._wanted: dict[int, int] = {}
         self._may_lead = leads
@@ -104,14 +107,14 @@ class Lane:
         if wanted == before:
             return
         if not before:
-            self._poll.register(fd, wanted)
+            self._polled.register(fd, wanted)
             self._connections[fd] = connection
             if len(self._connections) == 1 and not (self._leads or self._rests):
                 self._reactor.addReader(self)
         elif wanted:
-            self._poll.modify(fd, wanted)
+            self._polled.modify(fd, wanted)
         else:
-            self._poll.unregister(fd)
+            self._polled.unregister(fd)
             del self._connections[fd], self._wanted[fd]
             if not self._connections and not self._leads:
                 self._reactor.removeReader(self)
@@ -150,7 +153,7 @@ class Lane:
             return
         if self._connections:
             self._reactor.removeReader(self)
-        self._poll.register(theirs, _READ)
+        self._polled.register(theirs, _READ)
         self._turn_of_reactor = turn
         itself.doIteration = self._turn
         self._reactor.callLater(0, self._reactor.callLater, 0, self._be_sure)
@@ -163,7 +166,7 @@ class Lane:
             return
         self._log.warn("this reactor takes its turns in another way: clients and all else are polled apart")
         self._leads = False
-        self._poll.unregister(self._reactor._poller)
+        self._polled.unregister(self._reactor._poller)
         self._output.release()
         if self._connections:
             self._reactor.addReader(self)
@@ -179,7 +182,7 @@ class Lane:
             output.write()
         try:
             while not self._rests:
-                ready = self._poll.poll(timeout, AT_ONCE)
+                ready = self._poll(timeout, AT_ONCE)
                 # Behind more connections than fit into one poll the reactor's epoll comes up once in many.
                 if self._serve(ready) or len(ready) == AT_ONCE:
                     self._turn_of_reactor(0)
@@ -200,7 +203,7 @@ class Lane:
 
     def fileno(self) -> int:
         """The file descriptor of the epoll."""
-        return self._poll.fileno()
+        return self._polled.fileno()
 
     def logPrefix(self) -> str:
         """See `ILoggingContext.logPrefix`."""
@@ -210,7 +213,7 @@ class Lane:
         """Read and write the connections that are ready."""
         self._output.held = True
         try:
-            self._serve(self._poll.poll(0, AT_ONCE))
+            self._serve(self._poll(0, AT_ONCE))
         finally:
             self._output.release()
 

@@ -14,6 +14,7 @@ from typing import Any, Final
 
 from OpenSSL.crypto import Error as CryptoError
 from twisted.application.service import IService
+from twisted.internet.interfaces import IListeningPort
 
 from signald.brokers.interface import Broker
 from signald.brokers.memory import MemoryBroker
@@ -37,6 +38,7 @@ from signald.limits.pace import Pace
 from signald.moderation.bans import Bans
 from signald.moderation.reports import Reports
 from signald.moderation.traces import Traces
+from signald.network import sockets
 from signald.network.accepting import accept_promptly
 from signald.network.front import Entering
 from signald.network.lane import Lane
@@ -78,7 +80,7 @@ def make_broker(
     passes: Passes,
     reactor: Any,
     output: Output,
-    lane: Lane | None,
+    accepts: Callable[[IListeningPort], None],
     common_time: CommonTime,
     counts: Counts,
 ) -> Broker:
@@ -113,7 +115,7 @@ def make_broker(
         waiting_per_user=per_user,
         reports=reports,
         letters_dir=chosen.store.letters_dir,
-        listens=lambda port: None if lane is None else accept_promptly(port, lane),
+        listens=accepts,
         at_turns_end=output.add,
         passes=passes if resume_s and not chosen.resuming.resume_secret else None,
         observe=counts.store_called,
@@ -322,7 +324,16 @@ def make_protocols(*, chosen: Settings, shared: WebSockets, reactor: Any, output
 
 def make_lane(*, chosen: Settings, reactor: Any, output: Output) -> Lane | None:
     """Make what polls the accepted connections; None on a system without epoll."""
-    return Lane(reactor, output, leads=chosen.process.fast_turn) if hasattr(select, "epoll") else None
+    if not hasattr(select, "epoll"):
+        return None
+    native = sockets.choose(native=chosen.process.fast_frames)
+    return Lane(reactor, output, leads=chosen.process.fast_turn, sockets=native)
+
+
+def make_accepts(*, chosen: Settings, reactor: Any, lane: Lane | None) -> Callable[[IListeningPort], None]:
+    """Make what is told of each port that listens for clients, pages and neighbours."""
+    native = sockets.choose(native=chosen.process.fast_frames)
+    return partial(accept_promptly, reactor=reactor if lane is None else lane, sockets=native)
 
 
 # --- telemetry --------------------------------------------------------------------------------------------------------

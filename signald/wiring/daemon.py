@@ -35,6 +35,7 @@ from signald.web.probes import Probes
 from signald.web.viewers import Viewers
 from signald.wiring.builders import (
     UnixTime,
+    make_accepts,
     make_broker,
     make_clients,
     make_lane,
@@ -93,13 +94,14 @@ def make_daemon(chosen: Settings, reactor: Any, unix_time: UnixTime = time.time)
     passes = make_passes(resuming=chosen.resuming)
     output = Output(reactor)
     lane = make_lane(chosen=chosen, reactor=reactor, output=output)
+    accepts = make_accepts(chosen=chosen, reactor=reactor, lane=lane)
     broker = make_broker(
         chosen=chosen,
         boot=boot,
         passes=passes,
         reactor=reactor,
         output=output,
-        lane=lane,
+        accepts=accepts,
         common_time=common_time,
         counts=counts,
     )
@@ -192,6 +194,7 @@ def make_daemon(chosen: Settings, reactor: Any, unix_time: UnixTime = time.time)
         life=life,
         listeners=make_listeners(chosen=chosen, reactor=reactor, public=front, admin=admin),
         lane=lane,
+        accepts=accepts,
         clients=clients,
         entrance=websockets.entrance,
         door=limits.door,

@@ -1,4 +1,4 @@
-"""Fuzz handshakes and frames in C under AddressSanitizer: ``python -m tests.fuzz.native [seconds]`` (needs gcc).
+"""Fuzz all that is in C under AddressSanitizer: ``python -m tests.fuzz.native [seconds]`` (needs gcc).
 
 The C sources are built here with the sanitizers of addresses and of undefined behaviour, and held against the
 reference: whatever comes, both do the same, and nothing is touched that is not the input's or the result's.
@@ -7,6 +7,8 @@ reference: whatever comes, both do the same, and nothing is touched that is not 
 import importlib.util
 import os
 import random
+import select
+import socket
 import subprocess
 import sys
 import sysconfig
@@ -15,12 +17,13 @@ import time
 from pathlib import Path
 from typing import Any
 
-from signald.network import upgrade
+import signald
+from signald.network import sockets, upgrade
 from signald.websocket import frames
 from tests.support.frames import client_frame
 from tests.support.heads import PIECES, USUAL, changed
 
-SOURCES = [Path(frames.__file__).with_name("_frames.c"), Path(upgrade.__file__).with_name("_upgrade.c")]
+SOURCES = sorted(Path(signald.__file__).parent.glob("*/_*.c"))
 ROUND = 1_000
 """Inputs between two looks at the clock."""
 
@@ -62,6 +65,12 @@ def _load(folder: str, name: str) -> Any:
 def _run(folder: str, seconds: float) -> None:
     native = _load(folder, "_frames")
     read = _load(folder, "_upgrade").read
+    in_c = _load(folder, "_sockets")
+    ours, other = socket.socketpair()
+    ours.setblocking(False)
+    other.setblocking(False)
+    polled = select.epoll()
+    polled.register(other, select.EPOLLIN | select.EPOLLOUT)
     began = time.monotonic()
     seed = inputs = 0
     while time.monotonic() - began < seconds:
@@ -79,7 +88,13 @@ def _run(folder: str, seconds: float) -> None:
                 assert native.unmask(data, start, end) == frames.unmask(data, start, end), (data, start, end)
             head = _head(chance)
             assert read(lambda _: None, upgrade.Upgrade, head) in (None, upgrade.read(head)), head
-            inputs += 5
+            sent = in_c.send(ours.fileno(), data)
+            assert in_c.poll(polled.fileno(), 0, 1 + at % 9) == polled.poll(0), data
+            if sent:
+                assert in_c.receive(other.fileno()) == data[:sent][: sockets.READ_BYTES], data
+                while polled.poll(0)[0][1] & select.EPOLLIN:
+                    sockets.receive(other.fileno())
+            inputs += 6
     print(f"{time.monotonic() - began:.0f} s, {inputs} inputs, no difference and no fault")  # noqa: T201
 
 

@@ -12,19 +12,21 @@ from twisted.internet.testing import MemoryReactorClock
 from twisted.python.failure import Failure
 
 from signald.network.accepted import Accepted
+from signald.network.sockets import Sockets
 from tests.support.seen import MUCH, Seen
+from tests.support.sockets import WAYS
 
 
 class Wire:
     """A connection, what its protocol saw, and the other end."""
 
-    def __init__(self) -> None:
+    def __init__(self, sockets: Sockets) -> None:
         self.reactor = MemoryReactorClock()
         ours, self.other = socket.socketpair()
         self.other.settimeout(5)
         self.protocol = Seen()
         reactor: Any = self.reactor
-        self.transport = Accepted(ours, self.protocol, ("127.0.0.1", 1), reactor)
+        self.transport = Accepted(ours, self.protocol, ("127.0.0.1", 1), reactor, sockets)
         self.protocol.makeConnection(self.transport)
 
     def read(self, data: bytes = b"x") -> Exception | None:
@@ -46,9 +48,9 @@ class Wire:
         return taken
 
 
-@pytest.fixture
-def wire() -> Iterator[Wire]:
-    wire = Wire()
+@pytest.fixture(params=WAYS)
+def wire(request: pytest.FixtureRequest) -> Iterator[Wire]:
+    wire = Wire(request.param)
     yield wire
     wire.other.close()
     if not wire.protocol.lost:

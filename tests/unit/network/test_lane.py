@@ -19,7 +19,9 @@ from signald.network import lane as lane_module
 from signald.network.accepted import Accepted
 from signald.network.lane import Lane
 from signald.network.output import Output
+from signald.network.sockets import IN_PYTHON, Sockets
 from tests.support.seen import MUCH, Seen
+from tests.support.sockets import WAYS
 from tests.support.waiting import PATIENCE_S
 
 
@@ -28,10 +30,11 @@ class Lanes:
 
     leads = False
 
-    def __init__(self, reactor: Any = None) -> None:
+    def __init__(self, reactor: Any = None, sockets: Sockets = IN_PYTHON) -> None:
         self.reactor: Any = reactor or self.make_reactor()
         self.output = Output(self.reactor)
-        self.lane = Lane(self.reactor, self.output, leads=True)
+        self.sockets = sockets
+        self.lane = Lane(self.reactor, self.output, leads=True, sockets=sockets)
         self.others: list[socket.socket] = []
         self.lane.start()
         self.at_rest = self.polled()
@@ -48,7 +51,7 @@ class Lanes:
         other.settimeout(5)
         lane: Any = self.lane
         protocol = Seen()
-        transport = Accepted(ours, protocol, ("127.0.0.1", 1), lane)
+        transport = Accepted(ours, protocol, ("127.0.0.1", 1), lane, self.sockets)
         protocol.makeConnection(transport)
         self.others.append(other)
         return transport
@@ -83,9 +86,14 @@ class LeadingLanes(Lanes):
         self.reactor._poller.close()
 
 
+@pytest.fixture(params=WAYS)
+def sockets(request: pytest.FixtureRequest) -> Any:
+    return request.param
+
+
 @pytest.fixture(params=[Lanes, LeadingLanes], ids=["polled", "leading"])
-def lanes(request: pytest.FixtureRequest) -> Iterator[Lanes]:
-    lanes = request.param()
+def lanes(request: pytest.FixtureRequest, sockets: Sockets) -> Iterator[Lanes]:
+    lanes = request.param(sockets=sockets)
     yield lanes
     lanes.end()
 

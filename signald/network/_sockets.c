@@ -1,0 +1,113 @@
+/* Reads, writes and polls sockets: signald/network/sockets.py says how, and is the reference. None of them waits, so Python's
+ * lock is kept, but for a poll that may wait. Of Python it uses the limited API of 3.11, so one build serves all later versions. */
+
+#define PY_SSIZE_T_CLEAN
+#define Py_LIMITED_API 0x030B0000
+#include <Python.h>
+#include <errno.h>
+#include <limits.h>
+#include <sys/epoll.h>
+#include <sys/socket.h>
+
+#define READ_BYTES 65536
+#define MAX_EVENTS 1024
+
+/* A descriptor, or anything that the kernel knows for none. */
+static int as_descriptor(PyObject *given) {
+    long descriptor = PyLong_AsLong(given);
+    return descriptor < 0 || descriptor > INT_MAX ? -1 : (int)descriptor;
+}
+
+PyDoc_STRVAR(receive_doc, "receive(descriptor)\n--\n\nSee `signald.network.sockets.receive`.");
+
+static PyObject *receive(PyObject *module, PyObject *given) {
+    (void)module;
+    char room[READ_BYTES];
+    int descriptor = as_descriptor(given);
+    if (descriptor < 0 && PyErr_Occurred()) return NULL;
+    Py_ssize_t size = recv(descriptor, room, sizeof(room), 0);
+    return size < 0 ? PyErr_SetFromErrno(PyExc_OSError) : PyBytes_FromStringAndSize(room, size);
+}
+
+PyDoc_STRVAR(send_doc, "send(descriptor, data)\n--\n\nSee `signald.network.sockets.send`.");
+
+static PyObject *give(PyObject *module, PyObject *const *args, Py_ssize_t count) {
+    (void)module;
+    char *data;
+    Py_ssize_t size;
+    if (count != 2) {
+        PyErr_SetString(PyExc_TypeError, "send() takes a descriptor and data");
+        return NULL;
+    }
+    int descriptor = as_descriptor(args[0]);
+    if ((descriptor < 0 && PyErr_Occurred()) || PyBytes_AsStringAndSize(args[1], &data, &size) < 0) return NULL;
+    Py_ssize_t sent = send(descriptor, data, size, MSG_NOSIGNAL);
+    return sent < 0 ? PyErr_SetFromErrno(PyExc_OSError) : PyLong_FromSsize_t(sent);
+}
+
+/* Milliseconds for epoll_wait(2), rounded up, so that nobody wakes before it is time; -1 for as long as it takes. */
+static int as_milliseconds(PyObject *given) {
+    if (given == Py_None) return -1;
+    double exact = PyFloat_AsDouble(given) * 1000;
+    if (!(exact >= 0)) return -1;
+    if (exact >= INT_MAX) return INT_MAX;
+    int whole = (int)exact;
+    return whole < exact ? whole + 1 : whole;
+}
+
+PyDoc_STRVAR(poll_doc, "poll(epoll, timeout, at_most)\n--\n\nSee `signald.network.sockets.poller`.");
+
+static PyObject *poll(PyObject *module, PyObject *const *args, Py_ssize_t count) {
+    (void)module;
+    struct epoll_event events[MAX_EVENTS];
+    if (count != 3) {
+        PyErr_SetString(PyExc_TypeError, "poll() takes a descriptor, a time and a number");
+        return NULL;
+    }
+    int descriptor = as_descriptor(args[0]), timeout = as_milliseconds(args[1]);
+    long at_most = PyLong_AsLong(args[2]);
+    if (PyErr_Occurred()) return NULL;
+    if (at_most < 1 || at_most > MAX_EVENTS) {
+        PyErr_SetString(PyExc_ValueError, "so many events cannot be polled");
+        return NULL;
+    }
+    int ready;
+    if (timeout == 0) {
+        ready = epoll_wait(descriptor, events, (int)at_most, 0);
+    } else {
+        Py_BEGIN_ALLOW_THREADS
+        ready = epoll_wait(descriptor, events, (int)at_most, timeout);
+        Py_END_ALLOW_THREADS
+    }
+    if (ready < 0 && errno == EINTR) { /* a signal: whoever polls looks at the time again anyway */
+        if (PyErr_CheckSignals() < 0) return NULL;
+        ready = 0;
+    }
+    if (ready < 0) return PyErr_SetFromErrno(PyExc_OSError);
+    PyObject *found = PyList_New(ready);
+    for (int i = 0; i < ready && found != NULL; i++) {
+        PyObject *event = Py_BuildValue("(iI)", events[i].data.fd, events[i].events);
+        if (event == NULL || PyList_SetItem(found, i, event) < 0) Py_CLEAR(found);
+    }
+    return found;
+}
+
+static PyMethodDef methods[] = {
+    {"receive", receive, METH_O, receive_doc},
+    {"send", (PyCFunction)(void (*)(void))give, METH_FASTCALL, send_doc},
+    {"poll", (PyCFunction)(void (*)(void))poll, METH_FASTCALL, poll_doc},
+    {NULL, NULL, 0, NULL},
+};
+
+static PyModuleDef_Slot slots[] = {{0, NULL}};
+
+static struct PyModuleDef module = {
+    .m_base = PyModuleDef_HEAD_INIT,
+    .m_name = "_sockets",
+    .m_doc = "Reads, writes and polls sockets.",
+    .m_size = 0,
+    .m_methods = methods,
+    .m_slots = slots,
+};
+
+PyMODINIT_FUNC PyInit__sockets(void) { return PyModuleDef_Init(&module); }

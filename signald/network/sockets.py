@@ -1,0 +1,66 @@
+"""Reads, writes and polls sockets, none of which waits, by their descriptors and in as few steps as there must be.
+
+`signald.network._sockets` does it in C, where there was a compiler. Python itself makes room for 64 KiB before each
+read, and gives its lock away around each call: a fifth of what a small message costs there, the kernel's part included.
+What stands here is the reference, and all that there is elsewhere.
+"""
+
+import os
+import select
+from collections.abc import Callable
+from functools import partial
+from typing import Final, NamedTuple
+
+READ_BYTES: Final = 65536
+"""Taken by one read at most."""
+
+Poll = Callable[[float | None, int], list[tuple[int, int]]]
+"""Waits as `select.epoll.poll` does."""
+
+
+class Sockets(NamedTuple):
+    """Reads, writes and polls, in one language. What fails raises OSError; BlockingIOError means: not now.
+
+    Attributes:
+        receive: See `receive`.
+        send: See `send`.
+        poller: See `poller`.
+    """
+
+    receive: Callable[[int], bytes]
+    send: Callable[[int, bytes], int]
+    poller: Callable[["select.epoll"], Poll]
+
+
+def receive(descriptor: int) -> bytes:
+    """Take what has come, READ_BYTES at most; nothing at all means that no more will come."""
+    return os.read(descriptor, READ_BYTES)
+
+
+def send(descriptor: int, data: bytes) -> int:
+    """Give the kernel what it takes of this at once; returns the number of bytes, which may be less than all."""
+    return os.write(descriptor, data)
+
+
+def poller(polled: "select.epoll") -> Poll:
+    """Give what waits for descriptors that were registered there; whoever asks keeps that open."""
+    return polled.poll
+
+
+IN_PYTHON: Final = Sockets(receive, send, poller)
+
+try:
+    from signald.network import _sockets
+except ImportError:  # there was no compiler
+    _FASTEST: Sockets = IN_PYTHON
+else:
+    _FASTEST = Sockets(_sockets.receive, _sockets.send, lambda polled: partial(_sockets.poll, polled.fileno()))
+
+
+def choose(*, native: bool) -> Sockets:
+    """Choose what reads, writes and polls.
+
+    Args:
+        native: Whether it may be the one in C; without that, or where it was not built, it is what stands here.
+    """
+    return _FASTEST if native else IN_PYTHON
