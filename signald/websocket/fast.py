@@ -81,20 +81,13 @@ class FastConnection(ClientConnection):
         if turns.in_use:
             turns.give(self, data)
             return
-        output = self._output
-        outermost = not output.held
-        output.held = True
+        if self._client is None and not self._closed:
+            data = self._shake_hands(data, self.shared.read_upgrade(data))
+        self.shared.counts.received_bytes += len(data)
         try:
-            if self._client is None and not self._closed:
-                data = self._shake_hands(data, self.shared.read_upgrade(data))
-            self.shared.counts.received_bytes += len(data)
-            try:
-                self._read(self._data + data if self._data else data)
-            except Exception:
-                self._failed()
-        finally:
-            if outermost:
-                output.release()
+            self._read(self._data + data if self._data else data)
+        except Exception:
+            self._failed()
 
     def go_on(self) -> None:
         """See `Flooder.go_on`."""
@@ -183,9 +176,9 @@ class FastConnection(ClientConnection):
         if self._closed or (self._paused and not self._has_room(len(text))):
             return
         queue = self._queue
-        queue.append(self.shared.frames.frame(text))
-        if len(queue) == 1:
+        if not queue:
             self._output.add(self)
+        queue.append(self.shared.frames.frame(text))
 
     def ping(self) -> None:
         """Ask for a pong."""
@@ -203,16 +196,16 @@ class FastConnection(ClientConnection):
 
     def _write(self, data: bytes) -> None:
         queue = self._queue
-        queue.append(data)
-        if len(queue) == 1:
+        if not queue:
             self._output.add(self)
+        queue.append(data)
 
     def flush(self) -> None:
         """Write what was kept."""
         queue = self._queue
         if not queue:
             return
-        data = queue[0] if len(queue) == 1 else b"".join(queue)
+        data = b"".join(queue)
         queue.clear()
         self.shared.counts.sent_bytes += len(data)
         self.transport.write(data)
