@@ -13,42 +13,47 @@ FREE_PER_SECOND = 2
 """The same in each second from then on; nobody looks at people faster."""
 
 
+AT_ONCE_S = 1.0 + 1e-6
+"""Of what one client may send: what it may send at once. Shares of a second add up to one but for their rounding."""
+
+
 class MessageRate:
-    """Limits messages by a token bucket: a burst of one second's worth, refilled evenly.
+    """Limits messages to so many in a second, of which a whole second's worth may come at once.
+
+    That is the generic cell rate algorithm (ITU-T I.371): each message takes an even share of a second, one after the
+    other, and none is allowed whose share would end more than a second from now.
 
     Args:
-        per_second: Messages per second, at least 1; also the size of the burst.
+        per_second: Messages per second, at least 1.
         now: Seconds, monotonic.
         lost_s: How long this process has stood still so far; seconds.
     """
 
-    __slots__ = ("_at", "_free", "_free_at", "_lost_s", "_per_second", "_saved", "_tokens")
+    __slots__ = ("_free", "_free_at", "_lost_s", "_per_second", "_saved", "_taken_until")
 
     def __init__(self, per_second: int, now: float, lost_s: float = 0.0) -> None:
         self._per_second = per_second
-        self._tokens: float = per_second
-        self._at = now
+        self._taken_until = now
         self._free: float = FREE_AT_ONCE
         self._free_at = now
         self._saved = 0.0
         self._lost_s = lost_s
 
     def allows(self, now: float) -> bool:
-        """Take one token for a message that came at `now` (seconds, monotonic); false if there is none."""
-        tokens = self._tokens + (now - self._at) * self._per_second
-        self._at = now
-        if tokens > self._per_second:
-            tokens = float(self._per_second)
-        if tokens < 1.0:
-            self._tokens = tokens
+        """Take the next share for a message that came at `now` (seconds, monotonic); false if there is none."""
+        until = self._taken_until
+        if until < now:
+            until = now
+        until += 1.0 / self._per_second
+        if until > now + AT_ONCE_S:
             return False
-        self._tokens = tokens - 1.0
+        self._taken_until = until
         return True
 
     def excuses(self, lost_s: float) -> bool:
-        """Take a message that there was no token for if it may have waited while this process stood still.
+        """Take a message that there was no share for if it may have waited while this process stood still.
 
-        What the bucket had no room for in a pause was saved: no client is allowed more in all than in any other time.
+        What nobody could take in a pause was saved: no client is allowed more in all than in any other time.
 
         Args:
             lost_s: How long this process has stood still so far, in pauses beyond their first second.
@@ -61,7 +66,7 @@ class MessageRate:
         return True
 
     def charge(self, price: float, now: float) -> None:
-        """Let a message that was taken cost more than one token: later ones wait for the rest.
+        """Let a message that was taken cost more than one share: later ones wait for the rest.
 
         The first FREE_AT_ONCE cost nothing more, nor do FREE_PER_SECOND later.
         """
@@ -73,7 +78,7 @@ class MessageRate:
             self._free = free - 1.0
         else:
             self._free = free
-            self._tokens -= price - 1.0
+            self._taken_until += (price - 1.0) / self._per_second
 
 
 class Overflow(StrEnum):

@@ -88,7 +88,8 @@ class Accepted:
     ) -> None:
         self._socket = sock
         self._descriptor = sock.fileno()
-        self._receive, self._send, _ = sockets
+        self._receive = sockets.receive
+        self._send = sockets.send
         self._peer = peer
         self.host = "" if sock.family == _AF_UNIX else peer[0]
         self._reactor = reactor

@@ -8,8 +8,9 @@ What stands here is the reference, and all that there is elsewhere.
 import os
 import select
 from collections.abc import Callable
+from dataclasses import dataclass
 from functools import partial
-from typing import Final, NamedTuple
+from typing import Final
 
 READ_BYTES: Final = 65536
 """Taken by one read at most."""
@@ -18,7 +19,8 @@ Poll = Callable[[float | None, int], list[tuple[int, int]]]
 """Waits as `select.epoll.poll` does."""
 
 
-class Sockets(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Sockets:
     """Reads, writes and polls, in one language. What fails raises OSError; BlockingIOError means: not now.
 
     Attributes:

@@ -5,7 +5,8 @@ where there was a compiler, at a tenth of the cost. What stands here is the refe
 """
 
 from collections.abc import Callable
-from typing import Final, NamedTuple
+from dataclasses import dataclass
+from typing import Final
 
 TEXT: Final = 0x81
 """First byte of a text frame that is whole (FIN), without reserved bits."""
@@ -14,7 +15,8 @@ CLOSE: Final = 0x88
 """The same of a close frame."""
 
 
-class Frames(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Frames:
     """Reads and makes frames, in one language.
 
     Attributes:

@@ -13,6 +13,8 @@ from collections.abc import Iterator, Mapping
 from itertools import combinations
 from typing import Any
 
+from msgspec import Raw
+
 from signald.brokers.redis import outside
 from signald.brokers.redis.keys import class_of, file_ticket, forms, parse_ticket
 from signald.brokers.redis.letters import Claim, Envelope, Left, Letter, Relayed, Sync, decode
@@ -528,7 +530,7 @@ class World:
         session = instance.sessions[ClientId(client)]
         try:
             said = self.wishes.get(client, _WORDS[word]) if word == "available" else _WORDS.get(word)
-            instance.give(session, said or Ice(candidate=b"{}"))  # type: ignore[arg-type]
+            instance.give(session, said or Ice(payload=Raw(b"{}")))
         except ProtocolError:
             raise AssertionError(f"{client} may not say {word}") from None
 

@@ -124,7 +124,6 @@ def test_wrong_use_is_an_error_of_python(way: Sockets, pair: Pair) -> None:
         lambda: way.receive("one"),  # type: ignore[arg-type]
         lambda: way.send("one", b""),  # type: ignore[arg-type]
         lambda: way.send(ours.fileno(), "text"),  # type: ignore[arg-type]
-        lambda: way.send(ours.fileno()),  # type: ignore[call-arg]
         lambda: way.poller(polled)("soon", 1),  # type: ignore[arg-type]
         lambda: way.poller(polled)(0, "all"),  # type: ignore[arg-type]
     ):
