@@ -109,7 +109,8 @@ class Clients:
         self._clients: dict[ClientId, Client] = {}
         self._ending = ending = Ending(broker, chance, 0.0 if terms is None else terms.seconds)
         performer = Performer(broker, clock, counts, ice_servers, identities, self._pace, report, ending)
-        self._run, self._give, self._refuse = performer.run, performer.give, performer.refuse
+        self._performer = performer
+        self._give, self._refuse = performer.give, performer.refuse
         self._requests = performer.requests
         self._newcomers = Newcomers(clock, identities, policy, performer)
         self._ice_servers = ice_servers
@@ -194,13 +195,14 @@ class Clients:
 
     def receive(self, client: Client, text: bytes) -> None:
         """Take a text message of a client (valid UTF-8, within the size limit)."""
-        now = self._now()
+        seconds, parse = self._now, self._parse
+        now = seconds()
         client.messages += 1
         if not client.rate.allows(now) and not client.rate.excuses(self._lost_s(now)):
             self._requests.too_many(client, text)
             return
         try:
-            message = self._parse(text)
+            message = parse(text)
             if message.id is UNSET:
                 effects = client.session.receive(message, now)
             else:
@@ -217,7 +219,7 @@ class Clients:
                 relayed[kind] += 1
             elif kind in PRICES:
                 client.rate.charge(PRICES[kind], now)
-            self._run(client, effects)
+            self._performer.run(client, effects)
 
     def token_expired(self, client: Client) -> None:
         """Tell a client's session that its token has expired."""
@@ -288,7 +290,7 @@ class Clients:
             self._broker.ended(client.id, moved=client.epoch > 0)
         effects = session.receive(Disconnected(parting), self._now())
         if effects:
-            self._run(client, effects)
+            self._performer.run(client, effects)
         if session.tickets and self._pace.limits_partners:
             self._pace.forget(client.id)
         if client.outbox is not None and self.resuming is not None:
@@ -338,7 +340,7 @@ class Clients:
         if client is None or client.session.ticket != found.ticket:
             return False
         now, since, wish = self._now(), found.ticket.since, found.ticket.wish
-        self._run(client, client.session.receive(found, now))
+        self._performer.run(client, client.session.receive(found, now))
         if client.session.state is not State.PAIRED:
             return False
         if wish is None:
@@ -371,7 +373,7 @@ class Clients:
                 self._calls.ended(left, room, why)
             self._give(left, PartnerGone(room, why))
             if self._ending.begun and left.session.state is not State.AWAY:
-                self._run(left, (self._ending.close(left),))
+                self._performer.run(left, (self._ending.close(left),))
 
     def partner_away(self, client: ClientId, room: RoomId, seconds: float) -> None:
         """See `BrokerEvents.partner_away`."""

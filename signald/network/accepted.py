@@ -117,8 +117,9 @@ class Accepted:
 
     def doRead(self) -> Exception | None:  # type: ignore[override] # as what Twisted has does it
         """See `IReadDescriptor.doRead`; the connection ends with what is returned."""
+        receive = self._receive
         try:
-            data = self._receive(self._descriptor)
+            data = receive(self._descriptor)
         except BlockingIOError:
             return None
         except OSError:
@@ -191,8 +192,9 @@ class Accepted:
             return
         unsent = self._unsent
         if unsent is None:
+            send = self._send
             try:
-                sent = self._send(self._descriptor, data)
+                sent = send(self._descriptor, data)
             except OSError:  # nothing fits, or it is broken, which `doWrite` meets
                 sent = 0
             if sent == len(data):

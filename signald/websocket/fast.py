@@ -175,10 +175,10 @@ class FastConnection(ClientConnection):
         """Send one text message; a client that does not read is closed with 1013 instead."""
         if self._closed or (self._paused and not self._has_room(len(text))):
             return
-        queue = self._queue
+        queue, frame = self._queue, self.shared.frames.frame
         if not queue:
             self._output.add(self)
-        queue.append(self.shared.frames.frame(text))
+        queue.append(frame(text))
 
     def ping(self) -> None:
         """Ask for a pong."""
