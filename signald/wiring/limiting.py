@@ -5,7 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Final
 
-from signald.core import messages
+from signald.core import messages, signals
 from signald.core.toll import ChallengeMode, Toll
 from signald.limits.admission import Admission
 from signald.limits.deadlines import Deadlines
@@ -72,7 +72,9 @@ def make_limits(*, chosen: Settings, reactor: Any, bans: Bans, lag: LoopLag, cou
     limits = chosen.limits
     pace = Pace(
         reactor,
-        parse=messages.bounded(limits.max_sdp_bytes, limits.max_candidate_bytes),
+        parse=messages.bounded(
+            signals.reader(native=chosen.process.fast_frames), limits.max_sdp_bytes, limits.max_candidate_bytes
+        ),
         matches_per_minute=chosen.pairing.matches_per_minute,
         violations_per_minute=limits.violations_per_minute,
         ban_address=bans.ban_address,

@@ -14,12 +14,17 @@ import sys
 import sysconfig
 import tempfile
 import time
+from functools import partial
 from pathlib import Path
 from typing import Any
 
+from msgspec import Raw
+
 import signald
+from signald.core import messages
 from signald.network import sockets, upgrade
 from signald.websocket import frames
+from tests.support import signals
 from tests.support.frames import client_frame
 from tests.support.heads import PIECES, USUAL, changed
 
@@ -54,6 +59,15 @@ def _head(chance: random.Random) -> bytes:
     return data[: chance.randrange(len(data))] if chance.random() < 0.1 else data + chance.choice((b"", b"\x81", data))
 
 
+def _signal(chance: random.Random) -> bytes:
+    """A message for the partner, right or nearly so."""
+    changes = [
+        (chance.randrange(2**16), chance.randrange(4), chance.randrange(len(signals.PIECES)), chance.random() < 0.7)
+        for _ in range(chance.choice((0, 1, 1, 2, 3)))
+    ]
+    return changed(chance.choice(signals.USUAL), changes, signals.PIECES)
+
+
 def _load(folder: str, name: str) -> Any:
     found = importlib.util.spec_from_file_location(name, f"{folder}/{name}.so")
     assert found is not None and found.loader is not None
@@ -66,6 +80,8 @@ def _run(folder: str, seconds: float) -> None:
     native = _load(folder, "_frames")
     read = _load(folder, "_upgrade").read
     in_c = _load(folder, "_sockets")
+    parts = (messages.parse, messages.Offer, messages.Answer, messages.Ice, Raw)
+    parse = partial(_load(folder, "_signals").read, *parts)
     ours, other = socket.socketpair()
     ours.setblocking(False)
     other.setblocking(False)
@@ -94,7 +110,9 @@ def _run(folder: str, seconds: float) -> None:
                 assert in_c.receive(other.fileno()) == data[:sent][: sockets.READ_BYTES], data
                 while polled.poll(0)[0][1] & select.EPOLLIN:
                     sockets.receive(other.fileno())
-            inputs += 6
+            text = _signal(chance)
+            assert signals.outcome(parse, text) == signals.outcome(messages.parse, text), text
+            inputs += 7
     print(f"{time.monotonic() - began:.0f} s, {inputs} inputs, no difference and no fault")  # noqa: T201
 
 

@@ -101,7 +101,10 @@ def test_wheel_holds_all_of_the_package_and_nothing_else(pure: Path, native: Pat
         and path.suffix not in {".c", ".so"}
     }
     assert {"signald/py.typed", "signald/brokers/redis/match.lua", "signald/web/static/demo/index.html"} <= package
-    in_c = {f"signald/{name}.abi3.so" for name in ("network/_sockets", "network/_upgrade", "websocket/_frames")}
+    in_c = {
+        f"signald/{name}.abi3.so"
+        for name in ("core/_signals", "network/_sockets", "network/_upgrade", "websocket/_frames")
+    }
     for wheel, more in ((pure, set()), (native, in_c)):
         with zipfile.ZipFile(wheel) as archive:
             held = {name for name in archive.namelist() if ".dist-info/" not in name and name[-1] != "/"}

@@ -61,12 +61,12 @@ Change = tuple[int, int, int, bool]
 """Where, how much goes, which piece comes there; and whether just there where a word begins or ends."""
 
 
-def changed(head: bytes, changes: Iterable[Change]) -> bytes:
-    """A handshake with some of its bytes changed; all numbers will do."""
+def changed(head: bytes, changes: Iterable[Change], pieces: Sequence[bytes] = PIECES) -> bytes:
+    """A handshake, or another text, with some of its bytes changed; all numbers will do."""
     for where, goes, piece, at_edge in changes:
         places: Sequence[int] = range(len(head) + 1)
         if at_edge:
             places = [at for at in places if head[at - 1 : at].isalnum() != head[at : at + 1].isalnum()] or places
         at = places[where % len(places)]
-        head = head[:at] + PIECES[piece % len(PIECES)] + head[at + goes % 4 :]
+        head = head[:at] + pieces[piece % len(pieces)] + head[at + goes % 4 :]
     return head

@@ -8,7 +8,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from msgspec import UNSET
 
-from signald.core import messages
+from signald.core import messages, signals
 from signald.core.ids import ClientId, RoomId
 from signald.core.messages import (
     MAX_NESTING,
@@ -27,13 +27,17 @@ from signald.core.messages import (
     ProtocolError,
     Signal,
 )
+from tests.support.signals import outcome
 
 SENDER = ClientId("sender")
 HEADS = messages.relay_heads(SENDER)
 
 
 def parse(text: str | bytes) -> ClientMessage:
-    return messages.parse(text.encode() if isinstance(text, str) else text)
+    """Read it in both ways, which must do the same."""
+    text = text.encode() if isinstance(text, str) else text
+    assert outcome(signals.reader(native=True), text) == outcome(messages.parse, text)
+    return messages.parse(text)
 
 
 def refused(text: str | bytes) -> ProtocolError:
