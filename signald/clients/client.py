@@ -55,10 +55,10 @@ class Client:
         "epoch",
         "id",
         "lost",
+        "lost_s",
         "messages",
         "opened",
         "outbox",
-        "pinged_s",
         "pongs",
         "rate",
         "session",
@@ -93,8 +93,8 @@ class Client:
         """How many answers to pings have come."""
         self.silence: Silence | None = None
         """What it owes its partner; None if it has said something since it was matched."""
-        self.pinged_s = 0.0
-        """When that was sent; seconds for which the process has run."""
+        self.lost_s = 0.0
+        """For how long the process had stood still when that was sent; seconds."""
         self.beat = 0
         """In which slot of the heartbeat this client stands."""
 

@@ -14,7 +14,7 @@ SLOTS = 150
 
 
 PONG_WITHIN_S = 5.0
-"""Seconds for which this process must have run since a ping, or a pong that did not come may be our own fault."""
+"""Seconds for which this process must have run since a ping if it also stood still: else a pong may be here, unread."""
 
 
 class Heartbeat(PeriodicService):
@@ -24,14 +24,14 @@ class Heartbeat(PeriodicService):
         clock: Runs the beats.
         interval_s: Seconds from one ping of a client to its next.
         counts: Where to count clients that are dropped.
-        running: Seconds for which this process has not stood still; see `signald.telemetry.lag`.
+        lost: For how long this process has stood still, until when it is asked; see `signald.telemetry.lag`.
     """
 
     _log = Logger()
 
-    def __init__(self, clock: IReactorTime, interval_s: float, counts: Counts, running: Callable[[], float]) -> None:
-        self._running = running
-        self._patience_s = min(PONG_WITHIN_S, interval_s / 2)
+    def __init__(self, clock: IReactorTime, interval_s: float, counts: Counts, lost: Callable[[float], float]) -> None:
+        self._lost_s = lost
+        self._excused_s = max(0.0, interval_s - PONG_WITHIN_S)
         self._beat_s = interval_s / SLOTS
         super().__init__(clock, self._beat_s, "the heartbeat")
         self._counts = counts
@@ -67,17 +67,18 @@ class Heartbeat(PeriodicService):
             self._ping_slot()
 
     def _ping_slot(self) -> None:
-        running_s = self._running()
+        lost_s = self._lost_s(self._clock.seconds())
         for client in list(self._slots[self._now]):
             try:
                 if client.answered:
                     client.answered = False
-                    client.pinged_s = running_s
+                    client.lost_s = lost_s
                     if client.outbox is not None:
                         client.outbox.mark()
                     client.connection.ping()
-                elif running_s - client.pinged_s < self._patience_s:
-                    client.connection.ping()  # most of the interval was a pause of ours
+                elif lost_s - client.lost_s > self._excused_s:
+                    client.lost_s = lost_s
+                    client.connection.ping()
                 else:
                     self._log.debug("client {client} did not answer a ping", client=client.id)
                     self._counts.drops[Drop.HEARTBEAT] += 1

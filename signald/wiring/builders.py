@@ -285,7 +285,7 @@ def make_clients(
     )
     if users is not None:
         users.on_expiry(clients.token_expired)
-    heartbeat = Heartbeat(reactor, chosen.limits.heartbeat_seconds, counts, lag.running_s)
+    heartbeat = Heartbeat(reactor, chosen.limits.heartbeat_seconds, counts, lag.lost_s)
     return Everybody(clients=clients, users=users, questions=questions, heartbeat=heartbeat)
 
 

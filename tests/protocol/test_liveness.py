@@ -353,6 +353,24 @@ class Pauses(MemoryTest):
         self.assertTrue(client.gone, "it is gone, and nobody is told")
         self.assertEqual(partner.types(), ["partner-left"])
 
+    def test_the_same_where_pings_are_frequent(self) -> None:
+        """A pause soon after a ping drops everybody, though all have answered and nobody has read it yet."""
+        daemon = self.start(REQUEUE_ON_PARTNER_LEAVE="false", HEARTBEAT_SECONDS="2")
+        client, partner = daemon.pair()
+        client.answers_pings = False
+        while not client.pings:
+            daemon.advance(0.01)
+        daemon.advance(0.6)
+        daemon.clock.advance(2.5)
+        daemon.settle()
+        self.assertFalse(client.gone)
+        client.write(client_frame(0xA, client.pings[-1]))
+        daemon.advance(2)
+        self.assertFalse(client.gone)
+        daemon.advance(4)
+        self.assertTrue(client.gone, "it is gone, and nobody is told")
+        self.assertEqual(partner.types(), ["partner-left"])
+
     def test_a_session_waits_for_its_client_after_it(self) -> None:
         """A call ends though its client is back: nobody let it in while the process stood still."""
         daemon = self.start(RESUME_SECONDS="30")
