@@ -235,14 +235,20 @@ def test_waiting_moves_with_its_place(service: Service, store: RedisServer) -> N
     other.expect("partner-left")
     for client in (one, other):
         client.send("leave")
-    until(lambda: store.command("ZCARD", "webrtc:waiting") == 0, "nobody waits")
+
+    def until_waiting(count: int) -> None:
+        until(lambda: store.command("ZCARD", "webrtc:waiting") == count, f"{count} stand in the queue")
+
+    until_waiting(0)
     for count, client in enumerate((one, other), start=1):
         client.send("available")
-        until(lambda count=count: store.command("ZCARD", "webrtc:waiting") == count, "it stands in the queue")  # type: ignore[misc]
+        until_waiting(count)
         client.sync()
     one.abort()
+    until_waiting(1)
     again, answer = service.resume(2, one)
     assert (answer["type"], answer["state"]) == ("resumed", "waiting")
+    until_waiting(2)
     newcomer = service.client(1)
     newcomer.send("available")
     assert newcomer.expect("matched")["partnerId"] == one.id
