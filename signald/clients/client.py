@@ -94,7 +94,7 @@ class Client:
         self.silence: Silence | None = None
         """What it owes its partner; None if it has said something since it was matched."""
         self.lost_s = 0.0
-        """For how long the process had stood still when that was sent; seconds."""
+        """For how long the process had stood still when it was pinged last; seconds."""
         self.beat = 0
         """In which slot of the heartbeat this client stands."""
 

@@ -12,7 +12,6 @@ again."""
 FREE_PER_SECOND = 2
 """The same in each second from then on; nobody looks at people faster."""
 
-
 AT_ONCE_S = 1.0 + 1e-6
 """Of what one client may send: what it may send at once. Shares of a second add up to one but for their rounding."""
 
