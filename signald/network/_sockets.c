@@ -1,13 +1,17 @@
-/* Reads, writes and polls sockets: signald/network/sockets.py says how, and is the reference. None of them waits, so Python's
+/* Accepts, reads, writes and polls sockets: signald/network/sockets.py says how, and is the reference. None of them waits, so Python's
  * lock is kept, but for a poll that may wait. Of Python it uses the limited API of 3.11, so one build serves all later versions. */
 
+#define _GNU_SOURCE /* accept4(2) */
 #define PY_SSIZE_T_CLEAN
 #define Py_LIMITED_API 0x030B0000
 #include <Python.h>
 #include <errno.h>
+#include <arpa/inet.h>
 #include <limits.h>
+#include <netinet/in.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
+#include <unistd.h>
 
 #define READ_BYTES 65536
 #define MAX_EVENTS 1024
@@ -43,6 +47,37 @@ static PyObject *give(PyObject *module, PyObject *const *args, Py_ssize_t count)
     if ((descriptor < 0 && PyErr_Occurred()) || PyBytes_AsStringAndSize(args[1], &data, &size) < 0) return NULL;
     Py_ssize_t sent = send(descriptor, data, size, MSG_NOSIGNAL);
     return sent < 0 ? PyErr_SetFromErrno(PyExc_OSError) : PyLong_FromSsize_t(sent);
+}
+
+/* An address as Python has it (see its `socket`), with what it is the address of. */
+static PyObject *with_address(int descriptor, const struct sockaddr_storage *address) {
+    char host[INET6_ADDRSTRLEN];
+    const struct sockaddr_in *ip4 = (const struct sockaddr_in *)address;
+    const struct sockaddr_in6 *ip6 = (const struct sockaddr_in6 *)address;
+    if (address->ss_family == AF_INET && inet_ntop(AF_INET, &ip4->sin_addr, host, sizeof(host)) != NULL)
+        return Py_BuildValue("i(si)", descriptor, host, ntohs(ip4->sin_port));
+    if (address->ss_family == AF_INET6 && inet_ntop(AF_INET6, &ip6->sin6_addr, host, sizeof(host)) != NULL)
+        return Py_BuildValue(
+            "i(siII)", descriptor, host, ntohs(ip6->sin6_port), ntohl(ip6->sin6_flowinfo), ip6->sin6_scope_id
+        );
+    PyErr_SetString(PyExc_OSError, "a connection of no family that is known here");
+    return NULL;
+}
+
+PyDoc_STRVAR(accept_doc, "accept(listening)\n--\n\nSee `signald.network.sockets.acceptor`.");
+
+static PyObject *take(PyObject *module, PyObject *given) {
+    (void)module;
+    struct sockaddr_storage address;
+    socklen_t size = sizeof(address);
+    int listening = as_descriptor(given);
+    if (listening < 0 && PyErr_Occurred()) return NULL;
+    int descriptor = accept4(listening, (struct sockaddr *)&address, &size, SOCK_NONBLOCK | SOCK_CLOEXEC);
+    if (descriptor < 0 && (errno == EAGAIN || errno == EWOULDBLOCK)) Py_RETURN_NONE;
+    if (descriptor < 0) return PyErr_SetFromErrno(PyExc_OSError);
+    PyObject *found = with_address(descriptor, &address);
+    if (found == NULL) close(descriptor);
+    return found;
 }
 
 /* Milliseconds for epoll_wait(2), rounded up, so that nobody wakes before it is time; -1 for as long as it takes. */
@@ -95,6 +130,7 @@ static PyObject *poll(PyObject *module, PyObject *const *args, Py_ssize_t count)
 static PyMethodDef methods[] = {
     {"receive", receive, METH_O, receive_doc},
     {"send", (PyCFunction)(void (*)(void))give, METH_FASTCALL, send_doc},
+    {"accept", take, METH_O, accept_doc},
     {"poll", (PyCFunction)(void (*)(void))poll, METH_FASTCALL, poll_doc},
     {NULL, NULL, 0, NULL},
 };
@@ -104,7 +140,7 @@ static PyModuleDef_Slot slots[] = {{0, NULL}};
 static struct PyModuleDef module = {
     .m_base = PyModuleDef_HEAD_INIT,
     .m_name = "_sockets",
-    .m_doc = "Reads, writes and polls sockets.",
+    .m_doc = "Accepts, reads, writes and polls sockets.",
     .m_size = 0,
     .m_methods = methods,
     .m_slots = slots,

@@ -11,7 +11,8 @@ message those turns cost as much as the message; see docs/decisions/0013-accepte
 import os
 import socket
 import struct
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from typing import Any, Final
 
 from twisted.internet.address import IPv4Address, IPv6Address, UNIXAddress
@@ -21,7 +22,6 @@ from twisted.internet.interfaces import (
     IConsumer,
     IPushProducer,
     IReadWriteDescriptor,
-    ISystemHandle,
     ITransport,
 )
 from twisted.internet.main import CONNECTION_DONE, CONNECTION_LOST
@@ -29,9 +29,6 @@ from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from signald.network.sockets import IN_PYTHON, Sockets
-
-_AF_UNIX: Final = getattr(socket, "AF_UNIX", None)
-"""A family that not every system has."""
 
 FULL_BYTES: Final = 65536
 """With more than these waiting to be sent, whoever produces has to pause."""
@@ -43,12 +40,12 @@ _RESET: Final = struct.pack("ii", 1, 0)
 """SO_LINGER of a connection that is to end by a reset, at once (socket(7))."""
 
 
-@implementer(ITransport, IConsumer, IPushProducer, IReadWriteDescriptor, ISystemHandle)
+@implementer(ITransport, IConsumer, IPushProducer, IReadWriteDescriptor)
 class Accepted:
     """Reads and writes one connection, of TCP or a UNIX socket.
 
     Args:
-        sock: Has just been accepted; Python's own object or the plain one below it.
+        descriptor: Of a socket that has just been accepted, and does not wait.
         protocol: Reads it.
         peer: The address of the other side, as `accept` gives it.
         reactor: What it is to take for the reactor, such as a `Lane`.
@@ -72,7 +69,6 @@ class Accepted:
         "_reading",
         "_receive",
         "_send",
-        "_socket",
         "_streaming",
         "_unsent",
         "_writing",
@@ -83,22 +79,18 @@ class Accepted:
         "protocol",
     )
 
-    def __init__(
-        self, sock: socket.SocketType, protocol: Any, peer: Any, reactor: Any, sockets: Sockets = IN_PYTHON
-    ) -> None:
-        self._socket = sock
-        self._descriptor = sock.fileno()
+    def __init__(self, descriptor: int, protocol: Any, peer: Any, reactor: Any, sockets: Sockets = IN_PYTHON) -> None:
+        self._descriptor = descriptor
         self._receive = sockets.receive
         self._send = sockets.send
         self._peer = peer
-        self.host = "" if sock.family == _AF_UNIX else peer[0]
+        self.host = peer[0] if isinstance(peer, tuple) else ""
         self._reactor = reactor
         self._producer: Any = None
         self._streaming = self._paused = self._reading = self._writing = self._aborting = False
         self.disconnecting = self.ends = False
         self._unsent: bytearray | None = None
         self.protocol = protocol
-        sock.setblocking(False)
         reactor.addReader(self)
         self.connected = True
 
@@ -142,9 +134,9 @@ class Accepted:
             return None
         unsent = self._unsent
         if unsent:
+            send = self._send
             try:
-                with memoryview(unsent) as view:
-                    sent = self._socket.send(view[:SEND_BYTES])
+                sent = send(self._descriptor, bytes(unsent[:SEND_BYTES]))
             except BlockingIOError:
                 return None
             except OSError:
@@ -171,14 +163,15 @@ class Accepted:
         self._reactor.removeReader(self)
         if self._writing:
             self._reactor.removeWriter(self)
-        self._descriptor = -1  # another connection may soon have its number
+        descriptor, self._descriptor = self._descriptor, -1  # another connection may soon have its number
         producer, self._producer = self._producer, None
         if producer is not None:
             producer.stopProducing()
         try:
             if self._aborting:
-                self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET)
-            self._socket.close()
+                with _as_socket(descriptor) as sock:
+                    sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET)
+            os.close(descriptor)
         except OSError:
             pass  # it is closed in any case
         protocol, self.protocol = self.protocol, None
@@ -238,7 +231,8 @@ class Accepted:
         if not (self._reading and self.connected and self._producer is None and self._unsent is None):
             return None
         try:
-            self._socket.shutdown(socket.SHUT_WR)
+            with _as_socket(self._descriptor) as sock:
+                sock.shutdown(socket.SHUT_WR)
             kept = os.dup(self._descriptor)
         except OSError:
             return None
@@ -247,15 +241,12 @@ class Accepted:
 
     def getPeer(self) -> IAddress:
         """See `ITransport.getPeer`."""
-        return _address(self._socket.family, self._peer)
+        return _address(self._peer)
 
     def getHost(self) -> IAddress:
         """See `ITransport.getHost`."""
-        return _address(self._socket.family, self._socket.getsockname())
-
-    def getHandle(self) -> socket.SocketType:
-        """See `ISystemHandle.getHandle`."""
-        return self._socket
+        with _as_socket(self._descriptor) as sock:
+            return _address(sock.getsockname())
 
     def setTcpNoDelay(self, enabled: bool) -> None:
         """See `ITCPTransport.setTcpNoDelay`: it is set for the port already."""
@@ -301,7 +292,17 @@ class Accepted:
         self._reactor.addWriter(self)
 
 
-def _address(family: int, name: Any) -> IAddress:
-    if family == _AF_UNIX:
+@contextmanager
+def _as_socket(descriptor: int) -> Iterator[socket.socket]:
+    """The socket of a descriptor, for what is seldom asked of it; it stays open."""
+    sock = socket.socket(fileno=descriptor)
+    try:
+        yield sock
+    finally:
+        sock.detach()
+
+
+def _address(name: Any) -> IAddress:
+    if not isinstance(name, tuple):
         return UNIXAddress(name or None)
-    return (IPv6Address if family == socket.AF_INET6 else IPv4Address)("TCP", *name)
+    return (IPv6Address if len(name) == 4 else IPv4Address)("TCP", *name)

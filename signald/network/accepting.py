@@ -4,6 +4,7 @@ What Twisted does for each beyond that costs a tenth of a whole visit: a turn of
 two system calls for a name that is a number already, and an address that is made three times.
 """
 
+import os
 import socket
 from typing import Any, Final
 
@@ -27,7 +28,7 @@ def accept_promptly(port: IListeningPort, reactor: Any, sockets: Sockets = IN_PY
         sockets: Read and write them.
     """
     if isinstance(port, unix.Port):
-        port.transport = lambda sock, protocol, peer, *_: Accepted(sock, protocol, peer, reactor, sockets)  # type: ignore[assignment] # Twisted's own place for it
+        port.transport = lambda sock, protocol, peer, *_: Accepted(_let_go(sock), protocol, peer, reactor, sockets)  # type: ignore[assignment] # Twisted's own place for it
     elif isinstance(port, tcp.Port):
         port.stopReading()
         port.reactor = reactor
@@ -45,6 +46,7 @@ class Acceptor:
     def __init__(self, port: tcp.Port, sockets: Sockets) -> None:
         self._port: Any = port
         self._sockets = sockets
+        self._next = sockets.acceptor(port.socket)
         self._at_once = 1
         self._accept_as_twisted_does = port.doRead
 
@@ -55,33 +57,40 @@ class Acceptor:
         port.transport = self._made_by_twisted
 
     def _accept(self) -> None:
-        port, family = self._port, self._port.addressFamily
+        port, accept = self._port, self._next
         for number in range(self._at_once):
             try:
-                # `accept` would look for the names of its family and type each time.
-                descriptor, address = port.socket._accept()
-            except BlockingIOError:
-                self._at_once = max(1, number)  # asking in vain costs as much as accepting
-                return
+                accepted = accept()
             except OSError:  # no more descriptors, most of all: Twisted keeps one for that
                 self._accept_as_twisted_does()
                 return
-            accepted: Any = socket.SocketType(family, socket.SOCK_STREAM, 0, descriptor)
-            close = accepted.close
+            if accepted is None:
+                self._at_once = max(1, number)  # asking in vain costs as much as accepting
+                return
+            descriptor, address = accepted
+            transport = None
             try:
                 protocol = port.factory.buildProtocol(None)
-                transport = Accepted(accepted, protocol, _whole(address), port.reactor, self._sockets)
-                close = transport.abortConnection  # whoever polls it must not take the next of this number for it
+                transport = Accepted(descriptor, protocol, _whole(address), port.reactor, self._sockets)
                 protocol.makeConnection(transport)
             except Exception:
                 self._log.failure("a connection failed; it is closed")
-                close()
+                if transport is None:
+                    os.close(descriptor)
+                else:  # whoever polls it must not take the next of this number for it
+                    transport.abortConnection()
         self._at_once = min(2 * self._at_once, AT_ONCE)
 
     def _made_by_twisted(
         self, accepted: socket.socket, protocol: Any, said: tuple[Any, ...], port: Any, number: int, reactor: Any
     ) -> Accepted:
-        return Accepted(accepted, protocol, _whole(said), reactor, self._sockets)
+        return Accepted(_let_go(accepted), protocol, _whole(said), reactor, self._sockets)
+
+
+def _let_go(accepted: socket.socket) -> int:
+    """The descriptor of a socket that Twisted has accepted; it is ours from then on, and does not wait."""
+    accepted.setblocking(False)
+    return accepted.detach()
 
 
 def _whole(said: tuple[Any, ...]) -> tuple[Any, ...]:

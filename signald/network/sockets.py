@@ -1,4 +1,4 @@
-"""Reads, writes and polls sockets, none of which waits, by their descriptors and in as few steps as there must be.
+"""Accepts, reads, writes and polls sockets, none of which waits, by their descriptors and in as few steps as can be.
 
 `signald.network._sockets` does it in C, where there was a compiler. Python itself makes room for 64 KiB before each
 read, and gives its lock away around each call: a fifth of what a small message costs there, the kernel's part included.
@@ -7,13 +7,17 @@ What stands here is the reference, and all that there is elsewhere.
 
 import os
 import select
+import socket
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
-from typing import Final
+from typing import Any, Final
 
 READ_BYTES: Final = 65536
 """Taken by one read at most."""
+
+Accept = Callable[[], tuple[int, Any] | None]
+"""Accepts a connection: the descriptor of its socket, which does not wait, and its address; None if nobody comes."""
 
 Poll = Callable[[float | None, int], list[tuple[int, int]]]
 """Waits as `select.epoll.poll` does."""
@@ -21,16 +25,18 @@ Poll = Callable[[float | None, int], list[tuple[int, int]]]
 
 @dataclass(frozen=True, slots=True)
 class Sockets:
-    """Reads, writes and polls, in one language. What fails raises OSError; BlockingIOError means: not now.
+    """Accepts, reads, writes and polls, in one language. What fails raises OSError; BlockingIOError means: not now.
 
     Attributes:
         receive: See `receive`.
         send: See `send`.
+        acceptor: See `acceptor`.
         poller: See `poller`.
     """
 
     receive: Callable[[int], bytes]
     send: Callable[[int, bytes], int]
+    acceptor: Callable[[socket.socket], Accept]
     poller: Callable[["select.epoll"], Poll]
 
 
@@ -44,23 +50,43 @@ def send(descriptor: int, data: bytes) -> int:
     return os.write(descriptor, data)
 
 
+def acceptor(listening: socket.socket) -> Accept:
+    """Give what accepts the connections of a TCP socket that listens; whoever asks keeps that open."""
+
+    def accept() -> tuple[int, Any] | None:
+        try:
+            # Its public sister looks for the names of family and type each time.
+            descriptor, address = listening._accept()  # type: ignore[attr-defined]
+        except BlockingIOError:
+            return None
+        os.set_blocking(descriptor, False)
+        return descriptor, address
+
+    return accept
+
+
 def poller(polled: "select.epoll") -> Poll:
     """Give what waits for descriptors that were registered there; whoever asks keeps that open."""
     return polled.poll
 
 
-IN_PYTHON: Final = Sockets(receive, send, poller)
+IN_PYTHON: Final = Sockets(receive, send, acceptor, poller)
 
 try:
     from signald.network import _sockets
 except ImportError:  # there was no compiler
     _FASTEST: Sockets = IN_PYTHON
 else:
-    _FASTEST = Sockets(_sockets.receive, _sockets.send, lambda polled: partial(_sockets.poll, polled.fileno()))
+    _FASTEST = Sockets(
+        _sockets.receive,
+        _sockets.send,
+        lambda listening: partial(_sockets.accept, listening.fileno()),
+        lambda polled: partial(_sockets.poll, polled.fileno()),
+    )
 
 
 def choose(*, native: bool) -> Sockets:
-    """Choose what reads, writes and polls.
+    """Choose what accepts, reads, writes and polls.
 
     Args:
         native: Whether it may be the one in C; without that, or where it was not built, it is what stands here.

@@ -2,6 +2,7 @@
 
 import gc
 import json
+import os
 import socket
 import urllib.error
 import urllib.request
@@ -48,7 +49,8 @@ class NoDelay(TestCase):
             (client,) = daemon._clients
             transport: Any = getattr(client.connection, "transport")  # noqa: B009
             self.assertIsInstance(transport, Accepted)
-            option = transport.getHandle().getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
+            with socket.socket(fileno=os.dup(transport.fileno())) as same:
+                option = same.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
             self.assertNotEqual(option, 0)
             client.connection.drop()
             await browser.gone

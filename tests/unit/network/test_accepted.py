@@ -26,7 +26,8 @@ class Wire:
         self.other.settimeout(5)
         self.protocol = Seen()
         reactor: Any = self.reactor
-        self.transport = Accepted(ours, self.protocol, ("127.0.0.1", 1), reactor, sockets)
+        ours.setblocking(False)
+        self.transport = Accepted(ours.detach(), self.protocol, ("127.0.0.1", 1), reactor, sockets)
         self.protocol.makeConnection(self.transport)
 
     def read(self, data: bytes = b"x") -> Exception | None:

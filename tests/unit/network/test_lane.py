@@ -51,7 +51,8 @@ class Lanes:
         other.settimeout(5)
         lane: Any = self.lane
         protocol = Seen()
-        transport = Accepted(ours, protocol, ("127.0.0.1", 1), lane, self.sockets)
+        ours.setblocking(False)
+        transport = Accepted(ours.detach(), protocol, ("127.0.0.1", 1), lane, self.sockets)
         protocol.makeConnection(transport)
         self.others.append(other)
         return transport
@@ -322,7 +323,8 @@ def test_timers_come_while_clients_never_pause(leads: bool) -> None:
     transports = []
     for end in socket.socketpair():
         protocol = Seen()
-        transports.append(Accepted(end, protocol, ("127.0.0.1", 1), lane))
+        end.setblocking(False)
+        transports.append(Accepted(end.detach(), protocol, ("127.0.0.1", 1), lane))
         protocol.makeConnection(transports[-1])
         protocol.on_data = transports[-1].write  # back and forth for ever
     began = time.monotonic()

@@ -1,6 +1,7 @@
-"""Reading, writing and polling sockets: the reference, and that in C, which must do the same."""
+"""Accepting, reading, writing and polling sockets: the reference, and that in C, which must do the same."""
 
 import os
+import resource
 import select
 import signal
 import socket
@@ -133,6 +134,57 @@ def test_wrong_use_is_an_error_of_python(way: Sockets, pair: Pair) -> None:
         with pytest.raises(ValueError):
             way.poller(polled)(0, at_most)
     polled.close()
+
+
+@ways
+@pytest.mark.parametrize(
+    ("host", "told"), [("127.0.0.1", "127.0.0.1"), ("::1", "::1"), ("127.0.0.1", "::ffff:127.0.0.1")]
+)
+def test_who_comes_is_accepted_with_its_address(way: Sockets, host: str, told: str) -> None:
+    """A client is taken for another one, by whose address its limits and bans are."""
+    both = ":" in told
+    family = socket.AF_INET6 if both else socket.AF_INET
+    with socket.create_server(("::" if both else host, 0), family=family, dualstack_ipv6=both) as server:
+        server.setblocking(False)
+        accept = way.acceptor(server)
+        assert accept() is None
+        clients = [socket.create_connection((host, server.getsockname()[1]), 5) for _ in range(3)]
+        for client in clients:
+            _wait(server)
+            accepted = accept()
+            assert accepted is not None
+            descriptor, address = accepted
+            assert address == (told, client.getsockname()[1], *((0, 0) if both else ()))
+            assert not os.get_blocking(descriptor)
+            assert not os.get_inheritable(descriptor)
+            client.sendall(b"hello")
+            with socket.socket(fileno=descriptor) as ours:
+                _wait(ours)
+                assert way.receive(descriptor) == b"hello"
+            client.close()
+        assert accept() is None
+
+
+@ways
+def test_what_cannot_be_accepted_raises(way: Sockets) -> None:
+    """The last descriptor is gone, and the loop turns for nothing, or a worker's listening ends in silence."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        server.setblocking(False)
+        accept = way.acceptor(server)
+        limit = resource.getrlimit(resource.RLIMIT_NOFILE)
+        with socket.create_connection(server.getsockname(), 5):
+            _wait(server)
+            resource.setrlimit(resource.RLIMIT_NOFILE, (0, limit[1]))
+            try:
+                with pytest.raises(OSError, match="Too many open files"):
+                    accept()
+            finally:
+                resource.setrlimit(resource.RLIMIT_NOFILE, limit)
+            accepted = accept()
+            assert accepted is not None, "it is lost"
+            os.close(accepted[0])
+    with pytest.raises(OSError, match="Bad file descriptor"):
+        accept()
 
 
 @ways
