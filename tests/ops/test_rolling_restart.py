@@ -112,9 +112,11 @@ def test_nobody_notices_a_rolling_restart(fleet: tuple[Fleet, Authority], capsys
     service, authority = fleet
     callers = Callers(service.tls_port, authority.client(), random.Random(5))  # noqa: S311
 
-    async def settled(holds: Callable[[], bool], what: str) -> None:
+    async def settled(load: asyncio.Task[None], holds: Callable[[], bool], what: str) -> None:
         deadline = time.monotonic() + PATIENCE_S
         while not holds():
+            if load.done():
+                load.result()  # what ended it
             assert time.monotonic() < deadline, f"not within {PATIENCE_S:g} s: {what}"
             await asyncio.sleep(0.02)
 
@@ -123,14 +125,14 @@ def test_nobody_notices_a_rolling_restart(fleet: tuple[Fleet, Authority], capsys
         drains = []
         for number in range(2):
             seen = len(callers.calls)
-            await settled(lambda seen=seen: len(callers.calls) > seen + CALLERS, "clients call each other")  # type: ignore[misc]
+            await settled(load, lambda seen=seen: len(callers.calls) > seen + CALLERS, "clients call each other")  # type: ignore[misc]
             drains.append(await asyncio.to_thread(service.restart, number))
         seen = len(callers.calls)
-        await settled(lambda: len(callers.calls) > seen + CALLERS, "clients call each other")
+        await settled(load, lambda: len(callers.calls) > seen + CALLERS, "clients call each other")
         callers.calm = True
-        await settled(lambda: len(callers.paired) == CALLERS, "everybody has a partner")
+        await settled(load, lambda: len(callers.paired) == CALLERS, "everybody has a partner")
         rooms = set(callers.paired.values())
-        await settled(lambda: all(callers.calls[room].set_up for room in rooms), "the last calls are set up")
+        await settled(load, lambda: all(callers.calls[room].set_up for room in rooms), "the last calls are set up")
         load.cancel()
         await asyncio.wait([load])
         return drains
