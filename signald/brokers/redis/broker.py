@@ -244,7 +244,6 @@ class RedisBroker:
             moderation=self._moderation,
             questions=self._questions,
             moving=self._moving,
-            relaying=self._relaying,
             pairing=self._pairing,
             clock=self._clock,
             stopping=lambda: self._stopping,

@@ -12,7 +12,6 @@ from signald.brokers.redis.moving import Moving
 from signald.brokers.redis.pairing import Pairing
 from signald.brokers.redis.post import Post
 from signald.brokers.redis.questions import SharedQuestions
-from signald.brokers.redis.relaying import Relaying
 from signald.core.ids import RoomId
 
 
@@ -25,7 +24,6 @@ class Delivery:
         moderation: Reads letters of bans and blocks.
         questions: Reads questions and answers.
         moving: Reads letters of sessions that move.
-        relaying: Reads what clients say to each other, and other letters about rooms.
         pairing: Reads all else.
         clock: Tells the time.
         stopping: Whether this instance stops.
@@ -41,7 +39,6 @@ class Delivery:
         moderation: SharedModeration,
         questions: SharedQuestions,
         moving: Moving,
-        relaying: Relaying,
         pairing: Pairing,
         clock: Any,
         stopping: Callable[[], bool],
@@ -51,7 +48,6 @@ class Delivery:
         self._moderation = moderation
         self._questions = questions
         self._moving = moving
-        self._relaying = relaying
         self._pairing = pairing
         self._clock = clock
         self._stopping = stopping
@@ -76,7 +72,7 @@ class Delivery:
             self._pairing.lost(sender, now)
         for letter in letters:
             if type(letter) is Relayed:  # as nearly all are
-                self._relaying.relayed(sender, letter)
+                self._pairing.read(sender, letter, now)
                 continue
             if type(letter) is Claim and letter.room in over:
                 continue

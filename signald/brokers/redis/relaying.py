@@ -172,8 +172,7 @@ class Relaying:
         rooms = sorted({*claimed, *(room.id for room in self._remote.of(instance))})
         self._outside.send(instance, Check(rooms, [room.id for room in self.halves.waiting()]))
 
-    def relayed(self, instance: str, relayed: Relayed) -> None:
-        """A client of another instance said something to its partner here."""
+    def _relayed(self, instance: str, relayed: Relayed) -> None:
         remote = self._of(relayed.room, instance)
         if remote is not None:
             self._events.relayed(remote.client, relayed.room, relayed.text, relayed.is_offer)
@@ -223,7 +222,7 @@ class Relaying:
 
 
 _READ: Final[Mapping[type[Any], Callable[[Relaying, str, Any], None]]] = {
-    Relayed: Relaying.relayed,
+    Relayed: Relaying._relayed,
     Check: Relaying._checked,
     Away: Relaying._partner_away,
     Back: Relaying._partner_back,
