@@ -9,7 +9,6 @@ differ).
 
 from collections.abc import Callable, Mapping
 from enum import StrEnum
-from struct import Struct
 from typing import Annotated, Any, Final, Literal, cast, get_args
 
 import msgspec
@@ -847,10 +846,6 @@ class _Typed(msgspec.Struct):
 
 _SQUARE_BRACKET: Final = 0x5B
 
-_first_byte = Struct("c").unpack_from
-_OPENING: Final = (b"{",)
-"""The first byte of an object, as that gives it: `bytes`, and so a copy of the whole, would take twice as long."""
-
 _decode_type = msgspec.json.Decoder(_Typed).decode
 
 
@@ -888,7 +883,7 @@ def parse(text: bytes) -> ClientMessage:
     if openings > MAX_NESTING and _nesting(text) > MAX_NESTING:
         raise ProtocolError(ErrorCode.INVALID_FORMAT, f"nested more than {MAX_NESTING} levels deep")
     if type(message) is Ice:
-        if _first_byte(message.payload) != _OPENING and bytes(message.payload) != b"null":
+        if (candidate := bytes(message.payload))[0] != 0x7B and candidate != b"null":
             raise ProtocolError(ErrorCode.INVALID_FORMAT, "Expected `object | null` - at `$.candidate`")
     elif type(message) is Data and len(memoryview(message.data)) > MAX_DATA_BYTES:
         raise ProtocolError(ErrorCode.INVALID_FORMAT, f"`data` is larger than {MAX_DATA_BYTES} bytes")

@@ -136,7 +136,7 @@ class Accepted:
         if unsent:
             send = self._send
             try:
-                sent = send(self._descriptor, bytes(unsent[:SEND_BYTES]))
+                sent = send(self._descriptor, bytes(memoryview(unsent)[:SEND_BYTES]))
             except BlockingIOError:
                 return None
             except OSError:
