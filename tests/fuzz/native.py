@@ -14,6 +14,7 @@ import sys
 import sysconfig
 import tempfile
 import time
+from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -49,23 +50,19 @@ def _input(chance: random.Random) -> bytes:
     return bytes(data[: len(data) - chance.choice((0, 0, 1, 2, 9))])
 
 
+def _nearly(chance: random.Random, usual: Sequence[bytes], pieces: Sequence[bytes]) -> bytes:
+    """One of these, right or nearly so."""
+    changes = [
+        (chance.randrange(2**16), chance.randrange(4), chance.randrange(len(pieces)), chance.random() < 0.7)
+        for _ in range(chance.choice((0, 1, 1, 2, 3)))
+    ]
+    return changed(chance.choice(usual), changes, pieces)
+
+
 def _head(chance: random.Random) -> bytes:
     """A handshake, right or nearly so, cut or with something behind it."""
-    changes = [
-        (chance.randrange(2**16), chance.randrange(4), chance.randrange(len(PIECES)), chance.random() < 0.7)
-        for _ in range(chance.choice((0, 1, 1, 2, 3)))
-    ]
-    data = changed(chance.choice(USUAL), changes)
+    data = _nearly(chance, USUAL, PIECES)
     return data[: chance.randrange(len(data))] if chance.random() < 0.1 else data + chance.choice((b"", b"\x81", data))
-
-
-def _signal(chance: random.Random) -> bytes:
-    """A message for the partner, right or nearly so."""
-    changes = [
-        (chance.randrange(2**16), chance.randrange(4), chance.randrange(len(signals.PIECES)), chance.random() < 0.7)
-        for _ in range(chance.choice((0, 1, 1, 2, 3)))
-    ]
-    return changed(chance.choice(signals.USUAL), changes, signals.PIECES)
 
 
 def _load(folder: str, name: str) -> Any:
@@ -110,7 +107,7 @@ def _run(folder: str, seconds: float) -> None:
                 assert in_c.receive(other.fileno()) == data[:sent][: sockets.READ_BYTES], data
                 while polled.poll(0)[0][1] & select.EPOLLIN:
                     sockets.receive(other.fileno())
-            text = _signal(chance)
+            text = _nearly(chance, signals.USUAL, signals.PIECES)
             assert signals.outcome(parse, text) == signals.outcome(messages.parse, text), text
             inputs += 7
     print(f"{time.monotonic() - began:.0f} s, {inputs} inputs, no difference and no fault")  # noqa: T201

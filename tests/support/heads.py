@@ -2,6 +2,8 @@
 
 from collections.abc import Iterable, Sequence
 
+from hypothesis import strategies as st
+
 from tests.support.frames import handshake
 
 CHROME = (
@@ -59,6 +61,12 @@ PIECES = (
 
 Change = tuple[int, int, int, bool]
 """Where, how much goes, which piece comes there; and whether just there where a word begins or ends."""
+
+
+def changes(pieces: Sequence[bytes] = PIECES) -> st.SearchStrategy[list[Change]]:
+    """Up to four of them, for hypothesis."""
+    one = st.tuples(st.integers(0, 2**16), st.integers(0, 3), st.integers(0, len(pieces) - 1), st.booleans())
+    return st.lists(one, max_size=4)
 
 
 def changed(head: bytes, changes: Iterable[Change], pieces: Sequence[bytes] = PIECES) -> bytes:
