@@ -247,6 +247,17 @@ class Client(Wire):
         raise BenchError(f"{self.id}: unexpected pong")
 
 
+async def meet(crowd: Crowd, clients: "Sequence[Client]", urls: Sequence[str]) -> None:
+    """Connect clients and pair them: on one server whoever comes with whom, on several across first and last."""
+    half = len(clients) // 2
+    await crowd.open_all(clients[:half], urls[0])
+    await crowd.open_all(clients[half:], urls[-1])
+    if len(urls) == 1:
+        await pair_all(crowd, clients)
+    else:
+        await pair_across(crowd, clients[:half], clients[half:])
+
+
 async def pair_all(crowd: Crowd, clients: "Sequence[Client]") -> None:
     """Pair clients of one server among themselves, whoever comes with whom."""
     wanted = crowd.matches + len(clients) // 2

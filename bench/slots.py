@@ -11,15 +11,17 @@ from abc import ABC, abstractmethod
 from array import array
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
+from functools import partial
 from statistics import median, quantiles
 
 import uvloop
 
 from bench import procfs
-from bench.clients import Crowd, pair_all
+from bench.clients import Crowd, meet
 from bench.errors import BenchError
-from bench.modes.base import SETTINGS
+from bench.modes.base import SETTINGS, Start
 from bench.modes.connect import Visits
+from bench.modes.cross import on_a_store
 from bench.modes.latency import offer_steadily
 from bench.modes.relay import RelayClient, drain, start
 from bench.modes.setup import Calls
@@ -27,7 +29,7 @@ from bench.servers import Launcher, Target
 from signald.load.payloads import candidate_template
 
 PEERS = ("node", "signald", "go", "picows")
-"""What there is to measure; the first is the baseline."""
+"""What is measured if nobody says otherwise; the first is the baseline. Those of mode cross can be, too."""
 
 FILES = 8192
 
@@ -62,8 +64,7 @@ class RelayWork(Work):
         template = candidate_template(250)
         self._latencies = array("d")
         self._clients = [RelayClient(self._crowd, template, self._latencies) for _ in range(2 * self._pairs)]
-        await self._crowd.open_all(self._clients, target.url)
-        await pair_all(self._crowd, self._clients)
+        await meet(self._crowd, self._clients, target.urls)
 
     async def go(self, seconds: float) -> int:
         """Relay."""
@@ -133,6 +134,7 @@ ROWS: dict[str, tuple[str, Callable[[], Work]]] = {
     "relay-20-8": ("relay, 20 pairs, 8 in flight", lambda: RelayWork(20, 8)),
     "relay-200-1": ("relay, 200 pairs, 1 in flight", lambda: RelayWork(200, 1)),
     "relay-1-1": ("relay, 1 pair, 1 in flight", lambda: RelayWork(1, 1)),
+    "relay-2-1": ("relay, 2 pairs, 1 in flight", lambda: RelayWork(2, 1)),
     "open-2000": ("relay, 200 pairs, 2,000 a second", lambda: OpenLoop(200, 2000)),
     "open-8000": ("relay, 200 pairs, 8,000 a second", lambda: OpenLoop(200, 8000)),
     "call": ("a whole call", lambda: CallWork(lambda crowd, url: Calls(crowd, url, 3000, 250), 16, 2)),
@@ -149,7 +151,7 @@ def run(launcher: Launcher, servers: Sequence[str], rows: Sequence[str], rounds:
 
     Args:
         launcher: starts the servers.
-        servers: names of PEERS; the first is the baseline.
+        servers: names of PEERS, or of the variants of mode cross, for rows of relays; the first is the baseline.
         rows: names of ROWS.
         rounds: how often each server has its turn.
         slot_s: seconds of one turn.
@@ -158,11 +160,12 @@ def run(launcher: Launcher, servers: Sequence[str], rows: Sequence[str], rounds:
         BenchError: an answer was wrong, or a server did not run.
     """
     procfs.raise_file_limit(FILES)
-    starts = {
-        "node": launcher.node_peer,
-        "signald": launcher.signald,
-        "go": launcher.go_peer,
-        "picows": launcher.picows_peer,
+    starts: dict[str, Start] = {
+        "node": partial(launcher.node_peer, SETTINGS),
+        "signald": partial(launcher.signald, SETTINGS),
+        "go": partial(launcher.go_peer, SETTINGS),
+        "picows": partial(launcher.picows_peer, SETTINGS),
+        **on_a_store(launcher, SETTINGS),
     }
     base, *others = servers
     cells = [["workload", *(f"{server}, µs" for server in servers), *(f"{server} ÷ {base}" for server in others)]]
@@ -170,7 +173,7 @@ def run(launcher: Launcher, servers: Sequence[str], rows: Sequence[str], rounds:
     for row in rows:
         title, make = ROWS[row]
         with ExitStack() as stack:
-            targets = {server: stack.enter_context(starts[server](SETTINGS)) for server in servers}
+            targets = {server: stack.enter_context(starts[server]()) for server in servers}
             costs = uvloop.run(_take_turns(targets, make, rounds, slot_s))
         shown = {server: _quartiles(_ratios(costs, server, base)) for server in others}
         line = {"row": row, "rounds": rounds, "slot_s": slot_s, "quartiles": shown}

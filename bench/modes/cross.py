@@ -5,19 +5,18 @@ together; the figures are CPU per unit of the signald processes in sum, and of R
 """
 
 import dataclasses
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from tempfile import TemporaryDirectory
 
-from bench.clients import Crowd, pair_across
 from bench.modes.base import Start
 from bench.modes.pair import Pair
-from bench.modes.relay import Relay, RelayClient
+from bench.modes.relay import Relay
 from bench.servers import Launcher, Target
 
 
-def _on_a_store(launcher: Launcher, settings: dict[str, str]) -> dict[str, Start]:
+def on_a_store(launcher: Launcher, settings: dict[str, str]) -> dict[str, Start]:
     """Make the variants: one instance on a Redis, two on a Redis, and two that have a folder for their letters."""
 
     @contextmanager
@@ -48,14 +47,7 @@ class Cross(Relay):
 
     def variants(self, launcher: Launcher, servers: tuple[str, ...]) -> dict[str, Start]:
         """One instance and two, as neighbours too; the Node peer has no store."""
-        return _on_a_store(launcher, self.settings())
-
-    async def connect(self, crowd: Crowd, clients: "Sequence[RelayClient]", target: Target) -> None:
-        """Connect one half to the first instance, the other to the last, and pair across."""
-        lefts, rights = clients[: self.pairs], clients[self.pairs :]
-        await crowd.open_all(lefts, target.urls[0])
-        await crowd.open_all(rights, target.urls[-1])
-        await pair_across(crowd, lefts, rights)
+        return on_a_store(launcher, self.settings())
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -66,4 +58,4 @@ class CrossPair(Pair):
 
     def variants(self, launcher: Launcher, servers: tuple[str, ...]) -> dict[str, Start]:
         """One instance and two, as neighbours too; the Node peer has no store."""
-        return _on_a_store(launcher, self.settings())
+        return on_a_store(launcher, self.settings())

@@ -12,7 +12,7 @@ from array import array
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from bench.clients import Crowd
+from bench.clients import Crowd, meet
 from bench.measure import Figures, measure, percentiles
 from bench.modes.base import option
 from bench.modes.relay import Relay, RelayClient, drain, start
@@ -39,7 +39,7 @@ class Latency(Relay):
         latencies = array("d")
         template = candidate_template(self.size)
         clients = [RelayClient(crowd, template, latencies) for _ in range(2 * self.pairs)]
-        await self.connect(crowd, clients, target)
+        await meet(crowd, clients, target.urls)
 
         def received() -> int:
             return sum(client.received for client in clients)

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 import msgspec
 from picows import WSFrame, WSTransport
 
-from bench.clients import Client, Crowd, pair_all
+from bench.clients import Client, Crowd, meet
 from bench.errors import BenchError
 from bench.measure import Figures, measure, percentiles
 from bench.modes.base import Mode, option
@@ -123,18 +123,13 @@ class Relay(Mode):
         """Two sockets for each pair."""
         return 2 * self.pairs + 64
 
-    async def connect(self, crowd: Crowd, clients: "Sequence[RelayClient]", target: Target) -> None:
-        """Connect the clients and pair them."""
-        await crowd.open_all(clients, target.url)
-        await pair_all(crowd, clients)
-
     async def run(self, target: Target) -> Figures:
         """Pair, relay, count, drain."""
         crowd = Crowd(target.ssl_context)
         latencies = array("d")
         template = candidate_template(self.size)
         clients = [RelayClient(crowd, template, latencies) for _ in range(2 * self.pairs)]
-        await self.connect(crowd, clients, target)
+        await meet(crowd, clients, target.urls)
         start(clients, self.window)
         sample = await measure(
             crowd,
