@@ -226,9 +226,7 @@ class Instance:
                 self.pairing.unanswered(command[1], now)
 
     def _arrived(self, link: Outgoing) -> None:
-        for letter in link.arrived():
-            if isinstance(letter, Relayed):
-                self.relaying.delivered(letter)
+        self.relaying.delivered(link.arrived())
 
     def is_early(self, sender: str) -> bool:
         """Whether what a neighbour has written has overtaken what it has sent before."""
@@ -249,7 +247,9 @@ class Instance:
             if lost:
                 self.pairing.lost(envelope.sender, now)
             for letter in letters:
-                if not (isinstance(letter, Claim) and letter.room in over):
+                if isinstance(letter, Relayed):
+                    self.relaying.relayed(envelope.sender, letter)
+                elif not (isinstance(letter, Claim) and letter.room in over):
                     self.pairing.read(envelope.sender, letter, now)
 
     def away(self) -> None:

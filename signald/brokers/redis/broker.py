@@ -28,7 +28,7 @@ from signald.brokers.redis.delivery import Delivery
 from signald.brokers.redis.errands import Errands
 from signald.brokers.redis.inbox import SharedInbox
 from signald.brokers.redis.keys import Keys
-from signald.brokers.redis.letters import Envelope, Letter, Stops
+from signald.brokers.redis.letters import Envelope, Stops
 from signald.brokers.redis.membership import Membership
 from signald.brokers.redis.moderation import SharedModeration
 from signald.brokers.redis.moving import Moving
@@ -188,10 +188,15 @@ class RedisBroker:
 
     def start(self, events: BrokerEvents, moderation: ModerationEvents, sessions: SessionEvents | None = None) -> None:
         """See `Broker.start`."""
-
-        def send(instance: str, letter: Letter) -> None:
-            self._post.send(instance, letter)
-
+        self._post = Post(
+            self._store,
+            self._neighbours,
+            self._boot,
+            self._at_turns_end,
+            lambda letters: self._relaying.delivered(letters),
+            lambda instance: self._pairing.unanswered(instance, self._clock.seconds()),
+        )
+        send = self._post.send
         self._errands = errands = Errands(
             store=self._store,
             clock=self._clock,
@@ -218,14 +223,6 @@ class RedisBroker:
             self._store, send, moderation, self._blocks, self._clock.seconds, self._common_time, self.inbox
         )
         self._questions = SharedQuestions(self._store, send, moderation.asked, self._clock.seconds)
-        self._post = Post(
-            self._store,
-            self._neighbours,
-            self._boot,
-            self._at_turns_end,
-            self._relaying.delivered,
-            lambda instance: self._pairing.unanswered(instance, self._clock.seconds()),
-        )
         self._membership = Membership(
             store=self._store,
             pairing=self._pairing,
@@ -244,6 +241,7 @@ class RedisBroker:
             moderation=self._moderation,
             questions=self._questions,
             moving=self._moving,
+            relaying=self._relaying,
             pairing=self._pairing,
             clock=self._clock,
             stopping=lambda: self._stopping,

@@ -126,8 +126,7 @@ class Halves:
         """Forget a room, and what it has kept."""
         self._remote.close(room.id)
         self._until.pop(room.id, None)
-        for text in room.held or ():
-            self._remote.delivered(Relayed(room.id, text))
+        self._remote.delivered([Relayed(room.id, text) for text in room.held or ()])
         room.held = None
 
     # --- a client of this instance goes to another home ---------------------------------------------------------------

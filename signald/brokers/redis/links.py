@@ -6,8 +6,9 @@ few batches under load and no delay without.
 """
 
 from collections import deque
+from collections.abc import Callable
 
-from signald.brokers.redis.letters import Envelope, Letter, Relayed, Sync, encode
+from signald.brokers.redis.letters import Envelope, Letter, Sync, encode
 
 MAX_BATCH_LETTERS = 500
 """Letters in one batch: about 150 kB of candidates, 1 ms of the receiver's time."""
@@ -23,7 +24,7 @@ class Outgoing:
         epoch: Names this link; greater than that of the link before it.
     """
 
-    __slots__ = ("_batch", "_epoch", "_first", "_letters", "_sender", "silent")
+    __slots__ = ("_batch", "_epoch", "_first", "_letters", "_sender", "add", "silent")
 
     def __init__(self, sender: str, epoch: Epoch) -> None:
         self._sender = sender
@@ -31,8 +32,10 @@ class Outgoing:
         self._first = 1
         self._letters: deque[Letter] = deque()
         self._batch: list[Letter] | None = None
+        self.add: Callable[[Letter], None] = self._letters.append
+        """Puts a letter at the end."""
         self.silent = True
-        """Whether nothing was sent since the last `Sync`, by which the receiver notices that letters were lost."""
+        """Whether nothing has arrived since the last `Sync`, by which the receiver notices that letters were lost."""
 
     def __len__(self) -> int:
         return len(self._letters) + len(self._batch or ())
@@ -42,23 +45,25 @@ class Outgoing:
         """Whether a batch was sent and neither arrived nor failed."""
         return self._batch is not None
 
-    def add(self, letter: Letter) -> None:
-        """Put a letter at the end."""
-        self._letters.append(letter)
-        self.silent = type(letter) is Sync
-
     def send(self) -> bytes | None:
         """The next batch, if there is one and none is on its way."""
         if self._batch is not None or not self._letters:
             return None
         letters = self._letters
-        self._batch = [letters.popleft() for _ in range(min(len(letters), MAX_BATCH_LETTERS))]
-        return encode(Envelope(self._sender, self._epoch, self._first, self._batch))
+        if len(letters) <= MAX_BATCH_LETTERS:
+            batch = list(letters)
+            letters.clear()
+        else:
+            batch = [letters.popleft() for _ in range(MAX_BATCH_LETTERS)]
+        self._batch = batch
+        return encode(Envelope(self._sender, self._epoch, self._first, batch))
 
     def arrived(self) -> list[Letter]:
         """The batch is in the store, or with its receiver; returns its letters."""
         batch, self._batch = self._batch or [], None
-        self._first += len(batch)
+        if batch:
+            self._first += len(batch)
+            self.silent = type(batch[-1]) is Sync
         return batch
 
     def failed(self) -> None:
@@ -67,9 +72,9 @@ class Outgoing:
             self._letters.extendleft(reversed(self._batch))
             self._batch = None
 
-    def relays(self) -> list[Relayed]:
-        """The relays that are not in the store yet."""
-        return [letter for letter in (*(self._batch or ()), *self._letters) if type(letter) is Relayed]
+    def left(self) -> list[Letter]:
+        """The letters that have not arrived, as far as is known."""
+        return [*(self._batch or ()), *self._letters]
 
 
 class Incoming:

@@ -149,23 +149,32 @@ class Receiver(Protocol):
 
     def dataReceived(self, data: bytes) -> None:
         """See `Protocol.dataReceived`."""
-        buffer = self._buffer
-        buffer += data
-        begin = 0
-        while len(buffer) - begin >= _HEAD.size:
-            end = begin + _HEAD.size + _HEAD.unpack_from(buffer, begin)[0]
-            if end > len(buffer):
+        kept = self._buffer
+        if kept:
+            kept += data
+        read = self._read(kept or data)
+        if kept:
+            del kept[:read]
+        elif read < len(data):
+            kept += data[read:]
+        if self._ticks is None:
+            self.go_on()
+
+    def _read(self, data: bytes | bytearray) -> int:
+        """Read whole batches; gives where the first one begins that is none."""
+        begin, head, size = 0, _HEAD.size, len(data)
+        while (start := begin + head) <= size:
+            end = start + _HEAD.unpack_from(data, begin)[0]
+            if end > size:
                 break
             try:
-                self._come.append(decode(bytes(buffer[begin + _HEAD.size : end])))
+                self._come.append(decode(data[start:end]))
             except msgspec.MsgspecError:
                 _log.failure("a neighbour's letters make no sense: its connection is closed")
                 self.transport.abortConnection()  # type: ignore[union-attr]
                 break
             begin = end
-        del buffer[:begin]
-        if self._ticks is None:
-            self.go_on()
+        return begin
 
     def go_on(self, *, ticks: int = 0) -> None:
         """Give what has come, unless something before it is still to come.

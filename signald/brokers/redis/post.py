@@ -10,7 +10,7 @@ from functools import partial
 
 from twisted.internet.defer import Deferred
 
-from signald.brokers.redis.letters import Envelope, Letter, Relayed, Sync
+from signald.brokers.redis.letters import Envelope, Letter, Sync
 from signald.brokers.redis.links import Incoming, Outgoing
 from signald.brokers.redis.neighbours import Neighbours
 from signald.brokers.redis.store import Store
@@ -27,7 +27,7 @@ class Post:
         neighbours: Take letters past it.
         boot: This process's boot id.
         at_turns_end: Has it flushed when the reactor's turn is over.
-        delivered: Told of each relay that is in the store, or will never be.
+        delivered: Told of letters that are in the store, or will never be.
         unreachable: Told of an instance that has no stream; its letters are kept.
     """
 
@@ -37,7 +37,7 @@ class Post:
         neighbours: Neighbours,
         boot: str,
         at_turns_end: "Callable[[Post], object]",
-        delivered: Callable[[Relayed], None],
+        delivered: Callable[[list[Letter]], None],
         unreachable: Callable[[str], None],
     ) -> None:
         self._store = store
@@ -134,8 +134,7 @@ class Post:
         """Forget the links with an instance: nothing comes from it any more, and nothing goes there."""
         link = self._outgoing.pop(instance, None)
         if link is not None:
-            for relayed in link.relays():
-                self._delivered(relayed)
+            self._delivered(link.left())
         self._incoming.pop(instance, None)
         self._neighbours.part(instance)
 
@@ -167,9 +166,7 @@ class Post:
             self.flush()
 
     def _arrived(self, instance: str, link: Outgoing) -> None:
-        for letter in link.arrived():
-            if type(letter) is Relayed:
-                self._delivered(letter)
+        self._delivered(link.arrived())
         if len(link):
             self._ready.add(instance)
             self.flush()

@@ -106,25 +106,21 @@ class Relaying:
         local = self._local.get(room)
         if local is not None:
             self._events.relayed(local.partner_of(sender), room, text, is_offer)
-        else:
-            self._relay_to_another(Relayed(room, text, is_offer))
-
-    def _relay_to_another(self, relayed: Relayed) -> None:
-        """Carry a message to a partner on another instance, or keep it for one that has no home."""
-        remote = self._remote.get(relayed.room)
+            return
+        remote = self._remote.get(room)
         if remote is None:
             return
-        if remote.held is not None:
-            self.halves.keep(remote, relayed.text)
-        elif self._remote.hold(remote, relayed.text):
-            self._outside.send(remote.instance, relayed)
+        if remote.held is not None:  # the partner has no home
+            self.halves.keep(remote, text)
+        elif self._remote.hold(remote, text):
+            self._outside.send(remote.instance, Relayed(room, text, is_offer))
         else:
             self._end(remote)
 
     # --- other instances ----------------------------------------------------------------------------------------------
 
     def read(self, instance: str, letter: Letter) -> bool:
-        """Take a letter of another instance if it is about rooms; gives whether it is."""
+        """Take a letter of another instance, but `Relayed`, if it is about rooms; gives whether it is."""
         read = _READ.get(type(letter))
         if read is None:
             return False
@@ -142,9 +138,18 @@ class Relaying:
             self._events.partner_left(remote.client, left.room, parting(left.why))
         return True
 
-    def delivered(self, relayed: Relayed) -> None:
-        """A relay is in the store, or will never be: it is no longer held."""
-        self._remote.delivered(relayed)
+    def relayed(self, instance: str, relayed: Relayed) -> None:
+        """A client of another instance said something to its partner here."""
+        room = relayed.room
+        remote = self._remote.get(room)
+        if remote is not None and remote.instance == instance:
+            self._events.relayed(remote.client, room, relayed.text, relayed.is_offer)
+        elif self._of(room, instance) is None and not self._knows(room):
+            self._outside.send(instance, Left(room))
+
+    def delivered(self, letters: Iterable[Letter]) -> None:
+        """Letters are in the store, or will never be: the relays of them are no longer held."""
+        self._remote.delivered(letters)
 
     def lost(self, instance: str) -> None:
         """Letters of this instance were lost: rooms that may have missed something begin anew, or else end."""
@@ -171,13 +176,6 @@ class Relaying:
         """Let the other side compare the rooms that both have, or will have if it has confirmed our claims."""
         rooms = sorted({*claimed, *(room.id for room in self._remote.of(instance))})
         self._outside.send(instance, Check(rooms, [room.id for room in self.halves.waiting()]))
-
-    def _relayed(self, instance: str, relayed: Relayed) -> None:
-        remote = self._of(relayed.room, instance)
-        if remote is not None:
-            self._events.relayed(remote.client, relayed.room, relayed.text, relayed.is_offer)
-        elif not self._knows(relayed.room):
-            self._outside.send(instance, Left(relayed.room))
 
     def _partner_away(self, instance: str, away: Away) -> None:
         remote = self._of(away.room, instance)
@@ -222,7 +220,6 @@ class Relaying:
 
 
 _READ: Final[Mapping[type[Any], Callable[[Relaying, str, Any], None]]] = {
-    Relayed: Relaying._relayed,
     Check: Relaying._checked,
     Away: Relaying._partner_away,
     Back: Relaying._partner_back,

@@ -1,9 +1,9 @@
 """Remembers the rooms between a client of this instance and one of another, and what they hold."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Final
 
-from signald.brokers.redis.letters import Relayed
+from signald.brokers.redis.letters import Letter, Relayed
 from signald.core.ids import ClientId, RoomId
 from signald.core.passes import Attempt
 
@@ -69,10 +69,12 @@ class RemoteRoom:
 class RemoteRooms:
     """All of them, by id and by instance."""
 
-    __slots__ = ("_by_instance", "_rooms", "held_bytes")
+    __slots__ = ("_by_instance", "_rooms", "get", "held_bytes")
 
     def __init__(self) -> None:
         self._rooms: dict[RoomId, RemoteRoom] = {}
+        self.get: Callable[[RoomId], RemoteRoom | None] = self._rooms.get
+        """Gives the room with an id, or None if it is unknown."""
         self._by_instance: dict[str, set[RoomId]] = {}
         self.held_bytes = 0
         """Bytes of relays that are on their way to the store."""
@@ -85,10 +87,6 @@ class RemoteRooms:
 
     def __iter__(self) -> Iterator[RemoteRoom]:
         return iter(self._rooms.values())
-
-    def get(self, room: RoomId) -> RemoteRoom | None:
-        """The room with an id, or None if it is unknown."""
-        return self._rooms.get(room)
 
     def instances(self) -> set[str]:
         """Every instance with which there is a room."""
@@ -122,16 +120,20 @@ class RemoteRooms:
     def hold(self, room: RemoteRoom, text: bytes) -> bool:
         """Count a relay that is on its way; false if there is no place for it."""
         size = len(text)
-        if room.held_bytes + size > MAX_HELD_ROOM_BYTES or self.held_bytes + size > MAX_HELD_BYTES:
+        of_room, of_all = room.held_bytes + size, self.held_bytes + size
+        if of_room > MAX_HELD_ROOM_BYTES or of_all > MAX_HELD_BYTES:
             return False
-        room.held_bytes += size
-        self.held_bytes += size
+        room.held_bytes, self.held_bytes = of_room, of_all
         return True
 
-    def delivered(self, relayed: Relayed) -> None:
-        """A relay is in the store, or will never be: it is no longer held."""
-        size = len(relayed.text)
-        self.held_bytes -= size
-        room = self._rooms.get(relayed.room)
-        if room is not None:
-            room.held_bytes -= size
+    def delivered(self, letters: Iterable[Letter]) -> None:
+        """Letters are in the store, or will never be: the relays of them are no longer held."""
+        get, total = self.get, 0
+        for letter in letters:
+            if type(letter) is Relayed:
+                size = len(letter.text)
+                total += size
+                room = get(letter.room)
+                if room is not None:
+                    room.held_bytes -= size
+        self.held_bytes -= total
