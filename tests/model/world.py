@@ -207,6 +207,8 @@ class Instance:
                         socket.append(batch)
                         self._arrived(link)
             self.ready.clear()
+        for link in list(self.outgoing.values()):
+            self.relaying.hold(link.count())
 
     def answered(self, command: Step, reply: Any) -> None:
         """The store's answer came."""
@@ -226,7 +228,7 @@ class Instance:
                 self.pairing.unanswered(command[1], now)
 
     def _arrived(self, link: Outgoing) -> None:
-        self.relaying.delivered(link.arrived())
+        self.relaying.release(link.arrived())
 
     def is_early(self, sender: str) -> bool:
         """Whether what a neighbour has written has overtaken what it has sent before."""

@@ -193,7 +193,8 @@ class RedisBroker:
             self._neighbours,
             self._boot,
             self._at_turns_end,
-            lambda letters: self._relaying.delivered(letters),
+            lambda letters: self._relaying.hold(letters),
+            lambda letters: self._relaying.release(letters),
             lambda instance: self._pairing.unanswered(instance, self._clock.seconds()),
         )
         send = self._post.send

@@ -94,7 +94,7 @@ class Halves:
 
     def keep(self, room: RemoteRoom, text: bytes) -> None:
         """Keep what is said to a partner without a home."""
-        if room.held is not None and self._remote.hold(room, text):
+        if room.held is not None and self._remote.keep(room, text):
             room.held.append(text)
         else:
             room.lost = True
@@ -126,8 +126,7 @@ class Halves:
         """Forget a room, and what it has kept."""
         self._remote.close(room.id)
         self._until.pop(room.id, None)
-        self._remote.delivered([Relayed(room.id, text) for text in room.held or ()])
-        room.held = None
+        self._release(room)
 
     # --- a client of this instance goes to another home ---------------------------------------------------------------
 
@@ -309,13 +308,19 @@ class Halves:
         self._remote.move(room, instance)
         room.was = ""  # who had it before, or comes by that name, forgets the room, and would say that it is over
         self._until.pop(room.id, None)
-        held, room.held = room.held or [], None
-        for text in held:
-            self._outside.send(instance, Relayed(room.id, text))
+        for relayed in self._release(room):
+            self._outside.send(instance, relayed)
         if room.lost:
             room.lost = False
             self._outside.send(instance, Back(room.id, lost=True))
             self._events.partner_back(room.client, room.id, True)
+
+    def _release(self, room: RemoteRoom) -> list[Relayed]:
+        """Keep nothing more in a room; returns what was kept."""
+        kept = [Relayed(room.id, text) for text in room.held or ()]
+        room.held = None
+        self._remote.release(kept)
+        return kept
 
     def _meet(self, room: RemoteRoom, half: Half) -> Partner:
         """Both are here now."""

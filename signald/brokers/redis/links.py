@@ -7,6 +7,7 @@ few batches under load and no delay without.
 
 from collections import deque
 from collections.abc import Callable
+from itertools import chain, islice
 
 from signald.brokers.redis.letters import Envelope, Letter, Sync, encode
 
@@ -19,12 +20,14 @@ Epoch = tuple[str, int]
 class Outgoing:
     """Sends letters: the sender's end of a link.
 
+    Letters that do not arrive within the turn in which they were written are counted, since they take memory.
+
     Args:
         sender: This instance.
         epoch: Names this link; greater than that of the link before it.
     """
 
-    __slots__ = ("_batch", "_epoch", "_first", "_letters", "_sender", "add", "silent")
+    __slots__ = ("_batch", "_counted", "_epoch", "_first", "_letters", "_sender", "add", "silent")
 
     def __init__(self, sender: str, epoch: Epoch) -> None:
         self._sender = sender
@@ -32,6 +35,7 @@ class Outgoing:
         self._first = 1
         self._letters: deque[Letter] = deque()
         self._batch: list[Letter] | None = None
+        self._counted = 0
         self.add: Callable[[Letter], None] = self._letters.append
         """Puts a letter at the end."""
         self.silent = True
@@ -58,13 +62,24 @@ class Outgoing:
         self._batch = batch
         return encode(Envelope(self._sender, self._epoch, self._first, batch))
 
+    def count(self) -> list[Letter]:
+        """The letters that have not arrived and were not counted before; they are counted now."""
+        counted, self._counted = self._counted, len(self)
+        return self._left(counted, self._counted) if self._counted > counted else []
+
     def arrived(self) -> list[Letter]:
-        """The batch is in the store, or with its receiver; returns its letters."""
-        batch, self._batch = self._batch or [], None
-        if batch:
-            self._first += len(batch)
-            self.silent = type(batch[-1]) is Sync
-        return batch
+        """The batch is in the store, or with its receiver; returns those of its letters that were counted."""
+        batch, self._batch = self._batch, None
+        if not batch:
+            return []
+        size = len(batch)
+        self._first += size
+        self.silent = type(batch[-1]) is Sync
+        counted = self._counted
+        if counted == 0:
+            return []
+        self._counted = max(0, counted - size)
+        return batch[:counted]
 
     def failed(self) -> None:
         """It is not known whether the batch is in the store, or it is not: the same letters go again, same numbers."""
@@ -72,9 +87,12 @@ class Outgoing:
             self._letters.extendleft(reversed(self._batch))
             self._batch = None
 
-    def left(self) -> list[Letter]:
-        """The letters that have not arrived, as far as is known."""
-        return [*(self._batch or ()), *self._letters]
+    def counted(self) -> list[Letter]:
+        """The letters that were counted, and have not arrived as far as is known."""
+        return self._left(0, self._counted)
+
+    def _left(self, begin: int, end: int) -> list[Letter]:
+        return list(islice(chain(self._batch or (), self._letters), begin, end))
 
 
 class Incoming:

@@ -27,7 +27,8 @@ class Post:
         neighbours: Take letters past it.
         boot: This process's boot id.
         at_turns_end: Has it flushed when the reactor's turn is over.
-        delivered: Told of letters that are in the store, or will never be.
+        hold: Told of letters that have not arrived by the end of a turn.
+        release: Told of those of them that have arrived, or never will.
         unreachable: Told of an instance that has no stream; its letters are kept.
     """
 
@@ -37,14 +38,16 @@ class Post:
         neighbours: Neighbours,
         boot: str,
         at_turns_end: "Callable[[Post], object]",
-        delivered: Callable[[list[Letter]], None],
+        hold: Callable[[list[Letter]], None],
+        release: Callable[[list[Letter]], None],
         unreachable: Callable[[str], None],
     ) -> None:
         self._store = store
         self._neighbours = neighbours
         self._boot = boot
         self._at_turns_end = at_turns_end
-        self._delivered = delivered
+        self._hold = hold
+        self._release = release
         self._unreachable = unreachable
         self._outgoing: dict[str, Outgoing] = {}
         self._incoming: dict[str, Incoming] = {}
@@ -76,19 +79,31 @@ class Post:
     def flush(self) -> None:
         """Send now what is ready, if the store can be reached."""
         self._will_flush = False
-        if self._stopped or not self._store.reachable:
+        if self._stopped:
             return
-        ready, self._ready = self._ready, set()
-        for instance in ready:
+        reachable = self._store.reachable
+        ready = self._ready
+        if reachable:
+            self._ready = set()
+        for instance in list(ready):
             link = self._outgoing.get(instance)
-            batch = link.send() if link is not None else None
-            if link is None or batch is None:
+            if link is None:
                 continue
-            way = self._neighbours.way(instance)
-            if way is not None:
-                way.carry(batch, partial(self._carried, instance, link))
-            else:
-                Deferred.fromCoroutine(self._append(instance, link, batch)).addErrback(self._store.failed)
+            if reachable:
+                self._send(instance, link)
+            late = link.count()
+            if late:
+                self._hold(late)
+
+    def _send(self, instance: str, link: Outgoing) -> None:
+        batch = link.send()
+        if batch is None:
+            return
+        way = self._neighbours.way(instance)
+        if way is not None:
+            way.carry(batch, partial(self._carried, instance, link))
+        else:
+            Deferred.fromCoroutine(self._append(instance, link, batch)).addErrback(self._store.failed)
 
     def send_again(self) -> None:
         """Send what was on its way when the store was lost, and what came since."""
@@ -134,7 +149,7 @@ class Post:
         """Forget the links with an instance: nothing comes from it any more, and nothing goes there."""
         link = self._outgoing.pop(instance, None)
         if link is not None:
-            self._delivered(link.left())
+            self._release(link.counted())
         self._incoming.pop(instance, None)
         self._neighbours.part(instance)
 
@@ -166,7 +181,9 @@ class Post:
             self.flush()
 
     def _arrived(self, instance: str, link: Outgoing) -> None:
-        self._delivered(link.arrived())
+        counted = link.arrived()
+        if counted:
+            self._release(counted)
         if len(link):
             self._ready.add(instance)
             self.flush()

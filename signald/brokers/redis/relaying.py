@@ -110,12 +110,10 @@ class Relaying:
         remote = self._remote.get(room)
         if remote is None:
             return
-        if remote.held is not None:  # the partner has no home
-            self.halves.keep(remote, text)
-        elif self._remote.hold(remote, text):
+        if remote.held is None:
             self._outside.send(remote.instance, Relayed(room, text, is_offer))
-        else:
-            self._end(remote)
+        else:  # the partner has no home
+            self.halves.keep(remote, text)
 
     # --- other instances ----------------------------------------------------------------------------------------------
 
@@ -147,9 +145,15 @@ class Relaying:
         elif self._of(room, instance) is None and not self._knows(room):
             self._outside.send(instance, Left(room))
 
-    def delivered(self, letters: Iterable[Letter]) -> None:
-        """Letters are in the store, or will never be: the relays of them are no longer held."""
-        self._remote.delivered(letters)
+    def hold(self, letters: Iterable[Letter]) -> None:
+        """Count letters that have not arrived by the end of a turn; rooms for whose relays there is no place end."""
+        for room in self._remote.hold(letters):
+            if room.id in self._remote:  # what the end of one brings about may have closed another
+                self._end(room)
+
+    def release(self, letters: Iterable[Letter]) -> None:
+        """Count letters no more: they have arrived, or never will."""
+        self._remote.release(letters)
 
     def lost(self, instance: str) -> None:
         """Letters of this instance were lost: rooms that may have missed something begin anew, or else end."""

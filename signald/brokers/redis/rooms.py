@@ -8,7 +8,7 @@ from signald.core.ids import ClientId, RoomId
 from signald.core.passes import Attempt
 
 MAX_HELD_ROOM_BYTES: Final = 256 * 1024
-"""Relays of one room on their way to the store: 1,000 candidates. Beyond it the room ends for both."""
+"""Relays of one room that are on their way or kept: 1,000 candidates. Beyond it the room ends for both."""
 
 MAX_HELD_BYTES: Final = 64 * 1024 * 1024
 """The same for all rooms of this instance."""
@@ -77,7 +77,7 @@ class RemoteRooms:
         """Gives the room with an id, or None if it is unknown."""
         self._by_instance: dict[str, set[RoomId]] = {}
         self.held_bytes = 0
-        """Bytes of relays that are on their way to the store."""
+        """Bytes of relays that are on their way, or kept."""
 
     def __len__(self) -> int:
         return len(self._rooms)
@@ -117,8 +117,8 @@ class RemoteRooms:
             room.instance = instance
             self.open(room)
 
-    def hold(self, room: RemoteRoom, text: bytes) -> bool:
-        """Count a relay that is on its way; false if there is no place for it."""
+    def keep(self, room: RemoteRoom, text: bytes) -> bool:
+        """Count a relay that is kept; false if there is no place for it."""
         size = len(text)
         of_room, of_all = room.held_bytes + size, self.held_bytes + size
         if of_room > MAX_HELD_ROOM_BYTES or of_all > MAX_HELD_BYTES:
@@ -126,14 +126,27 @@ class RemoteRooms:
         room.held_bytes, self.held_bytes = of_room, of_all
         return True
 
-    def delivered(self, letters: Iterable[Letter]) -> None:
-        """Letters are in the store, or will never be: the relays of them are no longer held."""
-        get, total = self.get, 0
+    def hold(self, letters: Iterable[Letter]) -> list[RemoteRoom]:
+        """Count the relays among letters that are on their way; gives the rooms that there was no place for."""
+        get, full = self.get, {}
         for letter in letters:
             if type(letter) is Relayed:
                 size = len(letter.text)
-                total += size
+                self.held_bytes += size
+                room = get(letter.room)
+                if room is not None:
+                    room.held_bytes += size
+                    if room.held_bytes > MAX_HELD_ROOM_BYTES or self.held_bytes > MAX_HELD_BYTES:
+                        full[room.id] = room
+        return list(full.values())
+
+    def release(self, letters: Iterable[Letter]) -> None:
+        """Count the relays among letters no more: they have arrived, or never will."""
+        get = self.get
+        for letter in letters:
+            if type(letter) is Relayed:
+                size = len(letter.text)
+                self.held_bytes -= size
                 room = get(letter.room)
                 if room is not None:
                     room.held_bytes -= size
-        self.held_bytes -= total

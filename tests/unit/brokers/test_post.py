@@ -29,7 +29,7 @@ def take(post: Post, sender: Outgoing, *letters: Letter) -> tuple[bool, list[Let
 
 def make() -> Post:
     neighbours = Neighbours(folder="", service="", reactor=Clock(), read=NOTHING, is_early=NOTHING)
-    return Post(NOTHING, neighbours, "me", NOTHING, lambda relayed: None, lambda instance: None)
+    return Post(NOTHING, neighbours, "me", NOTHING, NOTHING, NOTHING, NOTHING)
 
 
 def test_what_comes_after_goodbye_is_the_next_letter() -> None:

@@ -4,8 +4,9 @@ from typing import Any
 from unittest.mock import Mock
 
 from signald.brokers.interface import Half
-from signald.brokers.redis.letters import Check, Left, Letter, Rejoin
+from signald.brokers.redis.letters import Check, Left, Letter, Rejoin, Relayed
 from signald.brokers.redis.relaying import Relaying
+from signald.brokers.redis.rooms import MAX_HELD_ROOM_BYTES
 from signald.core.ids import ClientId, RoomId
 from signald.core.passes import Attempt
 
@@ -54,3 +55,21 @@ def test_a_process_that_took_the_name_of_one_that_died() -> None:
     assert here.left("two", Left(HALF.room))
     assert len(here) == 1
     events.partner_left.assert_not_called()
+
+
+def test_a_room_with_too_much_on_its_way() -> None:
+    """Whoever sends without end to a partner behind a store that is away takes the memory of all others."""
+    events = Mock(is_here=Mock(return_value=True))
+    here = Here(events)
+    relaying = here.rejoined()
+    flood = [Relayed(HALF.room, bytes(MAX_HELD_ROOM_BYTES // 4)) for _ in range(4)]
+    relaying.hold(flood)
+    assert relaying.held_bytes == MAX_HELD_ROOM_BYTES
+    assert len(relaying) == 1, "as much as there is place for"
+    one_more: list[Letter] = [Relayed(HALF.room, b"x"), Relayed(HALF.room, b"y")]
+    relaying.hold(one_more)
+    assert len(relaying) == 0
+    events.partner_left.assert_called_once_with(HALF.client, HALF.room)
+    assert [letter for letter in here.sent if isinstance(letter, Left)] == [Left(HALF.room)]
+    relaying.release([*flood, *one_more])
+    assert relaying.held_bytes == 0
