@@ -64,21 +64,22 @@ class Outgoing:
 
     def count(self) -> list[Letter]:
         """The letters that have not arrived and were not counted before; they are counted now."""
+        if self._batch is None and not self._letters:
+            return []
         counted, self._counted = self._counted, len(self)
-        return self._left(counted, self._counted) if self._counted > counted else []
+        return self._left(counted, self._counted)
 
     def arrived(self) -> list[Letter]:
         """The batch is in the store, or with its receiver; returns those of its letters that were counted."""
         batch, self._batch = self._batch, None
         if not batch:
             return []
-        size = len(batch)
-        self._first += size
+        self._first += len(batch)
         self.silent = type(batch[-1]) is Sync
         counted = self._counted
-        if counted == 0:
+        if not counted:
             return []
-        self._counted = max(0, counted - size)
+        self._counted = max(0, counted - len(batch))
         return batch[:counted]
 
     def failed(self) -> None:

@@ -65,8 +65,13 @@ class Way:
         """Whether a batch is under way, which must be over before the next."""
         return self._over is not None
 
-    def carry(self, batch: bytes, over: Callable[[bool], None]) -> None:
-        """Carry a batch; `over` is called with whether it is with the neighbour, or will never be as a whole."""
+    def carry(self, batch: bytes, over: Callable[[bool], None]) -> bool:
+        """Carry a batch; gives whether it is with the neighbour.
+
+        Args:
+            batch: Letters, encoded.
+            over: Else called when it is there (true), or will never be as a whole.
+        """
         data = _HEAD.pack(len(batch)) + batch
         try:
             sent = self._socket.send(data)
@@ -75,12 +80,12 @@ class Way:
         except OSError:
             self._end()
             over(False)
-            return
+            return False
         if sent == len(data):
-            over(True)
-            return
+            return True
         self._rest, self._over = memoryview(data)[sent:], over
         self._reactor.addWriter(self)
+        return False
 
     def close(self) -> None:
         """End it. Of a batch that is under way nothing more is heard."""

@@ -96,14 +96,16 @@ class Post:
                 self._hold(late)
 
     def _send(self, instance: str, link: Outgoing) -> None:
-        batch = link.send()
-        if batch is None:
-            return
-        way = self._neighbours.way(instance)
-        if way is not None:
-            way.carry(batch, partial(self._carried, instance, link))
-        else:
-            Deferred.fromCoroutine(self._append(instance, link, batch)).addErrback(self._store.failed)
+        while (batch := link.send()) is not None:
+            way = self._neighbours.way(instance)
+            if way is None:
+                Deferred.fromCoroutine(self._append(instance, link, batch)).addErrback(self._store.failed)
+                return
+            if not way.carry(batch, partial(self._carried, instance, link)):
+                return
+            counted = link.arrived()
+            if counted:
+                self._release(counted)
 
     def send_again(self) -> None:
         """Send what was on its way when the store was lost, and what came since."""
