@@ -7,9 +7,9 @@ from typing import Any, Final
 from twisted.internet.defer import Deferred
 from twisted.python.failure import Failure
 
-from signald.brokers.redis.connection import StoreRefused
 from signald.brokers.redis.keys import keys_of
 from signald.brokers.redis.probe import probe
+from signald.brokers.redis.problems import StoreRefused
 from signald.process.root import ProcessService
 from signald.settings.groups import StoreSettings
 

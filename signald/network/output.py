@@ -51,10 +51,11 @@ class Output:
         self.write()
 
     def write(self) -> None:
-        """Write everything that was kept."""
-        waiting, self.waiting = self.waiting, []
-        for writer in waiting:
-            try:
-                writer.flush()
-            except Exception:  # the others wait for theirs
-                _log.failure("could not write what was kept for a turn's end")
+        """Write everything that was kept, and what that brings about."""
+        while self.waiting:
+            waiting, self.waiting = self.waiting, []
+            for writer in waiting:
+                try:
+                    writer.flush()
+                except Exception:  # the others wait for theirs
+                    _log.failure("could not write what was kept for a turn's end")

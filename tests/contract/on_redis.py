@@ -10,9 +10,9 @@ from twisted.internet.task import deferLater
 
 from signald.brokers.interface import Broker, BrokerEvents
 from signald.brokers.redis.broker import RedisBroker
-from signald.brokers.redis.connection import StoreUnavailable
 from signald.brokers.redis.keys import Keys
 from signald.brokers.redis.primary import make_primary
+from signald.brokers.redis.problems import StoreUnavailable
 from signald.brokers.redis.url import parse_url
 from signald.core.common_time import CommonTime
 from signald.core.ids import RoomId

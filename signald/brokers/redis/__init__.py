@@ -9,7 +9,9 @@ Who knows whom, lowest first::
     pairing       tickets, claims, rooms: match and confirm  (pure: no clock, no I/O)
     keys, url     names in the store, where the store is     (pure)
     problems      what an error of the store means           (pure)
-    connection    one connection to the store                (the only file that imports txredisapi)
+    protocol      commands and replies of one server         (the only file that imports txredisapi)
+    timeouts      calls that are not answered in time
+    connection    one connection to the store
     primary       which server is the primary now
     mailbox       reads the letters to this instance
     access        both connections as one, and what becomes of each refusal

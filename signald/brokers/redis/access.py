@@ -15,11 +15,12 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 
 from signald.brokers.redis.answers import all_of
-from signald.brokers.redis.connection import Primary, StoreConnection, StoreRefused
+from signald.brokers.redis.connection import Primary, StoreConnection
 from signald.brokers.redis.keys import Keys
 from signald.brokers.redis.letters import Envelope
 from signald.brokers.redis.mailbox import Mailbox
-from signald.brokers.redis.problems import DEAF, WRONG_TYPE, Problem, Remedy
+from signald.brokers.redis.problems import DEAF, WRONG_TYPE, Problem, Remedy, StoreRefused
+from signald.brokers.redis.protocol import AtTurnsEnd
 from signald.brokers.redis.url import StoreAddress
 
 MEND_AGAIN_S: Final = 1.0
@@ -109,6 +110,7 @@ class Access:
         read: Called with the batches of letters that have come since the last call.
         observe: Told of each call.
         trouble: Told of each problem with the store.
+        at_turns_end: Has the commands of a turn written together; None: each is written at once.
     """
 
     _log = Logger()
@@ -128,6 +130,7 @@ class Access:
         read: Callable[[list[Envelope]], None],
         observe: Observe,
         trouble: Callable[[Problem], None],
+        at_turns_end: AtTurnsEnd | None,
     ) -> None:
         self._instance = instance
         self._keys = keys
@@ -143,7 +146,7 @@ class Access:
         self._refused: dict[str, tuple[float, StoreRefused]] = {}
         self._evicts = False
         self._commands = StoreConnection(
-            "command", primary, address, clock, jitter, self._commands_up, down, trouble=trouble
+            "command", primary, address, clock, jitter, self._commands_up, down, trouble, at_turns_end
         )
         self.mailbox = Mailbox(
             instance=instance,

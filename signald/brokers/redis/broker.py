@@ -23,7 +23,7 @@ from signald.brokers.interface import (
     SessionEvents,
 )
 from signald.brokers.redis.access import Observe, unobserved
-from signald.brokers.redis.connection import Primary, StoreUnavailable
+from signald.brokers.redis.connection import Primary
 from signald.brokers.redis.delivery import Delivery
 from signald.brokers.redis.errands import Errands
 from signald.brokers.redis.inbox import SharedInbox
@@ -37,7 +37,8 @@ from signald.brokers.redis.no_sessions import NoSessions
 from signald.brokers.redis.pairing import Pairing
 from signald.brokers.redis.parked import ParkedSessions
 from signald.brokers.redis.post import Post
-from signald.brokers.redis.problems import Problem
+from signald.brokers.redis.problems import Problem, StoreUnavailable
+from signald.brokers.redis.protocol import AtTurnsEnd
 from signald.brokers.redis.questions import SharedQuestions
 from signald.brokers.redis.relaying import Relaying
 from signald.brokers.redis.store import Store
@@ -84,7 +85,8 @@ class RedisBroker:
         passes: Tokens whose key is to be the same on all instances; None if it is already.
         letters_dir: Folder of the sockets of instances on this machine; empty for none.
         listens: Called with the port on which these connect.
-        at_turns_end: Has letters flushed when the reactor's turn is over; None for in its next one.
+        at_turns_end: Has letters and commands written when the reactor's turn is over; None: letters in the next one,
+            and commands at once.
         observe: Told of each call of the store; see `store.Observe`.
         trouble: Told of each problem with the store.
     """
@@ -108,7 +110,7 @@ class RedisBroker:
         reports: ReportBounds = USUAL,
         letters_dir: str = "",
         listens: Callable[[IListeningPort], None] = lambda port: None,
-        at_turns_end: Callable[[Post], object] | None = None,
+        at_turns_end: AtTurnsEnd | None = None,
         observe: Observe = unobserved,
         trouble: Callable[[Problem], None] = lambda problem: None,
     ) -> None:
@@ -132,6 +134,7 @@ class RedisBroker:
             observe,
             trouble,
             common_time,
+            at_turns_end,
         )
         self._neighbours = Neighbours(
             folder=letters_dir,

@@ -1,25 +1,20 @@
-"""Keeps one connection to the store, and makes it again whenever it is lost. The only file that imports txredisapi.
-
-txredisapi is used for its protocol alone (commands out, replies in, in order). Its factories and pools are not: they
-pick connections at random, wait for ever without one, and do not verify certificates. Importing it installs the
-global reactor, so it is imported when the first connection is made, by which time twistd has chosen the reactor.
-"""
+"""Keeps one connection to the store, and makes it again whenever it is lost."""
 
 import re
 from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, Final, Protocol
 
-from hiredis import pack_command
 from twisted.internet.defer import CancelledError, Deferred, fail
 from twisted.internet.error import ConnectionAborted
 from twisted.internet.interfaces import IStreamClientEndpoint
-from twisted.internet.protocol import Factory, connectionDone
 from twisted.internet.task import deferLater
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
-from signald.brokers.redis.problems import FAILOVER, SILENT, UNREACHABLE, Problem, classify
+from signald.brokers.redis.problems import FAILOVER, SILENT, UNREACHABLE, Problem, StoreRefused, StoreUnavailable
+from signald.brokers.redis.protocol import AtTurnsEnd, make_factory, translate
+from signald.brokers.redis.timeouts import Timeouts
 from signald.brokers.redis.url import StoreAddress
 
 CALL_TIMEOUT_S: Final = 2.0
@@ -38,22 +33,6 @@ takes connections and then refuses each command must not be met by a storm of th
 
 COMPLAIN_AGAIN_S: Final = 60.0
 """Seconds for which the log does not repeat a reason why the store cannot be used."""
-
-
-class StoreUnavailable(Exception):
-    """The store cannot be reached, does not answer in time, or answers that it cannot serve.
-
-    Attributes:
-        problem: Which kind of refusal it is.
-    """
-
-    def __init__(self, why: str, problem: Problem = UNREACHABLE) -> None:
-        super().__init__(why)
-        self.problem = problem
-
-
-class StoreRefused(StoreUnavailable):
-    """The store answered with an error: the command was not done, and the connection is as good as before."""
 
 
 Call = Callable[..., Awaitable[Any]]
@@ -101,13 +80,13 @@ async def ask(
     Raises:
         Exception: Whatever keeps it from answering.
     """
-    protocol: Any = await endpoint.connect(_factory())
+    protocol: Any = await endpoint.connect(make_factory())
     replies = []
     try:
         for command in commands:
             called: Deferred[Any] = protocol.execute_command(*command)
             if command[0] == "AUTH":
-                called.addErrback(_translate).addErrback(_without_quotes, command[-1])
+                called.addErrback(translate).addErrback(_without_quotes, command[-1])
             replies.append(await called.addTimeout(within_s, clock))
     finally:
         protocol.gone.addErrback(lambda reason: None)
@@ -129,6 +108,7 @@ class StoreConnection:
         prepared: Called each time the connection is made and logged in; if it fails, that counts as a failed attempt.
         lost: Called when a prepared connection is lost, with the time since when the store did not answer.
         trouble: Told of each reason why the store could not be used.
+        at_turns_end: Has the commands of a turn written together; None: each is written at once.
     """
 
     _log = Logger()
@@ -143,8 +123,10 @@ class StoreConnection:
         prepared: Callable[[], Awaitable[None]],
         lost: Callable[[float], None],
         trouble: Callable[[Problem], None] = lambda problem: None,
+        at_turns_end: AtTurnsEnd | None = None,
     ) -> None:
         self._trouble = trouble
+        self._at_turns_end = at_turns_end
         self._name = name
         self._primary = primary
         self._address = address
@@ -153,6 +135,7 @@ class StoreConnection:
         self._prepared = prepared
         self._lost = lost
         self._protocol: Any = None
+        self._timeouts = Timeouts(clock, self._timed_out)
         self._under_way = 0
         self._next: deque[tuple[Deferred[Any], tuple[Any, ...], float]] = deque()
         self._kept: Deferred[None] | None = None
@@ -245,7 +228,7 @@ class StoreConnection:
     def _send(self, command: tuple[Any, ...], timeout_s: float) -> "Deferred[Any]":
         self._under_way += 1
         called: Deferred[Any] = self._protocol.execute_command(*command)
-        called.addTimeout(timeout_s, self._clock, onTimeoutCancel=self._timed_out)
+        self._timeouts.watch(called, timeout_s)
         return called.addBoth(self._over)
 
     def _over(self, result: Any) -> Any:
@@ -253,7 +236,7 @@ class StoreConnection:
         self._under_way -= 1
         if self._next:
             self._send_next()
-        return _translate(result) if isinstance(result, Failure) else result
+        return translate(result) if isinstance(result, Failure) else result
 
     def _send_next(self) -> None:
         if self._protocol is not None and self._protocol.connected:
@@ -265,7 +248,7 @@ class StoreConnection:
             waiting.errback(StoreUnavailable(f"the {self._name} connection to the store was lost"))
 
     async def _keep(self) -> None:
-        factory, followed = _factory(), False
+        factory, followed = make_factory(self._at_turns_end), False
         while True:
             try:
                 endpoint = await self._primary.find()
@@ -321,6 +304,7 @@ class StoreConnection:
 
     def _down(self) -> None:
         self._protocol = None
+        self._timeouts.stop()
         now = self._clock.seconds()
         silent_since, self._silent_since = self._silent_since, None
         if not self.ready:
@@ -334,12 +318,12 @@ class StoreConnection:
             self._complaints = {why: said_at for why, said_at in self._complaints.items() if said_at >= since}
         self._lost(now if silent_since is None else silent_since)
 
-    def _timed_out(self, result: Any, timeout_s: float) -> Failure:
+    def _timed_out(self, called: "Deferred[Any]", timeout_s: float) -> None:
         why = f"no answer within {timeout_s:g} s"
         if self._silent_since is None:
             self._silent_since = self._clock.seconds() - timeout_s
         self.drop(why, SILENT)
-        return Failure(StoreUnavailable(why, SILENT))
+        called.errback(StoreUnavailable(why, SILENT))
 
     def _retry_after(self, failures: int) -> float:
         longest = min(LONGEST_RETRY_S, FIRST_RETRY_S * 2 ** min(failures, 8))
@@ -357,44 +341,3 @@ def _without_quotes(failure: Failure, password: str) -> Failure:
     why = re.split("[`'\"]", failure.getErrorMessage())[0].rstrip(" ,:")
     known = why if why and password not in why else "AUTH was refused"
     return Failure(StoreRefused(known, getattr(failure.value, "problem", UNREACHABLE)))
-
-
-def _translate(failure: Failure) -> Failure:
-    """What txredisapi raises for an error reply or a lost connection, as StoreUnavailable."""
-    import txredisapi
-
-    if not failure.check(txredisapi.RedisError):
-        return failure
-    why = failure.getErrorMessage()
-    if failure.check(txredisapi.ConnectionError):
-        return Failure(StoreUnavailable(why))
-    return Failure(StoreRefused(why, classify(why)))
-
-
-def _factory() -> "Factory[Any]":
-    """Makes txredisapi's protocol, without what its own factory does at connect."""
-    import txredisapi
-
-    class StoreProtocol(txredisapi.RedisProtocol):
-        def __init__(self) -> None:
-            # Replies stay bytes, and an id of digits stays text.
-            super().__init__(charset=None, convertNumbers=False)
-            self.gone: Deferred[None] = Deferred()
-            self.why: BaseException | None = None
-
-        def _build_command(self, *args: Any, **options: Any) -> bytes:
-            # Its own does this in Python, at a tenth of the cost of a call.
-            command: bytes = pack_command(args)
-            return command
-
-        def connectionMade(self) -> None:
-            self.connected = 1
-
-        def connectionLost(self, reason: Failure = connectionDone) -> None:
-            self.why = reason.value
-            super().connectionLost(reason)
-            self.gone.errback(reason)
-
-    factory: Factory[Any] = Factory.forProtocol(StoreProtocol)
-    factory.noisy = False
-    return factory

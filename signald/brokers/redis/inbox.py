@@ -13,8 +13,8 @@ from twisted.python.failure import Failure
 
 from signald.brokers.inbox import FoundReport, Inbox, ReportPage
 from signald.brokers.redis.access import FILE, JUDGE, Access
-from signald.brokers.redis.connection import StoreUnavailable
 from signald.brokers.redis.keys import Keys
+from signald.brokers.redis.problems import StoreUnavailable
 from signald.core.ids import ReportId
 from signald.core.reports import FiledReport, KeptReport, ReportBounds, ReportShelf, ReportState, Ruling
 

@@ -17,10 +17,10 @@ from twisted.internet.task import deferLater
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
-from signald.brokers.redis.connection import Primary, StoreConnection, StoreRefused
+from signald.brokers.redis.connection import Primary, StoreConnection
 from signald.brokers.redis.keys import Keys
 from signald.brokers.redis.letters import Envelope, decode
-from signald.brokers.redis.problems import DEAF, NO_BLOCKING_READS, Problem
+from signald.brokers.redis.problems import DEAF, NO_BLOCKING_READS, Problem, StoreRefused
 from signald.brokers.redis.url import StoreAddress
 
 READ_WAIT_MS: Final = 2_000

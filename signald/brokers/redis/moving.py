@@ -16,12 +16,12 @@ from twisted.logger import Logger
 
 from signald.brokers.interface import Fetched, Origin, ParkedAll, SessionEvents
 from signald.brokers.redis.answers import ANSWER_S, all_of, fire, within
-from signald.brokers.redis.connection import StoreRefused, StoreUnavailable
 from signald.brokers.redis.halves import Halves
 from signald.brokers.redis.holds import Holds
 from signald.brokers.redis.letters import Demand, Given, Held, Hold, Letter, Moved, Rejoin, Rejoined
 from signald.brokers.redis.parked import NOBODY, PARKED_AT_ONCE, ParkedSessions, Turn
 from signald.brokers.redis.partners import Partners
+from signald.brokers.redis.problems import StoreRefused, StoreUnavailable
 from signald.brokers.redis.rivals import Rivals
 from signald.brokers.redis.store import Store
 from signald.core.ids import ClientId

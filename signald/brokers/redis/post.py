@@ -8,11 +8,10 @@ from collections import OrderedDict
 from collections.abc import Callable
 from functools import partial
 
-from twisted.internet.defer import Deferred
-
 from signald.brokers.redis.letters import Envelope, Letter, Sync
 from signald.brokers.redis.links import Incoming, Outgoing
 from signald.brokers.redis.neighbours import Neighbours
+from signald.brokers.redis.protocol import AtTurnsEnd
 from signald.brokers.redis.store import Store
 
 FAREWELLS_KEPT = 100
@@ -37,7 +36,7 @@ class Post:
         store: Store,
         neighbours: Neighbours,
         boot: str,
-        at_turns_end: "Callable[[Post], object]",
+        at_turns_end: AtTurnsEnd,
         hold: Callable[[list[Letter]], None],
         release: Callable[[list[Letter]], None],
         unreachable: Callable[[str], None],
@@ -99,7 +98,8 @@ class Post:
         while (batch := link.send()) is not None:
             way = self._neighbours.way(instance)
             if way is None:
-                Deferred.fromCoroutine(self._append(instance, link, batch)).addErrback(self._store.failed)
+                appended = self._store.append(instance, batch)
+                appended.addCallback(self._appended, instance, link).addErrback(self._store.failed)
                 return
             if not way.carry(batch, partial(self._carried, instance, link)):
                 return
@@ -159,8 +159,8 @@ class Post:
         """Send nothing more."""
         self._stopped = True
 
-    async def _append(self, instance: str, link: Outgoing, batch: bytes) -> None:
-        stands = await self._store.append(instance, batch)
+    def _appended(self, stands: bool, instance: str, link: Outgoing) -> None:
+        """The store has answered: a batch stands in an instance's stream, or it has none."""
         if self._outgoing.get(instance) is not link:
             return
         if not stands:

@@ -13,8 +13,8 @@ from twisted.internet.interfaces import IStreamClientEndpoint
 from twisted.internet.ssl import Certificate, optionsForClientTLS, platformTrust, trustRootFromCertificates
 from twisted.logger import Logger
 
-from signald.brokers.redis.connection import Call, Primary, StoreRefused, StoreUnavailable, ask
-from signald.brokers.redis.problems import FAILOVER, PERMISSION, SLOT, Problem
+from signald.brokers.redis.connection import Call, Primary, ask
+from signald.brokers.redis.problems import FAILOVER, PERMISSION, SLOT, Problem, StoreRefused, StoreUnavailable
 from signald.brokers.redis.url import Kind, Server, StoreAddress
 
 CONNECT_TIMEOUT_S: Final = 2.0

@@ -7,9 +7,9 @@ from typing import Any, Final
 
 from twisted.internet.defer import Deferred
 
-from signald.brokers.redis.connection import StoreConnection, StoreRefused
+from signald.brokers.redis.connection import StoreConnection
 from signald.brokers.redis.primary import make_primary
-from signald.brokers.redis.problems import NO_BLOCKING_READS, Remedy
+from signald.brokers.redis.problems import NO_BLOCKING_READS, Remedy, StoreRefused
 from signald.brokers.redis.url import StoreAddress
 
 _TRY: Final = """

@@ -61,6 +61,23 @@ UNREACHABLE: Final = Problem("unreachable", Remedy.WAIT)
 SILENT: Final = Problem("silent", Remedy.WAIT)
 OTHER: Final = Problem("other", Remedy.OPERATOR)
 
+
+class StoreUnavailable(Exception):
+    """The store cannot be reached, does not answer in time, or answers that it cannot serve.
+
+    Attributes:
+        problem: Which kind of refusal it is.
+    """
+
+    def __init__(self, why: str, problem: Problem = UNREACHABLE) -> None:
+        super().__init__(why)
+        self.problem = problem
+
+
+class StoreRefused(StoreUnavailable):
+    """The store answered with an error: the command was not done, and the connection is as good as before."""
+
+
 _BY_CODE: Final = {
     "WRONGTYPE": WRONG_TYPE,
     "LOADING": LOADING,

@@ -18,6 +18,7 @@ from signald.brokers.redis.letters import Envelope
 from signald.brokers.redis.mailbox import BEGIN
 from signald.brokers.redis.outside import Crowd, Filed, Outcome, Taken, Wanted
 from signald.brokers.redis.problems import Problem
+from signald.brokers.redis.protocol import AtTurnsEnd
 from signald.brokers.redis.url import StoreAddress
 from signald.core import classes
 from signald.core.bans import Ban
@@ -72,6 +73,7 @@ class Store:
         observe: Told of each call.
         trouble: Told of each problem with the store.
         common_time: Learns the time of the store, which all instances go by.
+        at_turns_end: Has the commands of a turn written together; None: each is written at once.
     """
 
     _log = Logger()
@@ -92,6 +94,7 @@ class Store:
         observe: Observe,
         trouble: Callable[[Problem], None],
         common_time: CommonTime,
+        at_turns_end: AtTurnsEnd | None,
     ) -> None:
         self._common_time = common_time
         self._keys = keys
@@ -113,6 +116,7 @@ class Store:
             read=read,
             observe=observe,
             trouble=trouble,
+            at_turns_end=at_turns_end,
         )
         self._mailbox = self.access.mailbox
         self._call = self.access.call
@@ -286,12 +290,11 @@ class Store:
             self.access.deaf()
         self._mailbox.start()
 
-    async def append(self, instance: str, batch: bytes) -> bool:
-        """Put a batch of letters into an instance's stream; false if it has none."""
-        reply = await self._call(
-            "append", "XADD", self._keys.stream(instance), "NOMKSTREAM", "MAXLEN", "~", STREAM_LETTERS, "*", "d", batch
-        )
-        return reply is not None
+    def append(self, instance: str, batch: bytes) -> "Deferred[bool]":
+        """Put a batch of letters into an instance's stream; fires with false if it has none."""
+        stream = self._keys.stream(instance)
+        written = self._call("append", "XADD", stream, "NOMKSTREAM", "MAXLEN", "~", STREAM_LETTERS, "*", "d", batch)
+        return written.addCallback(_is_there)
 
     async def say_goodbye(self) -> None:
         """Take everything of this instance out."""
@@ -362,6 +365,10 @@ class Store:
             yield found
             if cursor == b"0":
                 return
+
+
+def _is_there(entry: bytes | None) -> bool:
+    return entry is not None
 
 
 def _names(filed: bytes) -> tuple[str, int] | None:

@@ -8,8 +8,8 @@ from twisted.internet.defer import Deferred
 from twisted.internet.task import Clock
 
 from signald.brokers.redis import connection as module
-from signald.brokers.redis.connection import CALL_TIMEOUT_S, StoreConnection, StoreUnavailable
-from signald.brokers.redis.problems import UNREACHABLE
+from signald.brokers.redis.connection import CALL_TIMEOUT_S, StoreConnection
+from signald.brokers.redis.problems import UNREACHABLE, StoreUnavailable
 
 
 class Wire:

@@ -7,10 +7,10 @@ from twisted.internet.defer import Deferred
 from twisted.internet.task import Clock
 
 from signald.brokers.interface import Fetched, Origin, ParkedAll
-from signald.brokers.redis.connection import StoreUnavailable
 from signald.brokers.redis.letters import Demand, Given, Held, Hold, Letter
 from signald.brokers.redis.moving import LOOK_S, PARKS_AT_ONCE, Moving
 from signald.brokers.redis.parked import PARKED_AT_ONCE, Turn
+from signald.brokers.redis.problems import StoreUnavailable
 from signald.core.ids import ClientId, RoomId
 from signald.core.parcel import Parcel
 from signald.core.passes import VERSION, Attempt, Pass
