@@ -79,6 +79,7 @@ class Fleet:
             f"--listen=tcp:{self._ports[number]}:interface=127.0.0.1",
             f"--instance-id={'ab'[number]}",
             f"--drain-seconds={self._drain_s}",
+            "--resume-seconds=0",  # each call has to be set up before its clients are closed
             "--trusted-proxies=127.0.0.1",
             variables={"REDIS_URL": self._store.url},
         )

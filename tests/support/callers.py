@@ -82,7 +82,11 @@ class Callers:
 
 
 class Caller:
-    """One client: connects, waits, sets up a call, has it, asks for the next; connects again when it is closed."""
+    """One client: connects, waits, sets up a call, has it, asks for the next; connects again when it is closed.
+
+    It names the room of all that it says, as clients of `signald.v1` can: else what it says in the moment in which its
+    partner goes would be meant for the next one.
+    """
 
     def __init__(self, all_callers: Callers) -> None:
         self._all = all_callers
@@ -92,6 +96,7 @@ class Caller:
         self._initiator = False
         self._received = 0
         self._rounds = 0
+        self._come_back_after_s = 0.0
 
     async def live(self) -> None:
         """Until cancelled."""
@@ -107,6 +112,8 @@ class Caller:
                     self._over()
                     self._writer.transport.abort()
                 failures = 0 if status == 101 else failures + 1
+                await asyncio.sleep(self._come_back_after_s)
+                self._come_back_after_s = 0.0
             except OSError:
                 self._all.refused[0] += 1
                 failures += 1
@@ -114,7 +121,7 @@ class Caller:
                 await asyncio.sleep(min(2.0, 0.05 * 2**failures) * self._all.rng.uniform(0.5, 1.0))
 
     async def _session(self, reader: asyncio.StreamReader) -> int:
-        self._writer.write(handshake())
+        self._writer.write(handshake(protocols=["signald.v1"]))
         head = b""
         while (response := parse_response(head)) is None:
             data = await reader.read(65536)
@@ -163,6 +170,9 @@ class Caller:
     def _send(self, type: str, **fields: Any) -> None:
         self._writer.write(client_frame(TEXT, json.dumps({"type": type, **fields}).encode()))
 
+    def _say(self, type: str, **fields: Any) -> None:
+        self._send(type, roomId=self._room, **fields)
+
     def _wait(self) -> None:
         self._all.waiting[self] = time.monotonic()
 
@@ -180,6 +190,9 @@ class Caller:
         self._send("available")
         self._wait()
 
+    def _goodbye(self, message: Message) -> None:
+        self._come_back_after_s = message["afterMs"] / 1000
+
     def _matched(self, message: Message) -> None:
         everybody = self._all
         now = time.monotonic()
@@ -190,11 +203,11 @@ class Caller:
         everybody.paired[self] = self._room
         everybody.calls.setdefault(self._room, Call()).told[self._id] = now
         if self._initiator:
-            self._send("offer", sdp=self._room)
+            self._say("offer", sdp=self._room)
 
     def _offer(self, message: Message) -> None:
         self._check(message["sdp"])
-        self._send("answer", sdp=self._room)
+        self._say("answer", sdp=self._room)
         self._say_candidates()
 
     def _answer(self, message: Message) -> None:
@@ -232,7 +245,7 @@ class Caller:
             self._say_candidate(number)
 
     def _say_candidate(self, number: int) -> None:
-        self._send("ice", candidate={"candidate": f"{self._room} {number}"})
+        self._say("ice", candidate={"candidate": f"{self._room} {number}"})
 
     def _have_the_call(self) -> None:
         """Only the initiator says more, and ends it: what both say at once could come after the end."""
@@ -248,5 +261,5 @@ class Caller:
     def _hang_up(self) -> None:
         if not self._all.calm:
             self._leave_room()
-            self._send("next")
+            self._say("next")
             self._wait()
