@@ -19,8 +19,13 @@ class Here:
 
     def __init__(self, events: Any) -> None:
         self.sent: list[Letter] = []
-        outside = Mock(send=lambda instance, letter: self.sent.append(letter), fence=Mock(return_value=True))
-        self.relaying = Relaying(outside, events)
+        self.instances: list[str] = []
+        self.relaying = Relaying(Mock(send=self.send, fence=Mock(return_value=True)), events)
+
+    def send(self, instance: str, letter: Letter) -> None:
+        """See `Outside.send`."""
+        self.instances.append(instance)
+        self.sent.append(letter)
 
     def rejoined(self) -> Relaying:
         """It has the room of HALF, whose other client has come back on instance two."""
@@ -73,3 +78,15 @@ def test_a_room_with_too_much_on_its_way() -> None:
     assert [letter for letter in here.sent if isinstance(letter, Left)] == [Left(HALF.room)]
     relaying.release([*flood, *one_more])
     assert relaying.held_bytes == 0
+
+
+def test_a_partner_that_goes_while_too_much_is_on_its_way() -> None:
+    """A letter to nobody waits for ever, and the client is not told where it stands."""
+    events = Mock(is_here=Mock(return_value=True))
+    here = Here(events)
+    relaying = here.rejoined()
+    relaying.gone("two", 0.0)
+    relaying.hold([Relayed(HALF.room, bytes(MAX_HELD_ROOM_BYTES + 1))])  # to where it was before that
+    assert len(relaying) == 0
+    events.partner_left.assert_called_once_with(HALF.client, HALF.room)
+    assert "" not in here.instances
