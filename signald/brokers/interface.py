@@ -383,7 +383,7 @@ class Broker(Protocol):
 
     @property
     def held_bytes(self) -> int:
-        """Bytes of relays that are on their way to the store; 0 without one."""
+        """Bytes of relays that have not left for another instance, or wait for a home; 0 without a store."""
         ...
 
     @property

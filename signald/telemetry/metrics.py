@@ -146,7 +146,9 @@ class Metrics(Collector):
         if reachable is None:
             return
         yield GaugeMetricFamily("signald_store_up", "Whether the store answers.", value=float(reachable))
-        yield GaugeMetricFamily("signald_held_relay_bytes", "Relays on their way to the store.", value=held)
+        yield GaugeMetricFamily(
+            "signald_held_relay_bytes", "Relays that have not left for other instances.", value=held
+        )
         near = "Instances on this machine that messages reach by a socket."
         yield GaugeMetricFamily("signald_neighbours", near, value=self._broker.neighbours)
         calls = HistogramMetricFamily("signald_store_call_seconds", "Time to the store's answer.", labels=["call"])

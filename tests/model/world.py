@@ -650,6 +650,6 @@ def _pairing(instance: Instance) -> list[Any]:
 
 def _links(instance: Instance) -> list[Any]:
     return [
-        (name, link._epoch, link._first, link._letters, link._batch, link.silent)
+        (name, link._epoch, link._first, link._letters, link.batch, link.silent)
         for name, link in sorted(instance.outgoing.items())
     ] + [(name, link._epoch, link._expected) for name, link in sorted(instance.incoming.items())]

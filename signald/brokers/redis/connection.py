@@ -190,6 +190,7 @@ class StoreConnection:
         if self._protocol is not None and self._protocol.connected:
             self.complain(why, problem)
             self._protocol.transport.abortConnection()
+            self._protocol.connected = 0  # what is called for now would reach the store, and its answer not us
 
     def failed(self, failure: Failure) -> None:
         """A step that made calls has failed: drop the connection. What is not the store's fault is a bug."""

@@ -7,7 +7,7 @@ few batches under load and no delay without.
 
 from collections import deque
 from collections.abc import Callable
-from itertools import chain, islice
+from itertools import islice
 
 from signald.brokers.redis.letters import Envelope, Letter, Sync, encode
 
@@ -27,14 +27,15 @@ class Outgoing:
         epoch: Names this link; greater than that of the link before it.
     """
 
-    __slots__ = ("_batch", "_counted", "_epoch", "_first", "_letters", "_sender", "add", "silent")
+    __slots__ = ("_counted", "_epoch", "_first", "_letters", "_sender", "add", "batch", "silent")
 
     def __init__(self, sender: str, epoch: Epoch) -> None:
         self._sender = sender
         self._epoch = epoch
         self._first = 1
         self._letters: deque[Letter] = deque()
-        self._batch: list[Letter] | None = None
+        self.batch: list[Letter] | None = None
+        """Those that are on their way, if any are."""
         self._counted = 0
         self.add: Callable[[Letter], None] = self._letters.append
         """Puts a letter at the end."""
@@ -42,16 +43,16 @@ class Outgoing:
         """Whether nothing has arrived since the last `Sync`, by which the receiver notices that letters were lost."""
 
     def __len__(self) -> int:
-        return len(self._letters) + len(self._batch or ())
+        return len(self._letters) + len(self.batch or ())
 
     @property
     def travelling(self) -> bool:
         """Whether a batch was sent and neither arrived nor failed."""
-        return self._batch is not None
+        return self.batch is not None
 
     def send(self) -> bytes | None:
         """The next batch, if there is one and none is on its way."""
-        if self._batch is not None or not self._letters:
+        if self.batch is not None or not self._letters:
             return None
         letters = self._letters
         if len(letters) <= MAX_BATCH_LETTERS:
@@ -59,19 +60,25 @@ class Outgoing:
             letters.clear()
         else:
             batch = [letters.popleft() for _ in range(MAX_BATCH_LETTERS)]
-        self._batch = batch
+        self.batch = batch
         return encode(Envelope(self._sender, self._epoch, self._first, batch))
 
     def count(self) -> list[Letter]:
         """The letters that have not arrived and were not counted before; they are counted now."""
-        if self._batch is None and not self._letters:
+        letters = self._letters
+        if self.batch is None and not letters:
             return []
-        counted, self._counted = self._counted, len(self)
-        return self._left(counted, self._counted)
+        new = len(self) - self._counted
+        self._counted += new
+        if new > len(letters):
+            return self._left()[-new:]
+        late = list(islice(reversed(letters), new))  # the last ones, however many wait before them
+        late.reverse()
+        return late
 
     def arrived(self) -> list[Letter]:
         """The batch is in the store, or with its receiver; returns those of its letters that were counted."""
-        batch, self._batch = self._batch, None
+        batch, self.batch = self.batch, None
         if not batch:
             return []
         self._first += len(batch)
@@ -84,16 +91,16 @@ class Outgoing:
 
     def failed(self) -> None:
         """It is not known whether the batch is in the store, or it is not: the same letters go again, same numbers."""
-        if self._batch is not None:
-            self._letters.extendleft(reversed(self._batch))
-            self._batch = None
+        if self.batch is not None:
+            self._letters.extendleft(reversed(self.batch))
+            self.batch = None
 
     def counted(self) -> list[Letter]:
         """The letters that were counted, and have not arrived as far as is known."""
-        return self._left(0, self._counted)
+        return self._left()[: self._counted]
 
-    def _left(self, begin: int, end: int) -> list[Letter]:
-        return list(islice(chain(self._batch or (), self._letters), begin, end))
+    def _left(self) -> list[Letter]:
+        return [*(self.batch or ()), *self._letters]
 
 
 class Incoming:

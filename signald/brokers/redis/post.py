@@ -99,7 +99,7 @@ class Post:
             way = self._neighbours.way(instance)
             if way is None:
                 appended = self._store.append(instance, batch)
-                appended.addCallback(self._appended, instance, link).addErrback(self._store.failed)
+                appended.addCallback(self._appended, instance, link, link.batch).addErrback(self._store.failed)
                 return
             if not way.carry(batch, partial(self._carried, instance, link)):
                 return
@@ -159,9 +159,9 @@ class Post:
         """Send nothing more."""
         self._stopped = True
 
-    def _appended(self, stands: bool, instance: str, link: Outgoing) -> None:
+    def _appended(self, stands: bool, instance: str, link: Outgoing, batch: list[Letter] | None) -> None:
         """The store has answered: a batch stands in an instance's stream, or it has none."""
-        if self._outgoing.get(instance) is not link:
+        if self._outgoing.get(instance) is not link or link.batch is not batch:  # else it has been sent again
             return
         if not stands:
             # No stream: the instance is gone, or the store lost its data and the instance will be back in a moment.

@@ -111,7 +111,7 @@ def make_factory(at_turns_end: AtTurnsEnd | None = None) -> "Factory[Any]":
 
         def connectionMade(self) -> None:
             self.connected = 1
-            self._can_write_at_once = isinstance(self.transport, FileDescriptor)  # not through TLS
+            self._can_write_at_once = isinstance(self.transport, FileDescriptor)  # not what wraps one for TLS
             self._behind = not self._can_write_at_once
 
         def connectionLost(self, reason: Failure = connectionDone) -> None:

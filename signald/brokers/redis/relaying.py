@@ -46,7 +46,7 @@ class Relaying:
 
     @property
     def held_bytes(self) -> int:
-        """Bytes of relays that are on their way to the store."""
+        """Bytes of relays that are on their way, or kept; those that leave within their turn never count."""
         return self._remote.held_bytes
 
     def instances(self) -> set[str]:
@@ -118,7 +118,7 @@ class Relaying:
     # --- other instances ----------------------------------------------------------------------------------------------
 
     def read(self, instance: str, letter: Letter) -> bool:
-        """Take a letter of another instance, but `Relayed`, if it is about rooms; gives whether it is."""
+        """Take a letter of another instance if it is about rooms (for `Relayed` see `relayed`); gives whether it is."""
         read = _READ.get(type(letter))
         if read is None:
             return False

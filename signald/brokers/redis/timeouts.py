@@ -22,6 +22,7 @@ class Timeouts:
         self._clock = clock
         self._late = late
         self._watched: deque[tuple[Deferred[Any], float, float]] = deque()
+        self._overdue: deque[tuple[Deferred[Any], float, float]] = deque()
         self._timer: Any = None
         self._due = 0.0
 
@@ -38,6 +39,7 @@ class Timeouts:
     def stop(self) -> None:
         """Watch nothing any more."""
         self._watched.clear()
+        self._overdue.clear()
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
@@ -52,9 +54,11 @@ class Timeouts:
         now = self._clock.seconds()
         waiting = [entry for entry in self._watched if not entry[0].called]
         self._watched = deque(entry for entry in waiting if entry[1] > now)
+        self._overdue = deque(entry for entry in waiting if entry[1] <= now)
         if self._watched:
             due = min(until for _, until, _ in self._watched)
             self._look_at(due, due - now)
-        for called, until, within_s in waiting:
-            if until <= now and not called.called:
+        while self._overdue:  # until one of them ends it all
+            called, _, within_s = self._overdue.popleft()
+            if not called.called:
                 self._late(called, within_s)

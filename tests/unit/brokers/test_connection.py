@@ -98,3 +98,17 @@ def test_why_a_steady_connection_ended_is_said_once() -> None:
         connected._down()
         connected.complain(word, UNREACHABLE)
     assert [call.kwargs["why"] for call in log.warn.call_args_list] == ["BUSY", "LOADING", "BUSY"]
+
+
+def test_nothing_is_sent_to_a_store_that_was_given_up() -> None:
+    """Hundreds of searches are made of which nobody hears what they found, and those who were found wait for nobody."""
+    clock = Clock()
+    connection, wire = connect(clock)
+    failed: list[Any] = []
+    for number in range(4):
+        connection.call("GET", number).addErrback(lambda failure: failed.append(failure.trap(StoreUnavailable)))
+    clock.advance(CALL_TIMEOUT_S)
+    connection.call("GET", 4).addErrback(lambda failure: failed.append(failure.trap(StoreUnavailable)))
+    assert wire.sent == [("GET", 0), ("GET", 1)]
+    wire.transport.abortConnection.assert_called_once_with()
+    assert len(failed) == 5

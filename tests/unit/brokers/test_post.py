@@ -1,7 +1,9 @@
 """Letters of an instance that stops, and of those that heard of it: nothing is taken for lost."""
 
 from typing import Any
+from unittest.mock import Mock
 
+from twisted.internet.defer import Deferred
 from twisted.internet.task import Clock
 
 from signald.brokers.redis.letters import Left, Letter, Stops, Sync, decode
@@ -27,9 +29,9 @@ def take(post: Post, sender: Outgoing, *letters: Letter) -> tuple[bool, list[Let
     return post.accept(decode(batch))
 
 
-def make() -> Post:
+def make(store: Any = None) -> Post:
     neighbours = Neighbours(folder="", service="", reactor=Clock(), read=NOTHING, is_early=NOTHING)
-    return Post(NOTHING, neighbours, "me", NOTHING, NOTHING, NOTHING, NOTHING)
+    return Post(store, neighbours, "me", lambda post: None, lambda late: None, lambda late: None, lambda instance: None)
 
 
 def test_what_comes_after_goodbye_is_the_next_letter() -> None:
@@ -74,3 +76,23 @@ def test_those_who_stopped_are_forgotten() -> None:
         take(post, sender, Stops())
         post.farewell(f"i{number}")
     assert len(post._farewells) == FAREWELLS_KEPT
+
+
+def test_an_answer_to_a_batch_that_was_sent_again() -> None:
+    """Letters that nobody has are taken for delivered, if the connection is lost in that moment."""
+    answers: list[Deferred[bool]] = []
+
+    def append(instance: str, batch: bytes) -> "Deferred[bool]":
+        answers.append(Deferred())
+        return answers[-1]
+
+    store = Mock(reachable=True, instance="me", append=append)
+    post = make(store)
+    post.send("other", Left(RoomId("1")))
+    post.flush()
+    post.send("other", Left(RoomId("2")))
+    post.send_again()  # one of the two connections came back
+    answers[0].callback(True)
+    assert post, "the second letter is not known to be there"
+    answers[1].callback(True)
+    assert not post

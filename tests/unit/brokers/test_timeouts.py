@@ -62,3 +62,20 @@ def test_nothing_is_late_after_the_end() -> None:
     timeouts.watch(Deferred(), 2.0)
     timeouts.stop()
     assert not clock.getDelayedCalls()
+
+
+def test_the_first_that_is_late_ends_it_all() -> None:
+    """What is late with the old connection is held against the new one, and rooms end for it hours later."""
+    clock = Clock()
+    late: list[Deferred[Any]] = []
+
+    def is_late(called: "Deferred[Any]", within_s: float) -> None:
+        late.append(called)
+        timeouts.stop()
+
+    timeouts = Timeouts(clock, is_late)
+    first: Deferred[Any] = Deferred()
+    timeouts.watch(first, 1.0)
+    timeouts.watch(Deferred(), 1.0)
+    clock.advance(1)
+    assert late == [first]
