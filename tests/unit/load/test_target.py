@@ -1,8 +1,13 @@
 """Whom the load tool loads, and that it asks before."""
 
 import io
+import os
+import pty
 import ssl
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import TextIO
 
 import pytest
 
@@ -10,18 +15,21 @@ from signald.load.consent import NoConsent, ask
 from signald.load.target import Target, parse_tokens, parse_url, trust
 
 
-class Terminal(io.StringIO):
-    """Somebody sits there."""
-
-    def isatty(self) -> bool:
-        return True
+@contextmanager
+def terminal(typed: str) -> Iterator[TextIO]:
+    """Somebody sits there, and types this and Ctrl-D."""
+    theirs, ours = pty.openpty()
+    with os.fdopen(ours, encoding="utf-8") as answers:
+        os.write(theirs, typed.encode() + b"\x04")
+        yield answers
+    os.close(theirs)
 
 
 def target(host: str) -> Target:
     return Target(url=f"wss://{host}/ws", host=host, trust=None)
 
 
-def asked(host: str, answers: io.StringIO, *, yes: bool = False) -> str:
+def asked(host: str, answers: TextIO, *, yes: bool = False) -> str:
     questions = io.StringIO()
     ask(target(host), "1000 calls, 50 a second,", yes=yes, answers=answers, questions=questions)
     return questions.getvalue()
@@ -36,11 +44,12 @@ def test_this_machine_needs_no_consent(host: str) -> None:
 @pytest.mark.parametrize("host", ["example.org", "192.0.2.1", "localhost.example.org", "127.0.0.1.example.org", "::2"])
 def test_another_machine_is_asked_for(host: str) -> None:
     """A typing error becomes an attack on somebody else's service."""
-    said = asked(host, Terminal(f"{host}\n"))
+    with terminal(f"{host}\n") as answers:
+        said = asked(host, answers)
     assert f"1000 calls, 50 a second, on {host}" in said
     for answer in ("", "\n", "y\n", "yes\n", f"not {host}\n"):
-        with pytest.raises(NoConsent, match="nothing was done"):
-            asked(host, Terminal(answer))
+        with terminal(answer) as answers, pytest.raises(NoConsent, match="nothing was done"):
+            asked(host, answers)
 
 
 def test_nobody_there_to_ask() -> None:
