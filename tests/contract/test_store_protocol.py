@@ -4,7 +4,7 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-from twisted.internet.defer import DeferredList
+from twisted.internet.defer import DeferredList, gatherResults
 from twisted.internet.endpoints import TCP4ClientEndpoint, TCP4ServerEndpoint
 from twisted.internet.protocol import Factory, Protocol
 from twisted.trial.unittest import TestCase
@@ -38,7 +38,7 @@ class StoreProtocol(TestCase):
 
     async def replies(self, *called: Any) -> list[Any]:
         """What the store answers."""
-        return [reply for _, reply in await DeferredList(called, fireOnOneErrback=True)]
+        return await gatherResults(called)
 
     async def test_more_than_a_socket_takes(self) -> None:
         """A busy moment ends in commands that the store reads in pieces, or that come twice."""

@@ -326,7 +326,7 @@ class Instance:
                 self.outgoing.pop(other.name, None)
                 self.incoming.pop(other.name, None)
         for name, link in self.outgoing.items():
-            if not link.silent and not link.travelling and not len(link):
+            if not link.silent and not len(link):
                 self.send(name, Sync())
             elif len(link):
                 self.ready.add(name)

@@ -109,10 +109,14 @@ class Halves:
             del self._until[id]
             room = self._remote.get(id)
             if room is not None and room.held is not None:
-                self.end(room)
-                self._events.partner_left(room.client, id)
+                self.give_up(room)
         while self._gone and next(iter(self._gone.values()))[0] <= now:
             self._gone.popitem(last=False)
+
+    def give_up(self, room: RemoteRoom) -> None:
+        """End a room that neither of the two has left."""
+        self.end(room)
+        self._events.partner_left(room.client, room.id)
 
     def end(self, room: RemoteRoom, why: Parting = "gone") -> None:
         """A client of this instance is in a room no longer; its partner may be on its way."""

@@ -35,7 +35,7 @@ class Outgoing:
         self._first = 1
         self._letters: deque[Letter] = deque()
         self.batch: list[Letter] | None = None
-        """Those that are on their way, if any are."""
+        """Those that are on their way: sent, and neither arrived nor failed. Never empty; None if there are none."""
         self._counted = 0
         self.add: Callable[[Letter], None] = self._letters.append
         """Puts a letter at the end."""
@@ -44,11 +44,6 @@ class Outgoing:
 
     def __len__(self) -> int:
         return len(self._letters) + len(self.batch or ())
-
-    @property
-    def travelling(self) -> bool:
-        """Whether a batch was sent and neither arrived nor failed."""
-        return self.batch is not None
 
     def send(self) -> bytes | None:
         """The next batch, if there is one and none is on its way."""
@@ -79,7 +74,7 @@ class Outgoing:
     def arrived(self) -> list[Letter]:
         """The batch is in the store, or with its receiver; returns those of its letters that were counted."""
         batch, self.batch = self.batch, None
-        if not batch:
+        if batch is None:
             return []
         self._first += len(batch)
         self.silent = type(batch[-1]) is Sync

@@ -118,7 +118,7 @@ class Post:
     def sync(self) -> None:
         """Let each receiver notice what was lost, and send again what had no stream to go to."""
         for instance, link in self._outgoing.items():
-            if not link.silent and not link.travelling and not len(link):
+            if not link.silent and not len(link):
                 self.send(instance, Sync())
             elif len(link):
                 self._ready.add(instance)

@@ -149,8 +149,7 @@ class Relaying:
         """Count letters that have not arrived by the end of a turn; rooms for whose relays there is no place end."""
         for room in self._remote.hold(letters):
             if room.id in self._remote:  # what the end of one brings about may have closed another
-                self.halves.end(room)  # its partner may have no home by now
-                self._events.partner_left(room.client, room.id)
+                self.halves.give_up(room)  # its partner may have no home by now
 
     def release(self, letters: Iterable[Letter]) -> None:
         """Count letters no more: they have arrived, or never will."""
