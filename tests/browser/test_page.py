@@ -25,6 +25,12 @@ def _alt(page: Page, key: str) -> None:
     ActionChains(page.driver).key_down(Keys.ALT).send_keys(key).key_up(Keys.ALT).perform()
 
 
+def _hears_alt_s(page: Page) -> bool:
+    """On a starved machine the first key of a page that was just opened got lost once; a user presses it again."""
+    _alt(page, "s")
+    return page.state != "idle"
+
+
 def test_loads_little_and_says_what_happens(daemon: Daemon, open_page: Open) -> None:
     """Else it takes seconds on a bad network, at each reload too; or a blind user does not learn who is there."""
     page = open_page()
@@ -50,7 +56,7 @@ def test_everything_works_by_keyboard(daemon: Daemon, open_page: Open) -> None:
     """Else who cannot use a mouse cannot use the page, or a letter in the chat ends the call."""
     a, b = open_page(), open_page()
     a.open(daemon.url)
-    _alt(a, "s")
+    a.until(lambda: _hears_alt_s(a), "Start by a key")
     a.reach("waiting")
     b.start(daemon.url)
     in_call(a, b)
