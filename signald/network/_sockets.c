@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #define READ_BYTES 65536
+#define POLL_BYTES (1024 * 1024)
 #define MAX_EVENTS 1024
 
 /* A descriptor, or anything that the kernel knows for none. */
@@ -90,17 +91,37 @@ static int as_milliseconds(PyObject *given) {
     return whole < exact ? whole + 1 : whole;
 }
 
-PyDoc_STRVAR(poll_doc, "poll(epoll, timeout, at_most)\n--\n\nSee `signald.network.sockets.poller`.");
+/* Who holds a descriptor that is ready, what it is ready for, and what has come if it can only be read; `taken` counts that. */
+static PyObject *as_ready(PyObject *holders, const struct epoll_event *event, Py_ssize_t *taken) {
+    char room[READ_BYTES];
+    PyObject *data = NULL, *ready = NULL;
+    PyObject *descriptor = PyLong_FromLong(event->data.fd), *events = PyLong_FromUnsignedLong(event->events);
+    PyObject *holder = descriptor == NULL || events == NULL ? NULL : PyDict_GetItemWithError(holders, descriptor);
+    if (holder != NULL && event->events == EPOLLIN && *taken < POLL_BYTES) {
+        Py_ssize_t size = recv(event->data.fd, room, sizeof(room), MSG_DONTWAIT);
+        if (size > 0) { /* all else is met by whoever holds it */
+            *taken += size;
+            data = PyBytes_FromStringAndSize(room, size);
+        }
+    }
+    if (!PyErr_Occurred()) ready = PyTuple_Pack(3, holder ? holder : Py_None, events, data ? data : Py_None);
+    Py_XDECREF(descriptor);
+    Py_XDECREF(events);
+    Py_XDECREF(data);
+    return ready;
+}
+
+PyDoc_STRVAR(poll_doc, "poll(epoll, holders, timeout, at_most)\n--\n\nSee `signald.network.sockets.poller`.");
 
 static PyObject *poll(PyObject *module, PyObject *const *args, Py_ssize_t count) {
     (void)module;
     struct epoll_event events[MAX_EVENTS];
-    if (count != 3) {
-        PyErr_SetString(PyExc_TypeError, "poll() takes a descriptor, a time and a number");
+    if (count != 4 || !PyDict_Check(args[1])) {
+        PyErr_SetString(PyExc_TypeError, "poll() takes a descriptor, a dictionary, a time and a number");
         return NULL;
     }
-    int descriptor = as_descriptor(args[0]), timeout = as_milliseconds(args[1]);
-    long at_most = PyLong_AsLong(args[2]);
+    int descriptor = as_descriptor(args[0]), timeout = as_milliseconds(args[2]);
+    long at_most = PyLong_AsLong(args[3]);
     if (PyErr_Occurred()) return NULL;
     if (at_most < 1 || at_most > MAX_EVENTS) {
         PyErr_SetString(PyExc_ValueError, "so many events cannot be polled");
@@ -119,9 +140,10 @@ static PyObject *poll(PyObject *module, PyObject *const *args, Py_ssize_t count)
         ready = 0;
     }
     if (ready < 0) return PyErr_SetFromErrno(PyExc_OSError);
+    Py_ssize_t taken = 0;
     PyObject *found = PyList_New(ready);
     for (int i = 0; i < ready && found != NULL; i++) {
-        PyObject *event = Py_BuildValue("(iI)", events[i].data.fd, events[i].events);
+        PyObject *event = as_ready(args[1], &events[i], &taken);
         if (event == NULL || PyList_SetItem(found, i, event) < 0) Py_CLEAR(found);
     }
     return found;

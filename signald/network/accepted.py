@@ -116,10 +116,15 @@ class Accepted:
             return None
         except OSError:
             return CONNECTION_LOST
-        if not data:
-            return CONNECTION_DONE
+        return self.take(data) if data else CONNECTION_DONE
+
+    def take(self, data: bytes) -> Exception | None:
+        """Take what was read; the connection ends with what is returned."""
+        protocol = self.protocol
+        if protocol is None or self._aborting:  # it ended, or is about to, by what another one's bytes brought
+            return None
         self._reading = True
-        self.protocol.dataReceived(data)
+        protocol.dataReceived(data)
         self._reading = False
         if self.ends and not self._aborting:
             if self._producer is None and self._unsent is None:

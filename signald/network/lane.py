@@ -20,7 +20,7 @@ from zope.interface import implementer
 
 from signald.network.accepted import Accepted
 from signald.network.output import Output
-from signald.network.sockets import IN_PYTHON, Sockets
+from signald.network.sockets import IN_PYTHON, Ready, Sockets
 
 _READ: Final = getattr(select, "EPOLLIN", 0)
 _WRITE: Final = getattr(select, "EPOLLOUT", 0)
@@ -68,8 +68,8 @@ class Lane:
         self._reactor = reactor
         self._output = output
         self._polled = select.epoll()
-        self._poll = sockets.poller(self._polled)
         self._connections: dict[int, Accepted] = {}
+        self._poll = sockets.poller(self._polled, self._connections)
         self._wanted: dict[int, int] = {}
         self._may_lead = leads
         self._leads = False
@@ -225,17 +225,15 @@ class Lane:
 
     # --- inside -------------------------------------------------------------------------------------------------------
 
-    def _serve(self, ready: list[tuple[int, int]]) -> bool:
-        """Read and write these connections; gives whether there was another descriptor, which is the reactor's."""
-        connections = self._connections
+    def _serve(self, ready: list[Ready]) -> bool:
+        """Give these connections what came, and write; tells whether another descriptor was ready: the reactor's."""
         others = False
-        for fd, events in ready:
-            connection = connections.get(fd)
-            if connection is None:  # or it ended by what another one's bytes brought: no turn is lost by that
+        for connection, events, data in ready:
+            if connection is None:
                 others = True
                 continue
             try:
-                why = connection.doRead() if events == _READ else self._seldom(connection, fd, events)
+                why = connection.take(data) if data is not None else self._seldom(connection, events)
                 if why is not None:
                     self._end(connection, why)
             except Exception as problem:
@@ -243,7 +241,10 @@ class Lane:
                 self._end(connection, problem)
         return others
 
-    def _seldom(self, connection: Accepted, fd: int, events: int) -> Exception | None:
+    def _seldom(self, connection: Accepted, events: int) -> Exception | None:
+        fd = connection.fileno()
+        if fd not in self._connections:  # it ended, or wants nothing more, by what another one's bytes brought
+            return None
         if not events & _READ and events & ~_WRITE:  # hung up, or broken, if it did not come to somebody before
             return connection.doRead() if self._wanted[fd] & _READ else CONNECTION_LOST
         why = connection.doRead() if events & _READ else None

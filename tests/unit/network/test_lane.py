@@ -208,6 +208,38 @@ def test_an_end_is_not_taken_for_a_newcomers(lanes: Lanes) -> None:
     assert heard == [b"hello"]
 
 
+def test_what_came_for_one_that_went_is_nobodys(lanes: Lanes) -> None:
+    """A client reads what another one has sent, or one that was thrown out is heard."""
+    heard: list[bytes] = []
+    come: list[Accepted] = []
+    transports = [lanes.connect() for _ in range(3)]
+
+    def hear(data: bytes) -> None:
+        heard.append(data)
+        for transport in transports[1:]:
+            transport.abortConnection()
+        number = transports[1].fileno()
+        transports[1].connectionLost(Failure(CONNECTION_DONE))
+        waiting, other = socket.socketpair()
+        with waiting:  # as above
+            ours = socket.socket(fileno=fcntl.fcntl(waiting, fcntl.F_DUPFD_CLOEXEC, number))
+        come.append(lanes.connect((ours, other)))
+        newcomer: Any = come[0].protocol
+        newcomer.on_data = heard.append
+
+    protocols: Any = [transport.protocol for transport in transports]
+    protocols[0].on_data = hear
+    protocols[1].on_data = protocols[2].on_data = heard.append
+    for word, other in zip((b"go", b"secret", b"still here"), list(lanes.others), strict=True):
+        other.sendall(word)
+    lanes.turn()
+    assert heard == [b"go"]
+    lanes.others[3].sendall(b"hello")
+    lanes.turn()
+    assert heard == [b"go", b"hello"]
+    assert [len(protocol.lost) for protocol in protocols] == [0, 1, 1]
+
+
 class Late:
     """A connection with something to write, which it writes when it is told to."""
 

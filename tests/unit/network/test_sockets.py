@@ -12,7 +12,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from signald.network.sockets import READ_BYTES, Sockets
+from signald.network.sockets import POLL_BYTES, READ_BYTES, Sockets
 from tests.support.sockets import WAYS
 
 ways = pytest.mark.parametrize("way", WAYS)
@@ -125,14 +125,14 @@ def test_wrong_use_is_an_error_of_python(way: Sockets, pair: Pair) -> None:
         lambda: way.receive("one"),  # type: ignore[arg-type]
         lambda: way.send("one", b""),  # type: ignore[arg-type]
         lambda: way.send(ours.fileno(), "text"),  # type: ignore[arg-type]
-        lambda: way.poller(polled)("soon", 1),  # type: ignore[arg-type]
-        lambda: way.poller(polled)(0, "all"),  # type: ignore[arg-type]
+        lambda: way.poller(polled, {})("soon", 1),  # type: ignore[arg-type]
+        lambda: way.poller(polled, {})(0, "all"),  # type: ignore[arg-type]
     ):
         with pytest.raises(TypeError):
             call()
     for at_most in (0, -2):
         with pytest.raises(ValueError):
-            way.poller(polled)(0, at_most)
+            way.poller(polled, {})(0, at_most)
     polled.close()
 
 
@@ -192,40 +192,88 @@ def test_poll_tells_what_is_ready(way: Sockets) -> None:
     """Some client is never read, or never written."""
     pairs = [socket.socketpair() for _ in range(5)]
     polled = select.epoll()
-    poll = way.poller(polled)
-    masks = {}
+    poll = way.poller(polled, {ours.fileno(): ours.fileno() for ours, _ in pairs})
     for number, (ours, other) in enumerate(pairs):
-        masks[ours.fileno()] = select.EPOLLIN | (select.EPOLLOUT if number % 2 else 0)
-        polled.register(ours, masks[ours.fileno()])
+        polled.register(ours, select.EPOLLIN | (select.EPOLLOUT if number % 2 else 0))
         if number < 4:
             other.send(b"x")
         if number == 0:
             other.close()
-    ready = dict(poll(0, 256))
-    assert ready == dict(polled.poll(0))
+    at_first = polled.poll(0)
+    ready = poll(0, 256)
+    assert [(descriptor, events) for descriptor, events, _ in ready] == at_first
     assert len(ready) == 4
-    assert ready[pairs[0][0].fileno()] & select.EPOLLHUP
-    assert len(poll(0, 3)) == 3
+    assert dict(at_first)[pairs[0][0].fileno()] & select.EPOLLHUP
+    assert len(poll(0, 2)) == 2
     for ours, other in pairs:
         ours.close()
         other.close()
     polled.close()
     with pytest.raises((OSError, ValueError)):
-        way.poller(polled)(0, 1)
+        way.poller(polled, {})(0, 1)
+
+
+@ways
+def test_poll_reads_what_can_only_be_read(way: Sockets, pair: Pair) -> None:
+    """Bytes of a client are lost, or given to nobody; or an end is, of which its partner is to hear."""
+    ours, other = pair
+    holders: dict[int, object] = {}
+    with select.epoll() as polled, socket.create_server(("127.0.0.1", 0)) as server:
+        server.setblocking(False)
+        poll = way.poller(polled, holders)
+        polled.register(ours, select.EPOLLIN)
+        polled.register(server, select.EPOLLIN)
+        assert poll(0, 256) == []
+        other.sendall(b"one\0two")
+        _wait(ours)
+        assert poll(0, 256) == [(None, select.EPOLLIN, None)], "what nobody holds is left alone"
+        holders |= {ours.fileno(): "ours", server.fileno(): "server"}
+        assert poll(0, 256) == [("ours", select.EPOLLIN, b"one\0two")]
+        assert poll(0, 256) == []
+        with socket.create_connection(server.getsockname(), 5):
+            _wait(server)
+            assert poll(0, 256) == [("server", select.EPOLLIN, None)], "that is to be accepted"
+            server.accept()[0].close()
+        other.shutdown(socket.SHUT_WR)
+        _wait(ours)
+        assert poll(0, 256) == [("ours", select.EPOLLIN, None)]
+        assert way.receive(ours.fileno()) == b""
+
+
+@ways
+def test_poll_reads_no_more_than_it_may(way: Sockets) -> None:
+    """A crowd that sends without end takes the memory of the process."""
+    pairs = [socket.socketpair() for _ in range(40)]
+    sent = {ours.fileno(): os.urandom(READ_BYTES) for ours, _ in pairs}
+    got = dict.fromkeys(sent, b"")
+    with select.epoll() as polled:
+        poll = way.poller(polled, {descriptor: descriptor for descriptor in sent})
+        for ours, other in pairs:
+            other.sendall(sent[ours.fileno()])
+            polled.register(ours, select.EPOLLIN)
+        while ready := poll(0, 256):
+            come = {descriptor: data for descriptor, _, data in ready if data is not None}
+            assert 0 < sum(map(len, come.values())) < POLL_BYTES + READ_BYTES
+            for descriptor, data in come.items():
+                got[descriptor] += data
+    assert got == sent
+    for ours, other in pairs:
+        ours.close()
+        other.close()
 
 
 @ways
 def test_poll_waits_as_long_as_it_is_told(way: Sockets) -> None:
     """A timer comes late, or the process never rests."""
     polled = select.epoll()
-    poll = way.poller(polled)
+    poll = way.poller(polled, {})
     ours, other = socket.socketpair()
     polled.register(ours, select.EPOLLIN)
     assert poll(0, 1) == poll(0.0001, 1) == poll(0.02, 1) == []
     for forever in (None, -1, 1e6):
         waker = threading.Timer(0.01, other.send, (b"x",))
         waker.start()
-        assert poll(forever, 1) == [(ours.fileno(), select.EPOLLIN)]
+        assert poll(forever, 1) == [(None, select.EPOLLIN, None)]
         waker.join()
         ours.recv(1)
     ours.close()
@@ -238,7 +286,7 @@ def test_poll_lets_signals_be_heard(way: Sockets) -> None:
     heard: list[int] = []
     before = signal.signal(signal.SIGUSR1, lambda number, _: heard.append(number))
     polled = select.epoll()
-    poll = way.poller(polled)
+    poll = way.poller(polled, {})
     sender = threading.Timer(0.01, os.kill, (os.getpid(), signal.SIGUSR1))
     sender.start()
     try:
