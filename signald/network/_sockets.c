@@ -97,6 +97,7 @@ static PyObject *as_ready(PyObject *holders, const struct epoll_event *event, Py
     PyObject *data = NULL, *ready = NULL;
     PyObject *descriptor = PyLong_FromLong(event->data.fd), *events = PyLong_FromUnsignedLong(event->events);
     PyObject *holder = descriptor == NULL || events == NULL ? NULL : PyDict_GetItemWithError(holders, descriptor);
+    Py_XINCREF(holder); /* making the objects below may collect garbage, and that change the dictionary */
     if (holder != NULL && event->events == EPOLLIN && *taken < POLL_BYTES) {
         Py_ssize_t size = recv(event->data.fd, room, sizeof(room), MSG_DONTWAIT);
         if (size > 0) { /* all else is met by whoever holds it */
@@ -107,6 +108,7 @@ static PyObject *as_ready(PyObject *holders, const struct epoll_event *event, Py
     if (!PyErr_Occurred()) ready = PyTuple_Pack(3, holder ? holder : Py_None, events, data ? data : Py_None);
     Py_XDECREF(descriptor);
     Py_XDECREF(events);
+    Py_XDECREF(holder);
     Py_XDECREF(data);
     return ready;
 }

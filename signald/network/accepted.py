@@ -169,9 +169,6 @@ class Accepted:
         if self._writing:
             self._reactor.removeWriter(self)
         descriptor, self._descriptor = self._descriptor, -1  # another connection may soon have its number
-        producer, self._producer = self._producer, None
-        if producer is not None:
-            producer.stopProducing()
         try:
             if self._aborting:
                 with _as_socket(descriptor) as sock:
@@ -179,8 +176,13 @@ class Accepted:
             os.close(descriptor)
         except OSError:
             pass  # it is closed in any case
+        producer, self._producer = self._producer, None
         protocol, self.protocol = self.protocol, None
-        protocol.connectionLost(reason)
+        try:
+            if producer is not None:
+                producer.stopProducing()
+        finally:
+            protocol.connectionLost(reason)
 
     # --- the protocol calls: see `ITransport` -------------------------------------------------------------------------
 

@@ -183,11 +183,13 @@ class Lane:
         try:
             while not self._rests:
                 ready = self._poll(timeout, AT_ONCE)
+                found, others = len(ready), self._serve(ready)
+                del ready  # what came, and who has gone: the next poll may take long
                 # Behind more connections than fit into one poll the reactor's epoll comes up once in many.
-                if self._serve(ready) or len(ready) == AT_ONCE:
+                if others or found == AT_ONCE:
                     self._turn_of_reactor(0)
                     return
-                if timeout == 0 or not (ready and reactor.running):
+                if timeout == 0 or not (found and reactor.running):
                     return
                 if output.waiting:
                     output.write()

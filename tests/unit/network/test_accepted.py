@@ -130,6 +130,20 @@ def test_the_end_waits_for_a_producer(wire: Wire) -> None:
     assert wire.transport.doWrite() is CONNECTION_DONE
 
 
+def test_a_producer_that_fails_keeps_no_end_back(wire: Wire) -> None:
+    """Descriptors run out one by one, and a client that is gone stays somebody's partner."""
+
+    class Failing(Seen):
+        def stopProducing(self) -> None:
+            raise RuntimeError("it cannot stop")
+
+    wire.transport.registerProducer(Failing(), True)
+    with pytest.raises(RuntimeError, match="it cannot stop"):
+        wire.transport.connectionLost(Failure(CONNECTION_DONE))
+    assert wire.protocol.lost == [ConnectionDone]
+    assert wire.other.recv(10) == b""
+
+
 def test_outside_a_read_the_end_comes_in_its_own_turn(wire: Wire) -> None:
     """A protocol is told of its end while it is in the midst of something."""
     wire.transport.loseConnection()
