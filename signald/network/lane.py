@@ -20,9 +20,8 @@ from zope.interface import implementer
 
 from signald.network.accepted import Accepted
 from signald.network.output import Output
-from signald.network.sockets import IN_PYTHON, Ready, Sockets
+from signald.network.sockets import IN_PYTHON, READABLE, Ready, Sockets
 
-_READ: Final = getattr(select, "EPOLLIN", 0)
 _WRITE: Final = getattr(select, "EPOLLOUT", 0)
 
 AT_ONCE: Final = 256
@@ -84,7 +83,7 @@ class Lane:
 
     def addReader(self, reader: Accepted) -> None:
         """Call its `doRead` when it can be read."""
-        self._want(reader, _READ, 0)
+        self._want(reader, READABLE, 0)
 
     def addWriter(self, writer: Accepted) -> None:
         """Call its `doWrite` when it can be written."""
@@ -92,7 +91,7 @@ class Lane:
 
     def removeReader(self, reader: Accepted) -> None:
         """No longer."""
-        self._want(reader, 0, _READ)
+        self._want(reader, 0, READABLE)
 
     def removeWriter(self, writer: Accepted) -> None:
         """No longer."""
@@ -153,7 +152,7 @@ class Lane:
             return
         if self._connections:
             self._reactor.removeReader(self)
-        self._polled.register(theirs, _READ)
+        self._polled.register(theirs, READABLE)
         self._turn_of_reactor = turn
         itself.doIteration = self._turn
         self._reactor.callLater(0, self._reactor.callLater, 0, self._be_sure)
@@ -247,9 +246,9 @@ class Lane:
         fd = connection.fileno()
         if fd not in self._connections:  # it ended, or wants nothing more, by what another one's bytes brought
             return None
-        if not events & _READ and events & ~_WRITE:  # hung up, or broken, if it did not come to somebody before
-            return connection.doRead() if self._wanted[fd] & _READ else CONNECTION_LOST
-        why = connection.doRead() if events & _READ else None
+        if not events & READABLE and events & ~_WRITE:  # hung up, or broken, if it did not come to somebody before
+            return connection.doRead() if self._wanted[fd] & READABLE else CONNECTION_LOST
+        why = connection.doRead() if events & READABLE else None
         if why is None and events & _WRITE and fd in self._connections:
             why = connection.doWrite()
         return why

@@ -19,7 +19,8 @@ READ_BYTES: Final = 65536
 POLL_BYTES: Final = 1024 * 1024
 """With this much taken a poll reads no more: what has come waits in the kernel, and not in our memory."""
 
-_READABLE: Final = getattr(select, "EPOLLIN", 0)
+READABLE: Final = getattr(select, "EPOLLIN", 0)
+"""An event: there is something to read (epoll_ctl(2))."""
 
 Accept = Callable[[], tuple[int, Any] | None]
 """Accepts a connection: the descriptor of its socket, which does not wait, and its address; None if nobody comes."""
@@ -85,24 +86,20 @@ def poller(polled: "select.epoll", holders: dict[int, Any]) -> Poll:
     """
 
     def poll(timeout: float | None, at_most: int) -> list[Ready]:
-        taken, ready = 0, []
+        taken = 0
+        ready: list[Ready] = []
         for descriptor, events in polled.poll(timeout, at_most):
-            holder, data = holders.get(descriptor), None
-            if events == _READABLE and holder is not None and taken < POLL_BYTES:
-                data = _come(descriptor)
-                taken += 0 if data is None else len(data)
-            ready.append((holder, events, data))
+            holder, data = holders.get(descriptor), b""
+            if events == READABLE and holder is not None and taken < POLL_BYTES:
+                try:
+                    data = receive(descriptor)
+                    taken += len(data)
+                except OSError:
+                    pass  # whoever holds it meets that, too
+            ready.append((holder, events, data or None))
         return ready
 
     return poll
-
-
-def _come(descriptor: int) -> bytes | None:
-    """What has come; None if that is nothing, and for whatever is to be met by whoever holds it."""
-    try:
-        return os.read(descriptor, READ_BYTES) or None
-    except OSError:
-        return None
 
 
 IN_PYTHON: Final = Sockets(receive, send, acceptor, poller)

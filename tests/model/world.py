@@ -326,10 +326,10 @@ class Instance:
                 self.outgoing.pop(other.name, None)
                 self.incoming.pop(other.name, None)
         for name, link in self.outgoing.items():
-            if not link.silent and not len(link):
-                self.send(name, Sync())
-            elif len(link):
+            if len(link):
                 self.ready.add(name)
+            elif not link.silent:
+                self.send(name, Sync())
 
 
 class World:

@@ -118,10 +118,10 @@ class Post:
     def sync(self) -> None:
         """Let each receiver notice what was lost, and send again what had no stream to go to."""
         for instance, link in self._outgoing.items():
-            if not link.silent and not len(link):
-                self.send(instance, Sync())
-            elif len(link):
+            if len(link):
                 self._ready.add(instance)
+            elif not link.silent:
+                self.send(instance, Sync())
         self.flush()
 
     def is_early(self, envelope: Envelope) -> bool:

@@ -57,6 +57,12 @@ class Lanes:
         self.others.append(other)
         return transport
 
+    def connect_as(self, number: int, waiting: socket.socket, other: socket.socket) -> Accepted:
+        """A connection of these two ends, whose descriptor has a number that is free since they were made."""
+        with waiting:
+            ours = socket.socket(fileno=fcntl.fcntl(waiting, fcntl.F_DUPFD_CLOEXEC, number))
+        return self.connect((ours, other))
+
     def turn(self) -> None:
         """One turn of the reactor."""
         if select.select([self.lane], [], [], 0)[0]:
@@ -185,13 +191,11 @@ def test_an_end_is_not_taken_for_a_newcomers(lanes: Lanes) -> None:
     second.write(MUCH)
     number = second.fileno()
     come: list[Accepted] = []
-    waiting, other = socket.socketpair()
+    ends = socket.socketpair()
 
     def replace(_: bytes) -> None:
         second.connectionLost(Failure(CONNECTION_DONE))
-        with waiting:  # whatever else is free, the number is what this one gets
-            ours = socket.socket(fileno=fcntl.fcntl(waiting, fcntl.F_DUPFD_CLOEXEC, number))
-        come.append(lanes.connect((ours, other)))
+        come.append(lanes.connect_as(number, *ends))
 
     protocol: Any = first.protocol
     protocol.on_data = replace
@@ -213,17 +217,15 @@ def test_what_came_for_one_that_went_is_nobodys(lanes: Lanes) -> None:
     heard: list[bytes] = []
     come: list[Accepted] = []
     transports = [lanes.connect() for _ in range(3)]
+    number = transports[1].fileno()
+    ends = socket.socketpair()
 
     def hear(data: bytes) -> None:
         heard.append(data)
         for transport in transports[1:]:
             transport.abortConnection()
-        number = transports[1].fileno()
         transports[1].connectionLost(Failure(CONNECTION_DONE))
-        waiting, other = socket.socketpair()
-        with waiting:  # as above
-            ours = socket.socket(fileno=fcntl.fcntl(waiting, fcntl.F_DUPFD_CLOEXEC, number))
-        come.append(lanes.connect((ours, other)))
+        come.append(lanes.connect_as(number, *ends))
         newcomer: Any = come[0].protocol
         newcomer.on_data = heard.append
 
@@ -234,6 +236,7 @@ def test_what_came_for_one_that_went_is_nobodys(lanes: Lanes) -> None:
         other.sendall(word)
     lanes.turn()
     assert heard == [b"go"]
+    assert come[0].fileno() == number
     lanes.others[3].sendall(b"hello")
     lanes.turn()
     assert heard == [b"go", b"hello"]
